@@ -1,0 +1,71 @@
+# One CMake target per folder of the house.
+
+# errno from sqrt and floating-point traps are never read here, and giving them up lets loops vectorise;
+# neither changes a result, unlike the rest of -ffast-math, which is not used.
+add_library(cbnet_flags INTERFACE)
+target_compile_features(cbnet_flags INTERFACE cxx_std_20)
+target_compile_options(cbnet_flags INTERFACE
+  $<BUILD_INTERFACE:-fno-math-errno -fno-trapping-math -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  $<$<BOOL:${CBNET_WERROR}>:-Werror> $<$<BOOL:${CBNET_NATIVE}>:-march=native>>)
+
+target_compile_definitions(cbnet_flags INTERFACE CBNET_VERSION="${PROJECT_VERSION}")
+
+# GCC 12 sees overlapping copies in std::string where there are none (GCC bug 105651).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(cbnet_flags INTERFACE $<BUILD_INTERFACE:-Wno-restrict>)
+endif()
+
+# cbnet_room(<name> [DEPENDS <room>…] [LINKS_PRIVATE <target>…])
+# A static library of every .cpp in the folder (and its sub-folders) with the alias cbnet::<name>.
+function(cbnet_room name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LINKS_PRIVATE" ${ARGN})
+  set(dir ${CMAKE_SOURCE_DIR}/${name})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cpp)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${dir}/*.h)
+  list(FILTER headers EXCLUDE REGEX "\\.inc\\.h$")
+  # One file per ISA is compiled with its own flags by cbnet_isa_sources.
+  list(FILTER sources EXCLUDE REGEX "/isa/")
+  add_library(cbnet_${name} STATIC ${sources})
+  add_library(cbnet::${name} ALIAS cbnet_${name})
+  set_target_properties(cbnet_${name} PROPERTIES EXPORT_NAME ${name})
+  target_sources(cbnet_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${headers})
+  target_include_directories(cbnet_${name} PUBLIC $<INSTALL_INTERFACE:include/cbnet>)
+  set(rooms ${ARG_DEPENDS})
+  list(TRANSFORM rooms PREPEND cbnet_)
+  target_link_libraries(cbnet_${name} PUBLIC cbnet_flags ${rooms} PRIVATE ${ARG_LINKS_PRIVATE})
+  set_property(GLOBAL APPEND PROPERTY CBNET_ROOMS cbnet_${name})
+endfunction()
+
+# Kernels that gain from wider vectors live once in kernels/<name>.inc.h; kernels/isa/<isa>.cpp
+# instantiates all of them in its own namespace with its own flags. The rest of the library stays
+# at the architecture's baseline, so that one binary runs everywhere.
+function(cbnet_isa_sources room)
+  set(dir ${CMAKE_SOURCE_DIR}/${room}/kernels/isa)
+  set(isas scalar)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    list(APPEND isas avx2 avx512)
+    set(flags_avx2 -mavx2 -mfma)
+    set(flags_avx512 -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
+  elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+    list(APPEND isas neon)
+  endif()
+  foreach(isa ${isas})
+    target_sources(cbnet_${room} PRIVATE ${dir}/${isa}.cpp)
+    # Contraction to FMA is the point of these files; it is exact rounding, not fast-math.
+    set_source_files_properties(${dir}/${isa}.cpp PROPERTIES
+      COMPILE_OPTIONS "${flags_${isa}};-ffp-contract=fast")
+  endforeach()
+endfunction()
+
+# cbnet_program(<target> <folder> OUTPUT_NAME <name> LINKS <target>…)
+function(cbnet_program target folder)
+  cmake_parse_arguments(ARG "" "OUTPUT_NAME" "LINKS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${target} ${sources})
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${ARG_OUTPUT_NAME})
+  target_link_libraries(${target} PRIVATE ${ARG_LINKS} cbnet_flags)
+  set_property(GLOBAL APPEND PROPERTY CBNET_PROGRAMS ${target})
+endfunction()
