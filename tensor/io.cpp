@@ -1,0 +1,108 @@
+#include "tensor/io.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "tensor/error.h"
+
+namespace cbnet {
+namespace {
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  ~FileDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int get() const { return fd_; }
+  int close() { return ::close(std::exchange(fd_, -1)); }
+
+ private:
+  int fd_;
+};
+
+std::string hint_for(int error) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+      return "; hint: free some space or write to another disk";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return "; hint: choose a folder you may write to";
+    default:
+      return "";
+  }
+}
+
+[[noreturn]] void throw_write_error(const std::filesystem::path& path, int error) {
+  throw std::runtime_error(concat("cannot write ", path.string(), ": ", std::strerror(error),
+                                  std::filesystem::exists(path) ? "; the previous file is unchanged" : "",
+                                  hint_for(error)));
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path, std::size_t limit_bytes) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) throw InputError(path.string(), "a readable file", std::strerror(errno));
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    throw InputError(path.string(), "a regular file",
+                     S_ISDIR(status.st_mode) ? "a folder" : "something else");
+  }
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size > limit_bytes) {
+    throw InputError(path.string(), concat("at most ", limit_bytes, " bytes"), concat(size, " bytes"));
+  }
+  std::string bytes(size, '\0');
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t got = ::read(file.get(), bytes.data() + done, size - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw InputError(path.string(), "a readable file", std::strerror(errno));
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+void write_file_atomic(const std::filesystem::path& path, std::string_view bytes) {
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::error_code created;
+  std::filesystem::create_directories(folder, created);
+  if (created) throw_write_error(path, created.value());
+
+  const std::filesystem::path temporary = path.string() + ".tmp";
+  FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (file.get() < 0) throw_write_error(path, errno);
+  const auto fail = [&](int error) {
+    ::unlink(temporary.c_str());
+    throw_write_error(path, error);
+  };
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t put = ::write(file.get(), bytes.data() + done, bytes.size() - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail(errno);
+    done += static_cast<std::size_t>(put);
+  }
+  if (::fsync(file.get()) != 0) fail(errno);
+  if (file.close() != 0) fail(errno);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) fail(errno);
+
+  // The rename itself must survive a power cut too.
+  const FileDescriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() >= 0) ::fsync(directory.get());
+}
+
+}  // namespace cbnet

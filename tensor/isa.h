@@ -1,0 +1,23 @@
+#pragma once
+
+#include <vector>
+
+namespace cbnet {
+
+// The instruction sets that the kernels of tensor/kernels/isa are built for. `scalar` is the reference:
+// the architecture's baseline, one element at a time in the source.
+enum class Isa : int { scalar, avx2, avx512, neon };
+
+const char* to_string(Isa isa);
+
+// What this build holds and this CPU (with its operating system) can run; scalar first, best last.
+std::vector<Isa> available_isas();
+
+// The ISA that `pin` names, or the best available one when `pin` is null or empty.
+// Throws std::invalid_argument for an unknown name and for an ISA that is not available.
+Isa choose_isa(const char* pin);
+
+// choose_isa(CBNET_FORCE_ISA), settled at the first call and the same for the life of the process.
+Isa active_isa();
+
+}  // namespace cbnet

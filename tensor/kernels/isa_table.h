@@ -1,0 +1,51 @@
+#pragma once
+
+#include "tensor/kernels/conv2d_direct.h"
+
+namespace cbnet {
+enum class Isa : int;  // tensor/isa.h, whose <vector> has no business in a file with ISA flags
+}
+
+namespace cbnet::kernels {
+
+// The kernels that are compiled once per ISA, one pointer each; the contract of each is in the header
+// named beside it. All of them take dense arrays and do no threading: callers hand each thread its own
+// range of images and its own workspace.
+template <class T>
+struct IsaTable {
+  // conv2d_direct.h
+  void (*conv2d_pack)(const T* w, T* packed, const Conv2dDims& dims);
+  void (*conv2d_forward_packed)(const T* x, const T* packed, const T* bias, T* y, const Conv2dDims& dims,
+                                T* workspace);
+  void (*conv2d_forward)(const T* x, const T* w, const T* bias, T* y, const Conv2dDims& dims, T* workspace);
+  void (*conv2d_backward_input)(const T* dy, const T* w, T* dx, const Conv2dDims& dims, T* workspace);
+  void (*conv2d_backward_weight)(const T* x, const T* dy, T* dw, const Conv2dDims& dims, T* workspace);
+};
+
+// T is float or double. Throws std::invalid_argument for an ISA that is not available.
+template <class T>
+const IsaTable<T>& isa_table(Isa isa);
+
+// That of active_isa().
+template <class T>
+const IsaTable<T>& isa_table();
+
+// Defined by isa/<isa>.cpp; which of them a build holds depends on its architecture.
+namespace scalar {
+extern const IsaTable<float> table_f32;
+extern const IsaTable<double> table_f64;
+}  // namespace scalar
+namespace avx2 {
+extern const IsaTable<float> table_f32;
+extern const IsaTable<double> table_f64;
+}  // namespace avx2
+namespace avx512 {
+extern const IsaTable<float> table_f32;
+extern const IsaTable<double> table_f64;
+}  // namespace avx512
+namespace neon {
+extern const IsaTable<float> table_f32;
+extern const IsaTable<double> table_f64;
+}  // namespace neon
+
+}  // namespace cbnet::kernels

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+namespace cbnet {
+
+/// A 64-byte aligned block of memory that several tensors may view. Not initialised.
+class Storage {
+ public:
+  explicit Storage(std::size_t size_bytes);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  std::byte* data() { return data_; }
+  const std::byte* data() const { return data_; }
+  std::size_t size_bytes() const { return size_bytes_; }
+
+ private:
+  std::size_t size_bytes_;
+  std::byte* data_;
+};
+
+/// Blocks that are freed are kept for the next allocation of the same size: a training step asks for
+/// the same large activations again and again, and fresh pages cost more than the arithmetic on them.
+/// This hands every idle block back to the system.
+void release_cached_storage();
+
+/// Bytes in live storages now, and the most there have been.
+std::size_t storage_live_bytes();
+std::size_t storage_peak_bytes();
+
+}  // namespace cbnet

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tensor/dtype.h"
+#include "tensor/error.h"
+#include "tensor/rng.h"
+#include "tensor/shape.h"
+#include "tensor/storage.h"
+
+namespace cbnet {
+
+/// A strided view of shared storage: copying a Tensor copies the view, never the elements.
+/// Wrong use throws std::invalid_argument with the shapes in its text.
+class Tensor {
+ public:
+  /// An undefined tensor: no storage, no shape. Only defined() may be asked of it.
+  Tensor() = default;
+
+  /// Elements are not initialised.
+  static Tensor empty(const Shape& shape, DType dtype = DType::f32);
+  static Tensor full(const Shape& shape, double value, DType dtype = DType::f32);
+  static Tensor zeros(const Shape& shape, DType dtype = DType::f32) { return full(shape, 0.0, dtype); }
+  static Tensor ones(const Shape& shape, DType dtype = DType::f32) { return full(shape, 1.0, dtype); }
+  /// Uniform in [low, high); normal with the given mean and standard deviation. f32 or f64.
+  static Tensor uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype = DType::f32);
+  static Tensor normal(const Shape& shape, double mean, double stddev, Rng& rng, DType dtype = DType::f32);
+
+  /// Copies `values`, whose count must be numel(shape).
+  template <class T>
+  static Tensor from(std::span<const T> values, const Shape& shape) {
+    require(static_cast<std::int64_t>(values.size()) == cbnet::numel(shape), "tensor",
+            "number of values must match the shape; got ", values.size(), " and ", to_string(shape));
+    Tensor out = empty(shape, DTypeOf<T>::value);
+    T* target = out.data<T>();
+    for (std::size_t i = 0; i < values.size(); ++i) target[i] = values[i];
+    return out;
+  }
+  template <class T>
+  static Tensor from(const std::vector<T>& values, const Shape& shape) {
+    return from(std::span<const T>(values), shape);
+  }
+  template <class T>
+  static Tensor from(std::initializer_list<T> values, const Shape& shape) {
+    return from(std::span<const T>(values.begin(), values.size()), shape);
+  }
+
+  bool defined() const { return storage_ != nullptr; }
+  const Shape& shape() const { return shape_; }
+  /// In elements.
+  const std::vector<std::int64_t>& strides() const { return strides_; }
+  std::int64_t rank() const { return static_cast<std::int64_t>(shape_.size()); }
+  /// Size along `axis`, which may be negative.
+  std::int64_t size(std::int64_t axis) const;
+  std::int64_t numel() const { return numel_; }
+  DType dtype() const { return dtype_; }
+  bool is_contiguous() const;
+  bool shares_storage(const Tensor& other) const { return defined() && storage_ == other.storage_; }
+
+  /// The first element of this view; throws when T is not the dtype. Index with strides() unless
+  /// is_contiguous().
+  template <class T>
+  T* data() {
+    check_dtype(DTypeOf<T>::value);
+    return reinterpret_cast<T*>(storage_->data()) + offset_;
+  }
+  template <class T>
+  const T* data() const {
+    check_dtype(DTypeOf<T>::value);
+    return reinterpret_cast<const T*>(storage_->data()) + offset_;
+  }
+
+  /// The only element, as a double.
+  double item() const;
+  /// One element, as a double; for tests and small reads.
+  double at(std::initializer_list<std::int64_t> index) const;
+  /// All elements in row-major order, converted to T.
+  template <class T>
+  std::vector<T> to_vector() const {
+    const Tensor dense = to(DTypeOf<T>::value).contiguous();
+    const T* first = dense.data<T>();
+    return std::vector<T>(first, first + numel_);
+  }
+
+  // Views: no element is copied.
+
+  /// Throws when the strides do not allow the shape without a copy. One size may be -1.
+  Tensor view(const Shape& shape) const;
+  Tensor permute(const std::vector<std::int64_t>& axes) const;
+  Tensor transpose(std::int64_t axis_a, std::int64_t axis_b) const;
+  /// Elements begin, begin + step, … below end, along `axis`.
+  Tensor slice(std::int64_t axis, std::int64_t begin, std::int64_t end, std::int64_t step = 1) const;
+  /// One index along `axis`, which disappears.
+  Tensor select(std::int64_t axis, std::int64_t index) const;
+  /// Repeats sizes of 1 (and missing leading axes) with stride 0.
+  Tensor expand(const Shape& shape) const;
+  Tensor unsqueeze(std::int64_t axis) const;
+  Tensor squeeze(std::int64_t axis) const;
+
+  // Copies, where needed.
+
+  /// A view where the strides allow it, a copy otherwise. One size may be -1.
+  Tensor reshape(const Shape& shape) const;
+  /// This tensor when it is row-major already, a copy otherwise.
+  Tensor contiguous() const;
+  /// Always a contiguous copy.
+  Tensor clone() const;
+  /// This tensor when it has the dtype, a converted copy otherwise. Floats are truncated towards zero.
+  Tensor to(DType dtype) const;
+
+  // In place.
+
+  void fill(double value);
+  /// Copies and converts the elements of `source`, which must broadcast to this shape.
+  void copy_from(const Tensor& source);
+  /// this += alpha * other; same shape and dtype, floating.
+  void add_scaled(const Tensor& other, double alpha = 1.0);
+  /// this *= factor; floating.
+  void scale(double factor);
+
+ private:
+  void check_dtype(DType wanted) const;
+  Tensor with_view(Shape shape, std::vector<std::int64_t> strides, std::int64_t offset) const;
+
+  std::shared_ptr<Storage> storage_;
+  Shape shape_;
+  std::vector<std::int64_t> strides_;
+  std::int64_t offset_ = 0;
+  std::int64_t numel_ = 0;
+  DType dtype_ = DType::f32;
+};
+
+/// "f32 (2,3)": what error messages call a tensor.
+std::string describe(const Tensor& tensor);
+
+/// True when every element is finite (always true for integers).
+bool all_finite(const Tensor& tensor);
+
+}  // namespace cbnet
