@@ -1,0 +1,34 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "autograd/variable.h"
+
+namespace cbnet {
+
+struct GradcheckOptions {
+  /// Central differences: (f(x + step) - f(x - step)) / (2 step). 1e-5 balances truncation (step^2) and
+  /// rounding (eps / step) in f64, both near 1e-10.
+  double step = 1e-5;
+  /// |analytic - numeric| <= tolerance * max(1, |analytic|, |numeric|).
+  double tolerance = 1e-6;
+  std::uint64_t seed = 1;
+  /// A function whose every gradient is zero passes only when that is declared.
+  bool expect_all_zero = false;
+};
+
+struct GradcheckResult {
+  bool ok = false;
+  double worst_error = 0.0;
+  /// Input, element and both values at the worst place, or why the check could not run.
+  std::string message;
+};
+
+/// Compares the gradients of sum(cotangent * f(inputs)), cotangent random, with central differences, for
+/// every element of every input that requires a gradient. The inputs must be f64.
+GradcheckResult gradcheck(const std::function<Variable(const std::vector<Variable>&)>& f,
+                          const std::vector<Variable>& inputs, const GradcheckOptions& options = {});
+
+}  // namespace cbnet

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <concepts>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "autograd/tape.h"
+#include "autograd/variable.h"
+
+// What an op is. Each is a struct in autograd/ops/<name>.h:
+//
+//   struct Relu {
+//     static constexpr const char* kName = "relu";
+//     struct Args {};                                                   what is not a differentiable input
+//     static Shape infer(const Args&, std::span<const Shape>);          shape rule; throws on wrong shapes
+//     static Tensor forward(const Args&, Inputs, Saved&);               keeps in Saved what backward needs
+//     static Gradients backward(const Args&, const Saved&, const Tensor& doutput);
+//   };
+//
+// and a free function that users call, e.g. Variable relu(const Variable& x).
+// An op without a derivative has `static constexpr const char* kNonDifferentiable = "<reason>";` and no
+// backward.
+
+namespace cbnet {
+
+using Inputs = std::span<const Tensor>;
+/// One per input; undefined where Saved::needs_grad says that nobody asks.
+using Gradients = std::vector<Tensor>;
+
+/// What one recorded call keeps.
+struct Saved {
+  std::vector<Tensor> tensors;
+  std::vector<bool> needs_grad;
+
+  void keep(std::initializer_list<Tensor> kept) { tensors = kept; }
+};
+
+template <class Op>
+concept Differentiable = requires(const typename Op::Args& args, const Saved& saved, const Tensor& doutput) {
+  { Op::backward(args, saved, doutput) } -> std::same_as<Gradients>;
+};
+
+template <class Op>
+concept NonDifferentiable = requires {
+  { Op::kNonDifferentiable } -> std::convertible_to<const char*>;
+};
+
+template <class Op>
+concept OpType = requires(const typename Op::Args& args, std::span<const Shape> shapes, Inputs inputs,
+                          Saved& saved) {
+  { Op::kName } -> std::convertible_to<const char*>;
+  { Op::infer(args, shapes) } -> std::same_as<Shape>;
+  { Op::forward(args, inputs, saved) } -> std::same_as<Tensor>;
+}
+&&(Differentiable<Op> != NonDifferentiable<Op>);
+
+namespace detail {
+
+template <OpType Op>
+struct OpNode final : Node {
+  OpNode(typename Op::Args op_args, std::vector<Variable> op_inputs)
+      : Node(Op::kName, std::move(op_inputs)), args(std::move(op_args)) {}
+  std::vector<Tensor> backward(const Tensor& doutput) override { return Op::backward(args, saved, doutput); }
+  void release() override { saved = {}; }
+
+  typename Op::Args args;
+  Saved saved;
+};
+
+}  // namespace detail
+
+/// Checks shapes and dtypes, runs the forward and records the call when a gradient may be asked for.
+template <OpType Op>
+Variable apply(typename Op::Args args, std::vector<Variable> inputs) {
+  std::vector<Tensor> values;
+  std::vector<Shape> shapes;
+  bool record = false;
+  for (const Variable& input : inputs) {
+    require(input.defined(), Op::kName, "undefined input");
+    require(is_floating(input.dtype()) && input.dtype() == inputs.front().dtype(), Op::kName,
+            "inputs must all be f32 or all f64; got ", describe(inputs.front().value()), " and ",
+            describe(input.value()));
+    values.push_back(input.value());
+    shapes.push_back(input.shape());
+    record = record || input.requires_grad();
+  }
+  const Shape expected = Op::infer(args, shapes);
+
+  if constexpr (Differentiable<Op>) {
+    if (record && grad_enabled()) {
+      auto node = std::make_shared<detail::OpNode<Op>>(std::move(args), std::move(inputs));
+      for (const Variable& input : node->inputs) node->saved.needs_grad.push_back(input.requires_grad());
+      Tensor output = Op::forward(node->args, values, node->saved);
+      require(output.shape() == expected, Op::kName, "shape rule promised ", to_string(expected),
+              "; forward made ", describe(output));
+      return Variable::from_node(std::move(output), std::move(node));
+    }
+  }
+  Saved nothing;
+  nothing.needs_grad.assign(inputs.size(), false);
+  Tensor output = Op::forward(args, values, nothing);
+  require(output.shape() == expected, Op::kName, "shape rule promised ", to_string(expected),
+          "; forward made ", describe(output));
+  return Variable(std::move(output));
+}
+
+}  // namespace cbnet

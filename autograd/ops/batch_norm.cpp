@@ -1,0 +1,175 @@
+// batch_norm: y = gamma xhat + beta, xhat = (x - mean) / sqrt(var + eps), per channel.
+// Shapes : x (N, C) or (N, C, H, W), gamma, beta, running_mean, running_var (C) -> y as x.
+//          Dtypes: f32, f64.
+// Training: mean and the biased variance (divided by M = N H W) are the batch's. The running statistics
+//          become (1 - momentum) running + momentum batch, with the unbiased variance (divided by M - 1), as
+//          in PyTorch. Otherwise mean and var are the running statistics, constants to the gradient.
+// Saves  : x, gamma, mean, 1 / sqrt(var + eps).
+// Grad   : dbeta = sum dy; dgamma = sum dy xhat; dx = gamma / sqrt(var + eps) * dy, in training with
+//          dy - (dbeta + xhat dgamma) / M in the place of dy.
+// Edge   : M < 2 throws in training; N == 0 gives an empty y otherwise; constant channels give y = beta.
+// Kernels: baseline loops; sums in f64, the variance in a second pass over x - mean.
+// Ref    : Ioffe and Szegedy, Batch Normalization, 2015, algorithm 1 and section 3.
+#include "autograd/ops/batch_norm.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "autograd/ops/sum.h"
+#include "tensor/parallel.h"
+
+namespace cbnet::ops {
+namespace {
+
+constexpr std::int64_t kGrainElements = 1 << 15;
+
+struct Sizes {
+  std::int64_t n, channels, plane;
+
+  explicit Sizes(const Shape& x) : n(x[0]), channels(x[1]), plane(numel(Shape(x.begin() + 2, x.end()))) {}
+  std::int64_t per_channel() const { return n * plane; }
+};
+
+/// For every channel c the sum of term(i, c) over its elements i. Threads own channels, so the order of a
+/// sum does not depend on their number.
+template <class Term>
+std::vector<double> channel_sums(const Sizes& s, Term&& term) {
+  std::vector<double> sums(static_cast<std::size_t>(s.channels), 0.0);
+  parallel_for(s.channels, kGrainElements / std::max<std::int64_t>(s.per_channel(), 1) + 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t n = 0; n < s.n; ++n) {
+                   for (std::int64_t c = begin; c < end; ++c) {
+                     const std::int64_t first = (n * s.channels + c) * s.plane;
+                     sums[static_cast<std::size_t>(c)] +=
+                         lane_sum(s.plane, [&](std::int64_t i) { return term(first + i, c); });
+                   }
+                 }
+               });
+  return sums;
+}
+
+/// Calls map(i, c) for every element i, c being its channel.
+template <class Map>
+void for_each_element(const Sizes& s, Map&& map) {
+  parallel_for(s.n * s.channels, kGrainElements / std::max<std::int64_t>(s.plane, 1) + 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t run = begin; run < end; ++run) {
+                   const std::int64_t c = run % s.channels;
+                   for (std::int64_t i = run * s.plane; i < (run + 1) * s.plane; ++i) map(i, c);
+                 }
+               });
+}
+
+/// running = (1 - momentum) running + momentum * factor * batch.
+void update_running(Tensor running, const std::vector<double>& batch, double factor, double momentum) {
+  std::vector<double> mixed = running.to_vector<double>();
+  for (std::size_t c = 0; c < mixed.size(); ++c) {
+    mixed[c] = (1.0 - momentum) * mixed[c] + momentum * factor * batch[c];
+  }
+  running.copy_from(Tensor::from(mixed, running.shape()));
+}
+
+}  // namespace
+
+Shape BatchNorm::infer(const Args& args, std::span<const Shape> in) {
+  const Shape& x = in[0];
+  require(x.size() == 2 || x.size() == 4, kName, "x must be (N,C) or (N,C,H,W); got ", to_string(x));
+  const Shape channels = {x[1]};
+  require(in[1] == channels && in[2] == channels, kName, "gamma and beta must be (C); got x ", to_string(x),
+          ", gamma ", to_string(in[1]), ", beta ", to_string(in[2]));
+  for (const Tensor* running : {&args.running_mean, &args.running_var}) {
+    require(running->defined() && running->shape() == channels, kName,
+            "running_mean and running_var must be (C); got x ", to_string(x), ", ",
+            describe(args.running_mean), " and ", describe(args.running_var));
+  }
+  require(args.options.eps > 0.0, kName, "eps must be positive; got ", args.options.eps);
+  require(args.options.momentum >= 0.0 && args.options.momentum <= 1.0, kName,
+          "momentum must be in [0, 1]; got ", args.options.momentum);
+  require(!args.options.training || Sizes(x).per_channel() >= 2, kName,
+          "training needs at least two values per channel; got x ", to_string(x));
+  return x;
+}
+
+Tensor BatchNorm::forward(const Args& args, Inputs in, Saved& saved) {
+  const Tensor x = in[0].contiguous();
+  const Tensor gamma = in[1].contiguous();
+  const Tensor beta = in[2].contiguous();
+  require(args.running_mean.dtype() == x.dtype() && args.running_var.dtype() == x.dtype(), kName,
+          "running_mean and running_var must have x's dtype; got x ", describe(x), ", ",
+          describe(args.running_mean), " and ", describe(args.running_var));
+  const Sizes sizes(x.shape());
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  Tensor mean = args.running_mean.clone();
+  Tensor inverse_std = args.running_var.clone();
+  dispatch_floating(x.dtype(), kName, [&](auto zero) {
+    using T = decltype(zero);
+    const T* xs = x.data<T>();
+    T* ys = y.data<T>();
+    T* means = mean.data<T>();
+    T* inverse_stds = inverse_std.data<T>();
+    if (args.options.training) {
+      const auto count = static_cast<double>(sizes.per_channel());
+      std::vector<double> batch_mean =
+          channel_sums(sizes, [&](std::int64_t i, std::int64_t) { return xs[i]; });
+      for (double& m : batch_mean) m /= count;
+      std::vector<double> batch_var = channel_sums(sizes, [&](std::int64_t i, std::int64_t c) {
+        const double centred = static_cast<double>(xs[i]) - batch_mean[static_cast<std::size_t>(c)];
+        return centred * centred;
+      });
+      for (double& v : batch_var) v /= count;
+      update_running(args.running_mean, batch_mean, 1.0, args.options.momentum);
+      update_running(args.running_var, batch_var, count / (count - 1.0), args.options.momentum);
+      mean.copy_from(Tensor::from(batch_mean, mean.shape()));
+      inverse_std.copy_from(Tensor::from(batch_var, mean.shape()));
+    }
+    for (std::int64_t c = 0; c < sizes.channels; ++c) {
+      inverse_stds[c] =
+          static_cast<T>(1.0 / std::sqrt(static_cast<double>(inverse_stds[c]) + args.options.eps));
+    }
+    const T* gammas = gamma.data<T>();
+    const T* betas = beta.data<T>();
+    for_each_element(sizes, [&](std::int64_t i, std::int64_t c) {
+      ys[i] = gammas[c] * ((xs[i] - means[c]) * inverse_stds[c]) + betas[c];
+    });
+  });
+  saved.keep({x, gamma, mean, inverse_std});
+  return y;
+}
+
+Gradients BatchNorm::backward(const Args& args, const Saved& saved, const Tensor& doutput) {
+  const Tensor dy = doutput.contiguous();
+  const Tensor& x = saved.tensors[0];
+  const Sizes sizes(x.shape());
+  Gradients gradients(3);
+  dispatch_floating(x.dtype(), kName, [&](auto zero) {
+    using T = decltype(zero);
+    const T* xs = x.data<T>();
+    const T* dys = dy.data<T>();
+    const T* gammas = saved.tensors[1].data<T>();
+    const T* means = saved.tensors[2].data<T>();
+    const T* inverse_stds = saved.tensors[3].data<T>();
+    const auto xhat = [&](std::int64_t i, std::int64_t c) { return (xs[i] - means[c]) * inverse_stds[c]; };
+    const std::vector<double> dbeta =
+        channel_sums(sizes, [&](std::int64_t i, std::int64_t) { return dys[i]; });
+    const std::vector<double> dgamma = channel_sums(
+        sizes, [&](std::int64_t i, std::int64_t c) { return static_cast<double>(dys[i]) * xhat(i, c); });
+    if (saved.needs_grad[0]) {
+      gradients[0] = Tensor::empty(x.shape(), x.dtype());
+      T* dxs = gradients[0].data<T>();
+      // In evaluation the statistics do not move with x.
+      const double share = args.options.training ? 1.0 / static_cast<double>(sizes.per_channel()) : 0.0;
+      for_each_element(sizes, [&](std::int64_t i, std::int64_t c) {
+        const auto channel = static_cast<std::size_t>(c);
+        const T by_mean = static_cast<T>(share * dbeta[channel]);
+        const T by_var = static_cast<T>(share * dgamma[channel]);
+        dxs[i] = gammas[c] * inverse_stds[c] * (dys[i] - by_mean - xhat(i, c) * by_var);
+      });
+    }
+    const Shape channels = {sizes.channels};
+    if (saved.needs_grad[1]) gradients[1] = Tensor::from(dgamma, channels).to(x.dtype());
+    if (saved.needs_grad[2]) gradients[2] = Tensor::from(dbeta, channels).to(x.dtype());
+  });
+  return gradients;
+}
+
+}  // namespace cbnet::ops

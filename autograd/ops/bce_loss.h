@@ -1,0 +1,25 @@
+#pragma once
+
+#include "autograd/op.h"
+
+namespace cbnet {
+namespace ops {
+
+struct BceLoss {
+  static constexpr const char* kName = "bce_loss";
+  struct Args {};
+  static Shape infer(const Args&, std::span<const Shape>);
+  static Tensor forward(const Args&, Inputs, Saved&);
+  static Gradients backward(const Args&, const Saved&, const Tensor& doutput);
+};
+
+}  // namespace ops
+
+/// Binary cross-entropy: mean over all elements of -(t ln p + (1 - t) ln(1 - p)), a scalar; p are
+/// probabilities, e.g. from sigmoid. Logarithms are cut off at -100.
+/// Throws std::invalid_argument unless both have the same shape, at least one element, and p is in [0, 1].
+inline Variable bce_loss(const Variable& p, const Variable& target) {
+  return apply<ops::BceLoss>({}, {p, target});
+}
+
+}  // namespace cbnet

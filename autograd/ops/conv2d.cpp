@@ -1,0 +1,227 @@
+// conv2d: y[n,o] = b[o] + sum_c w[o,c] (*) x[n,c], cross-correlation with stride, padding, dilation, groups.
+// Shapes : x (N,C,H,W), w (O,C/groups,Kh,Kw), b (O) -> y (N,O,OH,OW).     Dtypes: f32, f64.
+// Saves  : x, w.      Grad  : dx = full correlation of dy with w flipped; dw = correlation of x with dy;
+//                             db = sum of dy over N, OH, OW.
+// Edge   : N == 0 gives an empty y and zero dw, db; a kernel larger than the padded input throws.
+// Kernels: direct (scalar, avx2, avx512, neon) for stride 1, dilation 1, groups 1 and padding < kernel;
+//          im2col + gemm for the rest.           Ref: LeCun et al. 1998, section II.
+#include "autograd/ops/conv2d.h"
+
+#include "tensor/blas.h"
+#include "tensor/kernels/im2col.h"
+#include "tensor/kernels/isa_table.h"
+#include "tensor/parallel.h"
+
+namespace cbnet::ops {
+namespace {
+
+struct Problem {
+  std::int64_t n;
+  std::int64_t out_channels;
+  std::int64_t groups;
+  kernels::Im2colDims image;  // of one group
+  bool direct;
+
+  std::int64_t x_size() const { return groups * image.channels * image.height * image.width; }
+  std::int64_t y_size() const { return out_channels * pixels(); }
+  std::int64_t pixels() const { return image.out_h * image.out_w; }
+  std::int64_t taps() const { return image.channels * image.kernel_h * image.kernel_w; }
+
+  kernels::Conv2dDims direct_dims(std::int64_t images) const {
+    return {images,         image.channels, image.height, image.width, out_channels,
+            image.kernel_h, image.kernel_w, image.pad_h,  image.pad_w};
+  }
+};
+
+std::int64_t out_size(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
+                      std::int64_t dilation) {
+  const std::int64_t reach = dilation * (kernel - 1) + 1;
+  return size + 2 * padding < reach ? 0 : (size + 2 * padding - reach) / stride + 1;
+}
+
+Problem make_problem(const Conv2dOptions& o, const Shape& x, const Shape& w) {
+  Problem p{};
+  p.n = x[0];
+  p.out_channels = w[0];
+  p.groups = o.groups;
+  p.image = {w[1],        x[2],        x[3],         w[2],         w[3],        o.stride_h, o.stride_w,
+             o.padding_h, o.padding_w, o.dilation_h, o.dilation_w, /*out_h=*/0, /*out_w=*/0};
+  p.image.out_h = out_size(x[2], w[2], o.stride_h, o.padding_h, o.dilation_h);
+  p.image.out_w = out_size(x[3], w[3], o.stride_w, o.padding_w, o.dilation_w);
+  p.direct = o.stride_h == 1 && o.stride_w == 1 && o.dilation_h == 1 && o.dilation_w == 1 && o.groups == 1 &&
+             o.padding_h < w[2] && o.padding_w < w[3];
+  return p;
+}
+
+template <class T>
+Tensor workspace(const Problem& p, std::int64_t images, kernels::Conv2dPass pass) {
+  const auto size = kernels::conv2d_direct_workspace(p.direct_dims(images), pass);
+  return Tensor::empty({static_cast<std::int64_t>(size)}, DTypeOf<T>::value);
+}
+
+template <class T>
+void forward_images(const Problem& p, std::int64_t images, const T* x, const T* w, const T* bias, T* y) {
+  if (p.direct) {
+    Tensor ws = workspace<T>(p, images, kernels::Conv2dPass::forward);
+    kernels::isa_table<T>().conv2d_forward(x, w, bias, y, p.direct_dims(images), ws.data<T>());
+    return;
+  }
+  Tensor columns = Tensor::empty({p.taps(), p.pixels()}, DTypeOf<T>::value);
+  const std::int64_t group_out = p.out_channels / p.groups;
+  for (std::int64_t i = 0; i < images * p.groups; ++i) {
+    const std::int64_t g = i % p.groups;
+    T* out = y + i * group_out * p.pixels();
+    for (std::int64_t o = 0; o < group_out; ++o) {
+      const T start = bias == nullptr ? T(0) : bias[g * group_out + o];
+      std::fill(out + o * p.pixels(), out + (o + 1) * p.pixels(), start);
+    }
+    kernels::im2col(x + i * p.image.channels * p.image.height * p.image.width, p.image, columns.data<T>());
+    gemm<T>(false, false, group_out, p.pixels(), p.taps(), T(1), w + g * group_out * p.taps(), p.taps(),
+            columns.data<T>(), p.pixels(), T(1), out, p.pixels());
+  }
+}
+
+template <class T>
+void backward_input_images(const Problem& p, std::int64_t images, const T* dy, const T* w, T* dx) {
+  if (p.direct) {
+    Tensor ws = workspace<T>(p, images, kernels::Conv2dPass::backward_input);
+    kernels::isa_table<T>().conv2d_backward_input(dy, w, dx, p.direct_dims(images), ws.data<T>());
+    return;
+  }
+  Tensor columns = Tensor::empty({p.taps(), p.pixels()}, DTypeOf<T>::value);
+  const std::int64_t group_out = p.out_channels / p.groups;
+  const std::int64_t group_in = p.image.channels * p.image.height * p.image.width;
+  std::fill(dx, dx + images * p.x_size(), T(0));
+  for (std::int64_t i = 0; i < images * p.groups; ++i) {
+    const std::int64_t g = i % p.groups;
+    gemm<T>(true, false, p.taps(), p.pixels(), group_out, T(1), w + g * group_out * p.taps(), p.taps(),
+            dy + i * group_out * p.pixels(), p.pixels(), T(0), columns.data<T>(), p.pixels());
+    kernels::col2im(columns.data<T>(), p.image, dx + i * group_in);
+  }
+}
+
+/// Adds to dw.
+template <class T>
+void backward_weight_images(const Problem& p, std::int64_t images, const T* x, const T* dy, T* dw) {
+  if (p.direct) {
+    Tensor ws = workspace<T>(p, images, kernels::Conv2dPass::backward_weight);
+    kernels::isa_table<T>().conv2d_backward_weight(x, dy, dw, p.direct_dims(images), ws.data<T>());
+    return;
+  }
+  Tensor columns = Tensor::empty({p.taps(), p.pixels()}, DTypeOf<T>::value);
+  const std::int64_t group_out = p.out_channels / p.groups;
+  for (std::int64_t i = 0; i < images * p.groups; ++i) {
+    const std::int64_t g = i % p.groups;
+    kernels::im2col(x + i * p.image.channels * p.image.height * p.image.width, p.image, columns.data<T>());
+    gemm<T>(false, true, group_out, p.taps(), p.pixels(), T(1), dy + i * group_out * p.pixels(), p.pixels(),
+            columns.data<T>(), p.pixels(), T(1), dw + g * group_out * p.taps(), p.taps());
+  }
+}
+
+template <class T>
+void backward_bias_images(const Problem& p, std::int64_t images, const T* dy, T* db) {
+  for (std::int64_t i = 0; i < images; ++i) {
+    for (std::int64_t o = 0; o < p.out_channels; ++o) {
+      const T* plane = dy + (i * p.out_channels + o) * p.pixels();
+      // Eight partial sums let the baseline compiler use vectors without reordering by fast-math.
+      T partial[8] = {};
+      std::int64_t q = 0;
+      for (; q + 8 <= p.pixels(); q += 8) {
+        for (int lane = 0; lane < 8; ++lane) partial[lane] += plane[q + lane];
+      }
+      for (; q < p.pixels(); ++q) partial[0] += plane[q];
+      for (const T part : partial) db[o] += part;
+    }
+  }
+}
+
+/// Runs add(images, first image, target) on ranges of images, each with its own zeroed target, and sums
+/// the targets in order.
+template <class T, class Add>
+Tensor sum_over_images(const Problem& p, const Shape& shape, Add add) {
+  const int chunks = std::max(1, chunk_count(p.n, 4));
+  Tensor parts = Tensor::zeros({chunks, numel(shape)}, DTypeOf<T>::value);
+  parallel_chunks(p.n, 4, [&](int chunk, std::int64_t begin, std::int64_t end) {
+    add(end - begin, begin, parts.data<T>() + chunk * numel(shape));
+  });
+  Tensor total = parts.select(0, 0).clone();
+  for (int chunk = 1; chunk < chunks; ++chunk) total.add_scaled(parts.select(0, chunk));
+  return total.view(shape);
+}
+
+}  // namespace
+
+Shape Conv2d::infer(const Args& args, std::span<const Shape> in) {
+  const Conv2dOptions& o = args.options;
+  const Shape& x = in[0];
+  const Shape& w = in[1];
+  const auto got = [&] { return concat("input ", to_string(x), ", weight ", to_string(w)); };
+  require(x.size() == 4 && w.size() == 4, kName, "input and weight must have 4 axes; got ", got());
+  require(o.stride_h >= 1 && o.stride_w >= 1 && o.dilation_h >= 1 && o.dilation_w >= 1 && o.padding_h >= 0 &&
+              o.padding_w >= 0 && o.groups >= 1,
+          kName, "stride, dilation and groups must be at least 1 and padding at least 0");
+  require(x[1] == w[1] * o.groups, kName, "input channels must equal weight channels times groups (",
+          o.groups, "); got ", got());
+  require(w[0] % o.groups == 0, kName, "output channels must divide into ", o.groups, " groups; got ", got());
+  require(numel(w) > 0, kName, "weight must not be empty; got ", got());
+  require(!args.has_bias || in[2] == Shape{w[0]}, kName, "bias must be (", w[0], "); got ",
+          to_string(args.has_bias ? in[2] : Shape{}));
+  const Problem p = make_problem(o, x, w);
+  require(p.image.out_h >= 1 && p.image.out_w >= 1, kName, "the kernel is larger than the padded input; got ",
+          got());
+  return {p.n, p.out_channels, p.image.out_h, p.image.out_w};
+}
+
+Tensor Conv2d::forward(const Args& args, Inputs in, Saved& saved) {
+  const Tensor x = in[0].contiguous();
+  const Tensor w = in[1].contiguous();
+  const Tensor bias = args.has_bias ? in[2].contiguous() : Tensor();
+  saved.keep({x, w});
+  const Problem p = make_problem(args.options, x.shape(), w.shape());
+  Tensor y = Tensor::empty({p.n, p.out_channels, p.image.out_h, p.image.out_w}, x.dtype());
+  dispatch_floating(x.dtype(), kName, [&](auto zero) {
+    using T = decltype(zero);
+    const T* b = args.has_bias ? bias.data<T>() : nullptr;
+    parallel_for(p.n, 4, [&](std::int64_t begin, std::int64_t end) {
+      forward_images<T>(p, end - begin, x.data<T>() + begin * p.x_size(), w.data<T>(), b,
+                        y.data<T>() + begin * p.y_size());
+    });
+  });
+  return y;
+}
+
+Gradients Conv2d::backward(const Args& args, const Saved& saved, const Tensor& doutput) {
+  const Tensor& x = saved.tensors[0];
+  const Tensor& w = saved.tensors[1];
+  const Tensor dy = doutput.contiguous();
+  const Problem p = make_problem(args.options, x.shape(), w.shape());
+  Gradients gradients(args.has_bias ? 3 : 2);
+  dispatch_floating(x.dtype(), kName, [&](auto zero) {
+    using T = decltype(zero);
+    const T* xs = x.data<T>();
+    const T* ws = w.data<T>();
+    const T* dys = dy.data<T>();
+    if (saved.needs_grad[0]) {
+      Tensor dx = Tensor::empty(x.shape(), x.dtype());
+      T* dxs = dx.data<T>();
+      parallel_for(p.n, 4, [&](std::int64_t begin, std::int64_t end) {
+        backward_input_images<T>(p, end - begin, dys + begin * p.y_size(), ws, dxs + begin * p.x_size());
+      });
+      gradients[0] = dx;
+    }
+    if (saved.needs_grad[1]) {
+      gradients[1] = sum_over_images<T>(p, w.shape(), [&](std::int64_t images, std::int64_t first, T* dw) {
+        backward_weight_images<T>(p, images, xs + first * p.x_size(), dys + first * p.y_size(), dw);
+      });
+    }
+    if (args.has_bias && saved.needs_grad[2]) {
+      gradients[2] =
+          sum_over_images<T>(p, {p.out_channels}, [&](std::int64_t images, std::int64_t first, T* db) {
+            backward_bias_images<T>(p, images, dys + first * p.y_size(), db);
+          });
+    }
+  });
+  return gradients;
+}
+
+}  // namespace cbnet::ops

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "autograd/op.h"
+
+namespace cbnet {
+
+/// Sizes are (height, width) pairs; the single-number constructors make both equal.
+struct Conv2dOptions {
+  std::int64_t stride_h = 1, stride_w = 1;
+  std::int64_t padding_h = 0, padding_w = 0;
+  std::int64_t dilation_h = 1, dilation_w = 1;
+  std::int64_t groups = 1;
+
+  static Conv2dOptions square(std::int64_t stride, std::int64_t padding, std::int64_t dilation = 1,
+                              std::int64_t groups = 1) {
+    return {stride, stride, padding, padding, dilation, dilation, groups};
+  }
+};
+
+namespace ops {
+
+struct Conv2d {
+  static constexpr const char* kName = "conv2d";
+  struct Args {
+    Conv2dOptions options;
+    bool has_bias = false;
+  };
+  static Shape infer(const Args&, std::span<const Shape>);
+  static Tensor forward(const Args&, Inputs, Saved&);
+  static Gradients backward(const Args&, const Saved&, const Tensor& doutput);
+};
+
+}  // namespace ops
+
+/// Cross-correlation. x (N, C, H, W), weight (O, C/groups, Kh, Kw), bias (O) or undefined ->
+/// y (N, O, OH, OW) with OH = (H + 2 padding - dilation (Kh - 1) - 1) / stride + 1, rounded down.
+/// Throws std::invalid_argument when the shapes or options do not fit.
+inline Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias = {},
+                       const Conv2dOptions& options = {}) {
+  if (!bias.defined()) return apply<ops::Conv2d>({options, false}, {x, weight});
+  return apply<ops::Conv2d>({options, true}, {x, weight, bias});
+}
+
+}  // namespace cbnet

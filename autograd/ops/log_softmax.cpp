@@ -1,0 +1,45 @@
+// log_softmax: y_i = x_i - max x - ln sum_j exp(x_j - max x), along `axis`.
+// Shapes : x (..., C, ...) -> y same.     Dtypes: f32, f64.
+// Saves  : y.      Grad  : dx = dy - exp(y) sum(dy).
+// Edge   : C == 0 throws; a line of -inf, or with NaN or +inf in it, gives NaN; a single -inf stays -inf.
+// Kernels: softmax (baseline loops that vectorise; exp of f32 within 2 ulp). A strided x is copied first.
+//          Ref: Goodfellow et al., "Deep Learning", section 6.2.2.3.
+#include "autograd/ops/log_softmax.h"
+
+#include "autograd/ops/sum.h"
+#include "tensor/kernels/softmax.h"
+
+namespace cbnet::ops {
+
+Shape LogSoftmax::infer(const Args& args, std::span<const Shape> in) {
+  require(split_at_axis(in[0], args.axis, kName).size > 0, kName,
+          "there must be something along the axis; got x ", to_string(in[0]), ", axis ", args.axis);
+  return in[0];
+}
+
+Tensor LogSoftmax::forward(const Args& args, Inputs in, Saved& saved) {
+  const Tensor x = in[0].contiguous();
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  saved.keep({y});
+  const AxisSplit split = split_at_axis(x.shape(), args.axis, kName);
+  dispatch_floating(x.dtype(), kName, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::log_softmax<T>(x.data<T>(), y.data<T>(), split.outer, split.size, split.inner);
+  });
+  return y;
+}
+
+Gradients LogSoftmax::backward(const Args& args, const Saved& saved, const Tensor& doutput) {
+  const Tensor& y = saved.tensors[0];
+  const Tensor dy = doutput.contiguous();
+  Tensor dx = Tensor::empty(y.shape(), y.dtype());
+  const AxisSplit split = split_at_axis(y.shape(), args.axis, kName);
+  dispatch_floating(y.dtype(), kName, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::log_softmax_backward<T>(y.data<T>(), dy.data<T>(), dx.data<T>(), split.outer, split.size,
+                                     split.inner);
+  });
+  return {dx};
+}
+
+}  // namespace cbnet::ops

@@ -1,0 +1,54 @@
+#pragma once
+
+// Pointwise ops, from the table in pointwise.def.
+//
+// Shapes : unary x -> y same; binary x, z -> their broadcast shape.   Dtypes: f32, f64.
+// Saves  : x or y, as the table says; both operands of a binary op.
+// Grad   : dx = dy * derivative; summed over stretched axes for a binary op.
+// Edge   : empty tensors give empty tensors; infinities and NaN follow IEEE 754.
+// Kernels: baseline loops, spread over the threads.
+
+#include "autograd/op.h"
+
+namespace cbnet {
+namespace ops {
+
+struct NoArgs {};
+struct Parameter {
+  double a = 0.0;
+};
+
+#define CBNET_DECLARE_POINTWISE(Type, name, ArgsType)                            \
+  struct Type {                                                                  \
+    static constexpr const char* kName = #name;                                  \
+    using Args = ArgsType;                                                       \
+    static Shape infer(const Args&, std::span<const Shape>);                     \
+    static Tensor forward(const Args&, Inputs, Saved&);                          \
+    static Gradients backward(const Args&, const Saved&, const Tensor& doutput); \
+  };
+#define UNARY(name, Type, ...) CBNET_DECLARE_POINTWISE(Type, name, NoArgs)
+#define UNARY_PARAMETER(name, Type, ...) CBNET_DECLARE_POINTWISE(Type, name, Parameter)
+#define BINARY(name, Type, ...) CBNET_DECLARE_POINTWISE(Type, name, NoArgs)
+#include "autograd/ops/pointwise.def"
+#undef CBNET_DECLARE_POINTWISE
+
+/// Sums `tensor` over the axes along which `shape` was stretched to become tensor's shape.
+Tensor sum_to(const Tensor& tensor, const Shape& shape);
+
+}  // namespace ops
+
+#define UNARY(name, Type, ...) \
+  inline Variable name(const Variable& x) { return apply<ops::Type>({}, {x}); }
+#define UNARY_PARAMETER(name, Type, ...) \
+  inline Variable name(const Variable& x, double a) { return apply<ops::Type>({a}, {x}); }
+#define BINARY(name, Type, ...) \
+  inline Variable name(const Variable& x, const Variable& z) { return apply<ops::Type>({}, {x, z}); }
+#include "autograd/ops/pointwise.def"
+
+inline Variable operator+(const Variable& x, const Variable& z) { return add(x, z); }
+inline Variable operator-(const Variable& x, const Variable& z) { return sub(x, z); }
+inline Variable operator*(const Variable& x, const Variable& z) { return mul(x, z); }
+inline Variable operator/(const Variable& x, const Variable& z) { return div(x, z); }
+inline Variable operator*(double a, const Variable& x) { return scale(x, a); }
+
+}  // namespace cbnet

@@ -1,0 +1,44 @@
+// softmax_entropy: y[n] = -sum_c p[n,c] ln p[n,c], with p = softmax(logits) along C; natural logarithm.
+// Shapes : logits (N, C) -> y (N).     Dtypes: f32, f64.
+// Saves  : p, y.      Grad  : dlogits_c = -p_c (ln p_c + y) dy.
+// Edge   : C == 0 throws; N == 0 gives an empty y; p = 0 contributes 0, to y and to the gradient; a row of
+//          -inf, or with NaN or +inf in it, gives NaN.
+// Kernels: softmax (y = ln sum exp(x - max) + sum p (max - x): two sums of terms >= 0, nothing cancels).
+//          Ref: Teerapittayanon et al., "BranchyNet", section III-B.
+#include "autograd/ops/softmax_entropy.h"
+
+#include "tensor/kernels/softmax.h"
+
+namespace cbnet::ops {
+
+Shape SoftmaxEntropy::infer(const Args&, std::span<const Shape> in) {
+  require(in[0].size() == 2 && in[0][1] > 0, kName, "logits must be (N, C) with C > 0; got ",
+          to_string(in[0]));
+  return {in[0][0]};
+}
+
+Tensor SoftmaxEntropy::forward(const Args&, Inputs in, Saved& saved) {
+  const Tensor logits = in[0].contiguous();
+  Tensor p = Tensor::empty(logits.shape(), logits.dtype());
+  Tensor y = Tensor::empty({logits.size(0)}, logits.dtype());
+  saved.keep({p, y});
+  dispatch_floating(logits.dtype(), kName, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::softmax_entropy<T>(logits.data<T>(), p.data<T>(), y.data<T>(), logits.size(0), logits.size(1));
+  });
+  return y;
+}
+
+Gradients SoftmaxEntropy::backward(const Args&, const Saved& saved, const Tensor& doutput) {
+  const Tensor& p = saved.tensors[0];
+  const Tensor dy = doutput.contiguous();
+  Tensor dlogits = Tensor::empty(p.shape(), p.dtype());
+  dispatch_floating(p.dtype(), kName, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::softmax_entropy_backward<T>(p.data<T>(), saved.tensors[1].data<T>(), dy.data<T>(),
+                                         dlogits.data<T>(), p.size(0), p.size(1));
+  });
+  return {dlogits};
+}
+
+}  // namespace cbnet::ops

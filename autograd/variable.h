@@ -1,0 +1,52 @@
+#pragma once
+
+#include <memory>
+
+#include "tensor/tensor.h"
+
+namespace cbnet {
+
+struct Node;
+
+/// A tensor that remembers how it was computed. Copies share the value, the gradient and the history.
+class Variable {
+ public:
+  /// An undefined variable, e.g. a missing bias.
+  Variable() = default;
+  /// A leaf. Throws std::invalid_argument when an integer tensor is to require a gradient.
+  explicit Variable(Tensor value, bool requires_grad = false);
+
+  bool defined() const { return state_ != nullptr; }
+  const Tensor& value() const;
+  /// For optimizers and initialisers: changes the elements, not the history.
+  Tensor& mutable_value();
+  const Shape& shape() const { return value().shape(); }
+  std::int64_t size(std::int64_t axis) const { return value().size(axis); }
+  DType dtype() const { return value().dtype(); }
+
+  /// True for leaves that were asked to, and for everything computed from them outside no_grad.
+  bool requires_grad() const;
+  /// d(loss)/d(this), summed over every backward() since zero_grad(); undefined before the first.
+  const Tensor& grad() const;
+  Tensor& mutable_grad();
+  void zero_grad();
+
+  /// Fills grad() of every leaf that this scalar was computed from; frees the history.
+  void backward();
+  /// The same with a given d(loss)/d(this), of this variable's shape and dtype.
+  void backward(const Tensor& seed);
+
+  /// The same elements without the history.
+  Variable detach() const;
+
+  /// The recorded operation that made this variable; null for leaves. For the tape.
+  const std::shared_ptr<Node>& node() const;
+  static Variable from_node(Tensor value, std::shared_ptr<Node> node);
+  bool same(const Variable& other) const { return state_ == other.state_; }
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace cbnet
