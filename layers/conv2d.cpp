@@ -1,0 +1,20 @@
+#include "layers/conv2d.h"
+
+namespace cbnet {
+
+Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size, Rng& rng,
+               const Conv2dOptions& options, bool with_bias, Init init, DType dtype)
+    : options_(options) {
+  require(options.groups >= 1 && in_channels % options.groups == 0, "conv2d", "input channels (", in_channels,
+          ") must divide into ", options.groups, " groups");
+  weight = Variable(
+      init_weight(init, {out_channels, in_channels / options.groups, kernel_size, kernel_size}, rng, dtype),
+      true);
+  if (with_bias) bias = Variable(Tensor::zeros({out_channels}, dtype), true);
+  register_parameter("weight", weight);
+  register_parameter("bias", bias);
+}
+
+Variable Conv2d::forward(const Variable& x) { return conv2d(x, weight, bias, options_); }
+
+}  // namespace cbnet

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "autograd/variable.h"
+
+namespace cbnet {
+
+/// Names as in "trunk.0.weight", in the order in which the modules were built.
+using StateDict = std::vector<std::pair<std::string, Tensor>>;
+
+/// A part of a network: named parameters (trained), named buffers (kept, not trained) and child modules.
+class Module {
+ public:
+  Module() = default;
+  virtual ~Module() = default;
+  // Registered parameters are found by address.
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  virtual Variable forward(const Variable& x) = 0;
+  Variable operator()(const Variable& x) { return forward(x); }
+
+  std::vector<std::pair<std::string, Variable>> named_parameters() const;
+  std::vector<Variable> parameters() const;
+  std::int64_t parameter_count() const;
+
+  /// Parameters and buffers; the tensors share their elements with the module.
+  StateDict state_dict() const;
+  /// Copies the elements of `state` in. Throws std::invalid_argument, naming the entry, when one is missing,
+  /// unknown, or of another shape; nothing is changed then.
+  void load_state_dict(const StateDict& state);
+
+  /// Training mode changes what dropout and batch normalisation do. New modules train.
+  void train(bool on = true);
+  void eval() { train(false); }
+  bool training() const { return training_; }
+
+ protected:
+  /// `parameter` may be undefined (a missing bias); it is skipped then.
+  void register_parameter(std::string name, Variable& parameter);
+  void register_buffer(std::string name, Tensor& buffer);
+  /// Registers and returns `child`.
+  template <class M>
+  std::shared_ptr<M> register_module(std::string name, std::shared_ptr<M> child) {
+    children_.emplace_back(std::move(name), child);
+    return child;
+  }
+
+ private:
+  void collect_parameters(const std::string& prefix,
+                          std::vector<std::pair<std::string, Variable>>& out) const;
+  void collect_state(const std::string& prefix, StateDict& out) const;
+
+  std::vector<std::pair<std::string, Variable*>> parameters_;
+  std::vector<std::pair<std::string, Tensor*>> buffers_;
+  std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
+  bool training_ = true;
+};
+
+/// Modules one after the other; children are named "0", "1", …
+class Sequential : public Module {
+ public:
+  Sequential() = default;
+  explicit Sequential(std::vector<std::shared_ptr<Module>> modules);
+
+  void append(std::shared_ptr<Module> module);
+  Variable forward(const Variable& x) override { return forward_range(x, 0, size()); }
+  /// Runs modules begin, …, end - 1 only.
+  Variable forward_range(Variable x, std::size_t begin, std::size_t end);
+  std::size_t size() const { return modules_.size(); }
+  Module& operator[](std::size_t index) { return *modules_.at(index); }
+
+ private:
+  std::vector<std::shared_ptr<Module>> modules_;
+};
+
+}  // namespace cbnet

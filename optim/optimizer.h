@@ -1,0 +1,50 @@
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "autograd/variable.h"
+
+namespace cbnet {
+
+/// Changes parameters by their gradients. Parameters without a gradient are left alone in that step.
+class Optimizer {
+ public:
+  explicit Optimizer(std::vector<Variable> parameters, double learning_rate);
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  /// One update; the gradients stay.
+  virtual void step() = 0;
+  void zero_grad();
+
+  double learning_rate() const { return learning_rate_; }
+  /// Throws std::invalid_argument unless finite and >= 0.
+  void set_learning_rate(double learning_rate);
+  std::int64_t steps_taken() const { return steps_; }
+
+  /// Everything besides the parameters that the next step depends on, as named tensors (moments, and the
+  /// step count as i64 (1)); a checkpoint holds it. load_state throws when it is not this optimizer's.
+  std::vector<std::pair<std::string, Tensor>> state() const;
+  void load_state(const std::vector<std::pair<std::string, Tensor>>& state);
+
+ protected:
+  /// Zeroed tensors, one like each parameter, saved under "<name>.<index>".
+  std::size_t add_slot(std::string name);
+  Tensor& slot(std::size_t which, std::size_t parameter) { return slots_[which].tensors[parameter]; }
+  std::vector<Variable>& parameters() { return parameters_; }
+  void count_step() { ++steps_; }
+
+ private:
+  struct Slot {
+    std::string name;
+    std::vector<Tensor> tensors;
+  };
+  std::vector<Variable> parameters_;
+  std::vector<Slot> slots_;
+  double learning_rate_ = 0.0;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace cbnet

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace cbnet {
+
+/// The learning rate as a function of how far training is.
+enum class ScheduleKind {
+  constant,
+  /// Times `factor` after every third of the run.
+  step,
+  /// From the base rate down to 0 along half a cosine (Loshchilov and Hutter 2017, without restarts).
+  cosine,
+};
+
+/// "constant", "step", "cosine"; throws std::invalid_argument for another name.
+ScheduleKind parse_schedule(const std::string& name);
+const char* to_string(ScheduleKind kind);
+
+struct Schedule {
+  ScheduleKind kind = ScheduleKind::cosine;
+  double base_rate = 1e-3;
+  double factor = 0.1;
+  /// Steps over which the rate first rises from 0 in a straight line.
+  std::int64_t warmup_steps = 0;
+
+  /// Rate for step 0, 1, …, total_steps - 1.
+  double rate(std::int64_t step, std::int64_t total_steps) const;
+};
+
+}  // namespace cbnet
