@@ -1,0 +1,263 @@
+#include "models/spec.h"
+
+#include <array>
+
+#include "tensor/error.h"
+
+namespace cbnet {
+namespace {
+
+constexpr std::array<const char*, 15> kLayerNames = {
+    "conv2d",     "linear",     "max_pool2d", "avg_pool2d", "global_avg_pool2d",
+    "relu",       "leaky_relu", "sigmoid",    "tanh",       "softmax",
+    "batch_norm", "dropout",    "flatten",    "unflatten",  "residual"};
+
+std::int64_t window_out(std::int64_t size, const LayerSpec& layer, const std::string& name) {
+  require(layer.kernel_size >= 1 && layer.stride >= 1 && layer.dilation >= 1 && layer.padding >= 0,
+          name.c_str(), "kernel_size, stride and dilation must be at least 1 and padding at least 0");
+  const std::int64_t room = size + 2 * layer.padding - layer.dilation * (layer.kernel_size - 1) - 1;
+  require(room >= 0, name.c_str(), "the kernel is larger than the padded input of ", size);
+  std::int64_t out = room / layer.stride + 1;
+  // ceil_mode adds a last partial window, but only one that starts inside the input or its left padding.
+  if (layer.ceil_mode && room % layer.stride != 0 && out * layer.stride < size + layer.padding) ++out;
+  return out;
+}
+
+LayerCost cost_of(const LayerSpec& layer, const Shape& in, const std::string& name);
+
+/// Runs through `layers`, adding their costs to `out`; returns the shape after them.
+Shape walk(const LayerSpecs& layers, Shape shape, const std::string& prefix, std::size_t first,
+           std::vector<LayerCost>& out) {
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    out.push_back(cost_of(layers[i], shape, concat(prefix, first + i)));
+    shape = out.back().output;
+  }
+  return shape;
+}
+
+std::string describe_layer(const LayerSpec& layer) {
+  std::string text = to_string(layer.kind);
+  const bool window = layer.kind == LayerKind::conv2d || layer.kind == LayerKind::max_pool2d ||
+                      layer.kind == LayerKind::avg_pool2d;
+  if (layer.out > 0) text += concat(" ", layer.out);
+  if (window) text += concat(", kernel ", layer.kernel_size);
+  if (layer.stride > 1) text += concat(", stride ", layer.stride);
+  if (layer.padding > 0) text += concat(", padding ", layer.padding);
+  if (layer.dilation > 1) text += concat(", dilation ", layer.dilation);
+  if (layer.groups > 1) text += concat(", groups ", layer.groups);
+  if (layer.ceil_mode) text += ", ceil";
+  if (layer.kind == LayerKind::dropout || layer.kind == LayerKind::leaky_relu) text += concat(" ", layer.p);
+  return text;
+}
+
+LayerCost cost_of(const LayerSpec& layer, const Shape& in, const std::string& name) {
+  LayerCost cost{name, describe_layer(layer), in, 0, 0};
+  // A stored description may be hostile: sizes this large are no network, and their products overflow.
+  constexpr std::int64_t kMaxSize = 1 << 20;
+  for (const std::int64_t size :
+       {layer.out, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups}) {
+    require(size >= 0 && size <= kMaxSize, name.c_str(), "sizes must be at most ", kMaxSize, "; got ", size);
+  }
+  const auto need_image = [&] {
+    require(in.size() == 3, name.c_str(), to_string(layer.kind), " needs (C,H,W); got ", to_string(in));
+  };
+  switch (layer.kind) {
+    case LayerKind::conv2d: {
+      need_image();
+      require(
+          layer.out >= 1 && layer.groups >= 1 && in[0] % layer.groups == 0 && layer.out % layer.groups == 0,
+          name.c_str(), "channels (", in[0], " in, ", layer.out, " out) must divide into ", layer.groups,
+          " groups");
+      cost.output = {layer.out, window_out(in[1], layer, name), window_out(in[2], layer, name)};
+      const std::int64_t taps = numel({in[0] / layer.groups, layer.kernel_size, layer.kernel_size});
+      cost.macs = numel({numel(cost.output), taps});
+      cost.parameters = numel({layer.out, taps}) + (layer.bias ? layer.out : 0);
+      break;
+    }
+    case LayerKind::linear:
+      require(in.size() == 1 && layer.out >= 1, name.c_str(),
+              "linear needs (features) and at least one output; got ", to_string(in),
+              "; hint: flatten first");
+      cost.output = {layer.out};
+      cost.macs = numel({in[0], layer.out});
+      cost.parameters = cost.macs + (layer.bias ? layer.out : 0);
+      break;
+    case LayerKind::max_pool2d:
+    case LayerKind::avg_pool2d:
+      need_image();
+      cost.output = {in[0], window_out(in[1], layer, name), window_out(in[2], layer, name)};
+      break;
+    case LayerKind::global_avg_pool2d:
+      need_image();
+      cost.output = {in[0], 1, 1};
+      break;
+    case LayerKind::batch_norm:
+      require(!in.empty(), name.c_str(), "batch_norm needs channels; got ", to_string(in));
+      cost.parameters = 2 * in[0];
+      break;
+    case LayerKind::flatten:
+      cost.output = {numel(in)};
+      break;
+    case LayerKind::unflatten:
+      require(numel(layer.shape) == numel(in), name.c_str(), "cannot show ", to_string(in), " as ",
+              to_string(layer.shape));
+      cost.output = layer.shape;
+      break;
+    case LayerKind::residual: {
+      std::vector<LayerCost> inner;
+      const Shape body = walk(layer.body, in, name + ".body.", 0, inner);
+      const Shape shortcut = walk(layer.shortcut, in, name + ".shortcut.", 0, inner);
+      require(body == shortcut, name.c_str(), "body and shortcut must give one shape; got ", to_string(body),
+              " and ", to_string(shortcut));
+      cost.output = body;
+      for (const LayerCost& part : inner) {
+        cost.macs += part.macs;
+        cost.parameters += part.parameters;
+      }
+      break;
+    }
+    default:
+      break;
+  }
+  return cost;
+}
+
+}  // namespace
+
+const char* to_string(LayerKind kind) { return kLayerNames.at(static_cast<std::size_t>(kind)); }
+
+LayerKind parse_layer_kind(const std::string& name) {
+  for (std::size_t i = 0; i < kLayerNames.size(); ++i) {
+    if (name == kLayerNames[i]) return static_cast<LayerKind>(i);
+  }
+  require(false, "spec", "unknown layer kind '", name, "'");
+  return LayerKind::relu;
+}
+
+namespace spec {
+
+LayerSpec plain(LayerKind kind) {
+  LayerSpec layer;
+  layer.kind = kind;
+  return layer;
+}
+
+LayerSpec conv2d(std::int64_t out_channels, std::int64_t kernel_size, const ConvOptions& options) {
+  LayerSpec layer = plain(LayerKind::conv2d);
+  layer.out = out_channels;
+  layer.kernel_size = kernel_size;
+  layer.stride = options.stride;
+  layer.padding = options.padding;
+  layer.dilation = options.dilation;
+  layer.groups = options.groups;
+  layer.bias = options.bias;
+  return layer;
+}
+
+LayerSpec linear(std::int64_t out_features, bool bias) {
+  LayerSpec layer = plain(LayerKind::linear);
+  layer.out = out_features;
+  layer.bias = bias;
+  return layer;
+}
+
+namespace {
+LayerSpec pool(LayerKind kind, std::int64_t kernel_size, std::int64_t stride, bool ceil_mode) {
+  LayerSpec layer = plain(kind);
+  layer.kernel_size = kernel_size;
+  layer.stride = stride;
+  layer.ceil_mode = ceil_mode;
+  return layer;
+}
+}  // namespace
+
+LayerSpec max_pool2d(std::int64_t kernel_size, std::int64_t stride, bool ceil_mode) {
+  return pool(LayerKind::max_pool2d, kernel_size, stride, ceil_mode);
+}
+
+LayerSpec avg_pool2d(std::int64_t kernel_size, std::int64_t stride, bool ceil_mode) {
+  return pool(LayerKind::avg_pool2d, kernel_size, stride, ceil_mode);
+}
+
+LayerSpec dropout(double p) {
+  LayerSpec layer = plain(LayerKind::dropout);
+  layer.p = p;
+  return layer;
+}
+
+LayerSpec unflatten(const Shape& shape) {
+  LayerSpec layer = plain(LayerKind::unflatten);
+  layer.shape = shape;
+  return layer;
+}
+
+LayerSpec residual(LayerSpecs body, LayerSpecs shortcut) {
+  LayerSpec layer = plain(LayerKind::residual);
+  layer.body = std::move(body);
+  layer.shortcut = std::move(shortcut);
+  return layer;
+}
+
+}  // namespace spec
+
+std::vector<LayerCost> layer_costs(const NetworkSpec& network) {
+  std::vector<LayerCost> out;
+  Shape shape = network.input;
+  std::int64_t done = 0;
+  const auto advance = [&](std::int64_t to) {
+    const LayerSpecs part(network.trunk.begin() + done, network.trunk.begin() + to);
+    shape = walk(part, shape, "trunk.", static_cast<std::size_t>(done), out);
+    done = to;
+  };
+  for (std::size_t e = 0; e < network.exits.size(); ++e) {
+    const ExitSpec& exit = network.exits[e];
+    require(exit.after >= done && exit.after <= static_cast<std::int64_t>(network.trunk.size()), "spec",
+            "exits must stand along the trunk in order; exit ", e, " is after layer ", exit.after);
+    advance(exit.after);
+    walk(exit.branch, shape, concat("exits.", e, "."), 0, out);
+  }
+  advance(static_cast<std::int64_t>(network.trunk.size()));
+  return out;
+}
+
+Shape trunk_shape(const NetworkSpec& network, std::int64_t layers) {
+  require(layers >= 0 && layers <= static_cast<std::int64_t>(network.trunk.size()), "spec", "the trunk has ",
+          network.trunk.size(), " layers; got ", layers);
+  std::vector<LayerCost> ignored;
+  return walk(LayerSpecs(network.trunk.begin(), network.trunk.begin() + layers), network.input, "trunk.", 0,
+              ignored);
+}
+
+Cost total_cost(const NetworkSpec& network) {
+  Cost total;
+  for (const LayerCost& layer : layer_costs(network)) {
+    total.macs += layer.macs;
+    total.parameters += layer.parameters;
+  }
+  return total;
+}
+
+std::vector<std::int64_t> macs_by_exit(const NetworkSpec& network) {
+  std::vector<std::int64_t> out;
+  NetworkSpec prefix = network;
+  for (std::size_t e = 0; e < network.exits.size(); ++e) {
+    prefix.exits.assign(network.exits.begin(), network.exits.begin() + static_cast<std::ptrdiff_t>(e) + 1);
+    prefix.trunk.assign(network.trunk.begin(), network.trunk.begin() + network.exits[e].after);
+    out.push_back(total_cost(prefix).macs);
+  }
+  out.push_back(total_cost(network).macs);
+  return out;
+}
+
+NetworkSpec truncate(const NetworkSpec& network, std::int64_t layers, const LayerSpecs& head,
+                     std::string name) {
+  require(layers >= 0 && layers <= static_cast<std::int64_t>(network.trunk.size()), "truncate",
+          "the trunk has ", network.trunk.size(), " layers; got ", layers);
+  NetworkSpec out{std::move(name), network.input, {}, {}, network.init};
+  out.trunk.assign(network.trunk.begin(), network.trunk.begin() + layers);
+  out.trunk.insert(out.trunk.end(), head.begin(), head.end());
+  static_cast<void>(layer_costs(out));  // throws when the head does not fit
+  return out;
+}
+
+}  // namespace cbnet

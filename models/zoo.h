@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+
+#include "models/spec.h"
+
+// The networks of the paper, as published (IV-B and Table I; BranchyNet's sizes are those of its
+// reference implementation, whose max-pooling rounds up). docs/models.md lists every layer.
+
+namespace cbnet {
+
+/// LeNet, the baseline: three 5x5 convolutions and two fully connected layers.
+/// 1,140,070 MACs and 67,824 parameters for 28x28 pixels and 10 classes.
+NetworkSpec lenet_spec();
+
+/// BranchyNet-LeNet: LeNet with one side exit after the first convolution. 220,150 MACs to leave there,
+/// 1,247,720 for an image that goes on.
+NetworkSpec branchynet_spec();
+
+/// What the converting autoencoder's last layer does with its 784 sums.
+enum class OutputActivation { softmax, sigmoid };
+const char* to_string(OutputActivation activation);
+
+/// The converting autoencoder of Table I for "mnist", "fmnist" or "kmnist": four fully connected layers,
+/// 784 pixels in and out. Throws std::invalid_argument for another dataset.
+NetworkSpec autoencoder_spec(const std::string& dataset, OutputActivation output);
+
+/// Trunk layers whose outputs an activity penalty may cover: the three hidden layers of an autoencoder,
+/// the encoder's output last.
+std::vector<std::int64_t> autoencoder_hidden_layers(const NetworkSpec& autoencoder);
+
+/// The lightweight classifier: BranchyNet cut at its side exit. 220,150 MACs, 7,000 parameters.
+NetworkSpec classifier_spec();
+
+}  // namespace cbnet
