@@ -1,0 +1,197 @@
+#include "cbnet/predictor.h"
+
+#include <algorithm>
+
+#include "autograd/ops/softmax.h"
+#include "autograd/ops/softmax_entropy.h"
+#include "autograd/tape.h"
+#include "cbnet/argmax.h"
+#include "cbnet/conversion.h"
+#include "cbnet/run_folder.h"
+#include "data/batches.h"
+
+namespace cbnet {
+namespace {
+
+/// Fills labels, probabilities, entropy and exit for one network without early exit.
+void classify(Network& network, const Variable& pixels, Predictions& out) {
+  const Variable logits = network.forward(pixels);
+  out.probabilities = softmax(logits, -1).value();
+  out.labels = argmax_rows(logits.value());
+  out.entropy = softmax_entropy(logits).value().to_vector<double>();
+  out.exit.assign(out.labels.size(), 0);
+}
+
+class PlainPredictor : public Predictor {
+ public:
+  PlainPredictor(Model model, std::string name) : model_(std::move(model)), name_(std::move(name)) {}
+
+  Predictions predict(const Tensor& images) override {
+    const NoGrad no_grad;
+    Predictions out;
+    classify(*model_.network, Variable(data::to_float(images)), out);
+    return out;
+  }
+  std::string name() const override { return name_; }
+  std::string dataset() const override { return model_.info.dataset; }
+  std::vector<std::int64_t> macs_by_exit() const override {
+    return cbnet::macs_by_exit(model_.network->spec());
+  }
+  std::int64_t parameter_count() const override { return model_.network->parameter_count(); }
+
+ private:
+  Model model_;
+  std::string name_;
+};
+
+class AutoencoderPredictor : public Predictor {
+ public:
+  explicit AutoencoderPredictor(Model model) : model_(std::move(model)) {}
+
+  Predictions predict(const Tensor& images) override {
+    Predictions out;
+    out.converted = convert(*model_.network, data::to_float(images), model_.info.rescale);
+    return out;
+  }
+  std::string name() const override { return "autoencoder"; }
+  std::string dataset() const override { return model_.info.dataset; }
+  std::vector<std::int64_t> macs_by_exit() const override {
+    return cbnet::macs_by_exit(model_.network->spec());
+  }
+  std::int64_t parameter_count() const override { return model_.network->parameter_count(); }
+
+ private:
+  Model model_;
+};
+
+class BranchyPredictor : public Predictor {
+ public:
+  BranchyPredictor(Model model, double threshold) : model_(std::move(model)), threshold_(threshold) {}
+
+  Predictions predict(const Tensor& images) override {
+    const NoGrad no_grad;
+    Network& network = *model_.network;
+    const std::int64_t after = network.spec().exits.front().after;
+    const auto end = static_cast<std::int64_t>(network.spec().trunk.size());
+    const Variable shared = network.forward_trunk(Variable(data::to_float(images)), 0, after);
+    const Variable early = network.forward_branch(0, shared);
+
+    Predictions out;
+    out.probabilities = softmax(early, -1).value();
+    out.labels = argmax_rows(early.value());
+    out.entropy = softmax_entropy(early).value().to_vector<double>();
+    std::vector<std::int64_t> hard;
+    for (std::size_t i = 0; i < out.entropy.size(); ++i) {
+      const bool leaves = out.entropy[i] < threshold_;
+      out.exit.push_back(leaves ? 0 : 1);
+      if (!leaves) hard.push_back(static_cast<std::int64_t>(i));
+    }
+    if (hard.empty()) return out;
+
+    // Only the hard images go on: the batch is compacted to them.
+    const auto count = static_cast<std::int64_t>(hard.size());
+    Tensor rest = shared.value();
+    if (count < rest.size(0)) {
+      Shape shape = rest.shape();
+      shape[0] = count;
+      rest = Tensor::empty(shape, rest.dtype());
+      for (std::int64_t i = 0; i < count; ++i) {
+        rest.select(0, i).copy_from(shared.value().select(0, hard[static_cast<std::size_t>(i)]));
+      }
+    }
+    const Variable logits = network.forward_trunk(Variable(rest), after, end);
+    const Tensor probabilities = softmax(logits, -1).value();
+    const std::vector<std::int64_t> labels = argmax_rows(logits.value());
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t image = hard[static_cast<std::size_t>(i)];
+      out.probabilities.select(0, image).copy_from(probabilities.select(0, i));
+      out.labels[static_cast<std::size_t>(image)] = labels[static_cast<std::size_t>(i)];
+    }
+    return out;
+  }
+  std::string name() const override { return "branchynet"; }
+  std::string dataset() const override { return model_.info.dataset; }
+  std::vector<std::int64_t> macs_by_exit() const override {
+    return cbnet::macs_by_exit(model_.network->spec());
+  }
+  std::int64_t parameter_count() const override { return model_.network->parameter_count(); }
+
+ private:
+  Model model_;
+  double threshold_;
+};
+
+class CbnetPredictor : public Predictor {
+ public:
+  CbnetPredictor(Model autoencoder, Model classifier)
+      : autoencoder_(std::move(autoencoder)), classifier_(std::move(classifier)) {}
+
+  Predictions predict(const Tensor& images) override {
+    const NoGrad no_grad;
+    Predictions out;
+    out.converted = convert(*autoencoder_.network, data::to_float(images), autoencoder_.info.rescale);
+    classify(*classifier_.network, Variable(out.converted), out);
+    return out;
+  }
+  std::string name() const override { return "cbnet"; }
+  std::string dataset() const override { return autoencoder_.info.dataset; }
+  std::vector<std::int64_t> macs_by_exit() const override {
+    return {total_cost(autoencoder_.network->spec()).macs + total_cost(classifier_.network->spec()).macs};
+  }
+  std::int64_t parameter_count() const override {
+    return autoencoder_.network->parameter_count() + classifier_.network->parameter_count();
+  }
+
+ private:
+  Model autoencoder_;
+  Model classifier_;
+};
+
+Model load_kind(const std::filesystem::path& file, const std::string& kind) {
+  Model model = load_model(file);
+  if (model.info.model != kind)
+    throw InputError(file.string(), concat("a model of kind ", kind), model.info.model);
+  return model;
+}
+
+}  // namespace
+
+std::vector<std::string> model_names() {
+  return {"lenet", "branchynet", "autoencoder", "classifier", "cbnet"};
+}
+
+bool has_model(const std::filesystem::path& run, const std::string& name) {
+  const RunFolder folder(run);
+  if (name != "cbnet") return std::filesystem::exists(folder.model_file(name));
+  return std::filesystem::exists(folder.cbnet_file()) && has_model(run, "autoencoder") &&
+         has_model(run, "classifier");
+}
+
+std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
+                                          double threshold) {
+  const std::vector<std::string> names = model_names();
+  require(std::find(names.begin(), names.end(), name) != names.end(), "model",
+          "expected lenet, branchynet, autoencoder, classifier or cbnet; got '", name, "'");
+  require(threshold < 0 || name == "branchynet", "model", "only branchynet has a threshold; got one for ",
+          name);
+  const RunFolder folder(run);
+  folder.require_exists();
+  if (name == "cbnet") {
+    const CbnetParts parts = folder.read_cbnet();
+    return std::make_unique<CbnetPredictor>(load_kind(run / parts.autoencoder, "autoencoder"),
+                                            load_kind(run / parts.classifier, "classifier"));
+  }
+  Model model = load_kind(folder.model_file(name), name);
+  if (name == "autoencoder") return std::make_unique<AutoencoderPredictor>(std::move(model));
+  if (name == "branchynet") {
+    if (model.network->exit_count() != 2 || model.info.thresholds.size() != 1) {
+      throw InputError(folder.model_file(name).string(), "one side exit and its threshold",
+                       concat(model.network->exit_count() - 1, " and ", model.info.thresholds.size()));
+    }
+    const double chosen = threshold >= 0 ? threshold : model.info.thresholds.front();
+    return std::make_unique<BranchyPredictor>(std::move(model), chosen);
+  }
+  return std::make_unique<PlainPredictor>(std::move(model), name);
+}
+
+}  // namespace cbnet

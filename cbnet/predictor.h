@@ -1,0 +1,49 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/checkpoint.h"
+
+namespace cbnet {
+
+/// What a trained model says about N images.
+struct Predictions {
+  std::vector<std::int64_t> labels;  // empty for the autoencoder alone
+  Tensor probabilities;              // f32 (N, 10), of the exit that each image took
+  std::vector<double> entropy;       // nats, of the first exit's probabilities
+  std::vector<std::int64_t> exit;    // 0 is the first exit
+  Tensor converted;                  // f32 (N, 1, 28, 28); only the autoencoder and CBNet make one
+};
+
+/// A trained model behind one call, pixels in and labels out, as `eval`, `predict` and the bench see it.
+class Predictor {
+ public:
+  virtual ~Predictor() = default;
+
+  /// images u8 (N, 28, 28), any N >= 1.
+  virtual Predictions predict(const Tensor& images) = 0;
+
+  /// "lenet", "branchynet", "autoencoder", "classifier" or "cbnet".
+  virtual std::string name() const = 0;
+  /// What the model was trained on.
+  virtual std::string dataset() const = 0;
+  /// Multiply-adds of an image that leaves at exit 0, 1, …
+  virtual std::vector<std::int64_t> macs_by_exit() const = 0;
+  virtual std::int64_t parameter_count() const = 0;
+};
+
+/// The model names in the order in which tables list them.
+std::vector<std::string> model_names();
+
+/// Loads `name` from a run folder. `threshold` < 0 keeps the stored one; it concerns branchynet alone.
+/// Throws std::invalid_argument for an unknown name, InputError for missing or damaged files.
+std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
+                                          double threshold = -1.0);
+
+/// Whether the run folder has the files of model `name`.
+bool has_model(const std::filesystem::path& run, const std::string& name);
+
+}  // namespace cbnet

@@ -1,0 +1,57 @@
+#include "cbnet/run_folder.h"
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tensor/error.h"
+#include "tensor/io.h"
+
+namespace cbnet {
+
+using Json = nlohmann::ordered_json;
+
+void RunFolder::require_exists() const {
+  if (!std::filesystem::is_directory(path_)) {
+    throw InputError(path_.string(), "a run folder", "no such folder",
+                     concat("`cbnet train --dataset fmnist --out ", path_.string(), "` makes one"));
+  }
+}
+
+CbnetParts RunFolder::read_cbnet() const {
+  try {
+    const Json json = Json::parse(read_file(cbnet_file(), 1 << 20));
+    CbnetParts parts{json.at("autoencoder").get<std::string>(), json.at("classifier").get<std::string>()};
+    for (const std::string& name : {parts.autoencoder, parts.classifier}) {
+      if (std::filesystem::path(name).filename() != name) {
+        throw InputError(cbnet_file().string(), "file names inside the run folder", name);
+      }
+    }
+    return parts;
+  } catch (const Json::exception& error) {
+    throw InputError(cbnet_file().string(), "JSON with autoencoder and classifier", error.what());
+  }
+}
+
+void RunFolder::write_cbnet(const CbnetParts& parts, const std::string& dataset) const {
+  const Json json{{"model", "cbnet"},
+                  {"dataset", dataset},
+                  {"autoencoder", parts.autoencoder},
+                  {"classifier", parts.classifier}};
+  write_file_atomic(cbnet_file(), json.dump(2) + "\n");
+}
+
+void RunFolder::write_log(const std::vector<std::string>& lines) const {
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  write_file_atomic(log_file(), text);
+}
+
+std::vector<std::string> RunFolder::read_log() const {
+  std::vector<std::string> lines;
+  if (!std::filesystem::exists(log_file())) return lines;
+  std::istringstream text(read_file(log_file()));
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  return lines;
+}
+
+}  // namespace cbnet

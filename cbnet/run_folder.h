@@ -1,0 +1,49 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace cbnet {
+
+/// What cbnet.json says: CBNet is two model files, one after the other.
+struct CbnetParts {
+  std::string autoencoder;  // file names inside the run folder
+  std::string classifier;
+};
+
+/// The folder that training writes and everything else reads:
+///   lenet.safetensors branchynet.safetensors autoencoder.safetensors classifier.safetensors
+///   cbnet.json run.json log.jsonl
+class RunFolder {
+ public:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path model_file(const std::string& model) const {
+    return path_ / (model + ".safetensors");
+  }
+  /// Of an unfinished stage.
+  std::filesystem::path state_file(const std::string& model) const {
+    return path_ / (model + ".state.safetensors");
+  }
+  std::filesystem::path cbnet_file() const { return path_ / "cbnet.json"; }
+  std::filesystem::path run_file() const { return path_ / "run.json"; }
+  std::filesystem::path log_file() const { return path_ / "log.jsonl"; }
+
+  /// Throws InputError with a hint when this is not a run folder.
+  void require_exists() const;
+
+  CbnetParts read_cbnet() const;
+  void write_cbnet(const CbnetParts& parts, const std::string& dataset) const;
+
+  /// One JSON text a line; whole file at once, atomically.
+  void write_log(const std::vector<std::string>& lines) const;
+  /// The lines of log.jsonl; none when there is no such file.
+  std::vector<std::string> read_log() const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace cbnet

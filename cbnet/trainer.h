@@ -1,0 +1,77 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cbnet/recipe.h"
+#include "data/batches.h"
+#include "data/split.h"
+#include "models/network.h"
+
+namespace cbnet {
+
+/// Where training stands, for whoever shows it.
+struct Progress {
+  std::string stage;  // "lenet", "branchynet", "autoencoder"
+  std::int64_t epoch = 0, epochs = 0;
+  std::int64_t images = 0, images_per_epoch = 0;  // of this epoch
+  double loss = 0.0;                              // mean of this epoch so far
+  double accuracy = 0.0;                          // on training batches of this epoch so far; NaN if none
+  double seconds_left = 0.0;                      // of this stage
+};
+using ProgressSink = std::function<void(const Progress&)>;
+
+/// One line of log.jsonl, as JSON text.
+using LogLines = std::vector<std::string>;
+
+/// What a training step gives.
+struct StepResult {
+  Variable loss;              // scalar, mean over the batch
+  std::int64_t correct = -1;  // of the batch; -1 when the stage does not classify
+};
+
+/// One network to train.
+struct Stage {
+  std::string name;
+  Network* network = nullptr;
+  TrainRecipe recipe;
+  std::function<StepResult(const data::Batch&, std::int64_t epoch)> step;
+  /// Named figures on the validation split, after each epoch; in eval mode, without gradients.
+  std::function<std::map<std::string, double>()> validate;
+};
+
+/// The training set and the part of it that is held out.
+struct TrainingData {
+  Tensor images;  // u8 (N, 28, 28)
+  Tensor labels;  // u8 (N)
+  data::SplitIndices split;
+};
+
+struct TrainerOptions {
+  std::uint64_t seed = 1;
+  /// Saved after every epoch; removed by the caller once the finished model is on the disk.
+  std::filesystem::path state_file;
+  /// What must not change between the runs that share a state file.
+  std::string fingerprint;
+  /// Continue from state_file when it exists.
+  bool resume = false;
+  ProgressSink progress;
+  /// Called after each epoch's state is safe, with all of this stage's log lines.
+  std::function<void(const LogLines&)> log;
+};
+
+struct StageResult {
+  std::map<std::string, double> validation;  // after the last epoch
+  LogLines log;
+  double seconds = 0.0;  // of training, over all runs that it took
+};
+
+/// Runs the epochs that are left. The order of samples, augmentation and targets depend on (seed, epoch)
+/// only, so a run that was killed and resumed ends with the same bits.
+/// Throws std::runtime_error when the loss is not finite, InputError when state_file is another training's.
+StageResult run_stage(const Stage& stage, const TrainingData& data, const TrainerOptions& options);
+
+}  // namespace cbnet

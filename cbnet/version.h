@@ -1,0 +1,8 @@
+#pragma once
+
+namespace cbnet {
+
+/// Semantic version, from the project() line of the root CMakeLists.txt.
+inline constexpr const char* kVersion = CBNET_VERSION;
+
+}  // namespace cbnet

@@ -1,0 +1,89 @@
+#include "data/dataset.h"
+
+#include <filesystem>
+
+#include "data/idx.h"
+#include "data/npz.h"
+#include "data/official.h"
+
+namespace cbnet::data {
+namespace {
+
+constexpr std::int64_t kSubsetSize = 7011;
+
+std::string list(const std::vector<std::string>& lines) {
+  std::string out;
+  for (const std::string& line : lines) out += concat(out.empty() ? "" : ", ", line);
+  return out.empty() ? "no folder" : out;
+}
+
+const char* install_hint(DatasetId id) {
+  return id == DatasetId::fmnist
+             ? "install the package dataset-fashion-mnist, allow the download, or name a folder "
+               "with --data-dir"
+             : "allow the download, or name a folder with --data-dir";
+}
+
+FoundFiles find_or_download(DatasetId id, const Location& location) {
+  FoundFiles found = find_dataset(id, location);
+  if (found.complete()) return found;
+  const std::string where = concat("dataset ", to_string(id));
+  if (!location.allow_download || location.cache_dir.empty()) {
+    throw InputError(where, "the images and labels of its training and test set",
+                     concat("no complete set in ", list(found.searched)), install_hint(id));
+  }
+  const std::string folder = (std::filesystem::path(location.cache_dir) / to_string(id)).string();
+  try {
+    download_dataset(id, folder, location.base_urls, location.progress);
+  } catch (const InputError& error) {
+    throw InputError(concat(error.what(), "; searched before: ", list(found.searched)));
+  }
+  found = find_dataset(id, location);
+  if (!found.complete()) throw InputError(where, concat("its files in ", folder), list(found.searched));
+  return found;
+}
+
+Tensor read_array(const std::string& path) { return is_zip(path) ? read_npz(path) : read_idx(path); }
+
+}  // namespace
+
+Split read_split(const std::string& images_file, const std::string& labels_file) {
+  Split split;
+  split.images = read_array(images_file);
+  if (split.images.rank() != 3 || split.images.size(1) != kImageSize || split.images.size(2) != kImageSize) {
+    throw InputError(images_file, "images of shape (N,28,28)", cbnet::to_string(split.images.shape()));
+  }
+  split.labels = read_array(labels_file);
+  if (split.labels.rank() != 1) {
+    throw InputError(labels_file, "labels of shape (N)", cbnet::to_string(split.labels.shape()));
+  }
+  const std::int64_t n = split.images.size(0);
+  if (split.labels.size(0) != n) {
+    throw InputError(labels_file, concat(n, " labels, one for each image of ", images_file),
+                     concat(split.labels.size(0), " labels"), "take both files from the same set");
+  }
+  const auto* labels = split.labels.data<std::uint8_t>();
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (labels[i] >= kNumClasses) {
+      throw InputError(labels_file, "labels from 0 to 9",
+                       concat("label ", int{labels[i]}, " at position ", i));
+    }
+  }
+  return split;
+}
+
+Dataset load_dataset(DatasetId id, const Location& location) {
+  const FoundFiles found = find_or_download(id, location);
+  Dataset out;
+  out.id = id;
+  out.files = found.all();
+  out.classes = class_names(id);
+  out.train = read_split(found.train_images, found.train_labels);
+  out.test = read_split(found.test_images, found.test_labels);
+  out.name = to_string(id);
+  // The published subset has its own name in every table; its results are not those of KMNIST.
+  if (id == DatasetId::kmnist && out.train.size() == kSubsetSize) out.name += "-first7011";
+  return out;
+}
+
+}  // namespace cbnet::data

@@ -1,0 +1,45 @@
+#include "data/dataset_id.h"
+
+#include "tensor/error.h"
+
+namespace cbnet::data {
+
+const char* to_string(DatasetId id) {
+  constexpr const char* kNames[] = {"mnist", "fmnist", "kmnist"};
+  return kNames[static_cast<int>(id)];
+}
+
+DatasetId parse_dataset_id(std::string_view name) {
+  for (const DatasetId id : kAllDatasets) {
+    for (const std::string& known : folder_names(id)) {
+      if (name == known) return id;
+    }
+  }
+  require(false, "dataset", "name must be mnist, fmnist (or fashion-mnist) or kmnist; got ", name);
+  return DatasetId::mnist;
+}
+
+const char* title(DatasetId id) {
+  constexpr const char* kTitles[] = {"MNIST", "Fashion-MNIST", "KMNIST"};
+  return kTitles[static_cast<int>(id)];
+}
+
+std::vector<std::string> class_names(DatasetId id) {
+  switch (id) {
+    case DatasetId::fmnist:
+      return {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+              "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
+    case DatasetId::kmnist:
+      return {"o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"};
+    case DatasetId::mnist:
+      break;
+  }
+  return {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+}
+
+std::vector<std::string> folder_names(DatasetId id) {
+  if (id == DatasetId::fmnist) return {"fmnist", "fashion-mnist"};
+  return {to_string(id)};
+}
+
+}  // namespace cbnet::data

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace cbnet::data {
+
+struct DownloadOptions {
+  /// curl's progress bar on stderr.
+  bool progress = false;
+  /// How often one host may cut the connection before the next one is tried.
+  int attempts = 4;
+  std::string curl = "curl";
+};
+
+/// Fetches `target` from the first of `urls` that has it, with the curl program (no shell).
+///
+/// Bytes go to "<target>.part"; only a file whose MD5 is `md5` gets the final name. A part left by a cut
+/// connection or an earlier run is continued, and thrown away when the server cannot continue it or the
+/// whole turns out wrong. Two processes may fetch the same file: the second waits for the first.
+/// A target that exists with the right checksum is left as it is.
+///
+/// InputError when no host gave the right bytes (each with its reason), when curl is not installed, or
+/// when a file that is not the wanted one stands under the final name; std::runtime_error when the disk
+/// fails.
+void download(const std::vector<std::string>& urls, const std::string& target, const std::string& md5,
+              const DownloadOptions& options = {});
+
+}  // namespace cbnet::data

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "tensor/tensor.h"
+
+namespace cbnet::data {
+
+/// A character's cell in font pixels: 5x7, one row below for descenders, and the space to its neighbours.
+inline constexpr std::int64_t kGlyphWidth = 6;
+inline constexpr std::int64_t kGlyphHeight = 10;
+
+/// Draws `text` on a u8 (H,W) canvas in `grey` with a built-in 5x7 font (printable ASCII; anything else is
+/// a box), its top left corner at (x, y), each font pixel `scale` pixels wide; '\n' starts another line.
+/// What falls outside the canvas is cut off. Throws std::invalid_argument on any other canvas.
+void draw_text(Tensor& canvas, std::int64_t x, std::int64_t y, std::string_view text, std::int64_t scale,
+               std::uint8_t grey);
+
+/// Pixels that draw_text covers: the longest line, and the number of lines.
+std::int64_t text_width(std::string_view text, std::int64_t scale);
+std::int64_t text_height(std::string_view text, std::int64_t scale);
+
+}  // namespace cbnet::data

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+
+namespace cbnet::data {
+
+/// The content of a plain or gzip file, in order, through a fixed buffer. Which of the two it is, the
+/// first two bytes say (1f 8b), never the name. Members of a gzip file may follow one another (RFC 1952,
+/// section 2.2); anything else behind the last one is an error.
+class ContentReader {
+ public:
+  /// InputError when the file is missing, unreadable or not a regular file.
+  explicit ContentReader(const std::filesystem::path& path);
+  ~ContentReader();
+  ContentReader(const ContentReader&) = delete;
+  ContentReader& operator=(const ContentReader&) = delete;
+
+  /// Reads up to `size_bytes` bytes; fewer only at the end of the content.
+  /// InputError when the gzip data is truncated, corrupt or followed by something else.
+  std::size_t read(void* target, std::size_t size_bytes);
+
+  /// Reads and forgets; returns how many bytes there were, at most `size_bytes`.
+  std::uint64_t skip(std::uint64_t size_bytes);
+
+  bool compressed() const;
+  /// Of the file itself, as it lies on the disk.
+  std::uint64_t file_size_bytes() const;
+  /// No content of this file can be longer: its size when plain, 1,100 times that when gzip (deflate
+  /// reaches 1,032). What a header promises is held against this before any memory is taken.
+  std::uint64_t content_limit_bytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// What one byte of gzip or deflate may stand for at most, rounded up.
+inline constexpr std::uint64_t kMostInflation = 1100;
+
+}  // namespace cbnet::data

@@ -1,0 +1,208 @@
+#include "data/image.h"
+
+#include <png.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "data/idx.h"
+#include "tensor/io.h"
+
+namespace cbnet::data {
+namespace {
+
+// The largest image at two bytes a pixel, and room for a header.
+constexpr std::size_t kMaxFileBytes = std::size_t{2} * kMaxImageSide * kMaxImageSide + (std::size_t{1} << 16);
+constexpr std::string_view kPngMagic("\x89PNG\r\n\x1a\n", 8);
+
+void check_size(const std::string& path, std::uint64_t height, std::uint64_t width) {
+  if (height < 1 || width < 1 || height > kMaxImageSide || width > kMaxImageSide) {
+    throw InputError(path, concat("an image of 1x1 to ", kMaxImageSide, "x", kMaxImageSide, " pixels"),
+                     concat(height, "x", width));
+  }
+}
+
+/// Frees what libpng holds, however the function is left.
+struct PngImage {
+  png_image image{};
+  PngImage() { image.version = PNG_IMAGE_VERSION; }
+  ~PngImage() { png_image_free(&image); }
+  PngImage(const PngImage&) = delete;
+  PngImage& operator=(const PngImage&) = delete;
+};
+
+Tensor decode_png(const std::string& bytes, const std::string& path) {
+  const auto refuse = [&](const png_image& image) {
+    return InputError(path, "a valid PNG image", image.message, "copy or export it again");
+  };
+  PngImage png;
+  if (png_image_begin_read_from_memory(&png.image, bytes.data(), bytes.size()) == 0) throw refuse(png.image);
+  check_size(path, png.image.height, png.image.width);
+  const std::uint64_t pixels = std::uint64_t{png.image.height} * png.image.width;
+  // At one bit a pixel and deflate's best, a file holds at most this many; more is an empty promise.
+  if (pixels > bytes.size() * std::uint64_t{8 * 1100}) {
+    throw InputError(path,
+                     concat("the pixels that its header promises, ", png.image.height, "x", png.image.width),
+                     concat("a file of ", bytes.size(), " bytes, which cannot hold that many"));
+  }
+  const bool color = (png.image.format & PNG_FORMAT_FLAG_COLOR) != 0;
+  png.image.format = color ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
+  Tensor out = Tensor::empty({png.image.height, png.image.width}, DType::u8);
+  auto* grey = out.data<std::uint8_t>();
+  const png_color black{0, 0, 0};
+  if (!color) {
+    if (png_image_finish_read(&png.image, &black, grey, 0, nullptr) == 0) throw refuse(png.image);
+    return out;
+  }
+  std::vector<std::uint8_t> rgb(pixels * 3);
+  if (png_image_finish_read(&png.image, &black, rgb.data(), 0, nullptr) == 0) throw refuse(png.image);
+  for (std::size_t i = 0; i < pixels; ++i) {
+    // 0.299, 0.587 and 0.114 in 16 bits; they sum to 65,536, so that grey stays as it is.
+    grey[i] = static_cast<std::uint8_t>(
+        (rgb[3 * i] * 19595U + rgb[3 * i + 1] * 38470U + rgb[3 * i + 2] * 7471U + 32768U) >> 16);
+  }
+  return out;
+}
+
+/// The words of a PGM file, between white space and comments.
+class PgmText {
+ public:
+  PgmText(std::string_view bytes, const std::string& path) : bytes_(bytes), path_(path) {}
+
+  std::uint64_t number(const char* what) {
+    skip_blank();
+    std::uint64_t value = 0;
+    const auto result = std::from_chars(bytes_.data() + at_, bytes_.data() + bytes_.size(), value);
+    if (result.ec != std::errc()) {
+      throw InputError(
+          path_, concat("a PGM file with its ", what),
+          at_ == bytes_.size() ? "the end of the file (truncated)" : "something that is no number");
+    }
+    at_ = static_cast<std::size_t>(result.ptr - bytes_.data());
+    return value;
+  }
+
+  std::string_view rest_after_one_blank() const { return bytes_.substr(std::min(bytes_.size(), at_ + 1)); }
+
+ private:
+  void skip_blank() {
+    while (at_ < bytes_.size()) {
+      if (bytes_[at_] == '#') {
+        at_ = std::min(bytes_.find('\n', at_), bytes_.size());
+      } else if (std::isspace(static_cast<unsigned char>(bytes_[at_])) != 0) {
+        ++at_;
+      } else {
+        return;
+      }
+    }
+  }
+
+  std::string_view bytes_;
+  const std::string& path_;
+  std::size_t at_ = 2;  // behind "P2" or "P5"
+};
+
+Tensor decode_pgm(const std::string& bytes, const std::string& path) {
+  PgmText text(bytes, path);
+  const std::uint64_t width = text.number("width");
+  const std::uint64_t height = text.number("height");
+  const std::uint64_t maxval = text.number("maxval");
+  check_size(path, height, width);
+  if (maxval < 1 || maxval > 65535) throw InputError(path, "a PGM maxval from 1 to 65535", concat(maxval));
+  const bool plain = bytes[1] == '2';
+  const std::size_t sample_bytes = maxval > 255 ? 2 : 1;
+  const std::string_view raster = text.rest_after_one_blank();
+  // A plain sample takes a digit and a blank, and the last one only the digit.
+  const std::uint64_t least = plain ? 2 * width * height - 1 : width * height * sample_bytes;
+  if (raster.size() < least) {
+    throw InputError(path, concat(height, "x", width, " pixels"),
+                     concat("only ", raster.size(), " bytes (truncated)"), "copy or export it again");
+  }
+  Tensor out =
+      Tensor::empty({static_cast<std::int64_t>(height), static_cast<std::int64_t>(width)}, DType::u8);
+  auto* grey = out.data<std::uint8_t>();
+  for (std::size_t i = 0; i < width * height; ++i) {
+    std::uint64_t value = 0;
+    if (plain) {
+      value = text.number("pixels");
+    } else if (sample_bytes == 1) {
+      value = static_cast<std::uint8_t>(raster[i]);
+    } else {
+      value = std::uint64_t{static_cast<std::uint8_t>(raster[2 * i])} << 8 |
+              static_cast<std::uint8_t>(raster[2 * i + 1]);
+    }
+    if (value > maxval) throw InputError(path, concat("pixels of at most ", maxval), concat(value));
+    grey[i] = static_cast<std::uint8_t>((value * 255 + maxval / 2) / maxval);
+  }
+  return out;
+}
+
+bool is_file(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error);
+}
+
+/// The number behind the last '#', when everything before it names the file.
+std::optional<std::int64_t> item_number(std::string_view path) {
+  const std::size_t hash = path.rfind('#');
+  if (hash == std::string_view::npos) return std::nullopt;
+  std::int64_t index = 0;
+  const char* end = path.data() + path.size();
+  const auto result = std::from_chars(path.data() + hash + 1, end, index);
+  if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
+  return index;
+}
+
+}  // namespace
+
+Tensor read_image(const std::filesystem::path& path) {
+  const std::string bytes = read_file(path, kMaxFileBytes);
+  const std::string name = path.string();
+  if (bytes.starts_with(kPngMagic)) return decode_png(bytes, name);
+  if (bytes.starts_with("P2") || bytes.starts_with("P5")) return decode_pgm(bytes, name);
+  const bool idx = bytes.starts_with(std::string_view("\0\0\x08", 3)) || bytes.starts_with("\x1f\x8b");
+  throw InputError(name, "a PNG or PGM (P2, P5) image", bytes.empty() ? "an empty file" : "another format",
+                   idx ? concat("name one image of an IDX file as ", name, "#0") : "convert it to PNG");
+}
+
+void write_png(const std::filesystem::path& path, const Tensor& image) {
+  const bool grey = image.defined() && image.rank() == 2;
+  require(image.defined() && image.dtype() == DType::u8 && image.numel() > 0 &&
+              (grey || (image.rank() == 3 && image.size(2) == 3)),
+          "write_png", "image must be u8 (H,W) or (H,W,3); got ",
+          image.defined() ? describe(image) : std::string("an undefined tensor"));
+  const Tensor dense = image.contiguous();
+  PngImage png;
+  png.image.width = static_cast<png_uint_32>(dense.size(1));
+  png.image.height = static_cast<png_uint_32>(dense.size(0));
+  png.image.format = grey ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  const auto* pixels = dense.data<std::uint8_t>();
+  png_alloc_size_t size_bytes = 0;
+  bool ok = png_image_write_get_memory_size(png.image, size_bytes, 0, pixels, 0, nullptr) != 0;
+  std::string bytes(size_bytes, '\0');
+  ok = ok && png_image_write_to_memory(&png.image, bytes.data(), &size_bytes, 0, pixels, 0, nullptr) != 0;
+  if (!ok) throw std::runtime_error(concat("cannot encode ", path.string(), ": ", png.image.message));
+  write_file_atomic(path, std::string_view(bytes).substr(0, size_bytes));
+}
+
+Tensor read_image_28(const std::string& path) {
+  const std::optional<std::int64_t> index = is_file(path) ? std::nullopt : item_number(path);
+  const Tensor image = index ? read_idx_item(path.substr(0, path.rfind('#')), *index) : read_image(path);
+  if (image.shape() != Shape{28, 28}) {
+    const std::string found =
+        image.rank() == 2 ? concat(image.size(0), "x", image.size(1)) : to_string(image.shape());
+    throw InputError(
+        path, "an image of 28x28 pixels", found,
+        index ? "name an IDX file of images" : "scale it, e.g. convert in.png -resize 28x28! out.png");
+  }
+  return image;
+}
+
+}  // namespace cbnet::data

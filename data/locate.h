@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/dataset_id.h"
+
+namespace cbnet::data {
+
+/// Where to look, in this order: the explicit files, data_dir, $CBNET_DATA, cache_dir, system_dirs,
+/// and then the official hosts, whose files go to <cache_dir>/<dataset>/. In each folder the files may lie
+/// in a folder named after the dataset or directly in it.
+struct Location {
+  /// Images and labels of a split come together; a split that is not named is searched for.
+  std::string train_images, train_labels, test_images, test_labels;
+  std::string data_dir;
+  std::string cache_dir = "data-cache";
+  std::vector<std::string> system_dirs{"/usr/local/share/datasets", "/usr/share/datasets"};
+  bool use_environment = true;
+  bool allow_download = true;
+  /// curl's progress bar on stderr.
+  bool progress = false;
+  /// Instead of the official hosts; each ends in '/'.
+  std::vector<std::string> base_urls;
+};
+
+/// The four files, "" where missing, and one line for each place that was searched in vain.
+struct FoundFiles {
+  std::string train_images, train_labels, test_images, test_labels;
+  std::vector<std::string> searched;
+
+  bool complete() const;
+  /// Train images, train labels, test images, test labels.
+  std::vector<std::string> all() const { return {train_images, train_labels, test_images, test_labels}; }
+};
+
+/// Looks at names only and downloads nothing. Known names: those of MNIST, with or without .gz; KMNIST's
+/// .npz; and train-first7011-*, the pair that holds the first 7,011 images of KMNIST's training set, taken
+/// only where the whole set is missing. A folder counts when it has every file that is wanted; one
+/// named after another dataset is passed over.
+/// Throws std::invalid_argument when only one file of a split is named, InputError when a named file or
+/// data_dir does not exist.
+FoundFiles find_dataset(DatasetId id, const Location& location);
+
+}  // namespace cbnet::data

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/dataset_id.h"
+#include "data/locate.h"
+
+namespace cbnet::data {
+
+/// A file as its publisher offers it. An empty checksum is not known.
+struct OfficialFile {
+  const char* name;
+  const char* gzip_md5;
+  const char* content_md5;
+};
+
+/// Train images, train labels, test images, test labels.
+const std::array<OfficialFile, 4>& official_files(DatasetId id);
+
+/// Base addresses, each ending in '/', in the order in which they are tried.
+std::vector<std::string> official_hosts(DatasetId id);
+
+/// Downloads what is missing of the four files into `folder`, from `base_urls` or else the official hosts.
+/// Errors as download().
+void download_dataset(DatasetId id, const std::string& folder, const std::vector<std::string>& base_urls,
+                      bool progress);
+
+enum class Verdict : std::uint8_t {
+  official,  ///< the published gzip, byte for byte
+  repacked,  ///< other packing, same content
+  differs,   ///< readable, but neither
+  unknown    ///< no checksum is published that could decide
+};
+
+const char* to_string(Verdict verdict);
+
+struct VerifiedFile {
+  std::string path;
+  Verdict verdict;
+  std::string file_md5, content_md5;
+  /// One line for people: what was expected where the file differs.
+  std::string note;
+};
+
+/// Holds each found file against the official checksums. InputError when one cannot be read.
+std::vector<VerifiedFile> verify_dataset(DatasetId id, const FoundFiles& files);
+
+}  // namespace cbnet::data
