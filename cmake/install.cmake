@@ -16,6 +16,13 @@ set(cbnet_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/cbnet)
 install(TARGETS ${cbnet_rooms} cbnet_flags cbnet_blas EXPORT cbnet
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   FILE_SET HEADERS DESTINATION include/cbnet)
+# The lists that public headers expand (ops.def and its kind) are no headers to CMake.
+file(GLOB_RECURSE cbnet_lists CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
+  ${CMAKE_SOURCE_DIR}/autograd/*.def ${CMAKE_SOURCE_DIR}/layers/*.def ${CMAKE_SOURCE_DIR}/tensor/*.def)
+foreach(list ${cbnet_lists})
+  get_filename_component(folder ${list} DIRECTORY)
+  install(FILES ${CMAKE_SOURCE_DIR}/${list} DESTINATION include/cbnet/${folder})
+endforeach()
 if(cbnet_programs)
   install(TARGETS ${cbnet_programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

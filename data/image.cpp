@@ -194,7 +194,7 @@ void write_png(const std::filesystem::path& path, const Tensor& image) {
 
 Tensor read_image_28(const std::string& path) {
   const std::optional<std::int64_t> index = is_file(path) ? std::nullopt : item_number(path);
-  const Tensor image = index ? read_idx_item(path.substr(0, path.rfind('#')), *index) : read_image(path);
+  Tensor image = index ? read_idx_item(path.substr(0, path.rfind('#')), *index) : read_image(path);
   if (image.shape() != Shape{28, 28}) {
     const std::string found =
         image.rank() == 2 ? concat(image.size(0), "x", image.size(1)) : to_string(image.shape());

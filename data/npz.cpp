@@ -119,9 +119,9 @@ std::string_view value_of(std::string_view header, std::string_view key, const s
     const std::string quoted = concat(quote, key, quote);
     std::size_t at = header.find(quoted);
     if (at == std::string_view::npos) continue;
-    at = header.find_first_not_of(" ", at + quoted.size());
+    at = header.find_first_not_of(' ', at + quoted.size());
     if (at == std::string_view::npos || header[at] != ':') continue;
-    at = header.find_first_not_of(" ", at + 1);
+    at = header.find_first_not_of(' ', at + 1);
     if (at != std::string_view::npos) return header.substr(at);
   }
   throw InputError(path, concat("a key '", key, "' in the .npy header"), "none");

@@ -5,9 +5,11 @@
 namespace cbnet::cuda {
 
 void require_available() {
-  require(false, "cuda",
-          "this build has no CUDA module; hint: configure with `cmake --preset cuda` (-DCBNET_CUDA=ON, needs "
-          "nvcc 13), or use --device cpu");
+  require(
+      false, "cuda",
+      "this build has no CUDA module; hint: the module is built with `cmake --preset cuda` (nvcc 13) from a "
+      "version that ships tensor/cuda/*.cu, which ",
+      CBNET_VERSION, " does not yet; use --device cpu");
 }
 
 std::vector<std::string> device_descriptions() { return {}; }

@@ -374,13 +374,13 @@ void avg_pool2d_backward(const T* dy, T* dx, bool count_include_pad, const Pool2
   });
 }
 
-#define CBNET_INSTANTIATE(T)                                                             \
-  template void max_pool2d<T>(const T*, T*, int32_t*, const Pool2dDims&);                \
-  template void max_pool2d_backward<T>(const T*, const int32_t*, T*, const Pool2dDims&); \
-  template void avg_pool2d<T>(const T*, T*, bool, const Pool2dDims&);                    \
-  template void avg_pool2d_backward<T>(const T*, T*, bool, const Pool2dDims&);
-CBNET_INSTANTIATE(float)
-CBNET_INSTANTIATE(double)
-#undef CBNET_INSTANTIATE
+template void max_pool2d<float>(const float*, float*, int32_t*, const Pool2dDims&);
+template void max_pool2d<double>(const double*, double*, int32_t*, const Pool2dDims&);
+template void max_pool2d_backward<float>(const float*, const int32_t*, float*, const Pool2dDims&);
+template void max_pool2d_backward<double>(const double*, const int32_t*, double*, const Pool2dDims&);
+template void avg_pool2d<float>(const float*, float*, bool, const Pool2dDims&);
+template void avg_pool2d<double>(const double*, double*, bool, const Pool2dDims&);
+template void avg_pool2d_backward<float>(const float*, float*, bool, const Pool2dDims&);
+template void avg_pool2d_backward<double>(const double*, double*, bool, const Pool2dDims&);
 
 }  // namespace cbnet::kernels

@@ -248,15 +248,19 @@ void softmax_entropy_backward(const T* p, const T* entropy, const T* dentropy, T
   });
 }
 
-#define CBNET_INSTANTIATE(T)                                                                \
-  template void softmax<T>(const T*, T*, int64_t, int64_t, int64_t);                        \
-  template void softmax_backward<T>(const T*, const T*, T*, int64_t, int64_t, int64_t);     \
-  template void log_softmax<T>(const T*, T*, int64_t, int64_t, int64_t);                    \
-  template void log_softmax_backward<T>(const T*, const T*, T*, int64_t, int64_t, int64_t); \
-  template void softmax_entropy<T>(const T*, T*, T*, int64_t, int64_t);                     \
-  template void softmax_entropy_backward<T>(const T*, const T*, const T*, T*, int64_t, int64_t);
-CBNET_INSTANTIATE(float)
-CBNET_INSTANTIATE(double)
-#undef CBNET_INSTANTIATE
+template void softmax<float>(const float*, float*, int64_t, int64_t, int64_t);
+template void softmax<double>(const double*, double*, int64_t, int64_t, int64_t);
+template void softmax_backward<float>(const float*, const float*, float*, int64_t, int64_t, int64_t);
+template void softmax_backward<double>(const double*, const double*, double*, int64_t, int64_t, int64_t);
+template void log_softmax<float>(const float*, float*, int64_t, int64_t, int64_t);
+template void log_softmax<double>(const double*, double*, int64_t, int64_t, int64_t);
+template void log_softmax_backward<float>(const float*, const float*, float*, int64_t, int64_t, int64_t);
+template void log_softmax_backward<double>(const double*, const double*, double*, int64_t, int64_t, int64_t);
+template void softmax_entropy<float>(const float*, float*, float*, int64_t, int64_t);
+template void softmax_entropy<double>(const double*, double*, double*, int64_t, int64_t);
+template void softmax_entropy_backward<float>(const float*, const float*, const float*, float*, int64_t,
+                                              int64_t);
+template void softmax_entropy_backward<double>(const double*, const double*, const double*, double*, int64_t,
+                                               int64_t);
 
 }  // namespace cbnet::kernels

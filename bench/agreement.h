@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cbnet/predictor.h"
+
+// A bench that times something else than what was judged is worth nothing: before the clock starts, the
+// timed calls must say of every image what the evaluation of the accuracy said.
+
+namespace cbnet::bench {
+
+/// What the evaluation said, image by image.
+struct Reference {
+  std::vector<std::int64_t> labels;  // none for the autoencoder alone
+  std::vector<std::int64_t> exits;
+  std::vector<double> entropy;
+  std::vector<float> values;  // probabilities, or the pixels that the autoencoder makes: `width` an image
+  std::int64_t width = 0;
+};
+
+/// Passes everything on to another predictor and keeps what it answers.
+class Recorder : public Predictor {
+ public:
+  explicit Recorder(Predictor& inner) : inner_(inner) {}
+
+  Predictions predict(const Tensor& images) override;
+  std::string name() const override { return inner_.name(); }
+  std::string dataset() const override { return inner_.dataset(); }
+  std::vector<std::int64_t> macs_by_exit() const override { return inner_.macs_by_exit(); }
+  std::int64_t parameter_count() const override { return inner_.parameter_count(); }
+
+  const Reference& recorded() const { return recorded_; }
+
+ private:
+  Predictor& inner_;
+  Reference recorded_;
+};
+
+struct Agreement {
+  std::int64_t images = 0;
+  double max_difference = 0.0;  // of a probability or a pixel
+  /// Images on either side of the exit threshold, by rounding alone.
+  std::int64_t exit_ties = 0;
+};
+
+/// Probabilities, pixels and entropies may differ by this much between batch sizes: f32 sums are taken in
+/// another order, over at most 784 terms.
+inline constexpr double kAgreementTolerance = 1e-4;
+
+/// Predicts the batches, which together are the reference's images in its order. Labels must be equal for
+/// every image, exits too unless the entropies agree to rounding, values within kAgreementTolerance.
+/// Throws std::runtime_error that names the model and the image, as numbered in `image_numbers`.
+Agreement check_agreement(Predictor& predictor, const std::vector<Tensor>& batches,
+                          const Reference& reference, const std::vector<std::int64_t>& image_numbers);
+
+}  // namespace cbnet::bench

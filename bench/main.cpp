@@ -1,0 +1,69 @@
+#include <exception>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "bench/options.h"
+#include "bench/recipes.h"
+#include "bench/table2.h"
+#include "cbnet/version.h"
+#include "tensor/error.h"
+
+namespace {
+
+constexpr const char* kUsage =
+    "cbnet_bench: measurements of trained cbnet models\n"
+    "\n"
+    "Usage: cbnet_bench COMMAND [OPTIONS]\n"
+    "\n"
+    "  table2   latency, energy and accuracy of the models of a run, beside the paper's Table II\n"
+    "  recipes  trains CBNet in several ways and compares their validation accuracy\n"
+    "\n"
+    "  cbnet_bench COMMAND --help   options and examples of a command\n"
+    "  cbnet_bench --version\n"
+    "\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or input.\n";
+
+int run(const std::vector<std::string>& words) {
+  const std::string command = words.empty() ? "--help" : words.front();
+  if (command == "--help" || command == "-h" || command == "help") {
+    std::cout << kUsage;
+    return 0;
+  }
+  if (command == "--version") {
+    std::cout << "cbnet_bench " << cbnet::kVersion << "\n";
+    return 0;
+  }
+  const std::vector<std::string> rest(words.begin() + 1, words.end());
+  if (command == "table2") return cbnet::bench::run_table2(rest);
+  if (command == "recipes") return cbnet::bench::run_recipes(rest);
+  throw cbnet::bench::UsageError("unknown command '" + command + "'; hint: see `cbnet_bench --help`");
+}
+
+/// One line: what a file or the user put into a message must not look like several.
+int fail(const std::exception& error, int code) {
+  std::string line = error.what();
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
+  }
+  std::cerr << "cbnet_bench: " << line << "\n";
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const int code = run({argv + (argc > 0 ? 1 : 0), argv + argc});
+    // A table that met a full disk or a closed pipe is not a success.
+    if (!std::cout.flush()) throw std::runtime_error("cannot write to the standard output");
+    return code;
+  } catch (const std::invalid_argument& error) {
+    return fail(error, 2);
+  } catch (const cbnet::InputError& error) {
+    return fail(error, 2);
+  } catch (const std::exception& error) {
+    return fail(error, 1);
+  }
+}

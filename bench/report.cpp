@@ -1,0 +1,122 @@
+#include "bench/report.h"
+
+#include <algorithm>
+#include <array>
+
+#include "bench/statistics.h"
+#include "tensor/blas.h"
+#include "tensor/error.h"
+#include "tensor/isa.h"
+#include "tensor/parallel.h"
+
+namespace cbnet::bench {
+namespace {
+
+/// The mean over the blocks, weighted by their windows; empty unless every block has the figure.
+std::optional<double> weighted(const std::vector<Block>& blocks,
+                               std::optional<double> energy::EnergyResult::*figure) {
+  double sum = 0.0;
+  double seconds = 0.0;
+  for (const Block& block : blocks) {
+    const std::optional<double> value = block.energy.*figure;
+    if (!value) return std::nullopt;
+    sum += *value * block.energy.window_s;
+    seconds += block.energy.window_s;
+  }
+  return sum / seconds;
+}
+
+}  // namespace
+
+LatencyUs summarise_latency(const std::vector<Block>& blocks) {
+  require(!blocks.empty(), "report", "a latency needs at least one block; got none");
+  double seconds = 0.0;
+  std::int64_t images = 0;
+  std::vector<double> means_us, image_us;
+  for (const Block& block : blocks) {
+    seconds += block.energy.window_s;
+    images += block.images;
+    means_us.push_back(block.mean_ns() * 1e-3);
+    for (const double ns : block.image_ns) image_us.push_back(ns * 1e-3);
+  }
+  constexpr std::array<double, 4> kPercents{50, 10, 90, 99};
+  const std::vector<double> at = percentiles(std::move(image_us), kPercents);
+  return {1e6 * seconds / static_cast<double>(images), half_range(means_us), at[0], at[1], at[2], at[3]};
+}
+
+EnergySummary summarise_energy(const std::vector<Block>& blocks) {
+  require(!blocks.empty(), "report", "an energy needs at least one block; got none");
+  EnergySummary out;
+  out.label = blocks.front().energy.label;
+  out.source = blocks.front().energy.source;
+  out.power_w = weighted(blocks, &energy::EnergyResult::power_w);
+  out.utilisation = weighted(blocks, &energy::EnergyResult::utilisation);
+  out.steal_frac = weighted(blocks, &energy::EnergyResult::steal_frac);
+  double energy_j = 0.0;
+  std::int64_t images = 0;
+  bool complete = true;
+  for (const Block& block : blocks) {
+    const std::string& warning = block.energy.warning;
+    if (!warning.empty() &&
+        std::find(out.warnings.begin(), out.warnings.end(), warning) == out.warnings.end()) {
+      out.warnings.push_back(warning);
+    }
+    complete = complete && block.energy.energy_j.has_value();
+    energy_j += block.energy.energy_j.value_or(0.0);
+    images += block.images;
+  }
+  if (complete) {
+    out.j_per_image = energy_j / static_cast<double>(images);
+    out.kind = blocks.front().energy.kind;
+  }
+  return out;
+}
+
+HostRecord record_host() {
+  return {energy::recognise_host(), to_string(active_isa()), blas_description(), wait_policy(),
+          num_threads()};
+}
+
+const char* to_string(energy::Platform platform) {
+  switch (platform) {
+    case energy::Platform::raspberry_pi_4:
+      return "raspberry_pi_4";
+    case energy::Platform::other_raspberry_pi:
+      return "other_raspberry_pi";
+    case energy::Platform::google_compute_engine:
+      return "google_compute_engine";
+    case energy::Platform::other:
+      break;
+  }
+  return "other";
+}
+
+const Row* baseline_of(const Report& report, const Row& row) {
+  for (const Row& other : report.rows) {
+    if (other.run == row.run && other.model == "lenet") return &other;
+  }
+  return nullptr;
+}
+
+std::optional<double> speedup(const Report& report, const Row& row) {
+  const Row* lenet = baseline_of(report, row);
+  if (lenet == nullptr) return std::nullopt;
+  return lenet->latency.mean / row.latency.mean;
+}
+
+std::optional<double> energy_savings(const Report& report, const Row& row) {
+  const Row* lenet = baseline_of(report, row);
+  if (lenet == nullptr || !lenet->energy.j_per_image || !row.energy.j_per_image) return std::nullopt;
+  if (lenet->energy.kind != row.energy.kind) return std::nullopt;
+  return 1.0 - *row.energy.j_per_image / *lenet->energy.j_per_image;
+}
+
+std::string build_commit() {
+#ifdef CBNET_COMMIT
+  return CBNET_COMMIT;
+#else
+  return "";
+#endif
+}
+
+}  // namespace cbnet::bench

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/protocol.h"
+#include "energy/host.h"
+#include "energy/kind.h"
+
+// One record of a measurement, from which the table and the JSON are drawn.
+
+namespace cbnet::bench {
+
+struct LatencyUs {
+  double mean = 0.0;                                     // total time over images, all blocks
+  double spread = 0.0;                                   // half the range of the blocks' means
+  double median = 0.0, p10 = 0.0, p90 = 0.0, p99 = 0.0;  // over calls: each visit of an image, at batch 1
+};
+
+struct EnergySummary {
+  /// Empty together when there is no model, or when the sensor failed in any block: never 0.
+  std::optional<double> j_per_image;
+  std::optional<energy::Kind> kind;
+  std::string label;                                       // whose joules these are
+  std::string source;                                      // the sensor, or the model with every constant
+  std::optional<double> power_w, utilisation, steal_frac;  // weighted by the blocks' windows
+  std::vector<std::string> warnings;                       // each once
+};
+
+/// Throws std::invalid_argument when there are no blocks, as both do.
+LatencyUs summarise_latency(const std::vector<Block>& blocks);
+EnergySummary summarise_energy(const std::vector<Block>& blocks);
+
+/// One model of one run.
+struct Row {
+  std::string run;  // the folder, as it was given
+  std::string dataset;
+  std::string model;
+  std::string device = "cpu";
+  std::string protocol = "fair";
+  std::string precision = "fp32";
+  std::int64_t batch = 1;
+  std::int64_t threads = 1;
+  std::int64_t images = 0;  // of the test set
+  LatencyUs latency;
+  EnergySummary energy;
+  std::optional<double> accuracy;  // 0 … 1; the autoencoder alone has none
+  std::vector<double> exit_rates;
+  std::vector<std::int64_t> macs_by_exit;
+  double macs_mean = 0.0;
+  std::int64_t weight_bytes = 0;
+  std::vector<Block> blocks;
+};
+
+/// The machine and the engine.
+struct HostRecord {
+  energy::Host host;
+  std::string isa, blas, wait_policy;
+  int threads = 1;
+};
+HostRecord record_host();
+/// "raspberry_pi_4", "other_raspberry_pi", "google_compute_engine" or "other".
+const char* to_string(energy::Platform platform);
+
+struct Report {
+  HostRecord host;
+  std::string meter;  // what turns the window into joules, with every constant
+  double timer_cost_ns = 0.0;
+  double min_block_s = 1.0;
+  std::int64_t rounds = 3;
+  std::uint64_t order_seed = 0;  // of the order in which the images are visited
+  std::vector<Row> rows;
+};
+
+/// The row of LeNet in the same run: what speed-ups and savings are relative to. Null when it has none.
+const Row* baseline_of(const Report& report, const Row& row);
+/// Baseline's mean latency over this one's.
+std::optional<double> speedup(const Report& report, const Row& row);
+/// 1 - E / E_baseline, both an image's joules of the same kind.
+std::optional<double> energy_savings(const Report& report, const Row& row);
+
+/// The commit this program was built from, "" when the build did not say.
+std::string build_commit();
+
+}  // namespace cbnet::bench

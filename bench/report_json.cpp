@@ -1,0 +1,133 @@
+#include "bench/report_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "bench/paper.h"
+#include "cbnet/version.h"
+
+namespace cbnet::bench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+Json kind_or_null(const std::optional<energy::Kind>& kind) {
+  if (!kind) return {};
+  switch (*kind) {
+    case energy::Kind::measured:
+      return "measured";
+    case energy::Kind::counter:
+      return "counter";
+    case energy::Kind::modelled:
+      break;
+  }
+  return "modelled";
+}
+
+Json host_json(const HostRecord& record) {
+  return {{"description", record.host.describe()},
+          {"platform", to_string(record.host.platform)},
+          {"model", text_or_null(record.host.model)},
+          {"cpu", text_or_null(record.host.cpu)},
+          {"cpu_count", record.host.cpu_count},
+          {"isa", record.isa},
+          {"blas", record.blas},
+          {"threads", record.threads},
+          {"wait_policy", record.wait_policy}};
+}
+
+Json machines_json(const std::array<double, kPaperMachines>& figures) {
+  Json out = Json::object();
+  for (std::size_t m = 0; m < kPaperMachines; ++m) out[kPaperMachineNames[m].key] = figures[m];
+  return out;
+}
+
+Json paper_json(const Row& row) {
+  const std::optional<PaperRow> paper = paper_row(row.dataset, row.model);
+  if (!paper) return {};
+  return {{"source", "Table II; exit rate: IV-D"},
+          {"dataset", paper->dataset},
+          {"latency_ms", machines_json(paper->latency_ms)},
+          {"energy_savings", paper->energy_savings ? machines_json(*paper->energy_savings) : Json()},
+          {"accuracy", paper->accuracy},
+          {"exit_rate", or_null(paper->exit_rate)}};
+}
+
+Json block_json(const Block& block) {
+  return {{"round", block.round},
+          {"passes", block.passes},
+          {"images", block.images},
+          {"window_s", block.energy.window_s},
+          {"mean_us", block.mean_ns() * 1e-3},
+          {"energy_j", or_null(block.energy.energy_j)},
+          {"power_w", or_null(block.energy.power_w)},
+          {"utilisation", or_null(block.energy.utilisation)},
+          {"steal_frac", or_null(block.energy.steal_frac)},
+          {"energy_warning", text_or_null(block.energy.warning)}};
+}
+
+Json row_json(const Report& report, const Row& row) {
+  const LatencyUs& t = row.latency;
+  Json out{{"run", row.run},
+           {"dataset", row.dataset},
+           {"model", row.model},
+           {"device", row.device},
+           {"protocol", row.protocol},
+           {"precision", row.precision},
+           {"batch", row.batch},
+           {"threads", row.threads},
+           {"images", row.images},
+           {"latency_us",
+            {{"mean", t.mean},
+             {"spread", t.spread},
+             {"median", t.median},
+             {"p10", t.p10},
+             {"p90", t.p90},
+             {"p99", t.p99}}},
+           {"speedup_over_lenet", or_null(speedup(report, row))},
+           {"energy_j_per_image", or_null(row.energy.j_per_image)},
+           {"energy_kind", kind_or_null(row.energy.kind)},
+           {"energy_label", row.energy.label},
+           {"energy_savings", or_null(energy_savings(report, row))},
+           {"power_w", or_null(row.energy.power_w)},
+           {"utilisation", or_null(row.energy.utilisation)},
+           {"steal_frac", or_null(row.energy.steal_frac)},
+           {"accuracy", or_null(row.accuracy)},
+           {"exit_rates", row.exit_rates},
+           {"macs", row.macs_by_exit.back()},
+           {"macs_mean", row.macs_mean},
+           {"macs_by_exit", row.macs_by_exit},
+           {"weight_bytes", row.weight_bytes},
+           {"paper", paper_json(row)}};
+  Json blocks = Json::array();
+  for (const Block& block : row.blocks) blocks.push_back(block_json(block));
+  out["blocks"] = std::move(blocks);
+  return out;
+}
+
+}  // namespace
+
+std::string report_json(const Report& report) {
+  Json rows = Json::array();
+  for (const Row& row : report.rows) rows.push_back(row_json(report, row));
+  const Json out{{"schema", "cbnet-bench/1"},
+                 {"version", kVersion},
+                 {"commit", text_or_null(build_commit())},
+                 {"host", host_json(report.host)},
+                 {"method",
+                  {{"rounds", report.rounds},
+                   {"min_block_s", report.min_block_s},
+                   {"order_seed", report.order_seed},
+                   {"timer_cost_ns", report.timer_cost_ns},
+                   {"energy", report.meter}}},
+                 {"rows", std::move(rows)}};
+  return out.dump(2) + "\n";
+}
+
+}  // namespace cbnet::bench

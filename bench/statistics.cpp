@@ -1,0 +1,38 @@
+#include "bench/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "tensor/error.h"
+
+namespace cbnet::bench {
+
+double mean(std::span<const double> values) {
+  require(!values.empty(), "statistics", "the mean needs at least one value; got none");
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+std::vector<double> percentiles(std::vector<double> values, std::span<const double> percents) {
+  require(!values.empty(), "statistics", "percentiles need at least one value; got none");
+  std::sort(values.begin(), values.end());
+  std::vector<double> out;
+  out.reserve(percents.size());
+  for (const double percent : percents) {
+    require(percent >= 0 && percent <= 100, "statistics", "a percent is 0 to 100; got ", percent);
+    const double rank = percent / 100 * static_cast<double>(values.size() - 1);
+    const auto below = static_cast<std::size_t>(std::floor(rank));
+    const std::size_t above = std::min(below + 1, values.size() - 1);
+    const double share = rank - std::floor(rank);
+    out.push_back(values[below] + share * (values[above] - values[below]));
+  }
+  return out;
+}
+
+double half_range(std::span<const double> values) {
+  require(!values.empty(), "statistics", "the range needs at least one value; got none");
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return (*high - *low) / 2;
+}
+
+}  // namespace cbnet::bench

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bench/report.h"
+#include "cbnet/predictor.h"
+#include "data/dataset.h"
+
+namespace cbnet::bench {
+
+/// The test images in the order in which they are visited, which is shuffled: files may be sorted by class.
+struct TestSet {
+  Tensor images;                      // u8 (N, 28, 28)
+  Tensor labels;                      // u8 (N)
+  std::vector<std::int64_t> numbers;  // in the dataset's file
+};
+TestSet shuffled(const data::Split& test, std::uint64_t seed);
+
+/// Views of `images`, `batch` at a time; the last may be smaller.
+std::vector<Tensor> in_batches(const Tensor& images, std::int64_t batch);
+
+/// Evaluates and checks every predictor on the test set, and times them against one another.
+/// The rows lack `run`.
+std::vector<Row> measure(const std::vector<std::unique_ptr<Predictor>>& predictors, const TestSet& test,
+                         std::int64_t batch, energy::Meter& meter, const ProtocolOptions& protocol,
+                         const std::function<void(const std::string&)>& say);
+
+/// `cbnet_bench table2`, with the words after the command. The exit code; errors are thrown.
+int run_table2(const std::vector<std::string>& words);
+
+}  // namespace cbnet::bench

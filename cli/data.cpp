@@ -1,0 +1,159 @@
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "data/dataset.h"
+#include "data/official.h"
+#include "tensor/error.h"
+
+namespace cbnet::cli {
+namespace {
+
+constexpr Manual kManual{
+    "data", "get|verify|list [--dataset D] [options]",
+    "Finds the datasets on this machine (list), holds them against the published checksums (verify), and\n"
+    "downloads what is missing (get).\n",
+    R"(Files are looked for in --data-dir, $CBNET_DATA, data-cache, /usr/local/share/datasets and
+/usr/share/datasets, there in a folder named after the dataset or directly. Downloads go to
+data-cache, or to --data-dir where `get` has one.
+
+Examples:
+  cbnet data list
+  cbnet data get --dataset mnist
+  cbnet data get --dataset all --data-dir datasets
+  cbnet data verify --dataset fmnist
+)"};
+
+/// What one action found about one dataset.
+struct Finding {
+  Json json;
+  bool bad = false;
+};
+
+std::vector<data::DatasetId> chosen_datasets(const CommandLine& line) {
+  if (line.has("dataset") && line.text("dataset") != "all") return {line.dataset()};
+  return {data::kAllDatasets.begin(), data::kAllDatasets.end()};
+}
+
+bool is_subset(const data::FoundFiles& files) {
+  return std::filesystem::path(files.train_images).filename().string().find("first7011") != std::string::npos;
+}
+
+/// "kmnist-first7011" where only that part of KMNIST is there.
+std::string full_name(data::DatasetId id, const data::FoundFiles& files) {
+  return concat(data::to_string(id), is_subset(files) ? "-first7011" : "");
+}
+
+void print_missing(data::DatasetId id, const data::FoundFiles& files) {
+  std::cout << data::to_string(id) << ": not complete; searched\n";
+  for (const std::string& place : files.searched) std::cout << "  " << place << '\n';
+}
+
+/// One split of `list`: its files with their sizes, and how many images they hold.
+Finding list_split(const char* name, const std::string& images, const std::string& labels) {
+  Finding out;
+  out.json = {{"images_file", images}, {"labels_file", labels}};
+  for (const std::string& file : {images, labels}) {
+    const auto size = static_cast<std::int64_t>(std::filesystem::file_size(file));
+    out.json["size_bytes"].push_back(size);
+    std::cout << "  " << file << ", " << grouped(size) << " bytes\n";
+  }
+  try {
+    const data::Split split = data::read_split(images, labels);
+    out.json["images"] = split.size();
+    std::cout << "    " << grouped(split.size()) << ' ' << name << " images and labels\n";
+  } catch (const InputError& error) {
+    out.bad = true;
+    out.json["error"] = error.what();
+    std::cout << "    damaged: " << error.what() << '\n';
+  }
+  return out;
+}
+
+Finding list_dataset(data::DatasetId id, const data::Location& location) {
+  const data::FoundFiles files = data::find_dataset(id, location);
+  if (!files.complete()) {
+    print_missing(id, files);
+    return {{{"complete", false}, {"searched", files.searched}}, false};
+  }
+  std::cout << full_name(id, files) << ":\n";
+  const Finding train = list_split("training", files.train_images, files.train_labels);
+  const Finding test = list_split("test", files.test_images, files.test_labels);
+  return {{{"complete", true}, {"name", full_name(id, files)}, {"train", train.json}, {"test", test.json}},
+          train.bad || test.bad};
+}
+
+/// A dataset that was asked for by name must be there; of `all`, what is there is checked.
+Finding verify_one(data::DatasetId id, const data::Location& location, bool must_exist) {
+  const data::FoundFiles files = data::find_dataset(id, location);
+  if (!files.complete()) {
+    print_missing(id, files);
+    return {{{"complete", false}, {"searched", files.searched}}, must_exist};
+  }
+  Finding out;
+  out.json = {{"complete", true}, {"name", full_name(id, files)}, {"files", Json::array()}};
+  std::cout << full_name(id, files) << ":\n";
+  for (const data::VerifiedFile& file : data::verify_dataset(id, files)) {
+    out.bad = out.bad || file.verdict == data::Verdict::differs;
+    out.json["files"].push_back({{"file", file.path},
+                                 {"verdict", data::to_string(file.verdict)},
+                                 {"file_md5", file.file_md5},
+                                 {"content_md5", file.content_md5},
+                                 {"note", file.note}});
+    std::cout << "  " << data::to_string(file.verdict) << "  " << file.path
+              << (file.note.empty() ? "" : concat(": ", file.note)) << '\n';
+  }
+  return out;
+}
+
+Finding get_dataset(data::DatasetId id, data::Location location, bool quiet) {
+  if (!location.data_dir.empty()) {
+    // Here the folder is where the files go; it need not be there yet.
+    location.cache_dir = location.data_dir;
+    location.data_dir.clear();
+  }
+  data::FoundFiles files = data::find_dataset(id, location);
+  const bool had = files.complete();
+  if (!had) {
+    if (!quiet) std::cerr << "cbnet: downloading " << data::title(id) << '\n';
+    const data::Dataset dataset = data::load_dataset(id, location);
+    files = data::find_dataset(id, location);
+  }
+  std::cout << full_name(id, files) << (had ? " is here already:\n" : " downloaded:\n");
+  for (const std::string& file : files.all()) std::cout << "  " << file << '\n';
+  return {{{"name", full_name(id, files)}, {"downloaded", !had}, {"files", files.all()}}, false};
+}
+
+}  // namespace
+
+int run_data(const Arguments& arguments) {
+  CommandLine line(kManual);
+  line.add_dataset_options("mnist, fmnist, kmnist or all (default)");
+  if (!line.parse(arguments, true)) return 0;
+  const std::vector<std::string> actions{"get", "verify", "list"};
+  if (line.positional().empty()) line.fail("what to do is missing: get, verify or list");
+  const std::string& action = line.positional().front();
+  if (std::find(actions.begin(), actions.end(), action) == actions.end()) {
+    line.fail(concat("expected get, verify or list; got '", action, "'", suggestion(action, actions, "")));
+  }
+  if (line.positional().size() > 1) line.fail(concat("unexpected argument '", line.positional()[1], "'"));
+
+  const std::vector<data::DatasetId> datasets = chosen_datasets(line);
+  Json report = Json::object();
+  bool bad = false;
+  for (const data::DatasetId id : datasets) {
+    const Finding finding = action == "list"     ? list_dataset(id, line.location())
+                            : action == "verify" ? verify_one(id, line.location(), datasets.size() == 1)
+                                                 : get_dataset(id, line.location(), line.quiet());
+    report[data::to_string(id)] = finding.json;
+    bad = bad || finding.bad;
+  }
+  write_report(line.json_file(), report);
+  if (bad) throw InputError("the files above", "those that were published", "missing, damaged or other ones");
+  return 0;
+}
+
+}  // namespace cbnet::cli

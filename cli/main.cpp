@@ -1,0 +1,102 @@
+#include <array>
+#include <exception>
+#include <iostream>
+#include <new>
+#include <stdexcept>
+
+#include "cbnet/version.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "tensor/error.h"
+
+namespace cbnet::cli {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kBadInput = 2;
+
+struct Command {
+  const char* name;
+  int (*run)(const Arguments&);
+};
+constexpr std::array<Command, 5> kCommands{{{"data", run_data},
+                                            {"train", run_train},
+                                            {"eval", run_eval},
+                                            {"predict", run_predict},
+                                            {"info", run_info}}};
+
+constexpr const char* kHelp =
+    R"(cbnet trains and runs CBNet: an autoencoder that converts hard images into easy ones, and a
+small classifier for them (Mahmud et al., "A Converting Autoencoder Toward Low-latency and
+Energy-efficient DNN Inference at the Edge").
+
+Usage:
+  cbnet COMMAND [options]
+
+Commands:
+  data     find, download and check MNIST, Fashion-MNIST and KMNIST
+  train    train LeNet, BranchyNet, the converting autoencoder and CBNet
+  eval     measure trained models on the test set
+  predict  classify images
+  info     this build and machine; what is in a model file
+
+  cbnet COMMAND --help says more about one of them; cbnet --version prints the version.
+
+Examples:
+  cbnet train --dataset fmnist --out runs/fmnist
+  cbnet eval --run runs/fmnist --dataset fmnist
+  cbnet predict --run runs/fmnist shoe.png
+
+Exit codes: 0 done, 2 wrong usage or input, 1 anything else that failed.
+)";
+
+int dispatch(const Arguments& words) {
+  const std::string first = words.empty() ? "--help" : words.front();
+  if (first == "--help" || first == "-h" || first == "help") {
+    std::cout << kHelp;
+    return 0;
+  }
+  if (first == "--version") {
+    std::cout << "cbnet " << kVersion << '\n';
+    return 0;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (first == command.name) return command.run({words.begin() + 1, words.end()});
+    names.emplace_back(command.name);
+  }
+  throw UsageError(concat(first.starts_with("-") ? "unknown option " : "unknown command ", first,
+                          suggestion(first, names, ""), "; hint: see `cbnet --help`"));
+}
+
+/// One line: what a file or the user put into a message must not look like several.
+int report(const char* message, int code) {
+  std::string line = message;
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
+  }
+  std::cerr << "cbnet: " << line << '\n';
+  return code;
+}
+
+int run(const Arguments& words) {
+  try {
+    const int code = dispatch(words);
+    std::cout.flush();
+    if (!std::cout) return report("cannot write to the standard output", kFailed);
+    return code;
+  } catch (const std::invalid_argument& error) {
+    return report(error.what(), kBadInput);
+  } catch (const InputError& error) {
+    return report(error.what(), kBadInput);
+  } catch (const std::bad_alloc&) {
+    return report("out of memory", kFailed);
+  } catch (const std::exception& error) {
+    return report(error.what(), kFailed);
+  }
+}
+
+}  // namespace
+}  // namespace cbnet::cli
+
+int main(int argc, char** argv) { return cbnet::cli::run({argv + (argc > 0 ? 1 : 0), argv + argc}); }

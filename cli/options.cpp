@@ -1,0 +1,205 @@
+#include "cli/options.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <iostream>
+#include <numeric>
+#include <system_error>
+
+#include "tensor/cuda/backend.h"
+#include "tensor/error.h"
+#include "tensor/parallel.h"
+
+namespace cbnet::cli {
+namespace {
+
+constexpr const char* kCommonGroup = "Common";
+constexpr const char* kDataGroup = "Data";
+constexpr std::int64_t kMaxThreads = 1024;
+
+/// How many letters must be inserted, removed or replaced (Levenshtein).
+std::size_t distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+/// What stands between the typographic quotes of a message by cxxopts; "" when there are none.
+std::string quoted(const std::string& message) {
+  const std::string open = "\u2018";
+  const std::string close = "\u2019";
+  const std::size_t begin = message.find(open);
+  const std::size_t end = message.find(close);
+  if (begin == std::string::npos || end == std::string::npos) return "";
+  return message.substr(begin + open.size(), end - begin - open.size());
+}
+
+template <class T>
+bool parse_whole(const std::string& text, T& value) {
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+}
+
+}  // namespace
+
+std::string suggestion(const std::string& word, const std::vector<std::string>& known,
+                       const std::string& prefix) {
+  const auto nearest = std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
+    return distance(word, a) < distance(word, b);
+  });
+  if (nearest == known.end() || distance(word, *nearest) > 2) return "";
+  return concat("; did you mean ", prefix, *nearest, "?");
+}
+
+CommandLine::CommandLine(const Manual& manual)
+    : manual_(manual), options_(concat("cbnet ", manual.command), manual.summary) {
+  options_.set_width(100);
+  options_.custom_help(manual.usage);
+}
+
+void CommandLine::add(const std::string& group, const std::string& name, const std::string& value,
+                      const std::string& help) {
+  if (std::find(groups_.begin(), groups_.end(), group) == groups_.end()) groups_.push_back(group);
+  const std::size_t comma = name.find(',');
+  names_.push_back(comma == std::string::npos ? name : name.substr(comma + 1));
+  auto adder = options_.add_options(group);
+  if (value.empty()) {
+    adder(name, help);
+  } else {
+    adder(name, help, cxxopts::value<std::string>(), value);
+  }
+}
+
+void CommandLine::add_dataset_options(const std::string& dataset_names) {
+  add(kDataGroup, "dataset", "D", concat("the dataset: ", dataset_names));
+  add(kDataGroup, "train-images", "FILE", "training images (IDX, IDX in gzip, or .npz) instead of a search");
+  add(kDataGroup, "train-labels", "FILE", "training labels");
+  add(kDataGroup, "test-images", "FILE", "test images");
+  add(kDataGroup, "test-labels", "FILE", "test labels");
+  add(kDataGroup, "no-download", "", "fail instead of downloading what is missing");
+}
+
+bool CommandLine::parse(const std::vector<std::string>& arguments, bool positional) {
+  add(kCommonGroup, "threads", "N", "CPU threads, 1 to 1024 (default: all CPUs)");
+  add(kCommonGroup, "device", "DEVICE", "cpu (default) or cuda");
+  add(kCommonGroup, "data-dir", "DIR", "the folder that holds the dataset files");
+  add(kCommonGroup, "json", "FILE", "write what is printed, and more, as JSON");
+  add(kCommonGroup, "quiet", "", "print results and errors only");
+  add(kCommonGroup, "h,help", "", "print this help");
+
+  std::vector<const char*> words{"cbnet"};
+  for (const std::string& argument : arguments) words.push_back(argument.c_str());
+  try {
+    result_ = options_.parse(static_cast<int>(words.size()), words.data());
+  } catch (const std::exception& error) {
+    fail(explain(error.what()));
+  }
+  if (is_set("help")) {
+    print_help();
+    return false;
+  }
+  positional_ = result_.unmatched();
+  if (!positional && !positional_.empty()) fail(concat("unexpected argument '", positional_.front(), "'"));
+  apply_threads();
+  choose_device();
+  return true;
+}
+
+void CommandLine::print_help() const { std::cout << options_.help(groups_) << '\n' << manual_.examples; }
+
+/// cxxopts' message in our words.
+std::string CommandLine::explain(const std::string& message) const {
+  const std::string name = quoted(message);
+  if (message.ends_with("does not exist")) {
+    return concat("unknown option ", name.size() == 1 ? "-" : "--", name, suggestion(name, names_, "--"));
+  }
+  if (message.ends_with("is missing an argument")) return concat("option --", name, " needs a value");
+  if (message.find("does not take an argument") != std::string::npos) {
+    return concat("option --", name, " takes no value");
+  }
+  if (message.ends_with("failed to parse")) return concat("'", name, "' is no value for a switch");
+  if (message.ends_with("incorrect syntax")) return concat("unknown option ", name);
+  return message;
+}
+
+void CommandLine::fail(const std::string& message) const {
+  throw UsageError(
+      concat(manual_.command, ": ", message, "; hint: see `cbnet ", manual_.command, " --help`"));
+}
+
+void CommandLine::apply_threads() const {
+  if (!has("threads")) return;
+  const std::int64_t threads = integer("threads");
+  if (threads < 1 || threads > kMaxThreads) {
+    fail(concat("--threads must be 1 to ", kMaxThreads, "; got ", threads));
+  }
+  set_num_threads(static_cast<int>(threads));
+}
+
+std::string CommandLine::text(const std::string& name) const {
+  return has(name) ? result_[name].as<std::string>() : std::string();
+}
+
+std::string CommandLine::required(const std::string& name) const {
+  const std::string value = text(name);
+  if (value.empty()) fail(concat("option --", name, " is required"));
+  return value;
+}
+
+std::int64_t CommandLine::integer(const std::string& name) const {
+  std::int64_t value = 0;
+  if (!parse_whole(text(name), value)) {
+    fail(concat("--", name, " must be a whole number; got '", text(name), "'"));
+  }
+  return value;
+}
+
+std::uint64_t CommandLine::unsigned_integer(const std::string& name) const {
+  std::uint64_t value = 0;
+  if (!parse_whole(text(name), value)) {
+    fail(concat("--", name, " must be a whole number from 0 to 2^64 - 1; got '", text(name), "'"));
+  }
+  return value;
+}
+
+double CommandLine::number(const std::string& name) const {
+  double value = 0.0;
+  if (!parse_whole(text(name), value) || !std::isfinite(value)) {
+    fail(concat("--", name, " must be a number; got '", text(name), "'"));
+  }
+  return value;
+}
+
+void CommandLine::choose_device() {
+  if (has("device")) device_ = text("device");
+  const Device device = parse_device(device_);
+  // Training and inference below run on the CPU: saying so beats computing there unasked.
+  require(device == Device::cpu, "device", "`cbnet ", manual_.command,
+          "` computes on the CPU; hint: use --device cpu");
+}
+
+data::Location CommandLine::location() const {
+  data::Location out;
+  out.data_dir = text("data-dir");
+  out.train_images = text("train-images");
+  out.train_labels = text("train-labels");
+  out.test_images = text("test-images");
+  out.test_labels = text("test-labels");
+  out.allow_download = !is_set("no-download");
+  out.progress = !quiet() && ::isatty(STDERR_FILENO) != 0;
+  return out;
+}
+
+}  // namespace cbnet::cli

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <cxxopts.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "data/dataset_id.h"
+#include "data/locate.h"
+
+namespace cbnet::cli {
+
+/// The command line makes no sense: an unknown option, a value that is no number, a missing argument.
+class UsageError : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+/// What the help of a command says around its options.
+struct Manual {
+  const char* command;   // "train"
+  const char* usage;     // "--dataset D --out RUN [options]"
+  const char* summary;   // what it does, for someone who has never seen it
+  const char* examples;  // the last part of the help
+};
+
+/// The command line of one command: the options that it declares, those that all commands share, and what
+/// was given. Wrong use throws UsageError, which names the option and says where to read on.
+class CommandLine {
+ public:
+  explicit CommandLine(const Manual& manual);
+
+  /// Declares options under a heading of the help; `value` is the placeholder, "" for a switch.
+  void add(const std::string& group, const std::string& name, const std::string& value,
+           const std::string& help);
+  /// --dataset, the four explicit files and --no-download.
+  void add_dataset_options(const std::string& dataset_names);
+
+  /// Parses the arguments behind the command's name and applies --threads and --device. False when --help
+  /// was asked for and printed. `positional` says whether words without an option are welcome.
+  /// Besides UsageError, throws std::invalid_argument for a device that cannot compute here.
+  bool parse(const std::vector<std::string>& arguments, bool positional);
+  const std::vector<std::string>& positional() const { return positional_; }
+
+  bool has(const std::string& name) const { return result_.count(name) != 0; }
+  bool is_set(const std::string& name) const { return result_[name].as<bool>(); }
+  /// The value as given; "" when the option is absent.
+  std::string text(const std::string& name) const;
+  /// As text, but the option must be there.
+  std::string required(const std::string& name) const;
+  std::int64_t integer(const std::string& name) const;
+  std::uint64_t unsigned_integer(const std::string& name) const;
+  double number(const std::string& name) const;
+
+  bool quiet() const { return is_set("quiet"); }
+  std::string json_file() const { return text("json"); }
+  /// What --device names; parse() has made sure that it can compute here.
+  const std::string& device() const { return device_; }
+  data::DatasetId dataset() const { return data::parse_dataset_id(required("dataset")); }
+  data::Location location() const;
+
+  [[noreturn]] void fail(const std::string& message) const;
+
+ private:
+  void print_help() const;
+  void apply_threads() const;
+  void choose_device();
+  std::string explain(const std::string& message) const;
+
+  Manual manual_;
+  cxxopts::Options options_;
+  std::vector<std::string> groups_;
+  std::vector<std::string> names_;
+  cxxopts::ParseResult result_;
+  std::vector<std::string> positional_;
+  std::string device_ = "cpu";
+};
+
+/// "; did you mean X?" for the nearest of `known`, or "" when none is near.
+std::string suggestion(const std::string& word, const std::vector<std::string>& known,
+                       const std::string& prefix);
+
+}  // namespace cbnet::cli

@@ -1,0 +1,193 @@
+# Shared by the scripts beside it; source it, do not run it. It leaves the caller in the repository root.
+# shellcheck shell=bash
+
+CBNET_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$CBNET_ROOT" || exit 1
+CBNET_SCRIPT=$(basename "$0")
+
+say() { printf '[%s] %s\n' "$CBNET_SCRIPT" "$*"; }
+
+# die <exit code> <one line>
+die() {
+  local code=$1
+  shift
+  printf '[%s] %s\n' "$CBNET_SCRIPT" "$*" >&2
+  exit "$code"
+}
+
+# need_value <option> <count of the words left, the option included>: an option that takes a value has one.
+need_value() { [ "$2" -ge 2 ] || die 2 "$1 needs a value; see --help"; }
+
+package_client() {
+  local client
+  for client in apt-get dnf pacman apk brew; do
+    if command -v "$client" >/dev/null; then
+      echo "$client"
+      return
+    fi
+  done
+  echo none
+}
+
+# package_names <client> <group>: what the client calls the packages of a group (build, test, lint).
+# zipcmp, zipmerge and ziptool: Debian's CMake files of libzip refuse to load without them.
+package_names() {
+  case $1:$2 in
+    apt-get:build)
+      echo g++ cmake ninja-build libopenblas-dev libcxxopts-dev zlib1g-dev libzip-dev zipcmp zipmerge ziptool \
+        nlohmann-json3-dev libpng-dev curl ca-certificates ;;
+    apt-get:test) echo doctest-dev binutils ;;
+    apt-get:lint) echo clang-format clang-tidy libomp-dev ;;
+    dnf:build)
+      echo gcc-c++ cmake ninja-build openblas-devel cxxopts-devel zlib-devel libzip-devel json-devel libpng-devel curl ;;
+    dnf:test) echo doctest-devel binutils ;;
+    dnf:lint) echo clang-tools-extra libomp-devel ;;
+    pacman:build) echo gcc cmake ninja openblas cxxopts zlib libzip nlohmann-json libpng curl ;;
+    pacman:test) echo doctest binutils ;;
+    pacman:lint) echo clang openmp ;;
+    *:build)
+      echo "g++ (12 or newer), cmake (3.25 or newer), ninja or make, OpenBLAS, cxxopts, zlib, libzip," \
+        "nlohmann-json, libpng, curl" ;;
+    *:test) echo "doctest, binutils" ;;
+    *:lint) echo "clang-format, clang-tidy" ;;
+  esac
+}
+
+is_installed() { # <client> <package>
+  case $1 in
+    apt-get)
+      # A tool that came by another way (a newer CMake in /usr/local, say) is as good as its package.
+      case $2 in
+        g++ | cmake | curl | clang-format | clang-tidy) command -v "$2" >/dev/null && return ;;
+        ninja-build) command -v ninja >/dev/null && return ;;
+      esac
+      [ "$(dpkg-query -W -f '${db:Status-Status}' "$2" 2>/dev/null)" = installed ] ;;
+    dnf) rpm -q "$2" >/dev/null 2>&1 ;;
+    pacman) pacman -Q "$2" >/dev/null 2>&1 ;;
+  esac
+}
+
+# as_root <command>…: runs it as root, or dies with the one line to type. Without a terminal it never asks.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif ! command -v sudo >/dev/null; then
+    die 1 "packages are missing and there is no sudo; run as root: $*"
+  elif sudo -n true 2>/dev/null || [ -t 0 ]; then
+    sudo "$@"
+  else
+    die 1 "packages are missing and sudo wants a password; run as root: $*"
+  fi
+}
+
+apt_install() {
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@" </dev/null
+}
+
+apt_knows() { # <package>
+  local policy
+  policy=$(apt-cache policy "$1" 2>/dev/null)
+  [[ $policy == *"Candidate: "[!\(]* ]]
+}
+
+# install_packages <group>… [--optional <package>…]: installs what is missing and nothing else.
+install_packages() {
+  local client package groups=() optional=() missing=() wanted=() unknown=()
+  while [ $# -gt 0 ]; do
+    if [ "$1" = --optional ]; then
+      shift
+      optional=("$@")
+      break
+    fi
+    groups+=("$1")
+    shift
+  done
+  if [ -n "${CBNET_NO_INSTALL:-}" ]; then
+    say "CBNET_NO_INSTALL is set: installing no packages"
+    check_tools
+    return
+  fi
+  client=$(package_client)
+  case $client in
+    apt-get) ;;
+    dnf | pacman)
+      for package in $(for group in "${groups[@]}"; do package_names "$client" "$group"; done); do
+        is_installed "$client" "$package" || missing+=("$package")
+      done
+      if [ ${#missing[@]} -gt 0 ]; then
+        die 1 "only Debian-like systems are set up by this script; install these with $client, then run it again" \
+          "(or set CBNET_NO_INSTALL=1): ${missing[*]}"
+      fi
+      check_tools
+      return ;;
+    *)
+      die 1 "no apt-get here; install these, then run again with CBNET_NO_INSTALL=1:" \
+        "$(for group in "${groups[@]}"; do package_names "$client" "$group"; done | paste -sd ',' | sed 's/,\([^ ]\)/, \1/g')" ;;
+  esac
+
+  for package in $(for group in "${groups[@]}"; do package_names apt-get "$group"; done); do
+    is_installed apt-get "$package" || missing+=("$package")
+  done
+  for package in "${optional[@]}"; do
+    is_installed apt-get "$package" || wanted+=("$package")
+  done
+  # A fresh machine has no package lists, and apt-cache then knows no candidate. What is only nice to
+  # have is not worth fetching them.
+  for package in "${missing[@]}"; do
+    apt_knows "$package" || unknown+=("$package")
+  done
+  if [ ${#unknown[@]} -gt 0 ]; then
+    say "fetching the package lists"
+    as_root apt-get update -qq </dev/null || die 1 "apt-get update failed; check the network and the package sources"
+    for package in "${unknown[@]}"; do
+      apt_knows "$package" || die 1 "this system offers no package $package; Debian 12, Ubuntu 24.04 and their kin do"
+    done
+  fi
+  for package in "${wanted[@]}"; do
+    if apt_knows "$package"; then missing+=("$package"); fi
+  done
+  if [ ${#missing[@]} -gt 0 ]; then
+    say "installing ${missing[*]}"
+    # Lists that are older than the mirror name files which are gone from it.
+    apt_install "${missing[@]}" || {
+      say "trying again with fresh package lists"
+      as_root apt-get update -qq </dev/null
+      apt_install "${missing[@]}" || die 1 "apt-get could not install: ${missing[*]}"
+    }
+  fi
+  check_tools
+}
+
+# at_least <version> <floor>
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+check_tools() {
+  local cmake_version compiler compiler_version
+  command -v cmake >/dev/null || die 1 "cmake not found; cbnet needs 3.25 or newer"
+  cmake_version=$(cmake --version | sed -n '1s/[^0-9]*//p')
+  at_least "${cmake_version%%-*}" 3.25 ||
+    die 1 "cmake 3.25 or newer is needed; found $cmake_version at $(command -v cmake)"
+  compiler=${CXX:-$(command -v c++ || command -v g++ || true)}
+  [ -n "$compiler" ] || die 1 "no C++ compiler found; cbnet needs g++ 12 or clang++ 14, or newer"
+  if "$compiler" --version 2>/dev/null | grep -q 'Free Software Foundation'; then
+    compiler_version=$("$compiler" -dumpversion)
+    at_least "$compiler_version" 12 || die 1 "g++ 12 or newer is needed; found $compiler_version at $compiler"
+  fi
+  # Read by CMake when it configures a build folder for the first time, and ignored by it after.
+  if [ -z "${CMAKE_GENERATOR:-}" ] && command -v ninja >/dev/null; then export CMAKE_GENERATOR=Ninja; fi
+  if [ -z "${CMAKE_CXX_COMPILER_LAUNCHER:-}" ] && command -v ccache >/dev/null; then
+    export CMAKE_CXX_COMPILER_LAUNCHER=ccache
+  fi
+}
+
+# A compiler takes up to about 0.7 GB; on a small board fewer of them than cores fit.
+build_jobs() {
+  local cores memory_kb jobs
+  cores=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+  memory_kb=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo 2>/dev/null || true)
+  jobs=$cores
+  if [ -n "$memory_kb" ] && [ $((memory_kb / 700000)) -lt "$jobs" ]; then jobs=$((memory_kb / 700000)); fi
+  [ "$jobs" -ge 1 ] || jobs=1
+  echo "$jobs"
+}

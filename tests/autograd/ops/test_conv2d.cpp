@@ -1,0 +1,169 @@
+#include "autograd/ops/conv2d.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "tests/autograd/ops/samples.h"
+#include "tests/support/throws.h"
+
+namespace cbnet::testing {
+
+std::vector<OpSample> samples_conv2d() {
+  const auto with_bias = [](const Conv2dOptions& options) {
+    return [options](const std::vector<Variable>& in) { return conv2d(in[0], in[1], in[2], options); };
+  };
+  const auto without_bias = [](const Conv2dOptions& options) {
+    return [options](const std::vector<Variable>& in) { return conv2d(in[0], in[1], {}, options); };
+  };
+  Conv2dOptions rectangle;
+  rectangle.stride_h = 2;
+  rectangle.padding_w = 2;
+  rectangle.dilation_w = 2;
+  std::vector<OpSample> out = {
+      {.name = "one pixel",
+       .inputs = {random({1, 1, 1, 1}, 1), random({1, 1, 1, 1}, 2), random({1}, 3)},
+       .call = with_bias({})},
+      {.name = "direct: 5x5, padding 3, as LeNet's",
+       .inputs = {random({2, 2, 7, 7}, 4), random({3, 2, 5, 5}, 5), random({3}, 6)},
+       .call = with_bias(Conv2dOptions::square(1, 3))},
+      {.name = "direct: not square, no bias",
+       .inputs = {random({1, 3, 7, 13}, 7), random({2, 3, 3, 2}, 8)},
+       .call = without_bias({})},
+      {.name = "im2col: stride, padding and dilation differ by axis",
+       .inputs = {random({2, 2, 7, 9}, 9), random({3, 2, 3, 2}, 10), random({3}, 11)},
+       .call = with_bias(rectangle)},
+      {.name = "im2col: groups",
+       .inputs = {random({2, 4, 5, 5}, 12), random({6, 2, 3, 3}, 13), random({6}, 14)},
+       .call = with_bias(Conv2dOptions::square(1, 1, 1, 2))},
+      {.name = "im2col: depthwise",
+       .inputs = {random({1, 3, 6, 6}, 15), random({3, 1, 3, 3}, 16)},
+       .call = without_bias(Conv2dOptions::square(2, 1, 1, 3))},
+      {.name = "im2col: padding as wide as the kernel",
+       .inputs = {random({1, 1, 3, 3}, 17), random({2, 1, 1, 1}, 18), random({2}, 19)},
+       .call = with_bias(Conv2dOptions::square(1, 1))},
+      {.name = "no images",
+       .inputs = {random({0, 2, 5, 5}, 20), random({3, 2, 3, 3}, 21), random({3}, 22)},
+       .call = with_bias({}),
+       .expect_all_zero = true},
+      {.name = "a batch over several threads",
+       .inputs = {random({13, 5, 16, 17}, 23), random({10, 5, 5, 5}, 24), random({10}, 25)},
+       .call = with_bias(Conv2dOptions::square(1, 2)),
+       .large = true},
+      {.name = "im2col over several threads",
+       .inputs = {random({13, 4, 16, 17}, 26), random({8, 4, 3, 3}, 27), random({8}, 28)},
+       .call = with_bias(Conv2dOptions::square(2, 1)),
+       .large = true},
+  };
+  for (OpSample& sample : out) {
+    if (!sample.large) continue;
+    sample.f32_tolerance = 1e-4;
+    sample.reason = "sums of 36 to 125 products, and over a batch in the gradients";
+  }
+  return out;
+}
+
+}  // namespace cbnet::testing
+
+using namespace cbnet;
+using namespace cbnet::testing;
+
+namespace {
+
+double padded_at(const Tensor& x, std::int64_t n, std::int64_t c, std::int64_t y, std::int64_t col) {
+  if (y < 0 || y >= x.size(2) || col < 0 || col >= x.size(3)) return 0.0;
+  return x.at({n, c, y, col});
+}
+
+/// The definition, written as loops.
+double reference(const Tensor& x, const Tensor& w, const Conv2dOptions& o, std::int64_t n, std::int64_t out,
+                 std::int64_t oy, std::int64_t ox) {
+  const std::int64_t per_group = w.size(0) / o.groups;
+  double sum = 0.0;
+  for (std::int64_t c = 0; c < w.size(1); ++c) {
+    for (std::int64_t ky = 0; ky < w.size(2); ++ky) {
+      for (std::int64_t kx = 0; kx < w.size(3); ++kx) {
+        sum += w.at({out, c, ky, kx}) * padded_at(x, n, out / per_group * w.size(1) + c,
+                                                  oy * o.stride_h + ky * o.dilation_h - o.padding_h,
+                                                  ox * o.stride_w + kx * o.dilation_w - o.padding_w);
+      }
+    }
+  }
+  return sum;
+}
+
+Variable constant(const Shape& shape, DType dtype = DType::f32) {
+  return Variable(Tensor::zeros(shape, dtype));
+}
+
+}  // namespace
+
+TEST_CASE("wrong shapes and options throw, with the shapes") {
+  CHECK_THROWS_SAYING(
+      conv2d(constant({8, 3, 28, 28}), constant({5, 1, 5, 5})), std::invalid_argument,
+      "[conv2d] input channels must equal weight channels times groups (1); got input (8,3,28,28), "
+      "weight (5,1,5,5)");
+  CHECK_THROWS_SAYING(conv2d(constant({3, 4, 4}), constant({1, 3, 1, 1})), std::invalid_argument,
+                      "must have 4 axes");
+  CHECK_THROWS_SAYING(conv2d(constant({1, 1, 4, 4}), constant({1, 1, 5, 5})), std::invalid_argument,
+                      "larger than the padded input");
+  CHECK_THROWS_SAYING(conv2d(constant({1, 1, 4, 4}), constant({2, 1, 1, 1}), constant({3})),
+                      std::invalid_argument, "bias must be (2); got (3)");
+  CHECK_THROWS_SAYING(conv2d(constant({1, 1, 4, 4}), constant({1, 1, 1, 1}), {}, Conv2dOptions::square(0, 0)),
+                      std::invalid_argument, "at least 1");
+  CHECK_THROWS_SAYING(
+      conv2d(constant({1, 4, 4, 4}), constant({3, 2, 1, 1}), {}, Conv2dOptions::square(1, 0, 1, 2)),
+      std::invalid_argument, "must divide into 2 groups");
+  CHECK_THROWS_SAYING(conv2d(constant({1, 1, 4, 4}), constant({1, 1, 1, 1}, DType::f64)),
+                      std::invalid_argument, "all f32 or all f64");
+}
+
+TEST_CASE("a 2x2 kernel by hand; it is cross-correlation, the kernel is not flipped") {
+  const Variable x(values({1, 2, 3, 4, 5, 6, 7, 8, 9}, {1, 1, 3, 3}));
+  const Variable w(values({1, 0, 0, -1}, {1, 1, 2, 2}));
+  const Variable b(values({10}, {1}));
+  CHECK(conv2d(x, w, b).value().to_vector<double>() == std::vector<double>{6, 6, 6, 6});
+}
+
+TEST_CASE("every sample equals the definition") {
+  for (const OpSample& sample : samples_conv2d()) {
+    std::vector<Variable> inputs;
+    for (const Tensor& input : sample.inputs) inputs.emplace_back(input);
+    const Tensor y = sample.call(inputs).value();
+    // The options are inside `call`; every distinct setting is repeated here.
+    Conv2dOptions o;
+    if (testing::contains(sample.name, "LeNet")) o = Conv2dOptions::square(1, 3);
+    if (testing::contains(sample.name, "differ by axis")) {
+      o.stride_h = 2;
+      o.padding_w = 2;
+      o.dilation_w = 2;
+    }
+    if (testing::contains(sample.name, "groups")) o = Conv2dOptions::square(1, 1, 1, 2);
+    if (testing::contains(sample.name, "depthwise")) o = Conv2dOptions::square(2, 1, 1, 3);
+    if (testing::contains(sample.name, "as wide")) o = Conv2dOptions::square(1, 1);
+    if (testing::contains(sample.name, "a batch")) o = Conv2dOptions::square(1, 2);
+    if (testing::contains(sample.name, "im2col over")) o = Conv2dOptions::square(2, 1);
+    double worst = 0.0;
+    for (std::int64_t n = 0; n < y.size(0); ++n) {
+      for (std::int64_t out = 0; out < y.size(1); ++out) {
+        const double bias = sample.inputs.size() == 3 ? sample.inputs[2].at({out}) : 0.0;
+        for (std::int64_t oy = 0; oy < y.size(2); ++oy) {
+          for (std::int64_t ox = 0; ox < y.size(3); ++ox) {
+            const double wanted = bias + reference(sample.inputs[0], sample.inputs[1], o, n, out, oy, ox);
+            worst = std::max(worst, std::abs(wanted - y.at({n, out, oy, ox})));
+          }
+        }
+      }
+    }
+    CHECK_MESSAGE(worst < 1e-12, sample.name << ": " << worst);
+  }
+}
+
+TEST_CASE("no images: an empty result and zero gradients") {
+  Variable w = leaf(random({3, 2, 3, 3}, 1));
+  Variable y = conv2d(Variable(random({0, 2, 5, 5}, 2)), w);
+  CHECK(y.shape() == Shape{0, 3, 3, 3});
+  y.backward(Tensor::zeros({0, 3, 3, 3}, DType::f64));
+  CHECK(w.grad().to_vector<double>() == std::vector<double>(54, 0.0));
+}

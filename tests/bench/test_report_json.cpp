@@ -1,0 +1,105 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "bench/report_json.h"
+#include "tests/bench/support.h"
+
+using namespace cbnet;
+using namespace cbnet::bench;
+using namespace cbnet::bench::testing;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+std::vector<std::string> keys_of(const Json& object) {
+  std::vector<std::string> out;
+  for (const auto& [key, value] : object.items()) out.push_back(key);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("report_json: the keys of the schema, in its order") {
+  const Json json = Json::parse(report_json(report_of({row_of("lenet", 40.0, 2.0)})));
+  CHECK(json.at("schema") == "cbnet-bench/1");
+  CHECK(keys_of(json) == std::vector<std::string>{"schema", "version", "commit", "host", "method", "rows"});
+  CHECK(keys_of(json.at("rows").at(0)) == std::vector<std::string>{"run",
+                                                                   "dataset",
+                                                                   "model",
+                                                                   "device",
+                                                                   "protocol",
+                                                                   "precision",
+                                                                   "batch",
+                                                                   "threads",
+                                                                   "images",
+                                                                   "latency_us",
+                                                                   "speedup_over_lenet",
+                                                                   "energy_j_per_image",
+                                                                   "energy_kind",
+                                                                   "energy_label",
+                                                                   "energy_savings",
+                                                                   "power_w",
+                                                                   "utilisation",
+                                                                   "steal_frac",
+                                                                   "accuracy",
+                                                                   "exit_rates",
+                                                                   "macs",
+                                                                   "macs_mean",
+                                                                   "macs_by_exit",
+                                                                   "weight_bytes",
+                                                                   "paper",
+                                                                   "blocks"});
+  CHECK(keys_of(json.at("rows").at(0).at("latency_us")) ==
+        std::vector<std::string>{"mean", "spread", "median", "p10", "p90", "p99"});
+  const std::string text = report_json(report_of({}));
+  CHECK(text.back() == '\n');
+  CHECK(Json::parse(text).at("rows").empty());
+}
+
+TEST_CASE("report_json: the values of a row") {
+  const Report report = report_of({row_of("lenet", 40.0, 2.0), row_of("branchynet", 20.0, 2.0)});
+  const Json row = Json::parse(report_json(report)).at("rows").at(1);
+  CHECK(row.at("dataset") == "fmnist");
+  CHECK(row.at("protocol") == "fair");
+  CHECK(row.at("precision") == "fp32");
+  CHECK(row.at("latency_us").at("mean").get<double>() == doctest::Approx(20.0));
+  CHECK(row.at("speedup_over_lenet").get<double>() == doctest::Approx(2.0));
+  CHECK(row.at("energy_j_per_image").get<double>() == doctest::Approx(40e-6));
+  CHECK(row.at("energy_kind") == "modelled");
+  CHECK(row.at("energy_savings").get<double>() == doctest::Approx(0.5));
+  CHECK(row.at("accuracy") == 0.875);
+  CHECK(row.at("macs") == 1000);
+  CHECK(row.at("macs_mean") == 400.0);
+  CHECK(row.at("macs_by_exit") == Json{200, 1000});
+  CHECK(row.at("paper").at("latency_ms").at("raspberry_pi_4") == 7.248);
+  CHECK(row.at("paper").at("energy_savings").at("gci_k80") == 0.14);
+  CHECK(row.at("paper").at("exit_rate") == 0.7691);
+  REQUIRE(row.at("blocks").size() == 3);
+  CHECK(row.at("blocks").at(0).at("images") == 100);
+  CHECK(row.at("blocks").at(0).at("mean_us").get<double>() == doctest::Approx(20.0));
+}
+
+TEST_CASE("report_json: what is not known is null, never 0") {
+  const Json rows = Json::parse(report_json(report_of({row_of("autoencoder", 20.0, {})}))).at("rows");
+  const Json& row = rows.at(0);
+  for (const char* key : {"accuracy", "energy_j_per_image", "energy_kind", "energy_savings", "power_w",
+                          "utilisation", "steal_frac", "speedup_over_lenet", "paper"}) {
+    CAPTURE(key);
+    CHECK(row.at(key).is_null());
+  }
+  CHECK(row.at("blocks").at(0).at("energy_j").is_null());
+}
+
+TEST_CASE("report_json: the three kinds of energy") {
+  Row row = row_of("lenet", 40.0, 2.0);
+  for (const auto& [kind, word] :
+       std::vector<std::pair<energy::Kind, std::string>>{{energy::Kind::measured, "measured"},
+                                                         {energy::Kind::counter, "counter"},
+                                                         {energy::Kind::modelled, "modelled"}}) {
+    row.energy.kind = kind;
+    CHECK(Json::parse(report_json(report_of({row}))).at("rows").at(0).at("energy_kind") == word);
+  }
+}

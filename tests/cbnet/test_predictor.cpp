@@ -1,0 +1,99 @@
+#include "cbnet/predictor.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cbnet/run_folder.h"
+#include "models/zoo.h"
+#include "tensor/error.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/throws.h"
+
+using namespace cbnet;
+using cbnet::testing::TempFolder;
+
+namespace {
+/// A run folder of untrained models.
+void fill(const RunFolder& run) {
+  const auto save = [&](const std::string& name, const Network& network, std::vector<double> thresholds,
+                        double rescale) {
+    ModelInfo info;
+    info.model = name;
+    info.dataset = "fmnist";
+    info.thresholds = std::move(thresholds);
+    info.rescale = rescale;
+    save_model(run.model_file(name), network, info);
+  };
+  const Network branchynet(branchynet_spec(), 2);
+  save("lenet", Network(lenet_spec(), 1), {}, 1.0);
+  save("branchynet", branchynet, {0.5}, 1.0);
+  save("autoencoder", Network(autoencoder_spec("fmnist", OutputActivation::softmax), 3), {}, 300.0);
+  save("classifier", *truncate_at_exit(branchynet, 0, "classifier"), {}, 1.0);
+  run.write_cbnet({"autoencoder.safetensors", "classifier.safetensors"}, "fmnist");
+}
+Tensor random_images(std::int64_t n) {
+  Rng rng(9);
+  return Tensor::uniform({n, 28, 28}, 0, 256, rng).to(DType::u8);
+}
+}  // namespace
+
+TEST_CASE("unknown names, missing files and swapped models are refused") {
+  const TempFolder folder;
+  const RunFolder run(folder.path());
+  CHECK_THROWS_SAYING(load_predictor("no-such-run", "lenet"), InputError, "expected a run folder");
+  CHECK_THROWS_SAYING(load_predictor(folder.path(), "resnet"), std::invalid_argument, "got 'resnet'");
+  CHECK_THROWS_SAYING(load_predictor(folder.path(), "lenet"), InputError, "No such file");
+  fill(run);
+  CHECK_THROWS_SAYING(load_predictor(folder.path(), "lenet", 0.5), std::invalid_argument,
+                      "only branchynet has a threshold");
+  std::filesystem::copy_file(run.model_file("classifier"), run.model_file("lenet"),
+                             std::filesystem::copy_options::overwrite_existing);
+  CHECK_THROWS_SAYING(load_predictor(folder.path(), "lenet"), InputError,
+                      "expected a model of kind lenet; found classifier");
+}
+
+TEST_CASE("one image at a time or all at once: the same labels, probabilities, entropies and exits") {
+  const TempFolder folder;
+  fill(RunFolder(folder.path()));
+  const Tensor images = random_images(17);
+  for (const std::string& name : model_names()) {
+    // A threshold in the middle of the untrained entropies sends some images on and some out.
+    const double threshold = name == "branchynet" ? [&] {
+      auto entropies = load_predictor(folder.path(), name, 10.0)->predict(images).entropy;
+      std::sort(entropies.begin(), entropies.end());
+      return (entropies[8] + entropies[9]) / 2;
+    }() : -1.0;
+    const auto predictor = load_predictor(folder.path(), name, threshold);
+    const Predictions all = predictor->predict(images);
+    for (std::int64_t i = 0; i < 17; ++i) {
+      const Predictions one = predictor->predict(images.slice(0, i, i + 1));
+      const auto at = static_cast<std::size_t>(i);
+      if (name == "autoencoder") {
+        CHECK(one.labels.empty());
+        CHECK(one.converted.at({0, 0, 5, 5}) ==
+              doctest::Approx(all.converted.at({i, 0, 5, 5})).epsilon(1e-4));
+        continue;
+      }
+      CHECK(one.labels[0] == all.labels[at]);
+      CHECK(one.exit[0] == all.exit[at]);
+      CHECK(one.entropy[0] == doctest::Approx(all.entropy[at]).epsilon(1e-4));
+      for (std::int64_t c = 0; c < 10; ++c) {
+        CHECK(one.probabilities.at({0, c}) == doctest::Approx(all.probabilities.at({i, c})).epsilon(1e-4));
+      }
+    }
+    if (name == "branchynet") {
+      CHECK(std::count(all.exit.begin(), all.exit.end(), 0) == 9);
+    }
+  }
+}
+
+TEST_CASE("costs: CBNet is autoencoder plus classifier") {
+  const TempFolder folder;
+  fill(RunFolder(folder.path()));
+  const auto cbnet_model = load_predictor(folder.path(), "cbnet");
+  CHECK(cbnet_model->macs_by_exit() == std::vector<std::int64_t>{665'600 + 220'150});
+  CHECK(cbnet_model->parameter_count() == 667'280 + 7'000);
+  CHECK(load_predictor(folder.path(), "branchynet")->macs_by_exit() ==
+        std::vector<std::int64_t>{220'150, 1'247'720});
+  CHECK(cbnet_model->dataset() == "fmnist");
+}

@@ -1,0 +1,114 @@
+#include "cbnet/trainer.h"
+
+#include <limits>
+
+#include "autograd/ops/cross_entropy.h"
+#include "autograd/ops/pointwise.h"
+#include "cbnet/argmax.h"
+#include "models/safetensors.h"
+#include "models/zoo.h"
+#include "tensor/error.h"
+#include "tests/cbnet/tiny.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/throws.h"
+
+using namespace cbnet;
+using cbnet::testing::bar_dataset;
+using cbnet::testing::TempFolder;
+
+namespace {
+
+struct Setup {
+  explicit Setup(std::int64_t epochs, const std::filesystem::path& state_file) {
+    const data::Dataset dataset = bar_dataset(200, 10);
+    data = {dataset.train.images, dataset.train.labels, data::stratified_split(dataset.train.labels, 20, 1)};
+    stage.name = "lenet";
+    stage.network = &network;
+    stage.recipe = testing::short_recipe().lenet;
+    stage.recipe.epochs = epochs;
+    stage.step = [this](const data::Batch& batch, std::int64_t) {
+      const Variable logits = network.forward(Variable(batch.pixels));
+      return StepResult{cross_entropy(logits, batch.labels), count_correct(logits.value(), batch.labels)};
+    };
+    stage.validate = [] { return std::map<std::string, double>{{"accuracy", 0.5}}; };
+    options.state_file = state_file;
+    options.fingerprint = "f";
+    options.resume = true;
+  }
+  // A dropout layer, so that the generator's state matters.
+  static NetworkSpec spec() {
+    NetworkSpec out = lenet_spec();
+    out.trunk.insert(out.trunk.end() - 1, spec::dropout(0.2));
+    return out;
+  }
+  Network network{spec(), 1};
+  TrainingData data;
+  Stage stage;
+  TrainerOptions options;
+};
+
+std::vector<float> weights(Network& network) { return network.parameters()[0].value().to_vector<float>(); }
+
+}  // namespace
+
+TEST_CASE("another training's state, a damaged one and a loss that is not finite are errors") {
+  const TempFolder folder;
+  Setup first(1, folder / "state");
+  run_stage(first.stage, first.data, first.options);
+  Setup other(1, folder / "state");
+  other.options.fingerprint = "g";
+  CHECK_THROWS_SAYING(run_stage(other.stage, other.data, other.options), InputError,
+                      "expected the state of this training: g; found f");
+  SafetensorsFile file = read_safetensors(folder / "state");
+  file.tensors.erase(file.tensors.begin());
+  write_safetensors(folder / "state", file);
+  Setup damaged(1, folder / "state");
+  CHECK_THROWS_SAYING(run_stage(damaged.stage, damaged.data, damaged.options), InputError,
+                      "'trunk.0.weight' is missing");
+  Setup diverging(1, folder / "fresh");
+  diverging.stage.step = [&](const data::Batch& batch, std::int64_t) {
+    const Variable logits = diverging.network.forward(Variable(batch.pixels));
+    return StepResult{scale(cross_entropy(logits, batch.labels), std::numeric_limits<double>::infinity()), 0};
+  };
+  CHECK_THROWS_SAYING(run_stage(diverging.stage, diverging.data, diverging.options), std::runtime_error,
+                      "lenet: the loss is inf in epoch 1, batch 1");
+}
+
+TEST_CASE("training learns, reports every batch and logs every epoch") {
+  const TempFolder folder;
+  Setup setup(4, folder / "state");
+  std::vector<Progress> seen;
+  setup.options.progress = [&](const Progress& p) { seen.push_back(p); };
+  const StageResult result = run_stage(setup.stage, setup.data, setup.options);
+  REQUIRE(seen.size() == 4 * 4);  // 180 images in batches of 50
+  CHECK(seen.back().accuracy > seen.front().accuracy);
+  CHECK(seen.back().loss < 1.0);
+  CHECK(seen.back().images == 180);
+  CHECK(seen.back().seconds_left == doctest::Approx(0.0));
+  CHECK(result.log.size() == 4);
+  CHECK(testing::contains(result.log[3], "\"epoch\":4"));
+  CHECK(result.validation.at("accuracy") == 0.5);
+}
+
+TEST_CASE("interrupted after any epoch and resumed, the weights have the same bits") {
+  const TempFolder folder;
+  Setup whole(3, folder / "whole");
+  run_stage(whole.stage, whole.data, whole.options);
+  for (const int stop_after : {1, 2}) {
+    const auto state = folder / ("stop" + std::to_string(stop_after));
+    Setup first(3, state);
+    struct Stop {};
+    int epochs = 0;
+    first.options.log = [&](const LogLines&) {
+      if (++epochs == stop_after) throw Stop();
+    };
+    CHECK_THROWS_AS(run_stage(first.stage, first.data, first.options), Stop);
+    Setup second(3, state);
+    int epochs_again = 0;
+    second.options.log = [&](const LogLines&) { ++epochs_again; };
+    const StageResult result = run_stage(second.stage, second.data, second.options);
+    CHECK(epochs_again == 3 - stop_after);
+    CHECK(result.log.size() == 3);
+    CHECK(weights(second.network) == weights(whole.network));
+  }
+}

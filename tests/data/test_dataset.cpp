@@ -1,0 +1,99 @@
+#include "data/dataset.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "tests/data/files.h"
+
+using cbnet::DType;
+using cbnet::Shape;
+using namespace cbnet::data;
+using namespace cbnet::test;
+
+namespace {
+
+Location only(const std::string& folder) {
+  Location location;
+  location.data_dir = folder;
+  location.cache_dir = "";
+  location.system_dirs = {};
+  location.use_environment = false;
+  location.allow_download = false;
+  return location;
+}
+
+}  // namespace
+
+TEST_CASE("dataset: files that do not fit, each with its own message") {
+  const TempFolder folder;
+  put(folder / "images", idx_images(20));
+  put(folder / "labels", idx_labels(20));
+  CHECK(read_split(folder / "images", folder / "labels").size() == 20);
+  CHECK_INPUT_ERROR(read_split(folder / "labels", folder / "images"),
+                    "/labels: expected images of shape (N,28,28); found (20)");
+  CHECK_INPUT_ERROR(read_split(folder / "images", folder / "images"),
+                    "/images: expected labels of shape (N); found (20,28,28)");
+  put(folder / "wide", idx_images(20, 32));
+  CHECK_INPUT_ERROR(read_split(folder / "wide", folder / "labels"),
+                    "expected images of shape (N,28,28); found (20,32,32)");
+  put(folder / "fewer", idx_labels(19));
+  CHECK_INPUT_ERROR(read_split(folder / "images", folder / "fewer"),
+                    "/fewer: expected 20 labels, one for each image of ");
+  CHECK_INPUT_ERROR(read_split(folder / "images", folder / "fewer"),
+                    "found 19 labels; hint: take both files");
+  std::string bad = idx_labels(20);
+  bad[8 + 13] = 10;
+  put(folder / "bad", bad);
+  CHECK_INPUT_ERROR(read_split(folder / "images", folder / "bad"),
+                    "/bad: expected labels from 0 to 9; found label 10 at position 13");
+}
+
+TEST_CASE("dataset: nowhere to be found, and no download allowed") {
+  const TempFolder folder;
+  const auto load = [&] { load_dataset(DatasetId::fmnist, only(folder.path())); };
+  CHECK_INPUT_ERROR(load(),
+                    "dataset fmnist: expected the images and labels of its training and test set; found no "
+                    "complete set in --data-dir");
+  CHECK_INPUT_ERROR(load(), "hint: install the package dataset-fashion-mnist");
+  Location none = only("");
+  CHECK_INPUT_ERROR(load_dataset(DatasetId::mnist, none),
+                    "found no complete set in no folder; hint: allow the download");
+}
+
+TEST_CASE("dataset: the excerpt of Fashion-MNIST") {
+  const Dataset set = load_dataset(DatasetId::fmnist, only(excerpt_folder()));
+  CHECK(set.name == "fmnist");
+  CHECK(set.classes[8] == "Bag");
+  CHECK(set.files[3] == excerpt_folder() + "/t10k-labels-idx1-ubyte.gz");
+  CHECK(set.train.images.shape() == Shape{200, 28, 28});
+  CHECK(set.train.images.dtype() == DType::u8);
+  CHECK(set.test.images.shape() == Shape{100, 28, 28});
+  const auto labels = set.train.labels.to_vector<int>();
+  for (int label = 0; label < kNumClasses; ++label)
+    CHECK(std::count(labels.begin(), labels.end(), label) == 20);
+  // The first training image is an ankle boot; its sole is the brightest part of the lower half.
+  CHECK(labels[0] == 9);
+  CHECK(set.train.images.at({0, 0, 0}) == 0.0);
+}
+
+TEST_CASE("dataset: npz files, and the subset's own name") {
+  const TempFolder folder;
+  std::string labels;
+  for (int i = 0; i < 7011; ++i) labels += static_cast<char>(i % 10);
+  put(folder / "k/train-first7011-images-idx3-ubyte.gz", gzip(idx_images(7011)));
+  put(folder / "k/train-first7011-labels-idx1-ubyte.gz", gzip(idx_labels(7011)));
+  put(folder / "k/train-labels-idx1-ubyte.gz", gzip(idx_labels(60000)));
+  put_zip(folder / "k/kmnist-test-imgs.npz", "arr_0.npy",
+          npy("|u1", "(3, 28, 28)", std::string(3 * 784, 'x')));
+  put_zip(folder / "k/kmnist-test-labels.npz", "arr_0.npy", npy("|u1", "(3,)", std::string("\1\2\3")));
+  const Dataset set = load_dataset(DatasetId::kmnist, only(folder / "k"));
+  CHECK(set.name == "kmnist-first7011");
+  CHECK(set.train.size() == 7011);
+  CHECK(set.test.size() == 3);
+  CHECK(set.test.images.at({2, 27, 27}) == 'x');
+  CHECK(set.test.labels.to_vector<int>() == std::vector<int>{1, 2, 3});
+  put_dataset(folder / "k");
+  CHECK(load_dataset(DatasetId::kmnist, only(folder / "k")).name == "kmnist");
+}

@@ -1,0 +1,192 @@
+#include "data/image.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/data/files.h"
+
+using cbnet::DType;
+using cbnet::Shape;
+using cbnet::Tensor;
+using namespace cbnet::data;
+using namespace cbnet::test;
+
+namespace {
+
+Tensor gradient(const Shape& shape) {
+  Tensor out = Tensor::empty(shape, DType::u8);
+  for (std::int64_t i = 0; i < out.numel(); ++i)
+    out.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i * 7);
+  return out;
+}
+
+std::uint32_t crc(const std::string& bytes) {
+  return static_cast<std::uint32_t>(
+      crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
+}
+
+std::string big_endian(std::uint32_t value) {
+  std::string out;
+  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 255);
+  return out;
+}
+
+std::string chunk(const std::string& type, const std::string& data) {
+  return big_endian(static_cast<std::uint32_t>(data.size())) + type + data + big_endian(crc(type + data));
+}
+
+/// A PNG file from its header's fields and raw scanlines (each with its filter byte).
+std::string png(std::uint32_t width, std::uint32_t height, int bits, int color, const std::string& rows,
+                const std::string& extra = "") {
+  uLongf size = compressBound(rows.size());
+  std::string packed(size, '\0');
+  compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(rows.data()),
+           rows.size());
+  packed.resize(size);
+  const std::string header = big_endian(width) + big_endian(height) + static_cast<char>(bits) +
+                             static_cast<char>(color) + std::string(3, '\0');
+  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", header) + extra + chunk("IDAT", packed) + chunk("IEND", "");
+}
+
+}  // namespace
+
+TEST_CASE("image: what is no image") {
+  const TempFolder folder;
+  CHECK_INPUT_ERROR(read_image(folder / "none.png"), "/none.png: expected a readable file");
+  CHECK_INPUT_ERROR(read_image(folder.path()), "expected a regular file; found a folder");
+  put(folder / "text.png", "just text");
+  CHECK_INPUT_ERROR(read_image(folder / "text.png"),
+                    "expected a PNG or PGM (P2, P5) image; found another format; hint: convert it to PNG");
+  put(folder / "empty.png", "");
+  CHECK_INPUT_ERROR(read_image(folder / "empty.png"), "found an empty file");
+  put(folder / "set.gz", gzip(idx_images(2)));
+  CHECK_INPUT_ERROR(read_image(folder / "set.gz"), "/set.gz#0");
+}
+
+TEST_CASE("image: damaged, truncated and hostile PNG") {
+  const TempFolder folder;
+  const std::string file = folder / "file.png";
+  write_png(file, gradient({28, 28}));
+  const std::string whole = cbnet::read_file(file);
+  for (std::size_t length = 8; length + 13 < whole.size(); length += 5) {
+    put(file, whole.substr(0, length));
+    CHECK_INPUT_ERROR(read_image(file), "file.png: expected a valid PNG image; found ");
+  }
+  std::string damaged = whole;
+  damaged[whole.find("IDAT") + 20] = static_cast<char>(damaged[whole.find("IDAT") + 20] ^ 0x40);
+  put(file, damaged);
+  CHECK_INPUT_ERROR(read_image(file), "expected a valid PNG image; found ");
+  put(file, png(4097, 2, 8, 0, std::string(2 * 4098, '\0')));
+  CHECK_INPUT_ERROR(read_image(file), "expected an image of 1x1 to 4096x4096 pixels; found 2x4097");
+  for (const int color : {0, 2, 6}) {
+    put(file, png(4096, 4096, 8, color, "\0"));
+    CHECK_INPUT_ERROR(read_image(file),
+                      "expected the pixels that its header promises, 4096x4096; found a file of");
+    if (has_memory_limit()) CHECK(outcome_within(64 * kMiB, [&] { read_image(file); }) == "InputError");
+  }
+  put(file, png(1000000, 1000000, 8, 6, "\0"));
+  CHECK_INPUT_ERROR(read_image(file), "file.png: expected ");
+}
+
+TEST_CASE("image: the kinds of PNG") {
+  const TempFolder folder;
+  const std::string file = folder / "file.png";
+  const auto pixels = [&](const std::string& bytes) {
+    put(file, bytes);
+    return read_image(file).to_vector<int>();
+  };
+  using Bytes = std::vector<int>;
+  CHECK(pixels(png(2, 2, 8, 0, std::string("\0\x01\x02\0\xfe\xff", 6))) == Bytes{1, 2, 254, 255});
+  CHECK(pixels(png(8, 1, 1, 0, std::string("\0\xa5", 2))) == Bytes{255, 0, 255, 0, 0, 255, 0, 255});
+  // Luma: red 76, green 150, blue 29, and grey as it is.
+  CHECK(pixels(png(4, 1, 8, 2, std::string("\0\xff\0\0\0\xff\0\0\0\xff\x80\x80\x80", 13))) ==
+        Bytes{76, 150, 29, 128});
+  const std::string palette = chunk("PLTE", std::string("\xff\xff\xff\x10\x10\x10", 6));
+  CHECK(pixels(png(2, 1, 8, 3, std::string("\0\1\0", 3), palette)) == Bytes{16, 255});
+  // Transparent is black, opaque is itself.
+  CHECK(pixels(png(2, 1, 8, 6, std::string("\0\xff\xff\xff\0\x40\x40\x40\xff", 9))) == Bytes{0, 64});
+  CHECK(pixels(png(2, 1, 8, 4, std::string("\0\xff\0\x40\xff", 5))) == Bytes{0, 64});
+  put(file, png(2, 1, 16, 0, std::string("\0\0\0\xff\xff", 5)));
+  CHECK(read_image(file).shape() == Shape{1, 2});
+  CHECK(read_image(file).to_vector<int>() == Bytes{0, 255});
+}
+
+TEST_CASE("image: bad PGM") {
+  const TempFolder folder;
+  const std::string file = folder / "file.pgm";
+  const auto refuses = [&](const std::string& bytes, const std::string& message) {
+    CAPTURE(message);
+    put(file, bytes);
+    CHECK_INPUT_ERROR(read_image(file), message);
+  };
+  refuses("P5", "expected a PGM file with its width; found the end of the file (truncated)");
+  refuses("P5 2 x 255\n", "expected a PGM file with its height; found something that is no number");
+  refuses("P5 2 -2 255\n", "its height; found something that is no number");
+  refuses("P5 2 2 99999999999999999999\n", "its maxval; found something that is no number");
+  refuses("P5 0 2 255\n", "expected an image of 1x1 to 4096x4096 pixels; found 2x0");
+  refuses("P5 4097 2 255\n", "found 2x4097");
+  refuses("P5 2 2 0\n", "expected a PGM maxval from 1 to 65535; found 0");
+  refuses("P5 2 2 65536\n", "found 65536");
+  refuses("P5 2 2 255\nabc", "expected 2x2 pixels; found only 3 bytes (truncated)");
+  refuses("P5 2 2 65535\nabcdefg", "found only 7 bytes (truncated)");
+  refuses("P2 2 2 255\n1 2 3", "found only 5 bytes (truncated)");
+  refuses("P2 2 2 255\n100 200 3",
+          "expected a PGM file with its pixels; found the end of the file (truncated)");
+  refuses("P2 2 2 9\n1 2 3 10", "expected pixels of at most 9; found 10");
+  refuses("P5 2 1 9\n\x0a\x01", "expected pixels of at most 9; found 10");
+}
+
+TEST_CASE("image: PGM, plain and raw, 8 and 16 bits, with comments") {
+  const TempFolder folder;
+  const auto pixels = [&](const std::string& bytes) {
+    put(folder / "file", bytes);
+    const Tensor image = read_image(folder / "file");
+    CHECK(image.shape() == Shape{1, 3});
+    return image.to_vector<int>();
+  };
+  using Bytes = std::vector<int>;
+  CHECK(pixels(std::string("P5\n# by hand\n3 1\n255\n\0\x80\xff", 25)) == Bytes{0, 128, 255});
+  CHECK(pixels("P2 3 1 # three\n 15\n0 5\n15\n") == Bytes{0, 85, 255});
+  CHECK(pixels(std::string("P5 3 1 65535\n\0\0\x80\x00\xff\xff", 19)) == Bytes{0, 128, 255});
+  CHECK(pixels("P2 3 1 1\n0 1 0") == Bytes{0, 255, 0});
+}
+
+TEST_CASE("image: write and read again") {
+  const TempFolder folder;
+  CHECK_INVALID(write_png(folder / "x.png", Tensor()),
+                "[write_png] image must be u8 (H,W) or (H,W,3); got an undefined tensor");
+  CHECK_INVALID(write_png(folder / "x.png", Tensor::zeros({2, 2})), "got f32 (2,2)");
+  CHECK_INVALID(write_png(folder / "x.png", Tensor::zeros({2, 2, 4}, DType::u8)), "got u8 (2,2,4)");
+  CHECK(std::filesystem::is_empty(folder.path()));
+  const Tensor grey = gradient({13, 29});
+  write_png(folder / "new/grey.png", grey);
+  CHECK(read_image(folder / "new/grey.png").shape() == grey.shape());
+  CHECK(read_image(folder / "new/grey.png").to_vector<int>() == grey.to_vector<int>());
+  write_png(folder / "turned.png", grey.transpose(0, 1));
+  CHECK(read_image(folder / "turned.png").to_vector<int>() == grey.transpose(0, 1).to_vector<int>());
+  write_png(folder / "color.png", Tensor::from<std::uint8_t>({255, 0, 0, 7, 7, 7}, {1, 2, 3}));
+  CHECK(read_image(folder / "color.png").to_vector<int>() == std::vector<int>{76, 7});
+}
+
+TEST_CASE("image: one image of 28x28 from a picture or a set") {
+  const TempFolder folder;
+  write_png(folder / "good.png", gradient({28, 28}));
+  CHECK(read_image_28(folder / "good.png").to_vector<int>() == gradient({28, 28}).to_vector<int>());
+  write_png(folder / "odd#1", gradient({28, 28}));  // a name with a '#' is still a name
+  CHECK(read_image_28(folder / "odd#1").shape() == Shape{28, 28});
+  put(folder / "set.gz", gzip(idx_images(12)));
+  CHECK(read_image_28(folder / "set.gz#11").at({27, 27}) == 11.0);
+  write_png(folder / "big.png", gradient({32, 30}));
+  CHECK_INPUT_ERROR(read_image_28(folder / "big.png"),
+                    "/big.png: expected an image of 28x28 pixels; found 32x30; hint: scale it");
+  CHECK_INPUT_ERROR(read_image_28(folder / "set.gz#12"),
+                    "/set.gz: expected an item from 0 to 11; found item 12");
+  CHECK_INPUT_ERROR(read_image_28(folder / "none#12"), "/none: expected a readable file; found no such file");
+  CHECK_INPUT_ERROR(read_image_28(folder / "good.png#x"), "/good.png#x: expected a readable file");
+  put(folder / "labels", idx_labels(5));
+  CHECK_INPUT_ERROR(read_image_28(folder / "labels#1"),
+                    "expected an image of 28x28 pixels; found (1); hint: name an IDX file of images");
+}

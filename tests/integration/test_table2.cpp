@@ -1,0 +1,177 @@
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/integration/cbnet_runs.h"
+#include "tests/integration/run_program.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/throws.h"
+
+// `cbnet_bench` itself, on models trained for a moment on an excerpt of Fashion-MNIST.
+
+using namespace cbnet::test;
+using cbnet::testing::contains;
+using Folder = cbnet::testing::TempFolder;
+using Words = std::vector<std::string>;
+
+namespace {
+
+ProgramResult bench(const Words& words) { return run_program("cbnet_bench", words); }
+
+/// table2 on the excerpt's models.
+ProgramResult table2(const std::string& json, const Words& more) {
+  Words words{"table2", "--quiet", "--run", trained_run(), "--data-dir", excerpt_options().back(),
+              "--json", json};
+  words.insert(words.end(), more.begin(), more.end());
+  return bench(words);
+}
+
+void check_row(const Json& row) {
+  const std::string model = row.at("model");
+  CAPTURE(model);
+  CHECK(row.at("dataset") == "fmnist");
+  CHECK(row.at("images") == 100);
+  CHECK(row.at("batch") == 1);
+  CHECK(row.at("accuracy").is_null() == (model == "autoencoder"));
+  CHECK(row.at("latency_us").at("mean") > 0.0);
+  CHECK(row.at("latency_us").at("p99") >= row.at("latency_us").at("median"));
+  // A modelled joule is P x t of the same window.
+  CHECK(row.at("energy_kind") == "modelled");
+  CHECK(row.at("energy_j_per_image").get<double>() ==
+        doctest::Approx(row.at("power_w").get<double>() * row.at("latency_us").at("mean").get<double>() *
+                        1e-6));
+  REQUIRE(row.at("blocks").size() == 3);
+  for (const Json& block : row.at("blocks")) {
+    CHECK(block.at("window_s") >= 1.0);
+    CHECK(block.at("images") == block.at("passes").get<std::int64_t>() * 100);
+  }
+  CHECK(row.at("paper").is_null() == (model == "autoencoder" || model == "classifier"));
+}
+
+}  // namespace
+
+TEST_CASE("table2: the program on a run") {
+  const Folder folder;
+  const std::string file = folder / "table2.json";
+  const ProgramResult result = table2(file, {"--threads", "1", "--power-model", "gci"});
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  CHECK(result.err.empty());
+  CHECK(contains(result.out, "paper: Pi 4"));
+  CHECK(contains(result.out, "Eq. 1, n=2, N=18, p_idle_w=40, p_peak_w=180, beta=0.75"));
+
+  const Json json = read_json(file);
+  CHECK(json.at("schema") == "cbnet-bench/1");
+  CHECK(json.at("host").at("threads") == 1);
+  Words models;
+  for (const Json& row : json.at("rows")) {
+    models.push_back(row.at("model"));
+    check_row(row);
+  }
+  CHECK(models == Words{"lenet", "branchynet", "autoencoder", "classifier", "cbnet"});
+  CHECK(json.at("rows").at(0).at("macs") == 1140070);
+  CHECK(json.at("rows").at(0).at("weight_bytes") == 4 * 67824);
+  CHECK(json.at("rows").at(1).at("macs_by_exit") == Json{220150, 1247720});
+}
+
+TEST_CASE("table2: the accuracy is that of `cbnet eval`") {
+  const Folder folder;
+  const std::string bench_file = folder / "table2.json";
+  const std::string eval_file = folder / "eval.json";
+  // Several images a call, and no energy.
+  const ProgramResult result = table2(bench_file, {"--batch", "10", "--power-model", "none"});
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  CHECK_FALSE(contains(result.out, "modelled"));
+  const Json rows = read_json(bench_file).at("rows");
+  for (const Json& row : rows) {
+    CHECK(row.at("batch") == 10);
+    CHECK(row.at("energy_j_per_image").is_null());
+    CHECK(row.at("energy_kind").is_null());
+  }
+  Words words{"eval", "--run", trained_run(), "--quiet", "--model", "cbnet", "--json", eval_file};
+  const Words data = excerpt_options();
+  words.insert(words.end(), data.begin(), data.end());
+  const ProgramResult eval = cbnet_run(words);
+  INFO(eval.err);
+  REQUIRE(eval.exit_code == 0);
+  // The number, wherever eval puts it.
+  CHECK(contains(read_json(eval_file).dump(), "\"accuracy\":" + rows.at(4).at("accuracy").dump()));
+}
+
+TEST_CASE("table2: wrong usage and input end with 2 and one line that says why") {
+  const Folder folder;
+  const std::string empty = folder.path();
+  const std::vector<std::pair<Words, std::string>> cases{
+      {{"tables"}, "unknown command 'tables'"},
+      {{"table2"}, "needs --run"},
+      {{"table2", "--run", "a", "--run", "a"}, "twice"},
+      {{"table2", "--run", empty, "--batch", "0"}, "--batch must be a whole number, 1 or more; got '0'"},
+      {{"table2", "--run", empty, "--batch", "many"}, "got 'many'"},
+      {{"table2", "--run", empty, "--repeats", "2"}, "--repeats must be a whole number, 3 or more; got '2'"},
+      {{"table2", "--run", empty, "--threads", "0"}, "--threads must be a whole number, 1 to 1024; got '0'"},
+      {{"table2", "--run", empty, "--device", "tpu"}, "tpu"},
+      {{"table2", "--run", empty, "--power-model", "solar"}, "solar"},
+      {{"table2", "--run", empty, "--power-constants", "watts=3"}, "watts"},
+      {{"table2", "--run", empty, "--json", empty}, "--json needs a file name"},
+      {{"table2", "--run", empty, "--what"}, "what"},
+      {{"table2", "--run", empty, "stray"}, "stray"},
+      {{"table2", "--run", empty}, "trained models"},
+      {{"table2", "--run", folder / "nowhere"}, "nowhere"},
+      {{"recipes"}, "needs --dataset"},
+      {{"recipes", "--dataset", "cifar"}, "cifar"},
+      {{"recipes", "--dataset", "mnist", "--epochs", "0"}, "--epochs"},
+  };
+  for (const auto& [words, part] : cases) {
+    CAPTURE(words.back());
+    const ProgramResult result = bench(words);
+    CHECK(result.exit_code == 2);
+    CHECK(result.out.empty());
+    CHECK(result.err.starts_with("cbnet_bench: "));
+    CHECK(result.err.find('\n') == result.err.size() - 1);
+    CHECK_MESSAGE(contains(result.err, part), result.err);
+  }
+}
+
+TEST_CASE("table2: help has examples and ends with 0") {
+  for (const Words& words :
+       {Words{}, Words{"--help"}, Words{"table2", "--help"}, Words{"recipes", "--help"}}) {
+    const ProgramResult result = bench(words);
+    CHECK(result.exit_code == 0);
+    CHECK(contains(result.out, "cbnet_bench"));
+    CHECK(result.err.empty());
+  }
+  CHECK(contains(bench({"table2", "--help"}).out, "Examples:"));
+}
+
+TEST_CASE("recipes: the program compares variants on the validation split and can be repeated") {
+  const Folder folder;
+  const std::string file = folder / "recipes.json";
+  const std::string config = folder / "config.json";
+  std::ofstream(config)
+      << R"({"threshold": 2.5, "branchynet": {"epochs": 12, "batch_size": 10, "learning_rate": 0.002},
+                               "autoencoder": {"epochs": 1, "batch_size": 32}})";
+  Words words{"recipes", "--quiet", "--config", config, "--out", folder / "search", "--json", file};
+  const Words data = excerpt_options();
+  words.insert(words.end(), data.begin(), data.end());
+  const ProgramResult first = bench(words);
+  INFO(first.err);
+  REQUIRE(first.exit_code == 0);
+  const Json json = read_json(file);
+  CHECK(json.at("schema") == "cbnet-recipes/1");
+  REQUIRE(json.at("rows").size() == 7);
+  int best = 0;
+  for (const Json& row : json.at("rows")) best += row.at("best") == true ? 1 : 0;
+  CHECK(best == 1);
+  CHECK(json.at("rows").at(6).at("shift") == 1);
+  CHECK(json.at("rows").at(6).at("flip") == true);
+  CHECK(contains(first.out, "| target | output | loss | augmentation |"));
+  // Everything is finished: the second time only reads.
+  const ProgramResult second = bench(words);
+  CHECK(second.exit_code == 0);
+  CHECK(second.out == first.out);
+}

@@ -1,0 +1,203 @@
+#include "models/network.h"
+
+#include "autograd/gradcheck.h"
+#include "autograd/ops/conv2d.h"
+#include "autograd/ops/cross_entropy.h"
+#include "autograd/ops/linear.h"
+#include "autograd/ops/pointwise.h"
+#include "autograd/ops/reshape.h"
+#include "autograd/tape.h"
+#include "models/zoo.h"
+#include "optim/adam.h"
+#include "tests/support/throws.h"
+
+using namespace cbnet;
+
+namespace {
+
+using spec::conv2d;
+using spec::linear;
+using spec::max_pool2d;
+using spec::plain;
+
+constexpr std::int64_t kClasses = 4;
+const LayerSpecs kHead = {plain(LayerKind::global_avg_pool2d), plain(LayerKind::flatten), linear(kClasses)};
+
+/// An AlexNet in small: the paper's future work (V), with two side exits.
+NetworkSpec small_alexnet() {
+  return {"alexnet",
+          {3, 32, 32},
+          {conv2d(8, 5, {.stride = 2, .padding = 2}), plain(LayerKind::relu), max_pool2d(3, 2),
+           conv2d(16, 5, {.padding = 2, .groups = 2}), plain(LayerKind::relu), max_pool2d(3, 2),
+           conv2d(16, 3, {.padding = 1}), plain(LayerKind::relu), plain(LayerKind::flatten),
+           spec::dropout(0.1), linear(32), plain(LayerKind::relu), linear(kClasses)},
+          {{3, kHead}, {6, kHead}},
+          Init::he_normal};
+}
+
+/// A ResNet of two blocks with one side exit.
+NetworkSpec small_resnet() {
+  const auto convolution = [](std::int64_t channels, std::int64_t stride) {
+    return conv2d(channels, 3, {.stride = stride, .padding = 1, .bias = false});
+  };
+  const LayerSpec norm = plain(LayerKind::batch_norm);
+  const LayerSpec relu = plain(LayerKind::relu);
+  return {"resnet",
+          {3, 16, 16},
+          {convolution(8, 1), norm, relu,  //
+           spec::residual({convolution(8, 1), norm, relu, convolution(8, 1), norm}), relu,
+           spec::residual({convolution(16, 2), norm, relu, convolution(16, 1), norm},
+                          {conv2d(16, 1, {.stride = 2, .bias = false}), norm}),
+           relu, plain(LayerKind::global_avg_pool2d), plain(LayerKind::flatten), linear(kClasses)},
+          {{5, kHead}},
+          Init::he_normal};
+}
+
+/// Joint training of all exits on 64 random images; the accuracy of each exit afterwards.
+std::vector<double> overfit(Network& network, int steps) {
+  Rng rng(11);
+  Shape shape = network.spec().input;
+  shape.insert(shape.begin(), 64);
+  const Variable images(Tensor::normal(shape, 0, 1, rng));
+  std::vector<std::int64_t> truth(64);
+  for (std::int64_t& label : truth) label = rng.below(kClasses);
+  const Tensor labels = Tensor::from(truth, {64});
+  Adam adam(network.parameters(), {.learning_rate = 3e-3});
+  network.train();
+  for (int step = 0; step < steps; ++step) {
+    adam.zero_grad();
+    Variable loss;
+    for (const Variable& logits : network.forward_exits(images)) {
+      const Variable one = cross_entropy(logits, labels);
+      loss = loss.defined() ? loss + one : one;
+    }
+    loss.backward();
+    adam.step();
+  }
+  const NoGrad no_grad;
+  network.eval();
+  std::vector<double> out;
+  for (const Variable& logits : network.forward_exits(images)) {
+    int correct = 0;
+    for (std::int64_t i = 0; i < 64; ++i) {
+      std::int64_t best = 0;
+      for (std::int64_t c = 1; c < kClasses; ++c) {
+        if (logits.value().at({i, c}) > logits.value().at({i, best})) best = c;
+      }
+      correct += best == truth[static_cast<std::size_t>(i)] ? 1 : 0;
+    }
+    out.push_back(correct / 64.0);
+  }
+  return out;
+}
+
+Variable random_images(const NetworkSpec& net, std::int64_t n, DType dtype = DType::f32) {
+  Rng rng(5);
+  Shape shape = net.input;
+  shape.insert(shape.begin(), n);
+  return Variable(Tensor::normal(shape, 0, 1, rng, dtype));
+}
+
+}  // namespace
+
+TEST_CASE("an exit that is not there throws") {
+  CHECK_THROWS_SAYING(truncate_at_exit(Network(lenet_spec()), 0, "x"), std::invalid_argument,
+                      "0 side exits; got exit 0");
+}
+
+TEST_CASE("AlexNet with two exits from a spec learns 64 images by heart, at every exit it can") {
+  Network network(small_alexnet(), 1);
+  CHECK(network.exit_count() == 3);
+  const std::vector<double> accuracy = overfit(network, 150);
+  CHECK(accuracy.back() == 1.0);
+  CHECK(accuracy[1] > 0.8);  // few averaged channels, but far above chance
+}
+
+TEST_CASE("a two-block ResNet with one exit from a spec learns 64 images by heart") {
+  Network network(small_resnet(), 2);
+  const std::vector<double> accuracy = overfit(network, 80);
+  CHECK(accuracy.back() == 1.0);
+}
+
+TEST_CASE("truncated after any layer, the kept layers compute what they did (III-B)") {
+  for (const NetworkSpec& full : {small_alexnet(), small_resnet()}) {
+    Network network(full, 3);
+    network.eval();
+    const Variable images = random_images(full, 2);
+    for (const std::int64_t k : {1, 3, 5, 6}) {
+      const auto cut = truncate_after(network, k, kHead, "light", 9);
+      cut->eval();
+      const Variable kept = cut->forward_trunk(images, 0, k);
+      CHECK(kept.value().to_vector<float>() ==
+            network.forward_trunk(images, 0, k).value().to_vector<float>());
+      CHECK(cut->forward(images).shape() == Shape{2, kClasses});
+      CHECK(total_cost(cut->spec()).macs < total_cost(full).macs);
+      CHECK_FALSE(cut->parameters()[0].value().shares_storage(network.parameters()[0].value()));
+    }
+  }
+}
+
+TEST_CASE("truncated at an exit, the network gives that exit's outputs") {
+  for (const NetworkSpec& full : {small_alexnet(), small_resnet(), branchynet_spec()}) {
+    Network network(full, 4);
+    network.eval();
+    const Variable images = random_images(full, 3);
+    const std::vector<Variable> all = network.forward_exits(images);
+    for (std::size_t e = 0; e + 1 < network.exit_count(); ++e) {
+      const auto cut = truncate_at_exit(network, e, "light");
+      cut->eval();
+      CHECK(cut->forward(images).value().to_vector<float>() == all[e].value().to_vector<float>());
+    }
+    CHECK(network.forward(images).value().to_vector<float>() == all.back().value().to_vector<float>());
+  }
+}
+
+TEST_CASE("one seed, one network; names tell trunk from exits") {
+  Network a(branchynet_spec(), 7);
+  Network b(branchynet_spec(), 7);
+  Network c(branchynet_spec(), 8);
+  CHECK(a.parameters()[0].value().to_vector<float>() == b.parameters()[0].value().to_vector<float>());
+  CHECK(a.parameters()[0].value().to_vector<float>() != c.parameters()[0].value().to_vector<float>());
+  CHECK(a.named_parameters().front().first == "trunk.0.weight");
+  CHECK(a.named_parameters().back().first == "exits.0.4.bias");
+}
+
+TEST_CASE("BranchyNet's joint loss passes gradcheck through shared trunk and both exits") {
+  // In small: the shared convolution gets a gradient from each exit.
+  NetworkSpec net{"tiny", {1, 6, 6}, {}, {}};
+  net.trunk = {conv2d(2, 3, {.padding = 2}),
+               max_pool2d(2, 2, true),
+               plain(LayerKind::relu),
+               plain(LayerKind::flatten),
+               linear(3),
+               linear(3)};
+  net.exits = {{3, {conv2d(2, 3, {.padding = 1}), plain(LayerKind::flatten), linear(3)}}};
+  const auto labels = Tensor::from<std::int64_t>({0, 2}, {2});
+  Network network(net, 1, DType::f64);
+  std::vector<Variable> inputs = network.parameters();
+  inputs.push_back(random_images(net, 2, DType::f64));
+  const GradcheckResult result = gradcheck(
+      [&](const std::vector<Variable>& leaves) {
+        Network fresh(net, 1, DType::f64);
+        // The module's own leaves are replaced by the checker's, so that it sees their gradients.
+        Variable x = leaves.back();
+        std::size_t next = 0;
+        const auto conv = [&](const Variable& in, std::int64_t padding) {
+          const Variable out =
+              cbnet::conv2d(in, leaves[next], leaves[next + 1], Conv2dOptions::square(1, padding));
+          next += 2;
+          return out;
+        };
+        const auto dense = [&](const Variable& in) {
+          const Variable out = cbnet::linear(in, leaves[next], leaves[next + 1]);
+          next += 2;
+          return out;
+        };
+        Variable shared = fresh.forward_trunk(conv(x, 2), 1, 3);
+        const Variable tail = dense(dense(fresh.forward_trunk(shared, 3, 4)));
+        const Variable branch = dense(reshape(conv(shared, 1), {2, -1}));
+        return cross_entropy(branch, labels) + cross_entropy(tail, labels);
+      },
+      inputs);
+  CHECK_MESSAGE(result.ok, result.message);
+}

@@ -1,0 +1,81 @@
+#include "models/spec.h"
+
+#include "models/zoo.h"
+#include "tensor/error.h"
+#include "tests/support/throws.h"
+
+using namespace cbnet;
+
+TEST_CASE("sizes that do not fit throw and name the layer") {
+  NetworkSpec net{"x", {1, 4, 4}, {spec::conv2d(2, 5)}, {}};
+  CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "[trunk.0] the kernel is larger");
+  net.trunk = {spec::linear(3)};
+  CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "hint: flatten first");
+  net.trunk = {spec::conv2d(2, 3), spec::conv2d(3, 1, {.groups = 2})};
+  CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "[trunk.1] channels (2 in, 3 out)");
+  net.trunk = {spec::residual({spec::conv2d(2, 1)})};
+  CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "one shape; got (2,4,4) and (1,4,4)");
+  net.trunk = {spec::unflatten({5})};
+  CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "cannot show (1,4,4) as (5)");
+  net.trunk = {spec::conv2d(1 << 30, 1)};
+  CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "sizes must be at most");
+  net = lenet_spec();
+  net.exits = {{6, {}}, {3, {}}};
+  CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "exits must stand along the trunk in order");
+  CHECK_THROWS_SAYING(truncate(lenet_spec(), 99, {}, "x"), std::invalid_argument,
+                      "the trunk has 12 layers; got 99");
+  CHECK_THROWS_SAYING(parse_layer_kind("conv3d"), std::invalid_argument, "'conv3d'");
+}
+
+TEST_CASE("ceil_mode keeps only windows that start inside") {
+  const auto pooled = [](std::int64_t size, const LayerSpec& pool) {
+    return trunk_shape({"x", {1, size, size}, {pool}, {}}, 1)[1];
+  };
+  CHECK(pooled(15, spec::max_pool2d(2, 2, true)) == 8);
+  CHECK(pooled(15, spec::max_pool2d(2, 2, false)) == 7);
+  CHECK(pooled(16, spec::max_pool2d(2, 2, true)) == 8);
+  CHECK(pooled(5, spec::max_pool2d(2, 4, true)) == 2);
+  CHECK(pooled(4, spec::max_pool2d(1, 4, true)) == 1);  // the next window would start at 4
+}
+
+TEST_CASE("costs add up, residual bodies included") {
+  const NetworkSpec net{
+      "x",
+      {3, 8, 8},
+      {spec::residual({spec::conv2d(4, 3, {.padding = 1, .bias = false}), spec::plain(LayerKind::batch_norm)},
+                      {spec::conv2d(4, 1)}),
+       spec::plain(LayerKind::global_avg_pool2d), spec::plain(LayerKind::flatten), spec::linear(2)},
+      {}};
+  const Cost cost = total_cost(net);
+  CHECK(cost.macs == 64 * 4 * 27 + 64 * 4 * 3 + 8);
+  CHECK(cost.parameters == 4 * 27 + 8 + (4 * 3 + 4) + (8 + 2));
+}
+
+TEST_CASE("JSON round-trips every network of the paper and a residual one") {
+  NetworkSpec odd{"odd",
+                  {3, 9, 9},
+                  {spec::residual({spec::conv2d(3, 3, {.padding = 1, .groups = 3})}), spec::dropout(0.25),
+                   spec::avg_pool2d(3, 3, true), spec::plain(LayerKind::leaky_relu)},
+                  {{1, {spec::plain(LayerKind::flatten), spec::linear(2, false)}}},
+                  Init::he_normal};
+  odd.trunk.back().p = 0.2;
+  for (const NetworkSpec& net : {lenet_spec(), branchynet_spec(), classifier_spec(),
+                                 autoencoder_spec("kmnist", OutputActivation::softmax), odd}) {
+    CHECK(network_spec_from_json(to_json(net)) == net);
+  }
+}
+
+TEST_CASE("a damaged description gives one clear error") {
+  CHECK_THROWS_SAYING(network_spec_from_json("{"), InputError, "expected the JSON of a network");
+  CHECK_THROWS_SAYING(network_spec_from_json("{}"), InputError, "'name' not found");
+  std::string text = to_json(lenet_spec());
+  text.replace(text.find("conv2d"), 6, "conv9d");
+  CHECK_THROWS_SAYING(network_spec_from_json(text), InputError, "unknown layer kind 'conv9d'");
+  text = to_json(lenet_spec());
+  text.replace(text.find("\"out\":5"), 7, "\"oot\":5");
+  CHECK_THROWS_SAYING(network_spec_from_json(text), InputError, "unknown key 'oot' in a conv2d");
+  std::string deep = R"({"name":"x","input":[1],"exits":[],"init":"he_normal","trunk":)";
+  std::string layer = R"({"kind":"relu"})";
+  for (int i = 0; i < 12; ++i) layer = R"({"kind":"residual","body":[)" + layer + "]}";
+  CHECK_THROWS_SAYING(network_spec_from_json(deep + "[" + layer + "]}"), InputError, "nested deeper");
+}

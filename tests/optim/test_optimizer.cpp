@@ -1,0 +1,43 @@
+#include "optim/optimizer.h"
+
+#include <limits>
+
+#include "optim/adam.h"
+#include "optim/sgd.h"
+#include "tests/support/throws.h"
+
+using namespace cbnet;
+
+namespace {
+Variable leaf(std::vector<double> values) {
+  return Variable(Tensor::from(values, {static_cast<std::int64_t>(values.size())}), true);
+}
+}  // namespace
+
+TEST_CASE("constants and impossible rates are refused") {
+  CHECK_THROWS_SAYING(Sgd({Variable(Tensor::zeros({2}))}), std::invalid_argument, "must require gradients");
+  Sgd sgd({leaf({1})});
+  CHECK_THROWS_SAYING(sgd.set_learning_rate(-1), std::invalid_argument, "not negative; got -1");
+  CHECK_THROWS_SAYING(sgd.set_learning_rate(std::numeric_limits<double>::quiet_NaN()), std::invalid_argument,
+                      "finite");
+}
+
+TEST_CASE("a foreign state is refused, by name") {
+  Adam adam({leaf({1, 2})});
+  CHECK_THROWS_SAYING(adam.load_state(Sgd({leaf({1, 2})}).state()), std::invalid_argument,
+                      "expected 3 state tensors");
+  CHECK_THROWS_SAYING(adam.load_state(Adam({leaf({1})}).state()), std::invalid_argument, "'m.0' (2)");
+}
+
+TEST_CASE("a parameter without a gradient stays, zero_grad forgets") {
+  Variable used = leaf({1});
+  Variable unused = leaf({5});
+  used.mutable_grad() = Tensor::ones({1}, DType::f64);
+  Sgd sgd({used, unused}, {.learning_rate = 0.5});
+  sgd.step();
+  CHECK(used.value().item() == 0.5);
+  CHECK(unused.value().item() == 5.0);
+  sgd.zero_grad();
+  CHECK_FALSE(used.grad().defined());
+  CHECK(sgd.steps_taken() == 1);
+}

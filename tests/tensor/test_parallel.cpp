@@ -1,0 +1,64 @@
+#include "tensor/parallel.h"
+
+#include <atomic>
+#include <vector>
+
+#include "tensor/error.h"
+#include "tests/support/throws.h"
+
+using namespace cbnet;
+
+namespace {
+struct Threads {  // restores the setting
+  explicit Threads(int n) : before(num_threads()) { set_num_threads(n); }
+  ~Threads() { set_num_threads(before); }
+  int before;
+};
+}  // namespace
+
+TEST_CASE("impossible thread counts throw") {
+  CHECK_THROWS_SAYING(set_num_threads(0), std::invalid_argument, "[threads] expected 1 to 1024; got 0");
+  CHECK_THROWS_SAYING(set_num_threads(5000), std::invalid_argument, "got 5000");
+}
+
+TEST_CASE("ranges are disjoint and cover everything, whatever the thread count") {
+  for (const int threads : {1, 2, 3, 7}) {
+    const Threads setting(threads);
+    for (const std::int64_t n : {0, 1, 2, 13, 1000}) {
+      std::vector<std::atomic<int>> seen(static_cast<std::size_t>(n));
+      parallel_for(n, 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) ++seen[static_cast<std::size_t>(i)];
+      });
+      for (const auto& count : seen) CHECK(count == 1);
+    }
+  }
+}
+
+TEST_CASE("the grain keeps small work in one range, and the ranges repeat") {
+  const Threads setting(4);
+  CHECK(chunk_count(100, 1000) == 1);
+  CHECK(chunk_count(0, 1) == 0);
+  CHECK(chunk_count(2500, 1000) == 3);
+  CHECK(chunk_count(1 << 20, 1) == 4);
+  std::vector<std::int64_t> begins(4);
+  parallel_chunks(10, 1, [&](int chunk, std::int64_t begin, std::int64_t) {
+    begins[static_cast<std::size_t>(chunk)] = begin;
+  });
+  CHECK(begins == std::vector<std::int64_t>{0, 2, 5, 7});
+}
+
+TEST_CASE("an exception in a worker reaches the caller") {
+  const Threads setting(3);
+  CHECK_THROWS_SAYING(
+      parallel_for(9, 1, [](std::int64_t begin, std::int64_t) { require(begin < 5, "worker", "stop"); }),
+      std::invalid_argument, "[worker] stop");
+}
+
+TEST_CASE("a loop inside a loop runs in the calling worker") {
+  const Threads setting(2);
+  std::atomic<int> inner{0};
+  parallel_for(4, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(end - begin, 1, [&](std::int64_t b, std::int64_t e) { inner += static_cast<int>(e - b); });
+  });
+  CHECK(inner == 4);
+}
