@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/accuracy.h"
 #include "bench/options.h"
 #include "bench/recipes.h"
 #include "bench/table2.h"
@@ -17,8 +18,9 @@ constexpr const char* kUsage =
     "\n"
     "Usage: cbnet_bench COMMAND [OPTIONS]\n"
     "\n"
-    "  table2   latency, energy and accuracy of the models of a run, beside the paper's Table II\n"
-    "  recipes  trains CBNet in several ways and compares their validation accuracy\n"
+    "  table2    latency, energy and accuracy of the models of a run, beside the paper's Table II\n"
+    "  accuracy  test accuracy over several runs: mean and range\n"
+    "  recipes   trains CBNet in several ways and compares their validation accuracy\n"
     "\n"
     "  cbnet_bench COMMAND --help   options and examples of a command\n"
     "  cbnet_bench --version\n"
@@ -37,6 +39,7 @@ int run(const std::vector<std::string>& words) {
   }
   const std::vector<std::string> rest(words.begin() + 1, words.end());
   if (command == "table2") return cbnet::bench::run_table2(rest);
+  if (command == "accuracy") return cbnet::bench::run_accuracy(rest);
   if (command == "recipes") return cbnet::bench::run_recipes(rest);
   throw cbnet::bench::UsageError("unknown command '" + command + "'; hint: see `cbnet_bench --help`");
 }

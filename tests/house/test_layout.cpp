@@ -21,7 +21,6 @@ const std::map<std::string, std::string>& tested_elsewhere() {
       {"tensor/kernels/isa_table.h", "a table of pointers; each kernel in it has its test, over every ISA"},
       {"energy/clock.h", "one clock, which test_meter and test_child_process read"},
       {"energy/kind.h", "an enum and its names, which test_power_model and test_meter check"},
-      {"cbnet/version.h", "one constant; test_usage reads it through --version"},
   };
   return table;
 }

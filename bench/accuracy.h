@@ -1,0 +1,25 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+// Test accuracy over several trainings that differ in their seed: what one run says by chance, and what not.
+
+namespace cbnet::bench {
+
+/// One model of one run, on the whole test set.
+struct Judged {
+  std::string dataset;
+  std::string model;
+  double accuracy = 0.0;    // 0 … 1
+  double early_rate = 1.0;  // share that left at the first exit
+};
+
+/// A table in Markdown, a line per dataset and model in order of first appearance: mean and range.
+std::string accuracy_markdown(const std::vector<Judged>& judged);
+
+/// `cbnet_bench accuracy`, with the words after the command. The exit code; errors are thrown.
+int run_accuracy(const std::vector<std::string>& words);
+
+}  // namespace cbnet::bench
