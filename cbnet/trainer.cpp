@@ -131,6 +131,7 @@ StageResult run_stage(const Stage& stage, const TrainingData& data, const Traine
     stage.network->train();
     double loss_sum = 0.0;
     std::int64_t correct = 0;
+    bool classifies = true;
     std::int64_t images = 0;
     for (std::int64_t b = 0; b < batches.size(); ++b) {
       const data::Batch batch = batches.batch(b);
@@ -147,14 +148,15 @@ StageResult run_stage(const Stage& stage, const TrainingData& data, const Traine
 
       const auto count = static_cast<std::int64_t>(batch.indices.size());
       loss_sum += loss * static_cast<double>(count);
+      classifies = step.correct >= 0;
       correct += step.correct;
       images += count;
       if (options.progress) {
         const double done = static_cast<double>(epoch - first_epoch) +
                             static_cast<double>(b + 1) / static_cast<double>(batches.size());
         const double left = static_cast<double>(recipe.epochs - first_epoch) - done;
-        const double accuracy = step.correct < 0 ? std::numeric_limits<double>::quiet_NaN()
-                                                 : static_cast<double>(correct) / static_cast<double>(images);
+        const double accuracy = !classifies ? std::numeric_limits<double>::quiet_NaN()
+                                            : static_cast<double>(correct) / static_cast<double>(images);
         options.progress({stage.name, epoch + 1, recipe.epochs, images, images_per_epoch,
                           loss_sum / static_cast<double>(images), accuracy,
                           seconds_since(run_start) / done * left});
@@ -174,7 +176,7 @@ StageResult run_stage(const Stage& stage, const TrainingData& data, const Traine
               {"epochs", recipe.epochs},
               {"learning_rate", adam.learning_rate()},
               {"loss", loss_sum / static_cast<double>(images)}};
-    if (correct >= 0) line["train_accuracy"] = static_cast<double>(correct) / static_cast<double>(images);
+    if (classifies) line["train_accuracy"] = static_cast<double>(correct) / static_cast<double>(images);
     line["validation"] = state.result.validation;
     line["train_seconds"] = train_seconds;
     line["images_per_s"] = static_cast<double>(images) / train_seconds;

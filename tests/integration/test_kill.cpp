@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <random>
 #include <string>
@@ -23,15 +24,18 @@ TEST_CASE("a training that is killed at any time and resumed ends with the same 
   // Seeded, so that a failure can be had again on a machine of the same speed.
   std::mt19937 random(20);
   std::uniform_real_distribution<double> share(0.02, 0.98);
-  constexpr int kRuns = 3;
+  // `scripts/test --full`: 20 kills.
+  const int kRuns = std::getenv("CBNET_TEST_FULL") != nullptr ? 10 : 3;
   int kills = 0;
   for (int run = 0; run < kRuns; ++run) {
     const std::string name = "broken" + std::to_string(run);
     ProgramOptions options;
-    // The first kill falls anywhere in the run, the second one anywhere in what is left of it.
+    // The first kills fall into equal parts of the run, so that every phase is hit; the second one anywhere
+    // in what is left of it.
     double left = unbroken.seconds;
     for (int kill = 0; kill < 2; ++kill) {
-      options.kill_after_s = std::max(left, 0.0) * share(random);
+      const double part = kill == 0 ? (run + share(random)) / kRuns : share(random);
+      options.kill_after_s = std::max(left, 0.0) * part;
       const ProgramResult broken = cbnet_run(arguments(name, {"--quiet", "--resume"}), options);
       INFO("after " << options.kill_after_s << " s: " << broken.err);
       CHECK((broken.exit_code == -9 || broken.exit_code == 0));
