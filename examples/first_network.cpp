@@ -15,8 +15,8 @@ int main() {
     const double x = points.at({i, 0}), y = points.at({i, 1});
     inside.data<std::int64_t>()[i] = x * x + y * y < 0.5 ? 1 : 0;
   }
-
-  Sequential network({std::make_shared<Linear>(2, 32, rng), std::make_shared<Activation>(ActivationKind::relu),
+  Sequential network({std::make_shared<Linear>(2, 32, rng),
+                      std::make_shared<Activation>(ActivationKind::relu),
                       std::make_shared<Linear>(32, 2, rng)});
   Adam adam(network.parameters(), {.learning_rate = 0.02});
   for (int step = 0; step <= 200; ++step) {

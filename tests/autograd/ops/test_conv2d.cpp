@@ -116,7 +116,8 @@ TEST_CASE("wrong shapes and options throw, with the shapes") {
       conv2d(constant({1, 4, 4, 4}), constant({3, 2, 1, 1}), {}, Conv2dOptions::square(1, 0, 1, 2)),
       std::invalid_argument, "must divide into 2 groups");
   CHECK_THROWS_SAYING(conv2d(constant({1, 1, 4, 4}), constant({1, 1, 1, 1}, DType::f64)),
-                      std::invalid_argument, "must all be f32 or all f64; got f32 (1,1,4,4) and f64 (1,1,1,1)");
+                      std::invalid_argument,
+                      "must all be f32 or all f64; got f32 (1,1,4,4) and f64 (1,1,1,1)");
 }
 
 TEST_CASE("a 2x2 kernel by hand; it is cross-correlation, the kernel is not flipped") {
