@@ -23,7 +23,7 @@ GradcheckResult gradcheck(const std::function<Variable(const std::vector<Variabl
   // Leaves of our own: the caller's gradients stay as they are.
   std::vector<Variable> leaves;
   for (const Variable& input : inputs) {
-    require(input.dtype() == DType::f64, "gradcheck", "inputs must be f64; got ", describe(input.value()));
+    require(input.dtype() == DType::f64, "gradcheck", "inputs must be f64; got ", input.value());
     leaves.emplace_back(input.value(), input.requires_grad());
   }
 

@@ -82,8 +82,7 @@ Variable apply(typename Op::Args args, std::vector<Variable> inputs) {
   for (const Variable& input : inputs) {
     require(input.defined(), Op::kName, "undefined input");
     require(is_floating(input.dtype()) && input.dtype() == inputs.front().dtype(), Op::kName,
-            "inputs must all be f32 or all f64; got ", describe(inputs.front().value()), " and ",
-            describe(input.value()));
+            "inputs must all be f32 or all f64; got ", inputs.front().value(), " and ", input.value());
     values.push_back(input.value());
     shapes.push_back(input.shape());
     record = record || input.requires_grad();
@@ -95,16 +94,15 @@ Variable apply(typename Op::Args args, std::vector<Variable> inputs) {
       auto node = std::make_shared<detail::OpNode<Op>>(std::move(args), std::move(inputs));
       for (const Variable& input : node->inputs) node->saved.needs_grad.push_back(input.requires_grad());
       Tensor output = Op::forward(node->args, values, node->saved);
-      require(output.shape() == expected, Op::kName, "shape rule promised ", to_string(expected),
-              "; forward made ", describe(output));
+      require(output.shape() == expected, Op::kName, "shape rule promised ", expected, "; forward made ",
+              output);
       return Variable::from_node(std::move(output), std::move(node));
     }
   }
   Saved nothing;
   nothing.needs_grad.assign(inputs.size(), false);
   Tensor output = Op::forward(args, values, nothing);
-  require(output.shape() == expected, Op::kName, "shape rule promised ", to_string(expected),
-          "; forward made ", describe(output));
+  require(output.shape() == expected, Op::kName, "shape rule promised ", expected, "; forward made ", output);
   return Variable(std::move(output));
 }
 

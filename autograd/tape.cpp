@@ -33,8 +33,7 @@ void run_backward(const Variable& root, const Tensor& seed) {
   std::map<std::uint64_t, Pending, std::greater<>> pending;
   const auto deliver = [&](Variable target, const Tensor& gradient, const Tensor& source) {
     require(gradient.shape() == target.shape() && gradient.dtype() == target.dtype(), "backward",
-            "a gradient must look like its variable, ", cbnet::describe(target.value()), "; got ",
-            cbnet::describe(gradient));
+            "a gradient must look like its variable, ", target.value(), "; got ", gradient);
     Tensor& sum = target.node() ? pending[target.node()->sequence].doutput : target.mutable_grad();
     if (target.node()) pending[target.node()->sequence].node = target.node();
     // The first contribution is shared, not copied; a second one must not write into somebody's tensor.

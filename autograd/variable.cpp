@@ -38,7 +38,7 @@ Variable::State::~State() {
 Variable::Variable(Tensor value, bool requires_grad) : state_(std::make_shared<State>()) {
   require(value.defined(), "variable", "undefined tensor");
   require(!requires_grad || is_floating(value.dtype()), "variable", "only f32 and f64 carry gradients; got ",
-          cbnet::describe(value));
+          value);
   state_->value = std::move(value);
   state_->requires_grad = requires_grad;
 }
@@ -68,15 +68,13 @@ Tensor& Variable::mutable_grad() {
 void Variable::zero_grad() { mutable_grad() = Tensor(); }
 
 void Variable::backward() {
-  require(value().numel() == 1, "backward", "only a scalar has an implicit seed; got ",
-          cbnet::describe(value()));
+  require(value().numel() == 1, "backward", "only a scalar has an implicit seed; got ", value());
   run_backward(*this, Tensor::ones(shape(), dtype()));
 }
 
 void Variable::backward(const Tensor& seed) {
   require(seed.defined() && seed.shape() == shape() && seed.dtype() == dtype(), "backward",
-          "the seed must look like the variable, ", cbnet::describe(value()), "; got ",
-          cbnet::describe(seed));
+          "the seed must look like the variable, ", value(), "; got ", seed);
   run_backward(*this, seed);
 }
 

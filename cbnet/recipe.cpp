@@ -81,7 +81,8 @@ Recipe default_recipe(const std::string& dataset) {
     recipe.threshold = 0.05;
     recipe.output = OutputActivation::softmax;
     recipe.reconstruction = ReconstructionLoss::mse;
-    recipe.autoencoder.augmentation.shift = 1;
+    for (TrainRecipe* part : {&recipe.lenet, &recipe.branchynet, &recipe.autoencoder})
+      part->augmentation.shift = 1;
   } else if (dataset == "fmnist") {
     recipe.threshold = 0.5;
     recipe.reconstruction = ReconstructionLoss::mse;

@@ -5,8 +5,7 @@
 namespace cbnet {
 
 Tensor init_weight(Init init, const Shape& shape, Rng& rng, DType dtype) {
-  require(shape.size() >= 2 && numel(shape) > 0, "init", "expected a weight (out, in, …); got ",
-          to_string(shape));
+  require(shape.size() >= 2 && numel(shape) > 0, "init", "expected a weight (out, in, …); got ", shape);
   std::int64_t taps = 1;
   for (std::size_t axis = 2; axis < shape.size(); ++axis) taps *= shape[axis];
   const auto fan_in = static_cast<double>(shape[1] * taps);

@@ -36,7 +36,7 @@ void Module::load_state_dict(const StateDict& state) {
     const auto found = given.find(name);
     require(found != given.end(), "load_state_dict", "entry '", name, "' is missing");
     require(found->second->shape() == tensor.shape(), "load_state_dict", "entry '", name, "' must be ",
-            to_string(tensor.shape()), "; got ", to_string(found->second->shape()));
+            tensor.shape(), "; got ", found->second->shape());
     given.erase(found);
   }
   require(given.empty(), "load_state_dict", "this module has no entry '",

@@ -8,18 +8,42 @@
 //
 // The programs map the first two to exit code 2 and everything else to 1.
 
+#include <cstdint>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace cbnet {
 
-/// Streams every argument into one string.
+namespace detail {
+
+/// One part of a message: a function is called for it, a shape or a tensor is described, anything else is
+/// streamed. So a check costs nothing but its condition while it holds.
+template <class T>
+void put(std::ostream& out, const T& part) {
+  if constexpr (std::is_invocable_v<const T&>) {
+    put(out, part());
+  } else if constexpr (requires { describe(part); }) {
+    out << describe(part);
+  } else if constexpr (std::is_same_v<T, std::vector<std::int64_t>>) {
+    out << '(';
+    for (std::size_t i = 0; i < part.size(); ++i) out << (i > 0 ? "," : "") << part[i];
+    out << ')';
+  } else {
+    out << part;
+  }
+}
+
+}  // namespace detail
+
+/// Joins every argument into one string; shapes, tensors and functions as detail::put has them.
 template <class... Args>
 std::string concat(const Args&... args) {
   std::ostringstream out;
-  (out << ... << args);
+  (detail::put(out, args), ...);
   return out.str();
 }
 

@@ -9,9 +9,8 @@ namespace cbnet {
 std::int64_t numel(const Shape& shape) {
   std::int64_t count = 1;
   for (const std::int64_t size : shape) {
-    require(size >= 0, "shape", "sizes must not be negative; got ", to_string(shape));
-    require(!__builtin_mul_overflow(count, size, &count), "shape", "too many elements; got ",
-            to_string(shape));
+    require(size >= 0, "shape", "sizes must not be negative; got ", shape);
+    require(!__builtin_mul_overflow(count, size, &count), "shape", "too many elements; got ", shape);
   }
   return count;
 }
@@ -40,8 +39,7 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, const char* where) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::int64_t sa = i < a.size() ? a[a.size() - 1 - i] : 1;
     const std::int64_t sb = i < b.size() ? b[b.size() - 1 - i] : 1;
-    require(sa == sb || sa == 1 || sb == 1, where, "shapes must broadcast; got ", to_string(a), " and ",
-            to_string(b));
+    require(sa == sb || sa == 1 || sb == 1, where, "shapes must broadcast; got ", a, " and ", b);
     out[out.size() - 1 - i] = sa == 1 ? sb : sa;
   }
   return out;

@@ -18,13 +18,13 @@ Shape resolve_shape(const Shape& wanted, std::int64_t numel_have, const char* wh
     if (shape[i] == -1 && unknown < 0) {
       unknown = static_cast<std::int64_t>(i);
     } else {
-      require(shape[i] >= 0, where, "at most one size may be -1; got ", to_string(wanted));
+      require(shape[i] >= 0, where, "at most one size may be -1; got ", wanted);
       known *= shape[i];
     }
   }
   if (unknown >= 0 && known > 0) shape[static_cast<std::size_t>(unknown)] = numel_have / known;
   require((unknown < 0 || known > 0) && numel(shape) == numel_have, where,
-          "number of elements must not change; got ", to_string(from), " and ", to_string(wanted));
+          "number of elements must not change; got ", from, " and ", wanted);
   return shape;
 }
 
@@ -80,7 +80,7 @@ Tensor Tensor::empty(const Shape& shape, DType dtype) {
   out.numel_ = cbnet::numel(shape);
   std::size_t bytes = 0;
   require(!__builtin_mul_overflow(static_cast<std::size_t>(out.numel_), cbnet::size_bytes(dtype), &bytes),
-          "tensor", "too many elements; got ", to_string(shape));
+          "tensor", "too many elements; got ", shape);
   out.storage_ = std::make_shared<Storage>(bytes);
   out.shape_ = shape;
   out.strides_ = contiguous_strides(shape);
@@ -131,11 +131,11 @@ bool Tensor::is_contiguous() const {
 
 void Tensor::check_dtype(DType wanted) const {
   require(defined(), "tensor", "undefined tensor");
-  require(dtype_ == wanted, "tensor", "expected ", to_string(wanted), "; got ", describe(*this));
+  require(dtype_ == wanted, "tensor", "expected ", to_string(wanted), "; got ", *this);
 }
 
 double Tensor::item() const {
-  require(defined() && numel_ == 1, "item", "expected one element; got ", describe(*this));
+  require(defined() && numel_ == 1, "item", "expected one element; got ", *this);
   return dispatch(dtype_, [&](auto zero) { return static_cast<double>(*data<decltype(zero)>()); });
 }
 
@@ -145,8 +145,7 @@ double Tensor::at(std::initializer_list<std::int64_t> index) const {
   std::int64_t offset = 0;
   std::size_t axis = 0;
   for (const std::int64_t i : index) {
-    require(i >= 0 && i < shape_[axis], "at", "index ", i, " is outside axis ", axis, " of ",
-            describe(*this));
+    require(i >= 0 && i < shape_[axis], "at", "index ", i, " is outside axis ", axis, " of ", *this);
     offset += i * strides_[axis++];
   }
   return dispatch(dtype_, [&](auto zero) { return static_cast<double>(data<decltype(zero)>()[offset]); });
@@ -165,8 +164,8 @@ Tensor Tensor::view(const Shape& wanted) const {
   const Shape shape = resolve_shape(wanted, numel_, "view", shape_);
   if (is_contiguous()) return with_view(shape, contiguous_strides(shape), offset_);
   std::vector<std::int64_t> strides;
-  require(view_strides(shape_, strides_, shape, strides), "view", "the strides of ", describe(*this),
-          " do not allow ", to_string(shape), " without a copy; hint: use reshape");
+  require(view_strides(shape_, strides_, shape, strides), "view", "the strides of ", *this, " do not allow ",
+          shape, " without a copy; hint: use reshape");
   return with_view(shape, std::move(strides), offset_);
 }
 
@@ -222,8 +221,8 @@ Tensor Tensor::select(std::int64_t axis, std::int64_t index) const {
 }
 
 Tensor Tensor::expand(const Shape& wanted) const {
-  require(broadcast_shapes(shape_, wanted, "expand") == wanted, "expand", to_string(shape_),
-          " does not stretch to ", to_string(wanted));
+  require(broadcast_shapes(shape_, wanted, "expand") == wanted, "expand", shape_, " does not stretch to ",
+          wanted);
   std::vector<std::int64_t> strides(wanted.size(), 0);
   const std::size_t lead = wanted.size() - shape_.size();
   for (std::size_t i = 0; i < shape_.size(); ++i) {
@@ -242,7 +241,7 @@ Tensor Tensor::unsqueeze(std::int64_t axis) const {
 
 Tensor Tensor::squeeze(std::int64_t axis) const {
   const std::int64_t a = normalize_axis(axis, rank(), "squeeze");
-  require(shape_[static_cast<std::size_t>(a)] == 1, "squeeze", "axis ", axis, " of ", describe(*this),
+  require(shape_[static_cast<std::size_t>(a)] == 1, "squeeze", "axis ", axis, " of ", *this,
           " must have size 1");
   Tensor out = *this;
   out.shape_.erase(out.shape_.begin() + a);
@@ -291,7 +290,7 @@ void Tensor::copy_from(const Tensor& source) {
 
 void Tensor::add_scaled(const Tensor& other, double alpha) {
   require(shape_ == other.shape_ && dtype_ == other.dtype_, "add_scaled",
-          "shapes and dtypes must match; got ", describe(*this), " and ", describe(other));
+          "shapes and dtypes must match; got ", *this, " and ", other);
   dispatch_floating(dtype_, "add_scaled", [&](auto zero) {
     using T = decltype(zero);
     T* target = data<T>();

@@ -35,7 +35,7 @@ class Tensor {
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape) {
     require(static_cast<std::int64_t>(values.size()) == cbnet::numel(shape), "tensor",
-            "number of values must match the shape; got ", values.size(), " and ", to_string(shape));
+            "number of values must match the shape; got ", values.size(), " and ", shape);
     Tensor out = empty(shape, DTypeOf<T>::value);
     T* target = out.data<T>();
     for (std::size_t i = 0; i < values.size(); ++i) target[i] = values[i];

@@ -21,7 +21,7 @@ kernels::Pool2dDims dims_of(const Pool2dOptions& options, const Shape& x) {
 }  // namespace
 
 Shape AvgPool2d::infer(const Args& args, std::span<const Shape> in) {
-  require(in[0].size() == 4, kName, "x must have 4 axes (N, C, H, W); got ", to_string(in[0]));
+  require(in[0].size() == 4, kName, "x must have 4 axes (N, C, H, W); got ", in[0]);
   require(args.options.dilation_h == 1 && args.options.dilation_w == 1, kName, "dilation must be 1; got (",
           args.options.dilation_h, ",", args.options.dilation_w, ")");
   const kernels::Pool2dDims dims = dims_of(args.options, in[0]);
@@ -57,10 +57,10 @@ Gradients AvgPool2d::backward(const Args& args, const Saved& saved, const Tensor
 
 Variable global_avg_pool2d(const Variable& x) {
   require(x.defined() && x.shape().size() == 4, "global_avg_pool2d", "x must have 4 axes (N, C, H, W); got ",
-          x.defined() ? to_string(x.shape()) : "an undefined input");
+          [&] { return x.defined() ? to_string(x.shape()) : std::string("an undefined input"); });
   const std::int64_t h = x.size(2);
   const std::int64_t w = x.size(3);
-  require(h >= 1 && w >= 1, "global_avg_pool2d", "there is no mean of nothing; got ", to_string(x.shape()));
+  require(h >= 1 && w >= 1, "global_avg_pool2d", "there is no mean of nothing; got ", x.shape());
   return avg_pool2d(x, {h, w});
 }
 

@@ -73,20 +73,20 @@ void update_running(Tensor running, const std::vector<double>& batch, double fac
 
 Shape BatchNorm::infer(const Args& args, std::span<const Shape> in) {
   const Shape& x = in[0];
-  require(x.size() == 2 || x.size() == 4, kName, "x must be (N,C) or (N,C,H,W); got ", to_string(x));
+  require(x.size() == 2 || x.size() == 4, kName, "x must be (N,C) or (N,C,H,W); got ", x);
   const Shape channels = {x[1]};
-  require(in[1] == channels && in[2] == channels, kName, "gamma and beta must be (C); got x ", to_string(x),
-          ", gamma ", to_string(in[1]), ", beta ", to_string(in[2]));
+  require(in[1] == channels && in[2] == channels, kName, "gamma and beta must be (C); got x ", x, ", gamma ",
+          in[1], ", beta ", in[2]);
   for (const Tensor* running : {&args.running_mean, &args.running_var}) {
     require(running->defined() && running->shape() == channels, kName,
-            "running_mean and running_var must be (C); got x ", to_string(x), ", ",
-            describe(args.running_mean), " and ", describe(args.running_var));
+            "running_mean and running_var must be (C); got x ", x, ", ", args.running_mean, " and ",
+            args.running_var);
   }
   require(args.options.eps > 0.0, kName, "eps must be positive; got ", args.options.eps);
   require(args.options.momentum >= 0.0 && args.options.momentum <= 1.0, kName,
           "momentum must be in [0, 1]; got ", args.options.momentum);
   require(!args.options.training || Sizes(x).per_channel() >= 2, kName,
-          "training needs at least two values per channel; got x ", to_string(x));
+          "training needs at least two values per channel; got x ", x);
   return x;
 }
 
@@ -95,8 +95,8 @@ Tensor BatchNorm::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor gamma = in[1].contiguous();
   const Tensor beta = in[2].contiguous();
   require(args.running_mean.dtype() == x.dtype() && args.running_var.dtype() == x.dtype(), kName,
-          "running_mean and running_var must have x's dtype; got x ", describe(x), ", ",
-          describe(args.running_mean), " and ", describe(args.running_var));
+          "running_mean and running_var must have x's dtype; got x ", x, ", ", args.running_mean, " and ",
+          args.running_var);
   const Sizes sizes(x.shape());
   Tensor y = Tensor::empty(x.shape(), x.dtype());
   Tensor mean = args.running_mean.clone();

@@ -28,9 +28,8 @@ double log_of_rest(double p) { return std::max(std::log1p(-p), kLeastLog); }
 }  // namespace
 
 Shape BceLoss::infer(const Args&, std::span<const Shape> in) {
-  require(in[0] == in[1], kName, "p and target must have the same shape; got ", to_string(in[0]), " and ",
-          to_string(in[1]));
-  require(numel(in[0]) > 0, kName, "there is no mean of nothing; got ", to_string(in[0]));
+  require(in[0] == in[1], kName, "p and target must have the same shape; got ", in[0], " and ", in[1]);
+  require(numel(in[0]) > 0, kName, "there is no mean of nothing; got ", in[0]);
   return {};
 }
 
@@ -43,8 +42,7 @@ Tensor BceLoss::forward(const Args&, Inputs in, Saved& saved) {
     const T* ps = p.data<T>();
     const T* wrong = std::find_if(ps, ps + p.numel(), [](T v) { return !(v >= T(0) && v <= T(1)); });
     if (wrong != ps + p.numel()) {
-      require(false, kName, "p must be in [0, 1]; got ", *wrong, " at element ", wrong - ps, " of ",
-              describe(p));
+      require(false, kName, "p must be in [0, 1]; got ", *wrong, " at element ", wrong - ps, " of ", p);
     }
     return ordered_sum(p.numel(), [ps, ts = target.data<T>()](std::int64_t i) {
       const double t = static_cast<double>(ts[i]);

@@ -15,8 +15,7 @@ Shape Concat::infer(const Args& args, std::span<const Shape> in) {
   for (const Shape& x : in.subspan(1)) {
     Shape others = x;
     if (others.size() == y.size()) others[axis] = in[0][axis];
-    require(others == in[0], kName, "sizes must agree on all axes but ", axis, "; got ", to_string(in[0]),
-            " and ", to_string(x));
+    require(others == in[0], kName, "sizes must agree on all axes but ", axis, "; got ", in[0], " and ", x);
     y[axis] += x[axis];
   }
   return y;

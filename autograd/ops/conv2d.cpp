@@ -156,19 +156,19 @@ Shape Conv2d::infer(const Args& args, std::span<const Shape> in) {
   const Shape& x = in[0];
   const Shape& w = in[1];
   const auto got = [&] { return concat("input ", to_string(x), ", weight ", to_string(w)); };
-  require(x.size() == 4 && w.size() == 4, kName, "input and weight must have 4 axes; got ", got());
+  require(x.size() == 4 && w.size() == 4, kName, "input and weight must have 4 axes; got ", got);
   require(o.stride_h >= 1 && o.stride_w >= 1 && o.dilation_h >= 1 && o.dilation_w >= 1 && o.padding_h >= 0 &&
               o.padding_w >= 0 && o.groups >= 1,
           kName, "stride, dilation and groups must be at least 1 and padding at least 0");
   require(x[1] == w[1] * o.groups, kName, "input channels must equal weight channels times groups (",
-          o.groups, "); got ", got());
-  require(w[0] % o.groups == 0, kName, "output channels must divide into ", o.groups, " groups; got ", got());
-  require(numel(w) > 0, kName, "weight must not be empty; got ", got());
+          o.groups, "); got ", got);
+  require(w[0] % o.groups == 0, kName, "output channels must divide into ", o.groups, " groups; got ", got);
+  require(numel(w) > 0, kName, "weight must not be empty; got ", got);
   require(!args.has_bias || in[2] == Shape{w[0]}, kName, "bias must be (", w[0], "); got ",
-          to_string(args.has_bias ? in[2] : Shape{}));
+          [&] { return args.has_bias ? in[2] : Shape{}; });
   const Problem p = make_problem(o, x, w);
   require(p.image.out_h >= 1 && p.image.out_w >= 1, kName, "the kernel is larger than the padded input; got ",
-          got());
+          got);
   return {p.n, p.out_channels, p.image.out_h, p.image.out_w};
 }
 

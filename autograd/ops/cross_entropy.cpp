@@ -17,13 +17,11 @@
 namespace cbnet::ops {
 
 Shape CrossEntropy::infer(const Args& args, std::span<const Shape> in) {
-  require(in[0].size() == 2 && in[0][1] > 0, kName, "logits must be (N, C) with C > 0; got ",
-          to_string(in[0]));
+  require(in[0].size() == 2 && in[0][1] > 0, kName, "logits must be (N, C) with C > 0; got ", in[0]);
   require(
       args.labels.defined() && args.labels.dtype() == DType::i64 && args.labels.shape() == Shape{in[0][0]},
-      kName, "labels must be i64 (N); got logits ", to_string(in[0]), ", labels ",
-      args.labels.defined() ? describe(args.labels) : "undefined");
-  require(in[0][0] > 0, kName, "there is no mean over an empty batch; got ", to_string(in[0]));
+      kName, "labels must be i64 (N); got logits ", in[0], ", labels ", args.labels);
+  require(in[0][0] > 0, kName, "there is no mean over an empty batch; got ", in[0]);
   require(args.label_smoothing >= 0.0 && args.label_smoothing <= 1.0, kName,
           "label_smoothing must be in [0, 1]; got ", args.label_smoothing);
   return {};

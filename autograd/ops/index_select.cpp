@@ -22,10 +22,10 @@ Shape IndexSelect::infer(const Args& args, std::span<const Shape> in) {
   const auto axis =
       static_cast<std::size_t>(normalize_axis(args.axis, static_cast<std::int64_t>(in[0].size()), kName));
   require(args.index.defined() && args.index.dtype() == DType::i64 && args.index.rank() == 1, kName,
-          "index must be i64 with 1 axis; got ", describe(args.index));
+          "index must be i64 with 1 axis; got ", args.index);
   for (const std::int64_t i : args.index.to_vector<std::int64_t>()) {
     require(i >= 0 && i < in[0][axis], kName, "index must be in [0, ", in[0][axis], "); got ", i, " for x ",
-            to_string(in[0]), ", axis ", axis);
+            in[0], ", axis ", axis);
   }
   Shape y = in[0];
   y[axis] = args.index.numel();

@@ -14,8 +14,7 @@
 namespace cbnet::ops {
 
 Shape L1Penalty::infer(const Args&, std::span<const Shape> in) {
-  require(!in[0].empty() && in[0][0] > 0, kName, "x must have a first axis of at least 1; got ",
-          to_string(in[0]));
+  require(!in[0].empty() && in[0][0] > 0, kName, "x must have a first axis of at least 1; got ", in[0]);
   return {};
 }
 

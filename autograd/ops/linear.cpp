@@ -11,12 +11,12 @@
 namespace cbnet::ops {
 
 Shape Linear::infer(const Args& args, std::span<const Shape> in) {
-  require(in[0].size() == 2 && in[1].size() == 2, kName, "x and weight must have 2 axes; got x ",
-          to_string(in[0]), ", weight ", to_string(in[1]));
-  require(in[0][1] == in[1][1], kName, "input features must equal weight's second size; got x ",
-          to_string(in[0]), ", weight ", to_string(in[1]));
-  require(!args.has_bias || in[2] == Shape{in[1][0]}, kName, "bias must be (out); got weight ",
-          to_string(in[1]), ", bias ", to_string(args.has_bias ? in[2] : Shape{}));
+  require(in[0].size() == 2 && in[1].size() == 2, kName, "x and weight must have 2 axes; got x ", in[0],
+          ", weight ", in[1]);
+  require(in[0][1] == in[1][1], kName, "input features must equal weight's second size; got x ", in[0],
+          ", weight ", in[1]);
+  require(!args.has_bias || in[2] == Shape{in[1][0]}, kName, "bias must be (out); got weight ", in[1],
+          ", bias ", [&] { return args.has_bias ? in[2] : Shape{}; });
   return {in[0][0], in[1][0]};
 }
 

@@ -13,7 +13,7 @@ namespace cbnet::ops {
 
 Shape LogSoftmax::infer(const Args& args, std::span<const Shape> in) {
   require(split_at_axis(in[0], args.axis, kName).size > 0, kName,
-          "there must be something along the axis; got x ", to_string(in[0]), ", axis ", args.axis);
+          "there must be something along the axis; got x ", in[0], ", axis ", args.axis);
   return in[0];
 }
 

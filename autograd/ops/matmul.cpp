@@ -55,12 +55,10 @@ Shape Matmul::infer(const Args&, std::span<const Shape> in) {
   const Shape& a = in[0];
   const Shape& b = in[1];
   require((a.size() == 2 && b.size() == 2) || (a.size() == 3 && (b.size() == 2 || b.size() == 3)), kName,
-          "expected (M,K) (K,N), (B,M,K) (B,K,N) or (B,M,K) (K,N); got a ", to_string(a), ", b ",
-          to_string(b));
-  require(a.size() == 2 || b.size() == 2 || a[0] == b[0], kName, "batch sizes must be equal; got a ",
-          to_string(a), ", b ", to_string(b));
-  require(a.back() == b[b.size() - 2], kName, "columns of a must equal rows of b; got a ", to_string(a),
-          ", b ", to_string(b));
+          "expected (M,K) (K,N), (B,M,K) (B,K,N) or (B,M,K) (K,N); got a ", a, ", b ", b);
+  require(a.size() == 2 || b.size() == 2 || a[0] == b[0], kName, "batch sizes must be equal; got a ", a,
+          ", b ", b);
+  require(a.back() == b[b.size() - 2], kName, "columns of a must equal rows of b; got a ", a, ", b ", b);
   Shape c = a;
   c.back() = b.back();
   return c;

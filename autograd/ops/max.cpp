@@ -82,8 +82,8 @@ void max_along(const AxisSplit& layout, const T* x, T* y, std::int64_t* index) {
 Shape Max::infer(const Args& args, std::span<const Shape> in) {
   Shape y = in[0];
   const std::int64_t axis = normalize_axis(args.axis, static_cast<std::int64_t>(y.size()), kName);
-  require(y[static_cast<std::size_t>(axis)] > 0, kName, "there is no maximum of nothing; got x ",
-          to_string(y), ", axis ", axis);
+  require(y[static_cast<std::size_t>(axis)] > 0, kName, "there is no maximum of nothing; got x ", y,
+          ", axis ", axis);
   if (args.keepdim) {
     y[static_cast<std::size_t>(axis)] = 1;
   } else {

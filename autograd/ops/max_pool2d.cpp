@@ -19,7 +19,7 @@ kernels::Pool2dDims dims_of(const Pool2dOptions& options, const Shape& x) {
 }  // namespace
 
 Shape MaxPool2d::infer(const Args& args, std::span<const Shape> in) {
-  require(in[0].size() == 4, kName, "x must have 4 axes (N, C, H, W); got ", to_string(in[0]));
+  require(in[0].size() == 4, kName, "x must have 4 axes (N, C, H, W); got ", in[0]);
   const kernels::Pool2dDims dims = dims_of(args, in[0]);
   return {in[0][0], in[0][1], dims.oh, dims.ow};
 }

@@ -9,9 +9,8 @@
 namespace cbnet::ops {
 
 Shape MseLoss::infer(const Args&, std::span<const Shape> in) {
-  require(in[0] == in[1], kName, "x and target must have the same shape; got ", to_string(in[0]), " and ",
-          to_string(in[1]));
-  require(numel(in[0]) > 0, kName, "there is no mean of nothing; got ", to_string(in[0]));
+  require(in[0] == in[1], kName, "x and target must have the same shape; got ", in[0], " and ", in[1]);
+  require(numel(in[0]) > 0, kName, "there is no mean of nothing; got ", in[0]);
   return {};
 }
 

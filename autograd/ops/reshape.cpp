@@ -12,17 +12,16 @@ Shape Reshape::infer(const Args& args, std::span<const Shape> in) {
   Shape shape = args.shape;
   std::int64_t unknown = 0;
   for (std::int64_t& size : shape) {
-    require(size >= -1, kName, "sizes must be -1 or more; got ", to_string(args.shape));
+    require(size >= -1, kName, "sizes must be -1 or more; got ", args.shape);
     unknown += size == -1 ? 1 : 0;
     size = size == -1 ? 1 : size;
   }
-  require(unknown <= 1, kName, "at most one size may be -1; got ", to_string(args.shape));
+  require(unknown <= 1, kName, "at most one size may be -1; got ", args.shape);
   const std::int64_t known = numel(shape);
   const std::int64_t have = numel(in[0]);
-  require(unknown == 0 || known > 0, kName, "-1 beside a size of 0 has no single answer; got ",
-          to_string(args.shape));
+  require(unknown == 0 || known > 0, kName, "-1 beside a size of 0 has no single answer; got ", args.shape);
   require(unknown == 1 ? have % known == 0 : have == known, kName, "number of elements must not change; got ",
-          to_string(in[0]), " and ", to_string(args.shape));
+          in[0], " and ", args.shape);
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (args.shape[i] == -1) shape[i] = have / known;
   }

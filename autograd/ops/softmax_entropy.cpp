@@ -12,8 +12,7 @@
 namespace cbnet::ops {
 
 Shape SoftmaxEntropy::infer(const Args&, std::span<const Shape> in) {
-  require(in[0].size() == 2 && in[0][1] > 0, kName, "logits must be (N, C) with C > 0; got ",
-          to_string(in[0]));
+  require(in[0].size() == 2 && in[0][1] > 0, kName, "logits must be (N, C) with C > 0; got ", in[0]);
   return {in[0][0]};
 }
 

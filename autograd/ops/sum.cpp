@@ -144,7 +144,7 @@ std::vector<bool> mark_axes(const std::vector<std::int64_t>& axes, const Shape& 
   for (const std::int64_t axis : axes) {
     const auto a =
         static_cast<std::size_t>(normalize_axis(axis, static_cast<std::int64_t>(shape.size()), where));
-    require(!marked[a], where, "axes must differ; got ", to_string(axes), " for ", to_string(shape));
+    require(!marked[a], where, "axes must differ; got ", axes, " for ", shape);
     marked[a] = true;
   }
   return marked;

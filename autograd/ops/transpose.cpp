@@ -13,15 +13,15 @@ namespace ops {
 Shape Transpose::infer(const Args& args, std::span<const Shape> in) {
   const Shape& x = in[0];
   const Shape& permutation = args.permutation;
-  require(permutation.size() == x.size(), kName, "the permutation must name every axis once; got x ",
-          to_string(x), ", permutation ", to_string(permutation));
+  require(permutation.size() == x.size(), kName, "the permutation must name every axis once; got x ", x,
+          ", permutation ", permutation);
   Shape y;
   std::vector<bool> seen(x.size(), false);
   for (const std::int64_t axis : permutation) {
     const std::int64_t rank = static_cast<std::int64_t>(x.size());
     const auto a = static_cast<std::size_t>(normalize_axis(axis, rank, kName));
-    require(!seen[a], kName, "the permutation must name every axis once; got x ", to_string(x),
-            ", permutation ", to_string(permutation));
+    require(!seen[a], kName, "the permutation must name every axis once; got x ", x, ", permutation ",
+            permutation);
     seen[a] = true;
     y.push_back(x[a]);
   }
