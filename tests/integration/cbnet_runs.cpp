@@ -29,7 +29,7 @@ std::vector<std::string> train_arguments(const std::string& out, const std::vect
 const std::string& trained_run() {
   static const TempFolder folder;
   static const std::string run = [] {
-    const std::string out = folder / "run";
+    std::string out = folder / "run";
     const ProgramResult result = cbnet_run(train_arguments(out, {"--quiet"}));
     INFO(result.err);
     REQUIRE(result.exit_code == 0);
@@ -39,7 +39,7 @@ const std::string& trained_run() {
 }
 
 Json read_json(const std::string& path) {
-  const Json json = Json::parse(read_file(path), nullptr, false);
+  Json json = Json::parse(read_file(path), nullptr, false);
   REQUIRE_MESSAGE(!json.is_discarded(), "no JSON in " << path);
   return json;
 }

@@ -20,7 +20,12 @@ using Words = std::vector<std::string>;
 
 namespace {
 
-ProgramResult bench(const Words& words) { return run_program("cbnet_bench", words); }
+/// With one thread, as cbnet_run: threads that wait for each other take their time on a busy machine.
+ProgramResult bench(const Words& words) {
+  ProgramOptions options;
+  options.environment = {{"OMP_NUM_THREADS", "1"}};
+  return run_program("cbnet_bench", words, options);
+}
 
 /// table2 on the excerpt's models.
 ProgramResult table2(const std::string& json, const Words& more) {
