@@ -1,10 +1,9 @@
 #include "cbnet/pipeline.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/pointwise.h"
@@ -12,9 +11,12 @@
 #include "cbnet/argmax.h"
 #include "cbnet/conversion.h"
 #include "cbnet/exit_rule.h"
+#include "cbnet/provenance.h"
+#include "cbnet/run_records.h"
 #include "cbnet/version.h"
+#include "data/checksum.h"
 #include "models/checkpoint.h"
-#include "tensor/io.h"
+#include "tensor/error.h"
 #include "tensor/isa.h"
 #include "tensor/parallel.h"
 
@@ -22,8 +24,6 @@ namespace cbnet {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-const std::vector<std::string> kStages = {"lenet", "branchynet", "autoencoder"};
 
 // Separate streams of the user's seed.
 enum SeedUse : std::uint64_t { kSplitSeed = 11, kLenetSeed, kBranchynetSeed, kAutoencoderSeed, kTargetSeed };
@@ -58,12 +58,34 @@ std::string percent(double share) {
   return text;
 }
 
+std::vector<std::string> stages_of(const std::string& model) {
+  if (model == "lenet") return {"lenet"};
+  if (model == "branchynet") return {"branchynet"};
+  if (model == "autoencoder" || model == "cbnet") return {"branchynet", "autoencoder"};
+  require(model == "all", "train", "expected lenet, branchynet, autoencoder, cbnet or all; got '", model,
+          "'");
+  return {"lenet", "branchynet", "autoencoder"};
+}
+
+/// Of the pixels and labels themselves: what "the same data" means.
+std::string checksum(const data::Split& split) {
+  data::Md5 md5;
+  for (const Tensor& tensor : {split.images, split.labels})
+    md5.update(tensor.data<std::uint8_t>(), static_cast<std::size_t>(tensor.numel()));
+  return md5.finish();
+}
+
 /// One training of the whole method; each method below is one step of it.
 class Pipeline {
  public:
   Pipeline(const data::Dataset& dataset, const RunFolder& folder, const PipelineOptions& options)
-      : dataset_(dataset), folder_(folder), options_(options), recipe_(options.recipe) {
-    check(recipe_);
+      : dataset_(dataset),
+        folder_(folder),
+        options_(options),
+        recipe_(options.recipe),
+        wanted_(stages_of(options.model)),
+        lock_(folder.lock()),
+        data_md5_(checksum(dataset.train)) {
     training_.images = dataset.train.images;
     training_.labels = dataset.train.labels;
     training_.split = data::stratified_split_fraction(training_.labels, recipe_.validation_fraction,
@@ -74,10 +96,11 @@ class Pipeline {
   }
 
   void run() {
-    const std::vector<std::string> wanted = stages_wanted();
-    refuse_to_overwrite(wanted);
-    load_records();
-    for (const std::string& stage : wanted) {
+    refuse_to_overwrite();
+    records_ = std::make_unique<RunRecords>(
+        folder_, settings(),
+        std::vector<std::string>{"dataset", "data_md5", "seed", "train_images", "validation_images"});
+    for (const std::string& stage : wanted_) {
       if (stage == "lenet") train_lenet();
       if (stage == "branchynet") train_branchynet();
       if (stage == "autoencoder") train_autoencoder();
@@ -86,20 +109,11 @@ class Pipeline {
   }
 
  private:
-  // --- which stages, and what is there already ---
+  // --- what is there already ---
 
-  std::vector<std::string> stages_wanted() const {
-    if (options_.model == "lenet") return {"lenet"};
-    if (options_.model == "branchynet") return {"branchynet"};
-    if (options_.model == "autoencoder" || options_.model == "cbnet") return {"branchynet", "autoencoder"};
-    require(options_.model == "all", "train", "expected lenet, branchynet, autoencoder, cbnet or all; got '",
-            options_.model, "'");
-    return kStages;
-  }
-
-  void refuse_to_overwrite(const std::vector<std::string>& wanted) const {
+  void refuse_to_overwrite() const {
     if (options_.resume) return;
-    for (const std::string& stage : wanted) {
+    for (const std::string& stage : wanted_) {
       for (const auto& file : {folder_.model_file(stage), folder_.state_file(stage)}) {
         if (std::filesystem::exists(file)) {
           throw InputError(folder_.path().string(), "a new run folder", file.filename().string(),
@@ -109,12 +123,12 @@ class Pipeline {
     }
   }
 
-  /// What decides a stage's bits besides the thread count; stages build on one another.
+  /// What decides a stage's bits besides the machine (see bound_to_machine); stages build on one another.
   std::string fingerprint(const std::string& stage) const {
     const Json all = Json::parse(to_json(recipe_));
     Json own{{"stage", stage},
              {"dataset", dataset_.name},
-             {"images", training_.images.size(0)},
+             {"data_md5", data_md5_},
              {"seed", options_.seed},
              {"validation_fraction", recipe_.validation_fraction}};
     own["recipe"] = all.at(stage);
@@ -127,28 +141,33 @@ class Pipeline {
     return own.dump();
   }
 
+  /// For a stage in the middle: other threads or another instruction set round otherwise.
+  static std::string bound_to_machine(const std::string& fingerprint) {
+    Json json = Json::parse(fingerprint);
+    json["threads"] = num_threads();
+    json["isa"] = to_string(active_isa());
+    return json.dump();
+  }
+
   static void copy_keys(const Json& from, Json& to, std::initializer_list<const char*> keys) {
     for (const char* key : keys) to[key] = from.at(key);
   }
 
   /// The finished model of an earlier run, or nothing. Throws when it was trained otherwise.
-  std::unique_ptr<Network> finished(const std::string& stage) {
+  std::optional<Model> finished(const std::string& stage) const {
     const auto file = folder_.model_file(stage);
-    if (!options_.resume || !std::filesystem::exists(file)) return nullptr;
+    if (!options_.resume || !std::filesystem::exists(file)) return std::nullopt;
     Model model = load_model(file);
-    Json provenance;
-    try {
-      provenance = Json::parse(model.info.provenance);
-    } catch (const Json::exception& error) {
-      throw InputError(file.string(), "the JSON of its provenance", error.what());
+    const std::string found = fingerprint_of(model.info, file.string());
+    if (found != fingerprint(stage)) {
+      const Difference differs = first_difference(fingerprint(stage), found);
+      throw InputError(file.string(), concat("a model trained with ", differs.expected), differs.found,
+                       "choose another --out");
     }
-    if (provenance.value("fingerprint", "") != fingerprint(stage)) {
-      throw InputError(file.string(), concat("a model trained as ", fingerprint(stage)),
-                       provenance.value("fingerprint", "another one"), "choose another --out");
-    }
+    // Killed between the model and this, the last run left it.
+    std::filesystem::remove(folder_.state_file(stage));
     say(concat(stage, ": finished before, kept"));
-    if (!model.info.thresholds.empty()) threshold_ = model.info.thresholds.front();
-    return std::move(model.network);
+    return model;
   }
 
   // --- the stages ---
@@ -170,8 +189,12 @@ class Pipeline {
   }
 
   void train_branchynet() {
-    branchynet_ = finished("branchynet");
-    if (branchynet_) return;
+    if (auto kept = finished("branchynet")) {
+      branchynet_ = std::move(kept->network);
+      branchynet_provenance_ = kept->info.provenance;
+      threshold_ = kept->info.thresholds.front();
+      return;
+    }
     branchynet_ = std::make_unique<Network>(branchynet_spec(), derive_seed(options_.seed, kBranchynetSeed));
     Network& network = *branchynet_;
     Stage stage{"branchynet", &network, recipe_.branchynet, {}, {}};
@@ -194,6 +217,7 @@ class Pipeline {
     say(concat("branchynet: threshold ", threshold_, " nats (", recipe_.threshold < 0 ? "auto" : "given",
                "): ", percent(result.validation.at("exit_rate")), " of the validation images leave early"));
     finish(stage, result, {threshold_}, 1.0, {});
+    branchynet_provenance_ = make_provenance(fingerprint("branchynet"));
   }
 
   /// The given threshold, or the automatic one for these validation scores.
@@ -274,101 +298,64 @@ class Pipeline {
             {"rescale", targets.rescale()}};
   }
 
-  void write_cbnet() {
-    const std::unique_ptr<Network> classifier = truncate_at_exit(*branchynet_, 0, "classifier");
-    save_model(folder_.model_file("classifier"), *classifier, info("classifier", fingerprint("branchynet")));
+  /// Written once: a file that is there with the same making stays as it is, to the time it bears.
+  void write_cbnet() const {
+    const auto file = folder_.model_file("classifier");
+    ModelInfo cut = info("classifier");
+    cut.provenance = branchynet_provenance_;
+    if (!std::filesystem::exists(file) || load_model(file).info.provenance != cut.provenance)
+      save_model(file, *truncate_at_exit(*branchynet_, 0, "classifier"), cut);
     folder_.write_cbnet({"autoencoder.safetensors", "classifier.safetensors"}, dataset_.name);
   }
 
   // --- records ---
 
+  std::string settings() const {
+    const Json json{{"version", kVersion},
+                    {"dataset", dataset_.name},
+                    {"data_md5", data_md5_},
+                    {"files", dataset_.files},
+                    {"train_images", training_.split.train.size()},
+                    {"validation_images", training_.split.validation.size()},
+                    {"seed", options_.seed},
+                    {"threads", num_threads()},
+                    {"isa", to_string(active_isa())},
+                    {"recipe", Json::parse(to_json(recipe_))}};
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+
   StageResult run(const Stage& stage, SeedUse use) {
     TrainerOptions trainer;
     trainer.seed = derive_seed(options_.seed, use);
     trainer.state_file = folder_.state_file(stage.name);
-    trainer.fingerprint = fingerprint(stage.name);
+    trainer.fingerprint = bound_to_machine(fingerprint(stage.name));
     trainer.resume = options_.resume;
     trainer.progress = options_.progress;
-    trainer.log = [&](const LogLines& lines) {
-      log_[stage.name] = lines;
-      write_log();
-    };
+    trainer.log = [&](const LogLines& lines) { records_->set_log(stage.name, lines); };
     return run_stage(stage, training_, trainer);
   }
 
   /// The model file is what says that a stage is finished, so it is written last; the state file goes then.
   void finish(const Stage& stage, const StageResult& result, std::vector<double> thresholds, double rescale,
               const Json& extra) {
-    log_[stage.name] = result.log;
-    write_log();
+    records_->set_log(stage.name, result.log);
     Json record{
         {"epochs", stage.recipe.epochs}, {"seconds", result.seconds}, {"validation", result.validation}};
     if (!extra.is_null()) record["conversion"] = extra;
-    stages_[stage.name] = std::move(record);
-    write_run();
-    ModelInfo saved = info(stage.name, fingerprint(stage.name));
+    records_->set_stage(stage.name, record.dump());
+    ModelInfo saved = info(stage.name);
+    saved.provenance = make_provenance(fingerprint(stage.name));
     saved.thresholds = std::move(thresholds);
     saved.rescale = rescale;
     save_model(folder_.model_file(stage.name), *stage.network, saved);
     std::filesystem::remove(folder_.state_file(stage.name));
   }
 
-  ModelInfo info(const std::string& model, const std::string& model_fingerprint) const {
+  ModelInfo info(const std::string& model) const {
     ModelInfo out;
     out.model = model;
     out.dataset = dataset_.name;
-    out.provenance = Json{{"version", kVersion},
-                          {"fingerprint", model_fingerprint},
-                          {"threads", num_threads()},
-                          {"isa", to_string(active_isa())}}
-                         .dump();
     return out;
-  }
-
-  void load_records() {
-    if (!options_.resume) return;
-    try {
-      if (std::filesystem::exists(folder_.run_file())) {
-        const Json run = Json::parse(read_file(folder_.run_file()));
-        for (const auto& [name, record] : run.at("stages").items()) stages_[name] = record;
-      }
-      for (const std::string& line : folder_.read_log()) {
-        log_[Json::parse(line).at("stage").get<std::string>()].push_back(line);
-      }
-    } catch (const Json::exception& error) {
-      throw InputError(folder_.path().string(), "run.json and log.jsonl as cbnet wrote them", error.what(),
-                       "delete them; the models do not depend on them");
-    }
-  }
-
-  void write_log() const {
-    std::vector<std::string> lines;
-    for (const std::string& stage : kStages) {
-      const auto found = log_.find(stage);
-      if (found != log_.end()) lines.insert(lines.end(), found->second.begin(), found->second.end());
-    }
-    folder_.write_log(lines);
-  }
-
-  void write_run() const {
-    rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    Json stages = Json::object();
-    for (const std::string& stage : kStages) {
-      if (stages_.count(stage) > 0) stages[stage] = stages_.at(stage);
-    }
-    const Json run{{"version", kVersion},
-                   {"dataset", dataset_.name},
-                   {"files", dataset_.files},
-                   {"train_images", training_.split.train.size()},
-                   {"validation_images", training_.split.validation.size()},
-                   {"seed", options_.seed},
-                   {"threads", num_threads()},
-                   {"isa", to_string(active_isa())},
-                   {"peak_memory_bytes", usage.ru_maxrss * 1024},
-                   {"recipe", Json::parse(to_json(recipe_))},
-                   {"stages", std::move(stages)}};
-    write_file_atomic(folder_.run_file(), run.dump(2) + "\n");
   }
 
   void say(const std::string& line) const {
@@ -379,14 +366,17 @@ class Pipeline {
   const RunFolder& folder_;
   const PipelineOptions& options_;
   const Recipe& recipe_;
+  std::vector<std::string> wanted_;
+  RunFolder::Lock lock_;
+  std::string data_md5_;
   TrainingData training_;
   Tensor validation_images_;
   Tensor validation_labels_;
   std::vector<std::int64_t> validation_truth_;
   std::unique_ptr<Network> branchynet_;
+  std::string branchynet_provenance_;
   double threshold_ = 0.0;
-  std::map<std::string, LogLines> log_;
-  std::map<std::string, Json> stages_;
+  std::unique_ptr<RunRecords> records_;
 };
 
 }  // namespace
@@ -401,6 +391,7 @@ StepResult joint_step(Network& branchynet, const data::Batch& batch, double earl
 }
 
 void run_pipeline(const data::Dataset& dataset, const RunFolder& folder, const PipelineOptions& options) {
+  check(options.recipe);
   Pipeline(dataset, folder, options).run();
 }
 

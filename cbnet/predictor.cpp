@@ -7,6 +7,7 @@
 #include "autograd/tape.h"
 #include "cbnet/argmax.h"
 #include "cbnet/conversion.h"
+#include "cbnet/provenance.h"
 #include "cbnet/run_folder.h"
 #include "data/batches.h"
 
@@ -167,6 +168,28 @@ bool has_model(const std::filesystem::path& run, const std::string& name) {
          has_model(run, "classifier");
 }
 
+namespace {
+
+/// An autoencoder's easy images are those of one BranchyNet, and only its branch reads them.
+std::unique_ptr<Predictor> load_cbnet(const std::filesystem::path& run) {
+  const CbnetParts parts = RunFolder(run).read_cbnet();
+  Model autoencoder = load_kind(run / parts.autoencoder, "autoencoder");
+  Model classifier = load_kind(run / parts.classifier, "classifier");
+  const std::string file = (run / parts.classifier).string();
+  const std::string expected =
+      branchynet_fingerprint(fingerprint_of(autoencoder.info, (run / parts.autoencoder).string()));
+  const std::string found = fingerprint_of(classifier.info, file);
+  if (expected != found) {
+    const Difference differs = first_difference(expected, found);
+    throw InputError(
+        file, concat("the classifier that ", parts.autoencoder, " was trained for (", differs.expected, ")"),
+        differs.found, "`cbnet train --model cbnet --resume` writes it anew");
+  }
+  return std::make_unique<CbnetPredictor>(std::move(autoencoder), std::move(classifier));
+}
+
+}  // namespace
+
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
                                           double threshold) {
   const std::vector<std::string> names = model_names();
@@ -176,11 +199,7 @@ std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, cons
           name);
   const RunFolder folder(run);
   folder.require_exists();
-  if (name == "cbnet") {
-    const CbnetParts parts = folder.read_cbnet();
-    return std::make_unique<CbnetPredictor>(load_kind(run / parts.autoencoder, "autoencoder"),
-                                            load_kind(run / parts.classifier, "classifier"));
-  }
+  if (name == "cbnet") return load_cbnet(run);
   Model model = load_kind(folder.model_file(name), name);
   if (name == "autoencoder") return std::make_unique<AutoencoderPredictor>(std::move(model));
   if (name == "branchynet") {

@@ -1,5 +1,11 @@
 #include "cbnet/run_folder.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -9,6 +15,26 @@
 namespace cbnet {
 
 using Json = nlohmann::ordered_json;
+
+RunFolder::Lock::~Lock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+RunFolder::Lock RunFolder::lock() const {
+  std::error_code error;
+  std::filesystem::create_directories(path_, error);
+  const int descriptor = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) {
+    throw InputError(path_.string(), "a folder to train into", std::strerror(errno), "choose another --out");
+  }
+  // Some network file systems lock no folders: there, nothing keeps two trainings apart.
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(descriptor);
+    throw InputError(path_.string(), "a run folder of this process", "another process training into it",
+                     "wait for it, or choose another --out");
+  }
+  return Lock(descriptor);
+}
 
 void RunFolder::require_exists() const {
   if (!std::filesystem::is_directory(path_)) {

@@ -31,6 +31,20 @@ class RunFolder {
   std::filesystem::path run_file() const { return path_ / "run.json"; }
   std::filesystem::path log_file() const { return path_ / "log.jsonl"; }
 
+  /// Held by who trains into the folder; open for as long as it lives.
+  class Lock {
+   public:
+    explicit Lock(int descriptor) : descriptor_(descriptor) {}
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+    ~Lock();
+
+   private:
+    int descriptor_;
+  };
+  /// Makes the folder where it is missing. Throws InputError when another process holds the lock.
+  Lock lock() const;
+
   /// Throws InputError with a hint when this is not a run folder.
   void require_exists() const;
 

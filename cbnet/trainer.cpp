@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/tape.h"
+#include "cbnet/provenance.h"
 #include "models/safetensors.h"
 #include "optim/adam.h"
 #include "tensor/io.h"
@@ -60,9 +61,9 @@ TrainingState load_state(const Stage& stage, Adam& adam, const TrainerOptions& o
     return *value;
   };
   if (metadata("cbnet.state") != stage.name || metadata("cbnet.fingerprint") != options.fingerprint) {
-    throw InputError(source, concat("the state of this training: ", options.fingerprint),
-                     metadata("cbnet.fingerprint"),
-                     "choose another --out, or train without --resume to start over");
+    const Difference differs = first_difference(options.fingerprint, metadata("cbnet.fingerprint"));
+    throw InputError(source, concat("a training with ", differs.expected), differs.found,
+                     "go on with the same settings, or choose another --out");
   }
   StateDict model;
   StateDict optimizer;
@@ -98,94 +99,139 @@ TrainingState load_state(const Stage& stage, Adam& adam, const TrainerOptions& o
   return state;
 }
 
-}  // namespace
+/// Sums over the images of an epoch so far.
+struct EpochSums {
+  double loss = 0.0;
+  std::int64_t correct = 0;
+  std::int64_t images = 0;
+  bool classifies = true;
 
-StageResult run_stage(const Stage& stage, const TrainingData& data, const TrainerOptions& options) {
-  const TrainRecipe& recipe = stage.recipe;
-  AdamOptions adam_options;
-  adam_options.learning_rate = recipe.learning_rate;
-  adam_options.weight_decay = recipe.weight_decay;
-  adam_options.decoupled = true;
-  Adam adam(stage.network->parameters(), adam_options);
+  double mean_loss() const { return loss / static_cast<double>(images); }
+  /// NaN when the stage does not classify.
+  double accuracy() const {
+    return classifies ? static_cast<double>(correct) / static_cast<double>(images)
+                      : std::numeric_limits<double>::quiet_NaN();
+  }
+};
 
-  data::BatchOptions batch_options;
-  batch_options.batch_size = recipe.batch_size;
-  batch_options.seed = options.seed;
-  batch_options.augmentation = recipe.augmentation;
-  data::Batches batches(data.images, data.labels, data.split.train, batch_options);
+/// The passes over the training images that one stage consists of.
+class StageRun {
+ public:
+  StageRun(const Stage& stage, const TrainingData& data, const TrainerOptions& options)
+      : stage_(stage),
+        options_(options),
+        adam_(stage.network->parameters(), adam_options(stage.recipe)),
+        batches_(data.images, data.labels, data.split.train, batch_options(stage.recipe, options.seed)),
+        images_per_epoch_(static_cast<std::int64_t>(data.split.train.size())) {
+    schedule_.kind = stage.recipe.schedule;
+    schedule_.base_rate = stage.recipe.learning_rate;
+    if (options.resume && std::filesystem::exists(options.state_file))
+      state_ = load_state(stage, adam_, options);
+    first_epoch_ = state_.epochs_done;
+  }
 
-  TrainingState state;
-  if (options.resume && std::filesystem::exists(options.state_file)) state = load_state(stage, adam, options);
+  StageResult run() {
+    for (std::int64_t epoch = first_epoch_; epoch < stage_.recipe.epochs; ++epoch) {
+      const Clock::time_point start = Clock::now();
+      const EpochSums sums = train_epoch(epoch);
+      const double train_seconds = seconds_since(start);
+      stage_.network->eval();
+      {
+        const NoGrad no_grad;
+        state_.result.validation = stage_.validate();
+      }
+      state_.epochs_done = epoch + 1;
+      state_.result.seconds += seconds_since(start);
+      state_.result.log.push_back(log_line(sums, train_seconds));
+      save_state(stage_, adam_, state_, options_);
+      if (options_.log) options_.log(state_.result.log);
+    }
+    stage_.network->eval();
+    return state_.result;
+  }
 
-  Schedule schedule;
-  schedule.kind = recipe.schedule;
-  schedule.base_rate = recipe.learning_rate;
-  const std::int64_t total_steps = batches.size() * recipe.epochs;
-  const auto images_per_epoch = static_cast<std::int64_t>(data.split.train.size());
-  const Clock::time_point run_start = Clock::now();
-  const std::int64_t first_epoch = state.epochs_done;
+ private:
+  static AdamOptions adam_options(const TrainRecipe& recipe) {
+    AdamOptions out;
+    out.learning_rate = recipe.learning_rate;
+    out.weight_decay = recipe.weight_decay;
+    out.decoupled = true;
+    return out;
+  }
 
-  for (std::int64_t epoch = first_epoch; epoch < recipe.epochs; ++epoch) {
-    const Clock::time_point epoch_start = Clock::now();
-    batches.set_epoch(epoch);
-    stage.network->train();
-    double loss_sum = 0.0;
-    std::int64_t correct = 0;
-    bool classifies = true;
-    std::int64_t images = 0;
-    for (std::int64_t b = 0; b < batches.size(); ++b) {
-      const data::Batch batch = batches.batch(b);
-      adam.set_learning_rate(schedule.rate(epoch * batches.size() + b, total_steps));
-      adam.zero_grad();
-      StepResult step = stage.step(batch, epoch);
+  static data::BatchOptions batch_options(const TrainRecipe& recipe, std::uint64_t seed) {
+    data::BatchOptions out;
+    out.batch_size = recipe.batch_size;
+    out.seed = seed;
+    out.augmentation = recipe.augmentation;
+    return out;
+  }
+
+  EpochSums train_epoch(std::int64_t epoch) {
+    batches_.set_epoch(epoch);
+    stage_.network->train();
+    EpochSums sums;
+    for (std::int64_t b = 0; b < batches_.size(); ++b) {
+      const data::Batch batch = batches_.batch(b);
+      adam_.set_learning_rate(
+          schedule_.rate(epoch * batches_.size() + b, batches_.size() * stage_.recipe.epochs));
+      adam_.zero_grad();
+      StepResult step = stage_.step(batch, epoch);
       const double loss = step.loss.value().item();
       if (!std::isfinite(loss)) {
-        throw std::runtime_error(concat(stage.name, ": the loss is ", loss, " in epoch ", epoch + 1,
+        throw std::runtime_error(concat(stage_.name, ": the loss is ", loss, " in epoch ", epoch + 1,
                                         ", batch ", b + 1, "; hint: a smaller learning_rate"));
       }
       step.loss.backward();
-      adam.step();
+      adam_.step();
 
       const auto count = static_cast<std::int64_t>(batch.indices.size());
-      loss_sum += loss * static_cast<double>(count);
-      classifies = step.correct >= 0;
-      correct += step.correct;
-      images += count;
-      if (options.progress) {
-        const double done = static_cast<double>(epoch - first_epoch) +
-                            static_cast<double>(b + 1) / static_cast<double>(batches.size());
-        const double left = static_cast<double>(recipe.epochs - first_epoch) - done;
-        const double accuracy = !classifies ? std::numeric_limits<double>::quiet_NaN()
-                                            : static_cast<double>(correct) / static_cast<double>(images);
-        options.progress({stage.name, epoch + 1, recipe.epochs, images, images_per_epoch,
-                          loss_sum / static_cast<double>(images), accuracy,
-                          seconds_since(run_start) / done * left});
-      }
+      sums.loss += loss * static_cast<double>(count);
+      sums.classifies = step.correct >= 0;
+      sums.correct += step.correct;
+      sums.images += count;
+      if (options_.progress) report(epoch, b + 1, sums);
     }
-
-    const double train_seconds = seconds_since(epoch_start);
-    stage.network->eval();
-    {
-      const NoGrad no_grad;
-      state.result.validation = stage.validate();
-    }
-    state.epochs_done = epoch + 1;
-    state.result.seconds += seconds_since(epoch_start);
-    Json line{{"stage", stage.name},
-              {"epoch", epoch + 1},
-              {"epochs", recipe.epochs},
-              {"learning_rate", adam.learning_rate()},
-              {"loss", loss_sum / static_cast<double>(images)}};
-    if (classifies) line["train_accuracy"] = static_cast<double>(correct) / static_cast<double>(images);
-    line["validation"] = state.result.validation;
-    line["train_seconds"] = train_seconds;
-    line["images_per_s"] = static_cast<double>(images) / train_seconds;
-    state.result.log.push_back(line.dump());
-    save_state(stage, adam, state, options);
-    if (options.log) options.log(state.result.log);
+    return sums;
   }
-  stage.network->eval();
-  return state.result;
+
+  void report(std::int64_t epoch, std::int64_t batches_done, const EpochSums& sums) const {
+    const double done = static_cast<double>(epoch - first_epoch_) +
+                        static_cast<double>(batches_done) / static_cast<double>(batches_.size());
+    const double left = static_cast<double>(stage_.recipe.epochs - first_epoch_) - done;
+    options_.progress({stage_.name, epoch + 1, stage_.recipe.epochs, sums.images, images_per_epoch_,
+                       sums.mean_loss(), sums.accuracy(), seconds_since(start_) / done * left});
+  }
+
+  /// Of the epoch that has just ended.
+  std::string log_line(const EpochSums& sums, double train_seconds) const {
+    Json line{{"stage", stage_.name},
+              {"epoch", state_.epochs_done},
+              {"epochs", stage_.recipe.epochs},
+              {"learning_rate", adam_.learning_rate()},
+              {"loss", sums.mean_loss()}};
+    if (sums.classifies) line["train_accuracy"] = sums.accuracy();
+    line["validation"] = state_.result.validation;
+    line["train_seconds"] = train_seconds;
+    line["images_per_s"] = static_cast<double>(sums.images) / train_seconds;
+    return line.dump();
+  }
+
+  const Stage& stage_;
+  const TrainerOptions& options_;
+  Adam adam_;
+  data::Batches batches_;
+  std::int64_t images_per_epoch_;
+  Schedule schedule_;
+  TrainingState state_;
+  std::int64_t first_epoch_ = 0;
+  Clock::time_point start_ = Clock::now();
+};
+
+}  // namespace
+
+StageResult run_stage(const Stage& stage, const TrainingData& data, const TrainerOptions& options) {
+  return StageRun(stage, data, options).run();
 }
 
 }  // namespace cbnet

@@ -13,7 +13,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::uint64_t kHeaderLimitBytes = 100'000'000;  // the format's own limit
+// The format allows 100 MB; the longest header here, a training's state with its log, has some 100 kB.
+constexpr std::uint64_t kHeaderLimitBytes = 4 << 20;
+constexpr std::size_t kFileLimitBytes = std::size_t{1} << 30;
+constexpr std::size_t kMaxTensors = 10'000;
 constexpr int kMaxRank = 8;
 
 const char* format_name(DType dtype) {
@@ -68,10 +71,60 @@ Tensor read_tensor(const StoredType& type, const Shape& shape, const char* bytes
   return out;
 }
 
-struct Range {
-  std::uint64_t begin, end;
+/// What the header says about one tensor.
+struct Entry {
   std::string name;
+  StoredType type;
+  Shape shape;
+  std::uint64_t begin, end;  // in the data, bytes
 };
+
+[[noreturn]] void fail(const std::string& source, const std::string& expected, const std::string& found) {
+  throw InputError(source, expected, found, "the file is damaged or is not a safetensors file");
+}
+
+Entry read_entry(const std::string& name, const Json& json, std::uint64_t data_size,
+                 const std::string& source) {
+  const auto type_name = json.at("dtype").get<std::string>();
+  const std::optional<StoredType> type = stored_type(type_name);
+  if (!type)
+    fail(source, "dtype F32, F64, F16, BF16, U8, I32 or I64", concat("'", type_name, "' for ", name));
+  const Entry entry{name, *type, json.at("shape").get<Shape>(),
+                    json.at("data_offsets").at(0).get<std::uint64_t>(),
+                    json.at("data_offsets").at(1).get<std::uint64_t>()};
+  if (entry.shape.size() > kMaxRank)
+    fail(source, concat("at most ", kMaxRank, " axes"), concat(entry.shape.size(), " for ", name));
+  if (entry.begin > entry.end || entry.end > data_size) {
+    fail(source, concat("offsets inside the ", data_size, " data bytes"),
+         concat("[", entry.begin, ", ", entry.end, ") for ", name));
+  }
+  const std::uint64_t size = entry.end - entry.begin;
+  if (size % type->bytes != 0 || static_cast<std::uint64_t>(numel(entry.shape)) != size / type->bytes) {
+    fail(source, concat("a byte range as long as shape ", to_string(entry.shape), " of ", type_name),
+         concat(size, " bytes for ", name));
+  }
+  return entry;
+}
+
+/// Entries that overlap would make little data into much memory; no tensor is read before this.
+void check_cover(const std::vector<Entry>& entries, std::uint64_t data_size, const std::string& source) {
+  std::vector<const Entry*> order;
+  for (const Entry& entry : entries) order.push_back(&entry);
+  std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
+    return a->begin != b->begin ? a->begin < b->begin : a->end < b->end;
+  });
+  std::uint64_t covered = 0;
+  for (const Entry* entry : order) {
+    if (entry->begin != covered) {
+      fail(source, "tensors that neither overlap nor leave holes",
+           concat(entry->name, " at byte ", entry->begin, " where ", covered, " was expected"));
+    }
+    covered = entry->end;
+  }
+  if (covered != data_size) {
+    fail(source, "tensors that fill the file", concat(data_size - covered, " bytes that belong to none"));
+  }
+}
 
 }  // namespace
 
@@ -120,70 +173,42 @@ std::string serialize_safetensors(const SafetensorsFile& file) {
 }
 
 SafetensorsFile parse_safetensors(const std::string& bytes, const std::string& source) {
-  const auto fail = [&](const std::string& expected, const std::string& found) {
-    throw InputError(source, expected, found, "the file is damaged or is not a safetensors file");
-  };
   std::uint64_t header_size = 0;
-  if (bytes.size() < 8) fail("a safetensors header", concat("a file of ", bytes.size(), " bytes"));
+  if (bytes.size() < 8) fail(source, "a safetensors header", concat("a file of ", bytes.size(), " bytes"));
   std::memcpy(&header_size, bytes.data(), 8);
   if (header_size > kHeaderLimitBytes || header_size > bytes.size() - 8) {
-    fail(concat("a header that fits into the file of ", bytes.size(), " bytes"),
+    fail(source,
+         concat("a header that fits into the file of ", bytes.size(), " bytes and has at most ",
+                kHeaderLimitBytes),
          concat("a header size of ", header_size));
   }
   const char* data = bytes.data() + 8 + header_size;
   const std::uint64_t data_size = bytes.size() - 8 - header_size;
 
   SafetensorsFile file;
-  std::vector<Range> ranges;
+  std::vector<Entry> entries;
   try {
     const Json header =
         Json::parse(bytes.begin() + 8, bytes.begin() + 8 + static_cast<std::ptrdiff_t>(header_size));
-    if (!header.is_object()) fail("a JSON object as header", header.type_name());
+    if (!header.is_object()) fail(source, "a JSON object as header", header.type_name());
+    if (header.size() > kMaxTensors)
+      fail(source, concat("at most ", kMaxTensors, " tensors"), concat(header.size()));
     for (const auto& [name, entry] : header.items()) {
       if (name == "__metadata__") {
         for (const auto& [key, value] : entry.items())
           file.metadata.emplace_back(key, value.get<std::string>());
-        continue;
+      } else {
+        entries.push_back(read_entry(name, entry, data_size, source));
       }
-      const auto type_name = entry.at("dtype").get<std::string>();
-      const std::optional<StoredType> type = stored_type(type_name);
-      if (!type) fail("dtype F32, F64, F16, BF16, U8, I32 or I64", concat("'", type_name, "' for ", name));
-      const auto shape = entry.at("shape").get<Shape>();
-      if (shape.size() > kMaxRank)
-        fail(concat("at most ", kMaxRank, " axes"), concat(shape.size(), " for ", name));
-      const auto begin = entry.at("data_offsets").at(0).get<std::uint64_t>();
-      const auto end = entry.at("data_offsets").at(1).get<std::uint64_t>();
-      if (begin > end || end > data_size) {
-        fail(concat("offsets inside the ", data_size, " data bytes"),
-             concat("[", begin, ", ", end, ") for ", name));
-      }
-      if ((end - begin) % type->bytes != 0 ||
-          static_cast<std::uint64_t>(numel(shape)) != (end - begin) / type->bytes) {
-        fail(concat("a byte range as long as shape ", to_string(shape), " of ", type_name),
-             concat(end - begin, " bytes for ", name));
-      }
-      ranges.push_back({begin, end, name});
-      file.tensors.emplace_back(name, read_tensor(*type, shape, data + begin));
     }
   } catch (const Json::exception& error) {
-    fail("a valid JSON header", error.what());
+    fail(source, "a valid JSON header", error.what());
   } catch (const std::invalid_argument& error) {
-    fail("valid shapes", error.what());
+    fail(source, "valid shapes", error.what());
   }
-  std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) {
-    return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
-  });
-  std::uint64_t covered = 0;
-  for (const Range& range : ranges) {
-    if (range.begin != covered) {
-      fail("tensors that neither overlap nor leave holes",
-           concat(range.name, " at byte ", range.begin, " where ", covered, " was expected"));
-    }
-    covered = range.end;
-  }
-  if (covered != data_size) {
-    fail("tensors that fill the file", concat(data_size - covered, " bytes that belong to none"));
-  }
+  check_cover(entries, data_size, source);
+  for (const Entry& entry : entries)
+    file.tensors.emplace_back(entry.name, read_tensor(entry.type, entry.shape, data + entry.begin));
   return file;
 }
 
@@ -192,7 +217,7 @@ void write_safetensors(const std::filesystem::path& path, const SafetensorsFile&
 }
 
 SafetensorsFile read_safetensors(const std::filesystem::path& path) {
-  return parse_safetensors(read_file(path), path.string());
+  return parse_safetensors(read_file(path, kFileLimitBytes), path.string());
 }
 
 }  // namespace cbnet

@@ -12,6 +12,13 @@ constexpr std::array<const char*, 15> kLayerNames = {
     "relu",       "leaky_relu", "sigmoid",    "tanh",       "softmax",
     "batch_norm", "dropout",    "flatten",    "unflatten",  "residual"};
 
+std::int64_t checked_add(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  require(!__builtin_add_overflow(a, b, &sum), "spec",
+          "a network of more than 2^63 weights or multiply-adds");
+  return sum;
+}
+
 std::int64_t window_out(std::int64_t size, const LayerSpec& layer, const std::string& name) {
   require(layer.kernel_size >= 1 && layer.stride >= 1 && layer.dilation >= 1 && layer.padding >= 0,
           name.c_str(), "kernel_size, stride and dilation must be at least 1 and padding at least 0");
@@ -35,6 +42,14 @@ Shape walk(const LayerSpecs& layers, Shape shape, const std::string& prefix, std
   return shape;
 }
 
+/// A stored description may be hostile: sizes this large are no network, and their products overflow.
+void check_sizes(const Shape& sizes, const std::string& name) {
+  constexpr std::int64_t kMaxSize = 1 << 20;
+  for (const std::int64_t size : sizes) {
+    require(size >= 0 && size <= kMaxSize, name.c_str(), "sizes must be 0 to ", kMaxSize, "; got ", size);
+  }
+}
+
 std::string describe_layer(const LayerSpec& layer) {
   std::string text = to_string(layer.kind);
   const bool window = layer.kind == LayerKind::conv2d || layer.kind == LayerKind::max_pool2d ||
@@ -52,12 +67,8 @@ std::string describe_layer(const LayerSpec& layer) {
 
 LayerCost cost_of(const LayerSpec& layer, const Shape& in, const std::string& name) {
   LayerCost cost{name, describe_layer(layer), in, 0, 0};
-  // A stored description may be hostile: sizes this large are no network, and their products overflow.
-  constexpr std::int64_t kMaxSize = 1 << 20;
-  for (const std::int64_t size :
-       {layer.out, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups}) {
-    require(size >= 0 && size <= kMaxSize, name.c_str(), "sizes must be at most ", kMaxSize, "; got ", size);
-  }
+  check_sizes({layer.out, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups},
+              name);
   const auto need_image = [&] {
     require(in.size() == 3, name.c_str(), to_string(layer.kind), " needs (C,H,W); got ", to_string(in));
   };
@@ -71,7 +82,7 @@ LayerCost cost_of(const LayerSpec& layer, const Shape& in, const std::string& na
       cost.output = {layer.out, window_out(in[1], layer, name), window_out(in[2], layer, name)};
       const std::int64_t taps = numel({in[0] / layer.groups, layer.kernel_size, layer.kernel_size});
       cost.macs = numel({numel(cost.output), taps});
-      cost.parameters = numel({layer.out, taps}) + (layer.bias ? layer.out : 0);
+      cost.parameters = checked_add(numel({layer.out, taps}), layer.bias ? layer.out : 0);
       break;
     }
     case LayerKind::linear:
@@ -80,7 +91,7 @@ LayerCost cost_of(const LayerSpec& layer, const Shape& in, const std::string& na
               "; hint: flatten first");
       cost.output = {layer.out};
       cost.macs = numel({in[0], layer.out});
-      cost.parameters = cost.macs + (layer.bias ? layer.out : 0);
+      cost.parameters = checked_add(cost.macs, layer.bias ? layer.out : 0);
       break;
     case LayerKind::max_pool2d:
     case LayerKind::avg_pool2d:
@@ -111,8 +122,8 @@ LayerCost cost_of(const LayerSpec& layer, const Shape& in, const std::string& na
               " and ", to_string(shortcut));
       cost.output = body;
       for (const LayerCost& part : inner) {
-        cost.macs += part.macs;
-        cost.parameters += part.parameters;
+        cost.macs = checked_add(cost.macs, part.macs);
+        cost.parameters = checked_add(cost.parameters, part.parameters);
       }
       break;
     }
@@ -202,6 +213,7 @@ LayerSpec residual(LayerSpecs body, LayerSpecs shortcut) {
 
 std::vector<LayerCost> layer_costs(const NetworkSpec& network) {
   std::vector<LayerCost> out;
+  check_sizes(network.input, "input");
   Shape shape = network.input;
   std::int64_t done = 0;
   const auto advance = [&](std::int64_t to) {
@@ -231,8 +243,8 @@ Shape trunk_shape(const NetworkSpec& network, std::int64_t layers) {
 Cost total_cost(const NetworkSpec& network) {
   Cost total;
   for (const LayerCost& layer : layer_costs(network)) {
-    total.macs += layer.macs;
-    total.parameters += layer.parameters;
+    total.macs = checked_add(total.macs, layer.macs);
+    total.parameters = checked_add(total.parameters, layer.parameters);
   }
   return total;
 }

@@ -53,6 +53,14 @@ package_names() {
   esac
 }
 
+# from_caller <path>: scripts run in the repository root; a path is meant from where the caller stands.
+from_caller() {
+  case $1 in
+    /*) printf '%s' "$1" ;;
+    *) printf '%s/%s' "$OLDPWD" "$1" ;;
+  esac
+}
+
 is_installed() { # <client> <package>
   case $1 in
     apt-get)
@@ -67,22 +75,20 @@ is_installed() { # <client> <package>
   esac
 }
 
-# as_root <command>…: runs it as root, or dies with the one line to type. Without a terminal it never asks.
+# Without a terminal nothing asks for a password. sudo asks on the terminal, not on stdin.
+can_be_root() {
+  [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; }
+}
+
+# as_root <command>…: runs it as root with nothing on its stdin, or dies with the one line to type.
 as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif ! command -v sudo >/dev/null; then
-    die 1 "packages are missing and there is no sudo; run as root: $*"
-  elif sudo -n true 2>/dev/null || [ -t 0 ]; then
-    sudo "$@"
-  else
-    die 1 "packages are missing and sudo wants a password; run as root: $*"
-  fi
+  can_be_root || die 1 "packages are missing and sudo is not there or wants a password; run as root: $*"
+  if [ "$(id -u)" -eq 0 ]; then "$@" </dev/null; else sudo "$@" </dev/null; fi
 }
 
 apt_install() {
   as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@" </dev/null
+    apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "$@"
 }
 
 apt_knows() { # <package>
@@ -91,72 +97,79 @@ apt_knows() { # <package>
   [[ $policy == *"Candidate: "[!\(]* ]]
 }
 
-# install_packages <group>… [--optional <package>…]: installs what is missing and nothing else.
-install_packages() {
-  local client package groups=() optional=() missing=() wanted=() unknown=()
-  while [ $# -gt 0 ]; do
-    if [ "$1" = --optional ]; then
-      shift
-      optional=("$@")
-      break
-    fi
-    groups+=("$1")
-    shift
+# Lists that are older than the mirror name files which are gone from it, hence the second try.
+apt_install_or_refresh() {
+  apt_install "$@" && return
+  say "trying again with fresh package lists"
+  as_root apt-get update -qq
+  apt_install "$@"
+}
+
+# apt_packages <package>…: installs those that are missing.
+apt_packages() {
+  local package missing=() unknown=no
+  for package in "$@"; do
+    is_installed apt-get "$package" || missing+=("$package")
   done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  # A fresh machine has no package lists, and apt-cache then knows no candidate.
+  for package in "${missing[@]}"; do
+    apt_knows "$package" || unknown=yes
+  done
+  if [ $unknown = yes ]; then
+    say "fetching the package lists"
+    as_root apt-get update -qq || die 1 "apt-get update failed; check the network and the package sources"
+    for package in "${missing[@]}"; do
+      apt_knows "$package" || die 1 "this system offers no package $package; Debian 12, Ubuntu 24.04 and their kin do"
+    done
+  fi
+  say "installing ${missing[*]}"
+  apt_install_or_refresh "${missing[@]}" || die 1 "apt-get could not install: ${missing[*]}"
+}
+
+# other_packages <client> <package>…: names what is missing; only apt-get is driven from here.
+other_packages() {
+  local client=$1 package missing=()
+  shift
+  for package in "$@"; do
+    is_installed "$client" "$package" || missing+=("$package")
+  done
+  if [ ${#missing[@]} -gt 0 ]; then
+    die 1 "only Debian-like systems are set up by this script; install these with $client, then run it again" \
+      "(or set CBNET_NO_INSTALL=1): ${missing[*]}"
+  fi
+}
+
+# install_packages <group>…: installs what is missing and nothing else.
+install_packages() {
+  local client group packages=()
   if [ -n "${CBNET_NO_INSTALL:-}" ]; then
     say "CBNET_NO_INSTALL is set: installing no packages"
     check_tools
     return
   fi
   client=$(package_client)
+  for group in "$@"; do
+    read -r -a words <<<"$(package_names "$client" "$group")"
+    packages+=("${words[@]}")
+  done
   case $client in
-    apt-get) ;;
-    dnf | pacman)
-      for package in $(for group in "${groups[@]}"; do package_names "$client" "$group"; done); do
-        is_installed "$client" "$package" || missing+=("$package")
-      done
-      if [ ${#missing[@]} -gt 0 ]; then
-        die 1 "only Debian-like systems are set up by this script; install these with $client, then run it again" \
-          "(or set CBNET_NO_INSTALL=1): ${missing[*]}"
-      fi
-      check_tools
-      return ;;
-    *)
-      die 1 "no apt-get here; install these, then run again with CBNET_NO_INSTALL=1:" \
-        "$(for group in "${groups[@]}"; do package_names "$client" "$group"; done | paste -sd ',' | sed 's/,\([^ ]\)/, \1/g')" ;;
+    apt-get) apt_packages "${packages[@]}" ;;
+    dnf | pacman) other_packages "$client" "${packages[@]}" ;;
+    *) die 1 "no apt-get here; install these, then run again with CBNET_NO_INSTALL=1: ${packages[*]}" ;;
   esac
-
-  for package in $(for group in "${groups[@]}"; do package_names apt-get "$group"; done); do
-    is_installed apt-get "$package" || missing+=("$package")
-  done
-  for package in "${optional[@]}"; do
-    is_installed apt-get "$package" || wanted+=("$package")
-  done
-  # A fresh machine has no package lists, and apt-cache then knows no candidate. What is only nice to
-  # have is not worth fetching them.
-  for package in "${missing[@]}"; do
-    apt_knows "$package" || unknown+=("$package")
-  done
-  if [ ${#unknown[@]} -gt 0 ]; then
-    say "fetching the package lists"
-    as_root apt-get update -qq </dev/null || die 1 "apt-get update failed; check the network and the package sources"
-    for package in "${unknown[@]}"; do
-      apt_knows "$package" || die 1 "this system offers no package $package; Debian 12, Ubuntu 24.04 and their kin do"
-    done
-  fi
-  for package in "${wanted[@]}"; do
-    if apt_knows "$package"; then missing+=("$package"); fi
-  done
-  if [ ${#missing[@]} -gt 0 ]; then
-    say "installing ${missing[*]}"
-    # Lists that are older than the mirror name files which are gone from it.
-    apt_install "${missing[@]}" || {
-      say "trying again with fresh package lists"
-      as_root apt-get update -qq </dev/null
-      apt_install "${missing[@]}" || die 1 "apt-get could not install: ${missing[*]}"
-    }
-  fi
   check_tools
+}
+
+# install_if_offered <package>: nice to have. Where it cannot be had, that is said and no more.
+install_if_offered() {
+  [ -z "${CBNET_NO_INSTALL:-}" ] && [ "$(package_client)" = apt-get ] || return 0
+  is_installed apt-get "$1" && return
+  if can_be_root; then
+    [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] || as_root apt-get update -qq || true
+    if apt_knows "$1" && say "installing $1" && apt_install_or_refresh "$1"; then return; fi
+  fi
+  say "going on without the package $1"
 }
 
 # at_least <version> <floor>

@@ -1,6 +1,7 @@
 #include "tensor/io.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ class FileDescriptor {
   FileDescriptor(const FileDescriptor&) = delete;
   FileDescriptor& operator=(const FileDescriptor&) = delete;
   int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
   int close() { return ::close(std::exchange(fd_, -1)); }
 
  private:
@@ -47,6 +49,35 @@ std::string hint_for(int error) {
   throw std::runtime_error(concat("cannot write ", path.string(), ": ", std::strerror(error),
                                   std::filesystem::exists(path) ? "; the previous file is unchanged" : "",
                                   hint_for(error)));
+}
+
+/// 0, or the error number.
+int write_all(int file, std::string_view bytes) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t put = ::write(file, bytes.data() + done, bytes.size() - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return errno;
+    done += static_cast<std::size_t>(put);
+  }
+  return 0;
+}
+
+/// An empty file of that name which no other process writes: writers of one path take turns, and one that
+/// waited finds its file renamed away. -1 and errno when it cannot be.
+int open_temporary(const std::string& name) {
+  for (;;) {
+    FileDescriptor file(::open(name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+    struct stat opened {};
+    struct stat named {};
+    if (file.get() < 0) return -1;
+    while (::flock(file.get(), LOCK_EX) != 0 && errno == EINTR) {  // where it cannot lock, it is as before
+    }
+    if (::fstat(file.get(), &opened) != 0) return -1;
+    if (::stat(name.c_str(), &named) != 0 || named.st_ino != opened.st_ino) continue;
+    if (::ftruncate(file.get(), 0) != 0) return -1;
+    return file.release();
+  }
 }
 
 }  // namespace
@@ -78,30 +109,35 @@ std::string read_file(const std::filesystem::path& path, std::size_t limit_bytes
 
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes) {
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  std::error_code created;
-  std::filesystem::create_directories(folder, created);
-  if (created) throw_write_error(path, created.value());
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw_write_error(path, error.value());
 
-  const std::filesystem::path temporary = path.string() + ".tmp";
-  FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (file.get() < 0) throw_write_error(path, errno);
-  const auto fail = [&](int error) {
-    ::unlink(temporary.c_str());
-    throw_write_error(path, error);
-  };
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t put = ::write(file.get(), bytes.data() + done, bytes.size() - done);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) fail(errno);
-    done += static_cast<std::size_t>(put);
+  // Links are followed, and what is no file, such as /dev/stdout, cannot be replaced by one.
+  std::filesystem::path target = std::filesystem::canonical(path, error);
+  if (error) target = path;
+  if (std::filesystem::exists(target, error) && !std::filesystem::is_regular_file(target, error)) {
+    const FileDescriptor device(::open(target.c_str(), O_WRONLY | O_CLOEXEC));
+    const int failed = device.get() < 0 ? errno : write_all(device.get(), bytes);
+    if (failed != 0) throw_write_error(path, failed);
+    return;
   }
+
+  const std::string temporary = target.string() + ".tmp";
+  FileDescriptor file(open_temporary(temporary));
+  if (file.get() < 0) throw_write_error(path, errno);
+  const auto fail = [&](int failed) {
+    ::unlink(temporary.c_str());
+    throw_write_error(path, failed);
+  };
+  if (const int failed = write_all(file.get(), bytes)) fail(failed);
   if (::fsync(file.get()) != 0) fail(errno);
-  if (file.close() != 0) fail(errno);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) fail(errno);
+  if (::rename(temporary.c_str(), target.c_str()) != 0) fail(errno);
+  if (file.close() != 0) throw_write_error(path, errno);
 
   // The rename itself must survive a power cut too.
-  const FileDescriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const FileDescriptor directory(::open(target.has_parent_path() ? target.parent_path().c_str() : ".",
+                                        O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() >= 0) ::fsync(directory.get());
 }
 

@@ -7,6 +7,7 @@
 #include "models/checkpoint.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
+#include "tensor/parallel.h"
 #include "tests/cbnet/tiny.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
@@ -56,7 +57,42 @@ TEST_CASE("the whole method trains, writes its folder, resumes and repeats to th
     CHECK(read_file(run.model_file("autoencoder")) == autoencoder);
     CHECK(run.read_log().size() == 4 + 4 + 25);
     again.recipe.lenet.epochs = 5;
-    CHECK_THROWS_SAYING(run_pipeline(dataset, run, again), InputError, "choose another --out");
+    CHECK_THROWS_SAYING(run_pipeline(dataset, run, again), InputError,
+                        "expected a model trained with recipe/epochs 5; found recipe/epochs 4");
+  }
+  SUBCASE("what is finished is not written again, whatever the threads; a state left by a kill goes") {
+    const auto classifier = std::filesystem::last_write_time(run.model_file("classifier"));
+    write_file_atomic(run.state_file("branchynet"), "left over");
+    PipelineOptions again = short_options();
+    again.resume = true;
+    const int threads = num_threads();
+    set_num_threads(threads + 1);
+    run_pipeline(dataset, run, again);
+    set_num_threads(threads);
+    CHECK(std::filesystem::last_write_time(run.model_file("classifier")) == classifier);
+    CHECK_FALSE(std::filesystem::exists(run.state_file("branchynet")));
+  }
+  SUBCASE("other images, another seed: refused by name") {
+    PipelineOptions again = short_options();
+    again.resume = true;
+    again.seed = 2;
+    CHECK_THROWS_SAYING(run_pipeline(dataset, run, again), InputError, "expected a run with seed 2; found 1");
+    data::Dataset other = bar_dataset(600, 100);
+    other.train.images.data<std::uint8_t>()[0] ^= 1U;
+    CHECK_THROWS_SAYING(run_pipeline(other, run, short_options()), InputError, "--resume continues it");
+    again.seed = 1;
+    CHECK_THROWS_SAYING(run_pipeline(other, run, again), InputError, "expected a run with data_md5");
+  }
+  SUBCASE("a classifier of another BranchyNet is refused") {
+    PipelineOptions other = short_options();
+    other.seed = 3;
+    other.model = "cbnet";
+    const RunFolder stranger(folder / "stranger");
+    run_pipeline(dataset, stranger, other);
+    std::filesystem::copy_file(stranger.model_file("classifier"), run.model_file("classifier"),
+                               std::filesystem::copy_options::overwrite_existing);
+    CHECK_THROWS_SAYING(load_predictor(run.path(), "cbnet"), InputError,
+                        "was trained for (seed 1); found seed 3");
   }
   SUBCASE("the same seed elsewhere gives the same bytes, another seed does not") {
     const RunFolder twin(folder / "twin");
@@ -84,6 +120,21 @@ TEST_CASE("the whole method trains, writes its folder, resumes and repeats to th
     CHECK(accuracy("branchynet", 0.0).mean_macs == 1'247'720);
     CHECK(accuracy("branchynet", 0.0).exit_rates == std::vector<double>{0.0, 1.0});
   }
+}
+
+TEST_CASE("models trained one by one keep each other's records") {
+  const data::Dataset dataset = bar_dataset(200, 10);
+  const TempFolder folder;
+  const RunFolder run(folder.path());
+  PipelineOptions options = short_options();
+  options.model = "lenet";
+  run_pipeline(dataset, run, options);
+  options.model = "branchynet";
+  run_pipeline(dataset, run, options);
+  const auto stages = nlohmann::json::parse(read_file(run.run_file())).at("stages");
+  CHECK(stages.contains("lenet"));
+  CHECK(stages.contains("branchynet"));
+  CHECK(run.read_log().size() == 4 + 4);
 }
 
 TEST_CASE("an unknown model is refused before anything is written") {

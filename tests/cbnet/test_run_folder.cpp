@@ -31,3 +31,15 @@ TEST_CASE("parts and log round-trip") {
   CHECK(run.model_file("lenet") == folder / "lenet.safetensors");
   CHECK(run.state_file("lenet") == folder / "lenet.state.safetensors");
 }
+
+TEST_CASE("a second trainer is kept out for as long as the first one holds the folder") {
+  const testing::TempFolder folder;
+  const RunFolder run(folder / "new");
+  {
+    const RunFolder::Lock held = run.lock();
+    CHECK_THROWS_SAYING(run.lock(), InputError, "another process training into it");
+  }
+  CHECK_NOTHROW(run.lock());
+  write_file_atomic(folder / "file", "");
+  CHECK_THROWS_SAYING(RunFolder(folder / "file").lock(), InputError, "a folder to train into");
+}

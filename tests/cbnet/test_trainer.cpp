@@ -58,7 +58,7 @@ TEST_CASE("another training's state, a damaged one and a loss that is not finite
   Setup other(1, folder / "state");
   other.options.fingerprint = "g";
   CHECK_THROWS_SAYING(run_stage(other.stage, other.data, other.options), InputError,
-                      "expected the state of this training: g; found f");
+                      "expected a training with g; found f");
   SafetensorsFile file = read_safetensors(folder / "state");
   file.tensors.erase(file.tensors.begin());
   write_safetensors(folder / "state", file);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "tensor/io.h"
+#include "tensor/storage.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
 
@@ -50,9 +51,30 @@ TEST_CASE("each kind of damage has its message") {
                       "'data_offsets' not found");
   CHECK_THROWS_SAYING(parse(R"({"a":{"dtype":"U8","shape":[-2],"data_offsets":[0,2]}})", "12"), InputError,
                       "negative");
+  CHECK_THROWS_SAYING(parse(std::string((4U << 20) + 1, ' '), ""), InputError,
+                      "has at most 4194304; found a header size of 4194305");
   SafetensorsFile twice;
   twice.tensors = {{"a", Tensor::zeros({1})}, {"a", Tensor::zeros({1})}};
   CHECK_THROWS_SAYING(serialize_safetensors(twice), std::invalid_argument, "used twice");
+}
+
+TEST_CASE("entries that share their bytes are refused before they become memory") {
+  // 4,000 times the same megabyte would be 4 GB.
+  constexpr std::size_t kSize = 1 << 20;
+  std::string header = "{";
+  for (int i = 0; i < 4000; ++i) {
+    header += (i == 0 ? "\"" : ",\"") + std::to_string(i) +
+              R"(":{"dtype":"U8","shape":[1048576],"data_offsets":[0,1048576]})";
+  }
+  CHECK_THROWS_SAYING(parse(header + "}", std::string(kSize, 'x')), InputError,
+                      "neither overlap nor leave holes");
+  CHECK(storage_peak_bytes() < std::size_t{1} << 28);
+  std::string many = "{";
+  for (int i = 0; i <= 10'000; ++i) {
+    many +=
+        (i == 0 ? "\"" : ",\"") + std::to_string(i) + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  }
+  CHECK_THROWS_SAYING(parse(many + "}", ""), InputError, "expected at most 10000 tensors; found 10001");
 }
 
 TEST_CASE("every dtype, empty tensors, views and metadata round-trip, to equal bytes") {

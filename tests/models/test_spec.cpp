@@ -18,7 +18,13 @@ TEST_CASE("sizes that do not fit throw and name the layer") {
   net.trunk = {spec::unflatten({5})};
   CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "cannot show (1,4,4) as (5)");
   net.trunk = {spec::conv2d(1 << 30, 1)};
-  CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "sizes must be at most");
+  CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "sizes must be 0 to 1048576; got 1073741824");
+  constexpr std::int64_t kMost = 1 << 20;
+  net = {"x", {2 * kMost}, {spec::plain(LayerKind::batch_norm)}, {}};
+  CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "[input] sizes must be 0 to 1048576");
+  const LayerSpecs wide = {spec::plain(LayerKind::flatten), spec::linear(7, false)};
+  net = {"x", {kMost, kMost, kMost}, wide, {{0, wide}}};
+  CHECK_THROWS_SAYING(total_cost(net), std::invalid_argument, "more than 2^63 weights");
   net = lenet_spec();
   net.exits = {{6, {}}, {3, {}}};
   CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "exits must stand along the trunk in order");

@@ -1,6 +1,11 @@
 #include "tensor/io.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 
 #include "tensor/error.h"
 #include "tests/support/temp_folder.h"
@@ -39,9 +44,53 @@ TEST_CASE("a write that fails says why and leaves the previous file") {
 
 TEST_CASE("a full disk says so") {
   if (!std::filesystem::exists("/dev/full")) return;
+  CHECK_THROWS_SAYING(write_file_atomic("/dev/full", "bad"), std::runtime_error, "free some space");
+}
+
+TEST_CASE("a write that fails in the middle leaves the previous file and no temporary") {
   const TempFolder folder;
   write_file_atomic(folder / "file", "good");
-  std::filesystem::create_symlink("/dev/full", folder / "file.tmp");
-  CHECK_THROWS_SAYING(write_file_atomic(folder / "file", "bad"), std::runtime_error, "free some space");
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  rlimit small = before;
+  small.rlim_cur = 4096;
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  CHECK_THROWS_SAYING(write_file_atomic(folder / "file", std::string(10000, 'b')), std::runtime_error,
+                      "the previous file is unchanged");
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
   CHECK(read_file(folder / "file") == "good");
+  CHECK_FALSE(std::filesystem::exists(folder / "file.tmp"));
+}
+
+TEST_CASE("a device stays a device, and a link a link") {
+  const TempFolder folder;
+  write_file_atomic("/dev/null", "gone");
+  CHECK(std::filesystem::is_character_file("/dev/null"));
+  write_file_atomic(folder / "real", "old");
+  std::filesystem::create_symlink("real", folder / "link");
+  write_file_atomic(folder / "link", "new");
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK(read_file(folder / "real") == "new");
+}
+
+TEST_CASE("many writers of one path leave one whole file") {
+  const TempFolder folder;
+  constexpr int kWriters = 4;
+  constexpr std::size_t kSize = 100'000;
+  for (int writer = 0; writer < kWriters; ++writer) {
+    if (::fork() != 0) continue;
+    for (int i = 0; i < 20; ++i)
+      write_file_atomic(folder / "file", std::string(kSize, static_cast<char>('a' + writer)));
+    ::_exit(0);
+  }
+  int status = 0;
+  for (int writer = 0; writer < kWriters; ++writer) {
+    REQUIRE(::wait(&status) > 0);
+    CHECK(status == 0);
+    const std::string bytes = read_file(folder / "file");
+    CHECK(bytes == std::string(kSize, bytes.front()));
+  }
+  CHECK_FALSE(std::filesystem::exists(folder / "file.tmp"));
 }
