@@ -25,14 +25,14 @@ std::vector<Judged> judge_runs(const std::vector<std::string>& runs, const Commo
   data::Location location;
   location.data_dir = common.data_dir;
   location.progress = !common.quiet;
-  std::map<std::string, data::Dataset> datasets;
+  std::map<std::string, data::Split> datasets;
   std::vector<Judged> out;
   for (const std::string& run : runs) {
     for (const auto& predictor : load_models(run)) {
       if (predictor->name() == "autoencoder") continue;  // it does not classify
       const std::string name = predictor->dataset();
-      if (datasets.count(name) == 0) datasets[name] = data::load_dataset(dataset_id(name), location);
-      const data::Split& test = datasets[name].test;
+      if (datasets.count(name) == 0) datasets[name] = data::load_test_set(dataset_id(name), location).split;
+      const data::Split& test = datasets[name];
       const Evaluation result = evaluate(*predictor, test.images, test.labels);
       if (!common.quiet)
         std::cerr << run << ": " << predictor->name() << " " << fixed(100 * result.accuracy, 2) << " %\n";

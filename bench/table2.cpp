@@ -115,8 +115,8 @@ Report measure_runs(const Settings& settings, const std::function<void(const std
   for (const std::string& run : settings.runs) loaded.push_back(load_models(run));
   for (std::size_t r = 0; r < loaded.size(); ++r) {
     say(concat("run ", settings.runs[r]));
-    const data::Dataset dataset = data::load_dataset(dataset_id(loaded[r].front()->dataset()), location);
-    const TestSet test = shuffled(dataset.test, kOrderSeed);
+    const data::TestSet files = data::load_test_set(dataset_id(loaded[r].front()->dataset()), location);
+    const TestSet test = shuffled(files.split, kOrderSeed);
     for (Row& row : measure(loaded[r], test, settings.batch, *meter, protocol, say)) {
       row.run = settings.runs[r];
       report.rows.push_back(std::move(row));

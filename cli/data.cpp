@@ -17,8 +17,8 @@ constexpr Manual kManual{
     "Finds the datasets on this machine (list), holds them against the published checksums (verify), and\n"
     "downloads what is missing (get).\n",
     R"(Files are looked for in --data-dir, $CBNET_DATA, data-cache, /usr/local/share/datasets and
-/usr/share/datasets, there in a folder named after the dataset or directly. Downloads go to
-data-cache, or to --data-dir where `get` has one.
+/usr/share/datasets, there in a folder named after the dataset or directly. What none of them has,
+`get` downloads to --data-dir, or to data-cache.
 
 Examples:
   cbnet data list
@@ -113,7 +113,7 @@ Finding get_dataset(data::DatasetId id, data::Location location, bool quiet) {
   if (!location.data_dir.empty()) {
     // Here the folder is where the files go; it need not be there yet.
     location.cache_dir = location.data_dir;
-    location.data_dir.clear();
+    if (!std::filesystem::exists(location.data_dir)) location.data_dir.clear();
   }
   data::FoundFiles files = data::find_dataset(id, location);
   const bool had = files.complete();

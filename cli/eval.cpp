@@ -36,21 +36,6 @@ struct Result {
   std::int64_t size_bytes = 0;
 };
 
-struct TestSet {
-  data::Split split;
-  std::string images_file, labels_file;
-};
-
-/// The test set alone: what trained the model need not be here.
-TestSet load_test_set(data::DatasetId id, const data::Location& location) {
-  const data::FoundFiles found = data::find_dataset(id, location);
-  if (found.test_images.empty()) {
-    data::Dataset all = data::load_dataset(id, location);
-    return {std::move(all.test), all.files.at(2), all.files.at(3)};
-  }
-  return {data::read_split(found.test_images, found.test_labels), found.test_images, found.test_labels};
-}
-
 std::int64_t size_on_disk(const RunFolder& folder, const std::string& model) {
   const auto size = [&](const std::string& part) {
     return static_cast<std::int64_t>(std::filesystem::file_size(folder.model_file(part)));
@@ -123,7 +108,7 @@ void print_results(const std::vector<Result>& results, const std::vector<std::st
   recalls.print(std::cout);
 }
 
-void save_sheet(const CommandLine& line, const std::filesystem::path& run, const TestSet& test,
+void save_sheet(const CommandLine& line, const std::filesystem::path& run, const data::TestSet& test,
                 const std::vector<std::string>& classes) {
   const auto branchynet = load_predictor(run, "branchynet", chosen_threshold(line));
   const auto cbnet = load_predictor(run, "cbnet");
@@ -167,7 +152,7 @@ int run_eval(const Arguments& arguments) {
     predictors.push_back(load_predictor(run, name, wants_threshold ? threshold : -1.0));
   }
 
-  const TestSet test = load_test_set(id, line.location());
+  const data::TestSet test = data::load_test_set(id, line.location());
   const std::vector<std::string> classes = data::class_names(id);
   const std::string trained_on = predictors.front()->dataset();
   report["run"] = run.string();

@@ -24,12 +24,14 @@ const char* install_hint(DatasetId id) {
              : "allow the download, or name a folder with --data-dir";
 }
 
-FoundFiles find_or_download(DatasetId id, const Location& location) {
-  FoundFiles found = find_dataset(id, location);
-  if (found.complete()) return found;
+FoundFiles find_or_download(DatasetId id, const Location& location, Splits wanted) {
+  FoundFiles found = find_dataset(id, location, wanted);
+  if (found.complete(wanted)) return found;
   const std::string where = concat("dataset ", to_string(id));
   if (!location.allow_download || location.cache_dir.empty()) {
-    throw InputError(where, "the images and labels of its training and test set",
+    throw InputError(where,
+                     concat("the images and labels of its ",
+                            wanted == Splits::both ? "training and test set" : "test set"),
                      concat("no complete set in ", list(found.searched)), install_hint(id));
   }
   const std::string folder = (std::filesystem::path(location.cache_dir) / to_string(id)).string();
@@ -38,8 +40,8 @@ FoundFiles find_or_download(DatasetId id, const Location& location) {
   } catch (const InputError& error) {
     throw InputError(concat(error.what(), "; searched before: ", list(found.searched)));
   }
-  found = find_dataset(id, location);
-  if (!found.complete()) throw InputError(where, concat("its files in ", folder), list(found.searched));
+  found = find_dataset(id, location, wanted);
+  if (!found.complete(wanted)) throw InputError(where, concat("its files in ", folder), list(found.searched));
   return found;
 }
 
@@ -73,7 +75,7 @@ Split read_split(const std::string& images_file, const std::string& labels_file)
 }
 
 Dataset load_dataset(DatasetId id, const Location& location) {
-  const FoundFiles found = find_or_download(id, location);
+  const FoundFiles found = find_or_download(id, location, Splits::both);
   Dataset out;
   out.id = id;
   out.files = found.all();
@@ -84,6 +86,11 @@ Dataset load_dataset(DatasetId id, const Location& location) {
   // The published subset has its own name in every table; its results are not those of KMNIST.
   if (id == DatasetId::kmnist && out.train.size() == kSubsetSize) out.name += "-first7011";
   return out;
+}
+
+TestSet load_test_set(DatasetId id, const Location& location) {
+  const FoundFiles found = find_or_download(id, location, Splits::test);
+  return {read_split(found.test_images, found.test_labels), found.test_images, found.test_labels};
 }
 
 }  // namespace cbnet::data

@@ -32,6 +32,15 @@ struct Dataset {
 /// Local files are parsed without a checksum; downloaded ones are checked.
 Dataset load_dataset(DatasetId id, const Location& location);
 
+struct TestSet {
+  Split split;
+  std::string images_file, labels_file;
+};
+
+/// The test set alone, found, downloaded (with the rest) and checked in the same way: what trained a model
+/// need not be where it is measured.
+TestSet load_test_set(DatasetId id, const Location& location);
+
 /// One split from two files, each IDX, IDX in gzip, or .npz (by content), checked as above.
 Split read_split(const std::string& images_file, const std::string& labels_file);
 

@@ -1,6 +1,7 @@
 #include "data/download.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -26,13 +28,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// More than twice the largest of the files; stops a host that never ends.
-constexpr const char* kMaxDownloadBytes = "67108864";
-
 // curl's exit codes (curl.1, "EXIT CODES").
 constexpr int kHttpError = 22;
 constexpr int kWriteError = 23;
 constexpr int kRangeError = 33;
+constexpr int kTooLong = 63;
 
 bool worth_another_try(int exit_code) {
   switch (exit_code) {
@@ -117,10 +117,18 @@ struct CurlResult {
   }
 };
 
-std::string read_all(int fd) {
+/// Reads to the end, and calls `watch` a few times a second until then.
+template <class Watch>
+std::string read_all(int fd, const Watch& watch) {
+  constexpr int kWatchMs = 100;
   std::string out;
   std::array<char, 1024> chunk{};
   for (;;) {
+    pollfd waiting{fd, POLLIN, 0};
+    if (::poll(&waiting, 1, kWatchMs) == 0) {
+      watch();
+      continue;
+    }
     const ssize_t got = ::read(fd, chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return out;
@@ -166,7 +174,7 @@ CurlResult run_curl(const std::string& url, const Part& part, const DownloadOpti
                                  "--speed-time",
                                  "60",
                                  "--max-filesize",
-                                 kMaxDownloadBytes,
+                                 std::to_string(options.max_bytes),
                                  "--continue-at",
                                  "-",
                                  "--write-out",
@@ -185,7 +193,13 @@ CurlResult run_curl(const std::string& url, const Part& part, const DownloadOpti
     throw InputError("download", concat("the program ", options.curl), std::strerror(error),
                      "install curl, or download the files by hand and use --data-dir");
   }
-  const std::string said = read_all(ends[0]);
+  // curl knows --max-filesize only from what a server announces (before 8.4), which it need not.
+  bool too_long = false;
+  const std::string said = read_all(ends[0], [&] {
+    if (part.size_bytes() <= options.max_bytes || too_long) return;
+    too_long = true;
+    ::kill(pid, SIGKILL);
+  });
   ::close(ends[0]);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
@@ -194,6 +208,10 @@ CurlResult run_curl(const std::string& url, const Part& part, const DownloadOpti
   const std::size_t blank = said.find(' ');
   result.http_code = said.substr(0, blank);
   if (blank != std::string::npos) result.message = said.substr(blank + 1);
+  if (too_long || part.size_bytes() > options.max_bytes) {
+    part.clear();
+    return {kTooLong, "", concat("more than ", options.max_bytes, " bytes")};
+  }
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@ struct DownloadOptions {
   /// How often one host may cut the connection before the next one is tried.
   int attempts = 4;
   std::string curl = "curl";
+  /// More than twice the largest of the datasets' files; stops a host that never ends.
+  std::int64_t max_bytes = 64 << 20;
 };
 
 /// Fetches `target` from the first of `urls` that has it, with the curl program (no shell).

@@ -40,8 +40,14 @@ std::string hex(const unsigned char* bytes, std::size_t count) {
   return text;
 }
 
+// Held against every promise: the largest set here, MNIST's training images, is 47 MB.
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
+// What a gzip header may promise without being counted first.
+constexpr std::uint64_t kBelievedBytes = std::uint64_t{64} << 20;
+
 struct Header {
   Shape shape;
+  std::uint64_t header_bytes = 0;
   std::uint64_t item_bytes = 1;   // of one entry along the first axis
   std::uint64_t total_bytes = 0;  // of all elements
 };
@@ -64,6 +70,7 @@ Header read_header(ContentReader& reader, const std::string& path) {
     throw InputError(path, "IDX elements that are unsigned bytes (08)", type_name(type));
 
   Header header;
+  header.header_bytes = magic.size() * static_cast<std::size_t>(1 + rank);
   for (int axis = 0; axis < rank; ++axis) {
     std::array<unsigned char, 4> size{};
     if (reader.read(size.data(), size.size()) < size.size()) {
@@ -89,17 +96,32 @@ Header read_header(ContentReader& reader, const std::string& path) {
                      concat("a file of ", reader.file_size_bytes(), " bytes, which cannot hold that many"),
                      "the header is wrong or the file is truncated; copy or download it again");
   }
+  if (header.total_bytes > kMostBytes) {
+    throw InputError(path, concat("at most ", kMostBytes, " elements"),
+                     concat("an IDX header that promises ", to_string(header.shape)));
+  }
   return header;
+}
+
+[[noreturn]] void throw_short(const std::string& path, const Header& header, std::uint64_t missing_bytes) {
+  throw InputError(path, concat("the elements that its IDX header promises, ", to_string(header.shape)),
+                   concat("the end of the data ", missing_bytes, " bytes early"),
+                   "copy or download it again");
+}
+
+/// Few compressed bytes can promise much memory. Before that is taken, what is there is counted.
+void check_promise(const std::filesystem::path& path, const ContentReader& reader, const Header& header) {
+  if (!reader.compressed() || header.total_bytes <= kBelievedBytes) return;
+  ContentReader counter(path);
+  const std::uint64_t wanted = header.header_bytes + header.total_bytes;
+  const std::uint64_t got = counter.skip(wanted);
+  if (got < wanted) throw_short(path.string(), header, wanted - got);
 }
 
 void read_exactly(ContentReader& reader, Tensor& target, const std::string& path, const Header& header) {
   const auto wanted = static_cast<std::size_t>(target.numel());
   const std::size_t got = reader.read(target.data<std::uint8_t>(), wanted);
-  if (got < wanted) {
-    throw InputError(path, concat("the elements that its IDX header promises, ", to_string(header.shape)),
-                     concat("the end of the data ", wanted - got, " bytes early"),
-                     "copy or download it again");
-  }
+  if (got < wanted) throw_short(path, header, wanted - got);
 }
 
 }  // namespace
@@ -107,6 +129,7 @@ void read_exactly(ContentReader& reader, Tensor& target, const std::string& path
 Tensor read_idx(const std::filesystem::path& path) {
   ContentReader reader(path);
   const Header header = read_header(reader, path.string());
+  check_promise(path, reader, header);
   Tensor out = Tensor::empty(header.shape, DType::u8);
   read_exactly(reader, out, path.string(), header);
   // Also makes the reader check the gzip trailer (its CRC and length).
@@ -125,6 +148,7 @@ Tensor read_idx_item(const std::filesystem::path& path, std::int64_t index) {
     throw InputError(path.string(), concat("an item from 0 to ", header.shape[0] - 1),
                      concat("item ", index));
   }
+  check_promise(path, reader, header);
   Shape shape(header.shape.begin() + 1, header.shape.end());
   if (shape.empty()) shape = {1};
   // A file that ends within the skipped items ends before the wanted one as well.

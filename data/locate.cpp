@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -57,22 +58,21 @@ std::string present(const fs::path& folder, const std::string& name) {
   return "";
 }
 
-/// True when both files are known afterwards; what is missing is appended to `missing`.
-bool find_pair(const fs::path& folder, const std::vector<Pair>& names, std::string& images,
+/// Fills in both files or none, and then appends what is missing to `missing`.
+void find_pair(const fs::path& folder, const std::vector<Pair>& names, std::string& images,
                std::string& labels, std::string& missing) {
-  if (!images.empty()) return true;  // named by the user
+  if (!images.empty()) return;  // named by the user
   for (const Pair& pair : names) {
     const std::string found_images = present(folder, pair.images);
     const std::string found_labels = present(folder, pair.labels);
     if (found_images.empty() || found_labels.empty()) continue;
     images = found_images;
     labels = found_labels;
-    return true;
+    return;
   }
   for (const char* name : {names[0].images, names[0].labels}) {
     if (present(folder, name).empty()) missing += concat(missing.empty() ? "" : ", ", name);
   }
-  return false;
 }
 
 /// The folder as it may stand for this dataset: those named after it, then itself.
@@ -111,11 +111,12 @@ void check_named_pair(const std::string& images, const std::string& labels, cons
 
 }  // namespace
 
-bool FoundFiles::complete() const {
-  return !train_images.empty() && !train_labels.empty() && !test_images.empty() && !test_labels.empty();
+bool FoundFiles::complete(Splits wanted) const {
+  const bool train = !train_images.empty() && !train_labels.empty();
+  return (train || wanted == Splits::test) && !test_images.empty() && !test_labels.empty();
 }
 
-FoundFiles find_dataset(DatasetId id, const Location& location) {
+FoundFiles find_dataset(DatasetId id, const Location& location, Splits wanted) {
   check_named_pair(location.train_images, location.train_labels, "train");
   check_named_pair(location.test_images, location.test_labels, "test");
   if (!location.data_dir.empty() && !is_folder(location.data_dir)) {
@@ -127,9 +128,9 @@ FoundFiles find_dataset(DatasetId id, const Location& location) {
   named.train_labels = location.train_labels;
   named.test_images = location.test_images;
   named.test_labels = location.test_labels;
-  if (named.complete()) return named;
+  if (named.complete(wanted)) return named;
 
-  FoundFiles best = named;
+  std::optional<FoundFiles> partial;
   std::vector<std::string> searched;
   for (const Place& place : places(location)) {
     if (!is_folder(place.folder)) {
@@ -141,20 +142,22 @@ FoundFiles find_dataset(DatasetId id, const Location& location) {
       if (!is_folder(folder)) continue;
       FoundFiles found = named;
       std::string missing;
-      const bool train = find_pair(folder, train_names(id), found.train_images, found.train_labels, missing);
-      const bool test = find_pair(folder, test_names(id), found.test_images, found.test_labels, missing);
-      if (train && test) {
+      if (wanted == Splits::both)
+        find_pair(folder, train_names(id), found.train_images, found.train_labels, missing);
+      find_pair(folder, test_names(id), found.test_images, found.test_labels, missing);
+      if (found.complete(wanted)) {
         found.searched = std::move(searched);
         return found;
       }
       reason = concat(" (no ", missing, ")");
-      if (train || test) best = found;
+      if (!partial && (!found.train_images.empty() || !found.test_images.empty())) partial = found;
       if (folder != fs::path(place.folder)) searched.push_back(concat(place.label, folder.string(), reason));
     }
     searched.push_back(concat(place.label, place.folder, reason));
   }
-  best.searched = std::move(searched);
-  return best;
+  FoundFiles out = partial.value_or(named);
+  out.searched = std::move(searched);
+  return out;
 }
 
 }  // namespace cbnet::data

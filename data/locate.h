@@ -24,22 +24,25 @@ struct Location {
   std::vector<std::string> base_urls;
 };
 
+/// Training goes with the test set; measuring needs the test set alone.
+enum class Splits { both, test };
+
 /// The four files, "" where missing, and one line for each place that was searched in vain.
 struct FoundFiles {
   std::string train_images, train_labels, test_images, test_labels;
   std::vector<std::string> searched;
 
-  bool complete() const;
+  bool complete(Splits wanted = Splits::both) const;
   /// Train images, train labels, test images, test labels.
   std::vector<std::string> all() const { return {train_images, train_labels, test_images, test_labels}; }
 };
 
 /// Looks at names only and downloads nothing. Known names: those of MNIST, with or without .gz; KMNIST's
 /// .npz; and train-first7011-*, the pair that holds the first 7,011 images of KMNIST's training set, taken
-/// only where the whole set is missing. A folder counts when it has every file that is wanted; one
+/// only where the whole set is missing. The first folder that has every file of the wanted splits counts; one
 /// named after another dataset is passed over.
 /// Throws std::invalid_argument when only one file of a split is named, InputError when a named file or
 /// data_dir does not exist.
-FoundFiles find_dataset(DatasetId id, const Location& location);
+FoundFiles find_dataset(DatasetId id, const Location& location, Splits wanted = Splits::both);
 
 }  // namespace cbnet::data

@@ -144,6 +144,20 @@ TEST_CASE("download: a part that is whole is only renamed") {
   CHECK_FALSE(scene.exists(".part"));
 }
 
+TEST_CASE("download: a host that sends more than any dataset has is cut off, announced or not") {
+  for (const bool announces : {true, false}) {
+    const Scene scene;
+    HttpServer::Behaviour behaviour;
+    behaviour.announces = announces;
+    HttpServer server({{"file.gz", content()}}, behaviour);
+    DownloadOptions options;
+    options.max_bytes = 200000;
+    CHECK_INPUT_ERROR(download({server.url() + "file.gz"}, scene.target, scene.md5, options), "found");
+    CHECK_FALSE(scene.exists());
+    CHECK_FALSE(scene.exists(".part"));
+  }
+}
+
 TEST_CASE("download: wrong bytes are named, thrown away, and the next host is asked") {
   const Scene scene;
   HttpServer wrong({{"file.gz", "wrong bytes"}}, {});

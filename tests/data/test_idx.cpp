@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
+
 #include <string>
 
 #include "tests/data/files.h"
@@ -69,6 +71,23 @@ TEST_CASE("idx: a header that promises 4 billion images takes no memory") {
   CHECK_INPUT_ERROR(read_idx(folder / "bomb"), "found more bytes");
   if (has_memory_limit())
     CHECK(outcome_within(16 * kMiB, [&] { read_idx(folder / "bomb"); }) == "InputError");
+}
+
+TEST_CASE("idx: a compressed file is counted before a great promise becomes memory") {
+  const TempFolder folder;
+  // 150 kB that hold 150 MB of zeros, under a header that promises 156.8 MB: possible by the size of the
+  // file.
+  put(folder / "short", gzip(idx_header({200000, 28, 28}) + std::string(150'000'000, '\0')));
+  CHECK_INPUT_ERROR(read_idx(folder / "short"), "found the end of the data 6800000 bytes early");
+  CHECK_INPUT_ERROR(read_idx_item(folder / "short", 0), "found the end of the data 6800000 bytes early");
+  if (has_memory_limit()) {
+    CHECK(outcome_within(16 * kMiB, [&] { read_idx(folder / "short"); }) == "InputError");
+    CHECK(outcome_within(16 * kMiB, [&] { read_idx_item(folder / "short", 0); }) == "InputError");
+  }
+  // A plain file of 2 GB takes no space on the disk when it is all holes.
+  put(folder / "sparse", idx_header({2'000'000'000}));
+  std::filesystem::resize_file(folder / "sparse", 2'000'000'008);
+  CHECK_INPUT_ERROR(read_idx(folder / "sparse"), "expected at most 1073741824 elements");
 }
 
 TEST_CASE("idx: the memory limit of these tests bites") {

@@ -124,6 +124,27 @@ TEST_CASE("locate: what is missing is said, and what was found is kept") {
   CHECK_HAS(all_searched(found), "--data-dir " + (folder / "set") + " (no train-labels-idx1-ubyte)");
 }
 
+TEST_CASE("locate: where only the test set is wanted, the first place that has it counts") {
+  const TempFolder folder;
+  put_dataset(folder / "whole");
+  put_dataset(folder / "half");
+  std::filesystem::remove(folder / "half/train-labels-idx1-ubyte.gz");
+  put_dataset(folder / "train");
+  std::filesystem::remove(folder / "train/t10k-images-idx3-ubyte");
+  Location location = nowhere();
+  location.data_dir = folder / "train";
+  location.cache_dir = folder / "half";
+  location.system_dirs = {folder / "whole"};
+  const FoundFiles test = find_dataset(DatasetId::mnist, location, Splits::test);
+  CHECK(test.complete(Splits::test));
+  CHECK(test.test_images == folder / "half/t10k-images-idx3-ubyte");
+  CHECK(test.train_images.empty());
+  CHECK(find_dataset(DatasetId::mnist, location).test_images == folder / "whole/t10k-images-idx3-ubyte");
+  location.system_dirs.clear();
+  location.cache_dir.clear();
+  CHECK_FALSE(find_dataset(DatasetId::mnist, location, Splits::test).complete(Splits::test));
+}
+
 TEST_CASE("locate: KMNIST's subset is taken as a pair, and only without the whole training set") {
   const TempFolder folder;
   put_dataset(folder / "kmnist");

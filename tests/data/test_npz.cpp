@@ -120,6 +120,15 @@ TEST_CASE("npz: empty promises take no memory") {
   }
 }
 
+TEST_CASE("npz: a deflated member is counted before a great promise becomes memory") {
+  const TempFolder folder;
+  put_zip(folder / "short.npz", "arr_0.npy", npy("|u1", "(80000000,)", std::string(70'000'000, '\0')));
+  patch_directory(folder / "short.npz", 24, 80000128U);
+  CHECK_THROWS_AS(read_npz(folder / "short.npz"), cbnet::InputError);
+  if (has_memory_limit())
+    CHECK(outcome_within(16 * kMiB, [&] { read_npz(folder / "short.npz"); }) == "InputError");
+}
+
 TEST_CASE("npz: every type and both formats, stored and deflated") {
   const TempFolder folder;
   const std::string file = folder / "file.npz";

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -19,7 +20,7 @@ namespace {
 /// Little enough that an empty promise taken at its word would end as "out of memory".
 ProgramOptions limited() {
   ProgramOptions options;
-  if (has_memory_limit()) options.address_space_bytes = 2048 * kMiB;
+  if (has_memory_limit()) options.address_space_bytes = 512 * kMiB;
   return options;
 }
 
@@ -30,6 +31,12 @@ ProgramResult train_from(const TempFolder& folder, const std::string& images, co
   std::vector<std::string> arguments{"--train-images", images, "--train-labels", labels, "--quiet", "--json"};
   arguments.push_back(folder / "report.json");
   return cbnet_run(train_arguments(folder / "run", arguments), limited());
+}
+
+std::string nan_pixels() {
+  std::vector<float> pixels(784, 1.0F);
+  pixels[100] = std::nanf("");
+  return {reinterpret_cast<const char*>(pixels.data()), pixels.size() * sizeof(float)};
 }
 
 void check_nothing_written(const TempFolder& folder) {
@@ -77,6 +84,13 @@ TEST_CASE("training data that is not what it should be is refused, each with its
   check_refused(train_from(folder, folder / "huge", labels), "(4294967295,28,28)");
   put(folder / "huge.gz", gzip(idx_header({0xffffffffU, 0xffffffffU, 0xffffffffU}) + std::string(784, '\0')));
   check_refused(train_from(folder, folder / "huge.gz", labels), "cannot hold that many");
+
+  // By its size this file could hold what it promises; only reading it shows that it does not.
+  put(folder / "early.gz", gzip(idx_header({200'000, 28, 28}) + std::string(150'000'000, '\0')));
+  check_refused(train_from(folder, folder / "early.gz", labels), "bytes early");
+
+  put_zip(folder / "nan.npz", "arr_0.npy", npy("<f4", "(1, 28, 28)", nan_pixels()));
+  check_refused(train_from(folder, folder / "nan.npz", labels), "expected values from 0 to 255; found nan");
 
   std::string wrong = idx_labels(200);
   wrong[8 + 57] = 10;

@@ -24,6 +24,7 @@ class HttpServer {
  public:
   struct Behaviour {
     bool ranges = true;         ///< answer 206 to "Range: bytes=N-"; otherwise always the whole with 200
+    bool announces = true;      ///< sends Content-Length; without it the body ends with the connection
     bool not_found = false;     ///< 404 for everything
     int cuts = 0;               ///< close the connection of this many requests early…
     std::size_t cut_after = 0;  ///< …after so many bytes of the body
@@ -132,7 +133,8 @@ class HttpServer {
       }
     }
     std::string body = whole.substr(first);
-    const std::string length = "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    const std::string length =
+        behaviour_.announces ? "Content-Length: " + std::to_string(body.size()) + "\r\n" : "";
     if (behaviour_.cuts > 0) {
       --behaviour_.cuts;
       body.resize(std::min(body.size(), behaviour_.cut_after));
