@@ -2,39 +2,39 @@
 
 #include <algorithm>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
-#include "bench/options.h"
 #include "bench/runs.h"
 #include "bench/statistics.h"
-#include "bench/text_table.h"
 #include "cbnet/evaluate.h"
+#include "cbnet/version.h"
+#include "console/options.h"
+#include "console/output.h"
 #include "data/dataset.h"
 #include "tensor/error.h"
-#include "tensor/io.h"
 
 namespace cbnet::bench {
 namespace {
 
-using Json = nlohmann::ordered_json;
+constexpr Manual kManual{
+    "cbnet_bench", "accuracy", "--run RUN [--run RUN2 …] [options]",
+    "Test accuracy of the models of several runs: mean and range over the runs of a dataset.\n",
+    R"(Examples:
+  cbnet_bench accuracy --run runs/fmnist-1 --run runs/fmnist-2 --run runs/fmnist-3
+  cbnet_bench accuracy --run runs/fmnist --json accuracy.json
+)"};
 
-constexpr const char* kExamples =
-    "  cbnet_bench accuracy --run runs/fmnist-1 --run runs/fmnist-2 --run runs/fmnist-3\n";
-
-std::vector<Judged> judge_runs(const std::vector<std::string>& runs, const CommonOptions& common) {
-  data::Location location;
-  location.data_dir = common.data_dir;
-  location.progress = !common.quiet;
+std::vector<Judged> judge_runs(const CommandLine& line) {
   std::map<std::string, data::Split> datasets;
   std::vector<Judged> out;
-  for (const std::string& run : runs) {
+  for (const std::string& run : line.list("run")) {
     for (const auto& predictor : load_models(run)) {
       if (predictor->name() == "autoencoder") continue;  // it does not classify
       const std::string name = predictor->dataset();
-      if (datasets.count(name) == 0) datasets[name] = data::load_test_set(dataset_id(name), location).split;
+      if (datasets.count(name) == 0)
+        datasets[name] = data::load_test_set(dataset_id(name), line.location()).split;
       const data::Split& test = datasets[name];
       const Evaluation result = evaluate(*predictor, test.images, test.labels);
-      if (!common.quiet)
+      if (!line.quiet())
         std::cerr << run << ": " << predictor->name() << " " << fixed(100 * result.accuracy, 2) << " %\n";
       out.push_back({name, predictor->name(), result.accuracy, result.exit_rates.front()});
     }
@@ -75,30 +75,21 @@ std::string accuracy_markdown(const std::vector<Judged>& judged) {
 }
 
 int run_accuracy(const std::vector<std::string>& words) {
-  cxxopts::Options options(
-      "cbnet_bench accuracy",
-      "Test accuracy of the models of several runs: mean and range over the runs of a dataset.\n");
-  options.add_options()("run", "A run folder made by `cbnet train`; repeat it",
-                        cxxopts::value<std::vector<std::string>>(), "RUN");
-  add_common(options);
-  const auto parsed = parse(options, words, kExamples);
-  if (!parsed) return 0;
-  if (parsed->count("run") == 0)
-    throw UsageError("accuracy needs --run; hint: repeat it, once for each seed");
-  const CommonOptions common = apply_common(*parsed);
-  const std::vector<Judged> judged = judge_runs((*parsed)["run"].as<std::vector<std::string>>(), common);
+  CommandLine line(kManual);
+  line.add_list("Models", "run", "RUN", "a run folder made by `cbnet train`; repeat it, once for each seed");
+  if (!line.parse(words, false)) return 0;
+  if (!line.has("run")) line.fail("--run is required; repeat it, once for each seed");
+  const std::vector<Judged> judged = judge_runs(line);
   std::cout << accuracy_markdown(judged);
-  if (!common.json.empty()) {
-    Json rows = Json::array();
-    for (const Judged& one : judged) {
-      rows.push_back({{"dataset", one.dataset},
-                      {"model", one.model},
-                      {"accuracy", one.accuracy},
-                      {"early_rate", one.early_rate}});
-    }
-    write_file_atomic(common.json,
-                      Json{{"schema", "cbnet-accuracy/1"}, {"rows", std::move(rows)}}.dump(2) + "\n");
+  Json rows = Json::array();
+  for (const Judged& one : judged) {
+    rows.push_back({{"dataset", one.dataset},
+                    {"model", one.model},
+                    {"accuracy", one.accuracy},
+                    {"early_rate", one.early_rate}});
   }
+  write_report(line.json_file(),
+               {{"schema", "cbnet-accuracy/1"}, {"version", kVersion}, {"rows", std::move(rows)}});
   return 0;
 }
 

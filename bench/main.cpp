@@ -1,15 +1,13 @@
-#include <exception>
 #include <iostream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "bench/accuracy.h"
-#include "bench/options.h"
 #include "bench/recipes.h"
 #include "bench/table2.h"
 #include "cbnet/version.h"
-#include "tensor/error.h"
+#include "console/options.h"
+#include "console/run_main.h"
 
 namespace {
 
@@ -41,32 +39,12 @@ int run(const std::vector<std::string>& words) {
   if (command == "table2") return cbnet::bench::run_table2(rest);
   if (command == "accuracy") return cbnet::bench::run_accuracy(rest);
   if (command == "recipes") return cbnet::bench::run_recipes(rest);
-  throw cbnet::bench::UsageError("unknown command '" + command + "'; hint: see `cbnet_bench --help`");
-}
-
-/// One line: what a file or the user put into a message must not look like several.
-int fail(const std::exception& error, int code) {
-  std::string line = error.what();
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
-  }
-  std::cerr << "cbnet_bench: " << line << "\n";
-  return code;
+  throw cbnet::UsageError("unknown command '" + command + "'; hint: see `cbnet_bench --help`");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    const int code = run({argv + (argc > 0 ? 1 : 0), argv + argc});
-    // A table that met a full disk or a closed pipe is not a success.
-    if (!std::cout.flush()) throw std::runtime_error("cannot write to the standard output");
-    return code;
-  } catch (const std::invalid_argument& error) {
-    return fail(error, 2);
-  } catch (const cbnet::InputError& error) {
-    return fail(error, 2);
-  } catch (const std::exception& error) {
-    return fail(error, 1);
-  }
+  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  return cbnet::run_main("cbnet_bench", [&] { return run(words); });
 }

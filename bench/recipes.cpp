@@ -1,5 +1,7 @@
 #include "bench/recipes.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -7,65 +9,59 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "bench/options.h"
-#include "bench/text_table.h"
 #include "cbnet/pipeline.h"
 #include "cbnet/version.h"
+#include "console/options.h"
+#include "console/output.h"
+#include "console/progress.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
 
 namespace cbnet::bench {
 namespace {
 
-using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-constexpr const char* kExamples =
-    "  cbnet_bench recipes --dataset fmnist\n"
-    "  cbnet_bench recipes --dataset mnist --out runs/recipes-mnist --seed 3 --json recipes.json\n";
+constexpr Manual kManual{
+    "cbnet_bench", "recipes", "--dataset D [options]",
+    "Trains BranchyNet once and the converting autoencoder in several ways, and prints CBNet's accuracy on\n"
+    "the validation split. Interrupted, it continues where it was.\n",
+    R"(Examples:
+  cbnet_bench recipes --dataset fmnist
+  cbnet_bench recipes --dataset mnist --out runs/recipes-mnist --seed 3 --json recipes.json
+)"};
 
 struct Settings {
-  CommonOptions common;
   data::DatasetId dataset = data::DatasetId::mnist;
   std::string out;
   std::uint64_t seed = 1;
   Recipe base;
 };
 
-std::optional<Settings> read_settings(const std::vector<std::string>& words) {
-  cxxopts::Options options(
-      "cbnet_bench recipes",
-      "Trains BranchyNet once and the converting autoencoder in several ways, and prints CBNet's "
-      "accuracy on the validation split. Interrupted, it continues where it was.\n");
-  options.add_options()("dataset", "mnist, fmnist or kmnist", cxxopts::value<std::string>(), "NAME");
-  options.add_options()("out", "Folder for the models; runs/recipes-<dataset> if not given",
-                        cxxopts::value<std::string>(), "DIR");
-  options.add_options()("seed", "Seed of every training", cxxopts::value<std::string>()->default_value("1"),
-                        "N");
-  options.add_options()("config", "Changes to the default recipe, as JSON, like that of `cbnet train`",
-                        cxxopts::value<std::string>(), "FILE");
-  options.add_options()("epochs", "Epochs of every network instead of the recipe's",
-                        cxxopts::value<std::string>(), "N");
-  add_common(options);
-  const auto parsed = parse(options, words, kExamples);
-  if (!parsed) return std::nullopt;
-  if (parsed->count("dataset") == 0) throw UsageError("recipes needs --dataset");
+void declare(CommandLine& line) {
+  line.add_dataset_options("mnist, fmnist or kmnist");
+  line.add("Training", "out", "DIR", "folder for the models (default: runs/recipes-<dataset>)");
+  line.add("Training", "seed", "N", "of every training (default: 1)");
+  line.add("Training", "config", "FILE",
+           "changes to the default recipe, as JSON, like that of `cbnet train`");
+  line.add("Training", "epochs", "N", "of every network, instead of the recipe's");
+}
+
+Settings read_settings(const CommandLine& line) {
   Settings out;
-  out.dataset = data::parse_dataset_id((*parsed)["dataset"].as<std::string>());
-  out.out = parsed->count("out") > 0 ? (*parsed)["out"].as<std::string>()
-                                     : concat("runs/recipes-", data::to_string(out.dataset));
-  out.seed = static_cast<std::uint64_t>(whole_number(*parsed, "seed", 0));
-  out.base = default_recipe(data::to_string(out.dataset));
-  if (parsed->count("config") > 0) {
-    const auto file = (*parsed)["config"].as<std::string>();
+  out.dataset = line.dataset();
+  const std::string name = data::to_string(out.dataset);
+  out.out = line.has("out") ? line.text("out") : concat("runs/recipes-", name);
+  if (line.has("seed")) out.seed = line.unsigned_integer("seed");
+  out.base = default_recipe(name);
+  if (line.has("config")) {
+    const std::string file = line.text("config");
     out.base = recipe_from_json(read_file(file, std::size_t{1} << 20), out.base, file);
   }
-  if (parsed->count("epochs") > 0) {
-    const std::int64_t epochs = whole_number(*parsed, "epochs", 1);
-    out.base.branchynet.epochs = out.base.autoencoder.epochs = epochs;
+  if (line.has("epochs")) {
+    out.base.branchynet.epochs = out.base.autoencoder.epochs = line.integer("epochs", 1);
     check(out.base);
   }
-  out.common = apply_common(*parsed);
   return out;
 }
 
@@ -83,7 +79,8 @@ double recorded(const RunFolder& folder, const char* pointer) {
 /// The trainings of one search, each in a folder of its own.
 class Search {
  public:
-  Search(const Settings& settings, const data::Dataset& dataset) : settings_(settings), dataset_(dataset) {}
+  Search(const Settings& settings, const data::Dataset& dataset, ProgressBar& bar)
+      : settings_(settings), dataset_(dataset), bar_(bar) {}
 
   RecipeSearch run() {
     RecipeSearch out;
@@ -128,20 +125,15 @@ class Search {
     out.model = model;
     out.resume = true;
     out.say = [this](const std::string& line) { say(line); };
-    out.progress = [this](const Progress& p) {
-      if (p.images < p.images_per_epoch) return;
-      say(concat(p.stage, ": epoch ", p.epoch, " of ", p.epochs, ", loss ", p.loss, ", ",
-                 static_cast<std::int64_t>(p.seconds_left), " s left"));
-    };
+    out.progress = [this](const Progress& progress) { bar_.update(progress); };
     return out;
   }
 
-  void say(const std::string& line) const {
-    if (!settings_.common.quiet) std::cerr << line << "\n";
-  }
+  void say(const std::string& line) const { bar_.say(line); }
 
   const Settings& settings_;
   const data::Dataset& dataset_;
+  ProgressBar& bar_;
 };
 
 std::string augmentation_text(const data::Augmentation& augmentation) {
@@ -215,7 +207,7 @@ std::string markdown(const RecipeSearch& search) {
   return out;
 }
 
-std::string recipes_json(const RecipeSearch& search) {
+Json recipes_json(const RecipeSearch& search) {
   const std::size_t best = best_of(search.variants);
   Json rows = Json::array();
   for (std::size_t i = 0; i < search.variants.size(); ++i) {
@@ -231,28 +223,28 @@ std::string recipes_json(const RecipeSearch& search) {
                     {"seconds", v.seconds},
                     {"best", i == best}});
   }
-  const Json out{
-      {"schema", "cbnet-recipes/1"},
-      {"version", kVersion},
-      {"dataset", search.dataset},
-      {"seed", search.seed},
-      {"validation_images", search.validation_images},
-      {"branchynet",
-       {{"validation_accuracy", search.branchynet_accuracy}, {"early_accuracy", search.early_accuracy}}},
-      {"rows", std::move(rows)}};
-  return out.dump(2) + "\n";
+  return {{"schema", "cbnet-recipes/1"},
+          {"version", kVersion},
+          {"dataset", search.dataset},
+          {"seed", search.seed},
+          {"validation_images", search.validation_images},
+          {"branchynet",
+           {{"validation_accuracy", search.branchynet_accuracy}, {"early_accuracy", search.early_accuracy}}},
+          {"rows", std::move(rows)}};
 }
 
 int run_recipes(const std::vector<std::string>& words) {
-  const std::optional<Settings> settings = read_settings(words);
-  if (!settings) return 0;
-  data::Location location;
-  location.data_dir = settings->common.data_dir;
-  location.progress = !settings->common.quiet;
-  const data::Dataset dataset = data::load_dataset(settings->dataset, location);
-  const RecipeSearch search = Search(*settings, dataset).run();
+  CommandLine line(kManual);
+  declare(line);
+  if (!line.parse(words, false)) return 0;
+  const Settings settings = read_settings(line);
+  const data::Dataset dataset = data::load_dataset(settings.dataset, line.location());
+  const RecipeSearch search = [&] {
+    ProgressBar bar(std::cerr, std::cerr, ::isatty(STDERR_FILENO) != 0, line.quiet());
+    return Search(settings, dataset, bar).run();
+  }();
   std::cout << markdown(search);
-  if (!settings->common.json.empty()) write_file_atomic(settings->common.json, recipes_json(search));
+  write_report(line.json_file(), recipes_json(search));
   return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cbnet/recipe.h"
+#include "console/output.h"
 #include "data/dataset_id.h"
 
 // How the default recipe was chosen: CBNet trained in several ways from one BranchyNet, judged on the
@@ -40,7 +41,7 @@ struct RecipeSearch {
 /// A table in Markdown, the best variant in bold, and the lines that say what it is.
 std::string markdown(const RecipeSearch& search);
 /// "cbnet-recipes/1": docs/bench-json.md.
-std::string recipes_json(const RecipeSearch& search);
+Json recipes_json(const RecipeSearch& search);
 
 /// `cbnet_bench recipes`, with the words after the command. The exit code; errors are thrown.
 int run_recipes(const std::vector<std::string>& words);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "bench/commit.h"
 #include "bench/statistics.h"
 #include "tensor/blas.h"
 #include "tensor/error.h"
@@ -111,12 +112,6 @@ std::optional<double> energy_savings(const Report& report, const Row& row) {
   return 1.0 - *row.energy.j_per_image / *lenet->energy.j_per_image;
 }
 
-std::string build_commit() {
-#ifdef CBNET_COMMIT
-  return CBNET_COMMIT;
-#else
-  return "";
-#endif
-}
+std::string build_commit() { return CBNET_COMMIT; }
 
 }  // namespace cbnet::bench

@@ -1,14 +1,10 @@
 #include "bench/report_json.h"
 
-#include <nlohmann/json.hpp>
-
 #include "bench/paper.h"
 #include "cbnet/version.h"
 
 namespace cbnet::bench {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 template <class T>
 Json or_null(const std::optional<T>& value) {
@@ -113,21 +109,20 @@ Json row_json(const Report& report, const Row& row) {
 
 }  // namespace
 
-std::string report_json(const Report& report) {
+Json report_json(const Report& report) {
   Json rows = Json::array();
   for (const Row& row : report.rows) rows.push_back(row_json(report, row));
-  const Json out{{"schema", "cbnet-bench/1"},
-                 {"version", kVersion},
-                 {"commit", text_or_null(build_commit())},
-                 {"host", host_json(report.host)},
-                 {"method",
-                  {{"rounds", report.rounds},
-                   {"min_block_s", report.min_block_s},
-                   {"order_seed", report.order_seed},
-                   {"timer_cost_ns", report.timer_cost_ns},
-                   {"energy", report.meter}}},
-                 {"rows", std::move(rows)}};
-  return out.dump(2) + "\n";
+  return {{"schema", "cbnet-bench/1"},
+          {"version", kVersion},
+          {"commit", text_or_null(build_commit())},
+          {"host", host_json(report.host)},
+          {"method",
+           {{"rounds", report.rounds},
+            {"min_block_s", report.min_block_s},
+            {"order_seed", report.order_seed},
+            {"timer_cost_ns", report.timer_cost_ns},
+            {"energy", report.meter}}},
+          {"rows", std::move(rows)}};
 }
 
 }  // namespace cbnet::bench

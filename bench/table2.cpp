@@ -1,19 +1,24 @@
 #include "bench/table2.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <iostream>
 #include <numeric>
+#include <optional>
 
 #include "bench/agreement.h"
-#include "bench/options.h"
 #include "bench/report_json.h"
 #include "bench/runs.h"
 #include "bench/table2_text.h"
 #include "cbnet/evaluate.h"
 #include "cbnet/run_folder.h"
-#include "tensor/io.h"
+#include "console/options.h"
+#include "console/output.h"
+#include "console/progress.h"
 #include "tensor/parallel.h"
 
 namespace cbnet::bench {
@@ -21,54 +26,45 @@ namespace {
 
 constexpr std::uint64_t kOrderSeed = 2024;
 
-constexpr const char* kExamples =
-    "  cbnet_bench table2 --run runs/fmnist\n"
-    "  cbnet_bench table2 --run runs/mnist --run runs/fmnist --threads 1 --json table2.json\n"
-    "  cbnet_bench table2 --run runs/fmnist --power-model pi4 --power-constants p_idle_w=2.5,p_peak_w=6.8\n";
+constexpr Manual kManual{
+    "cbnet_bench", "table2", "--run RUN [--run RUN2 …] [options]",
+    "Times the models of each run in turns, pixels in to label out, and prints latency, energy and\n"
+    "accuracy beside the paper's Table II.\n",
+    R"(Examples:
+  cbnet_bench table2 --run runs/fmnist
+  cbnet_bench table2 --run runs/mnist --run runs/fmnist --threads 1 --json table2.json
+  cbnet_bench table2 --run runs/fmnist --power-model pi4 --power-constants p_idle_w=2.5,p_peak_w=6.8
+)"};
 
 struct Settings {
-  CommonOptions common;
   std::vector<std::string> runs;
   std::int64_t batch = 1;
   std::int64_t repeats = 3;
-  std::string power_model, power_constants;
+  std::string power_model = "auto", power_constants;
 };
 
-std::optional<Settings> read_settings(const std::vector<std::string>& words) {
-  cxxopts::Options options(
-      "cbnet_bench table2",
-      "Times the models of each run in turns, pixels in to label out, and prints latency, energy "
-      "and accuracy beside the paper's Table II.\n");
-  options.add_options()("run", "A run folder made by `cbnet train`; may be repeated",
-                        cxxopts::value<std::vector<std::string>>(), "RUN");
-  options.add_options()("batch", "Images a call", cxxopts::value<std::string>()->default_value("1"), "N");
-  options.add_options()("repeats", "Blocks of each model, at least 3",
-                        cxxopts::value<std::string>()->default_value("3"), "N");
-  options.add_options()("power-model",
-                        "auto, pi4, gci or none: what turns time and CPU utilisation into joules",
-                        cxxopts::value<std::string>()->default_value("auto"), "NAME");
-  options.add_options()("power-constants", "Constants of that model: n, N, p_idle_w, p_peak_w, beta",
-                        cxxopts::value<std::string>()->default_value(""), "NAME=VALUE,…");
-  add_common(options);
-  const auto parsed = parse(options, words, kExamples);
-  if (!parsed) return std::nullopt;
-  if (parsed->count("run") == 0) {
-    throw UsageError(
-        "table2 needs --run; hint: `cbnet train --dataset fmnist --out runs/fmnist` makes a run");
-  }
+void declare(CommandLine& line) {
+  line.add_list("Measurement", "run", "RUN", "a run folder made by `cbnet train`; may be repeated");
+  line.add("Measurement", "batch", "N", "images a call (default: 1)");
+  line.add("Measurement", "repeats", "N", "blocks of each model, at least 3 (default: 3)");
+  line.add("Energy", "power-model", "NAME",
+           "auto (default), pi4, gci or none: what turns time and CPU utilisation into joules");
+  line.add("Energy", "power-constants", "NAME=VALUE,…", "of that model: n, N, p_idle_w, p_peak_w, beta");
+}
+
+Settings read_settings(const CommandLine& line) {
+  if (!line.has("run"))
+    line.fail("--run is required; `cbnet train --dataset fmnist --out runs/fmnist` makes a run");
   Settings out;
-  out.runs = (*parsed)["run"].as<std::vector<std::string>>();
-  for (std::size_t i = 0; i < out.runs.size(); ++i) {
-    if (std::find(out.runs.begin(), out.runs.begin() + static_cast<std::ptrdiff_t>(i), out.runs[i]) !=
-        out.runs.begin() + static_cast<std::ptrdiff_t>(i)) {
-      throw UsageError(concat("--run ", out.runs[i], " stands there twice"));
-    }
+  out.runs = line.list("run");
+  for (auto run = out.runs.begin(); run != out.runs.end(); ++run) {
+    if (std::find(out.runs.begin(), run, *run) != run)
+      line.fail(concat("--run ", *run, " stands there twice"));
   }
-  out.batch = whole_number(*parsed, "batch", 1);
-  out.repeats = whole_number(*parsed, "repeats", 3);
-  out.power_model = (*parsed)["power-model"].as<std::string>();
-  out.power_constants = (*parsed)["power-constants"].as<std::string>();
-  out.common = apply_common(*parsed);
+  if (line.has("batch")) out.batch = line.integer("batch", 1);
+  if (line.has("repeats")) out.repeats = line.integer("repeats", 3);
+  if (line.has("power-model")) out.power_model = line.text("power-model");
+  out.power_constants = line.text("power-constants");
   return out;
 }
 
@@ -95,18 +91,35 @@ Row judge(Predictor& predictor, const TestSet& test, const std::vector<Tensor>& 
   return row;
 }
 
-Report measure_runs(const Settings& settings, const std::function<void(const std::string&)>& say) {
+/// A bar over the blocks of one run, all of about the same length.
+class BlockProgress {
+ public:
+  BlockProgress(ProgressBar& bar, std::size_t subjects, std::int64_t rounds)
+      : bar_(bar), blocks_(static_cast<std::int64_t>(subjects) * rounds) {}
+
+  void before(const std::string& subject, std::int64_t round) {
+    const double share = static_cast<double>(done_) / static_cast<double>(blocks_);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    const double left_s = done_ > 0 ? seconds / share - seconds : 1.2 * static_cast<double>(blocks_);
+    bar_.update(concat("timing ", subject, ", block ", round + 1), share,
+                concat("  ", duration_text(left_s), " left"), true);
+    ++done_;
+  }
+
+ private:
+  ProgressBar& bar_;
+  std::int64_t blocks_;
+  std::int64_t done_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+Report measure_runs(const Settings& settings, const data::Location& location, ProgressBar& bar) {
+  const auto say = [&](const std::string& text) { bar.say(text); };
   const HostRecord host = record_host();
   const std::unique_ptr<energy::Meter> meter = energy::make_model_meter(
       energy::choose_model(host.host, settings.power_model, settings.power_constants), host.host);
   ProtocolOptions protocol;
   protocol.rounds = settings.repeats;
-  protocol.progress = [&](const std::string& model, std::int64_t round) {
-    say(concat("timing ", model, ", block ", round + 1, " of ", settings.repeats));
-  };
-  data::Location location;
-  location.data_dir = settings.common.data_dir;
-  location.progress = !settings.common.quiet;
 
   Report report{host, meter->describe(), timer_cost_ns(), protocol.min_block_s, protocol.rounds, kOrderSeed,
                 {}};
@@ -117,6 +130,11 @@ Report measure_runs(const Settings& settings, const std::function<void(const std
     say(concat("run ", settings.runs[r]));
     const data::TestSet files = data::load_test_set(dataset_id(loaded[r].front()->dataset()), location);
     const TestSet test = shuffled(files.split, kOrderSeed);
+    std::optional<BlockProgress> progress;
+    protocol.progress = [&](const std::string& model, std::int64_t round) {
+      if (!progress) progress.emplace(bar, loaded[r].size(), settings.repeats);
+      progress->before(model, round);
+    };
     for (Row& row : measure(loaded[r], test, settings.batch, *meter, protocol, say)) {
       row.run = settings.runs[r];
       report.rows.push_back(std::move(row));
@@ -174,14 +192,16 @@ std::vector<Row> measure(const std::vector<std::unique_ptr<Predictor>>& predicto
 }
 
 int run_table2(const std::vector<std::string>& words) {
-  const std::optional<Settings> settings = read_settings(words);
-  if (!settings) return 0;
-  const auto say = [&](const std::string& line) {
-    if (!settings->common.quiet) std::cerr << line << "\n";
-  };
-  const Report report = measure_runs(*settings, say);
+  CommandLine line(kManual);
+  declare(line);
+  if (!line.parse(words, false)) return 0;
+  const Settings settings = read_settings(line);
+  const Report report = [&] {
+    ProgressBar bar(std::cerr, std::cerr, ::isatty(STDERR_FILENO) != 0, line.quiet());
+    return measure_runs(settings, line.location(), bar);
+  }();
   std::cout << table2_text(report);
-  if (!settings->common.json.empty()) write_file_atomic(settings->common.json, report_json(report));
+  write_report(line.json_file(), report_json(report));
   return 0;
 }
 

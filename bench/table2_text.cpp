@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "bench/paper.h"
-#include "bench/text_table.h"
 #include "cbnet/version.h"
+#include "console/output.h"
 #include "tensor/error.h"
 
 namespace cbnet::bench {
@@ -39,19 +39,19 @@ std::string joules(const EnergySummary& energy) {
 }
 
 std::string our_table(const Report& report, const std::vector<const Row*>& rows) {
-  std::vector<Line> lines{
-      {"ours", "latency", "p50", "p90", "p99", "accuracy", "exits", "MACs", "weights", "power", "energy",
-       "saved"},
-      {"", "us/image", "us", "us", "us", "%", "%", "mean", "bytes", "W", "mJ/image", "%"}};
+  Table table({"ours", "latency", "p50", "p90", "p99", "accuracy", "exits", "MACs", "weights", "power",
+               "energy", "saved"},
+              1, 0);
+  table.add({"", "us/image", "us", "us", "us", "%", "%", "mean", "bytes", "W", "mJ/image", "%"});
   for (const Row* row : rows) {
     const LatencyUs& t = row->latency;
-    lines.push_back({row->model, fixed(t.mean, 2) + " ± " + fixed(t.spread, 2), fixed(t.median, 2),
-                     fixed(t.p90, 2), fixed(t.p99, 2), percent(row->accuracy, 2), exits(*row),
-                     grouped(static_cast<std::int64_t>(row->macs_mean + 0.5)), grouped(row->weight_bytes),
-                     fixed(row->energy.power_w, 2), joules(row->energy),
-                     row->model == "lenet" ? "-" : percent(energy_savings(report, *row), 1)});
+    table.add({row->model, fixed(t.mean, 2) + " ± " + fixed(t.spread, 2), fixed(t.median, 2), fixed(t.p90, 2),
+               fixed(t.p99, 2), percent(row->accuracy, 2), exits(*row),
+               grouped(static_cast<std::int64_t>(row->macs_mean + 0.5)), grouped(row->weight_bytes),
+               fixed(row->energy.power_w, 2), joules(row->energy),
+               row->model == "lenet" ? "-" : percent(energy_savings(report, *row), 1)});
   }
-  return align(lines);
+  return table.text();
 }
 
 /// The header of one group of columns: ours, then the paper's machines.
@@ -74,7 +74,8 @@ std::string paper_table(const Report& report, const std::vector<const Row*>& row
   below.emplace_back("ours");
   top.emplace_back();
   below.emplace_back("paper");
-  std::vector<Line> lines{top, below};
+  Table table(top, 1, 0);
+  table.add(below);
   for (const Row* row : rows) {
     const std::optional<PaperRow> paper = paper_row(row->dataset, row->model);
     const std::optional<PaperRow> lenet = paper_row(row->dataset, "lenet");
@@ -92,9 +93,9 @@ std::string paper_table(const Report& report, const std::vector<const Row*>& row
     }
     line.push_back(percent(row->accuracy, 2));
     line.push_back(percent(paper->accuracy, 2));
-    lines.push_back(std::move(line));
+    table.add(std::move(line));
   }
-  return lines.size() > 2 ? align(lines) : "";
+  return table.size() > 2 ? table.text() : "";
 }
 
 const Row* find(const std::vector<const Row*>& rows, const std::string& model) {

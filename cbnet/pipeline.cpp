@@ -330,7 +330,14 @@ class Pipeline {
     trainer.state_file = folder_.state_file(stage.name);
     trainer.fingerprint = bound_to_machine(fingerprint(stage.name));
     trainer.resume = options_.resume;
-    trainer.progress = options_.progress;
+    if (options_.progress) {
+      const auto place = std::find(wanted_.begin(), wanted_.end(), stage.name) - wanted_.begin();
+      trainer.progress = [this, place](Progress progress) {
+        progress.stage_number = place + 1;
+        progress.stages = static_cast<std::int64_t>(wanted_.size());
+        options_.progress(progress);
+      };
+    }
     trainer.log = [&](const LogLines& lines) { records_->set_log(stage.name, lines); };
     return run_stage(stage, training_, trainer);
   }

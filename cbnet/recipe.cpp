@@ -83,7 +83,6 @@ Recipe default_recipe(const std::string& dataset) {
   };
   if (dataset == "mnist") {
     recipe.threshold = 0.05;
-    recipe.output = OutputActivation::softmax;
     recipe.reconstruction = ReconstructionLoss::mse;
     shift_everywhere();
     recipe.lenet.epochs = recipe.branchynet.epochs = 20;

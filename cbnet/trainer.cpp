@@ -199,8 +199,16 @@ class StageRun {
     const double done = static_cast<double>(epoch - first_epoch_) +
                         static_cast<double>(batches_done) / static_cast<double>(batches_.size());
     const double left = static_cast<double>(stage_.recipe.epochs - first_epoch_) - done;
-    options_.progress({stage_.name, epoch + 1, stage_.recipe.epochs, sums.images, images_per_epoch_,
-                       sums.mean_loss(), sums.accuracy(), seconds_since(start_) / done * left});
+    Progress progress;
+    progress.stage = stage_.name;
+    progress.epoch = epoch + 1;
+    progress.epochs = stage_.recipe.epochs;
+    progress.images = sums.images;
+    progress.images_per_epoch = images_per_epoch_;
+    progress.loss = sums.mean_loss();
+    progress.accuracy = sums.accuracy();
+    progress.seconds_left = seconds_since(start_) / done * left;
+    options_.progress(progress);
   }
 
   /// Of the epoch that has just ended.

@@ -16,6 +16,7 @@ namespace cbnet {
 /// Where training stands, for whoever shows it.
 struct Progress {
   std::string stage;  // "lenet", "branchynet", "autoencoder"
+  std::int64_t stage_number = 1, stages = 1;
   std::int64_t epoch = 0, epochs = 0;
   std::int64_t images = 0, images_per_epoch = 0;  // of this epoch
   double loss = 0.0;                              // mean of this epoch so far

@@ -3,8 +3,8 @@
 #include <iostream>
 
 #include "cli/commands.h"
-#include "cli/options.h"
-#include "cli/output.h"
+#include "console/options.h"
+#include "console/output.h"
 #include "data/dataset.h"
 #include "data/official.h"
 #include "tensor/error.h"
@@ -13,7 +13,7 @@ namespace cbnet::cli {
 namespace {
 
 constexpr Manual kManual{
-    "data", "get|verify|list [--dataset D] [options]",
+    "cbnet", "data", "get|verify|list [--dataset D] [options]",
     "Finds the datasets on this machine (list), holds them against the published checksums (verify), and\n"
     "downloads what is missing (get).\n",
     R"(Files are looked for in --data-dir, $CBNET_DATA, data-cache, /usr/local/share/datasets and

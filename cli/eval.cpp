@@ -6,9 +6,9 @@
 #include "cbnet/predictor.h"
 #include "cbnet/run_folder.h"
 #include "cli/commands.h"
-#include "cli/options.h"
-#include "cli/output.h"
 #include "cli/sheet.h"
+#include "console/options.h"
+#include "console/output.h"
 #include "data/dataset.h"
 #include "tensor/error.h"
 
@@ -16,7 +16,7 @@ namespace cbnet::cli {
 namespace {
 
 constexpr Manual kManual{
-    "eval", "--run RUN --dataset D [options]",
+    "cbnet", "eval", "--run RUN --dataset D [options]",
     "Measures the models of a run folder on the whole test set: accuracy, how many images left at\n"
     "each exit, multiply-adds (MACs) an image, size, and recall per class.\n",
     R"(The sheet of --save-sheet shows, for each class, the first hard test images (those that do not

@@ -1,8 +1,8 @@
 #include <iostream>
 
 #include "cli/commands.h"
-#include "cli/options.h"
-#include "cli/output.h"
+#include "console/options.h"
+#include "console/output.h"
 #include "models/checkpoint.h"
 #include "models/zoo.h"
 #include "tensor/cuda/backend.h"
@@ -13,7 +13,7 @@ namespace cbnet::cli {
 namespace {
 
 constexpr Manual kManual{
-    "info", "[--model FILE] [options]",
+    "cbnet", "info", "[--model FILE] [options]",
     "Tells what this build and machine compute with, and lists the built-in networks; with --model,\n"
     "what is in a model file, layer by layer. MACs are the multiply-adds of one image.\n",
     R"(CBNET_FORCE_ISA=scalar (or another name of the list) pins the instruction set.

@@ -1,19 +1,14 @@
 #include <array>
-#include <exception>
 #include <iostream>
-#include <new>
-#include <stdexcept>
 
 #include "cbnet/version.h"
 #include "cli/commands.h"
-#include "cli/options.h"
+#include "console/options.h"
+#include "console/run_main.h"
 #include "tensor/error.h"
 
 namespace cbnet::cli {
 namespace {
-
-constexpr int kFailed = 1;
-constexpr int kBadInput = 2;
 
 struct Command {
   const char* name;
@@ -69,34 +64,10 @@ int dispatch(const Arguments& words) {
                           suggestion(first, names, ""), "; hint: see `cbnet --help`"));
 }
 
-/// One line: what a file or the user put into a message must not look like several.
-int report(const char* message, int code) {
-  std::string line = message;
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
-  }
-  std::cerr << "cbnet: " << line << '\n';
-  return code;
-}
-
-int run(const Arguments& words) {
-  try {
-    const int code = dispatch(words);
-    std::cout.flush();
-    if (!std::cout) return report("cannot write to the standard output", kFailed);
-    return code;
-  } catch (const std::invalid_argument& error) {
-    return report(error.what(), kBadInput);
-  } catch (const InputError& error) {
-    return report(error.what(), kBadInput);
-  } catch (const std::bad_alloc&) {
-    return report("out of memory", kFailed);
-  } catch (const std::exception& error) {
-    return report(error.what(), kFailed);
-  }
-}
-
 }  // namespace
 }  // namespace cbnet::cli
 
-int main(int argc, char** argv) { return cbnet::cli::run({argv + (argc > 0 ? 1 : 0), argv + argc}); }
+int main(int argc, char** argv) {
+  const cbnet::cli::Arguments words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  return cbnet::run_main("cbnet", [&] { return cbnet::cli::dispatch(words); });
+}

@@ -5,9 +5,9 @@
 #include "cbnet/predictor.h"
 #include "cbnet/run_folder.h"
 #include "cli/commands.h"
-#include "cli/options.h"
-#include "cli/output.h"
 #include "cli/sheet.h"
+#include "console/options.h"
+#include "console/output.h"
 #include "data/image.h"
 #include "tensor/error.h"
 
@@ -15,7 +15,7 @@ namespace cbnet::cli {
 namespace {
 
 constexpr Manual kManual{
-    "predict", "--run RUN [options] IMAGE...",
+    "cbnet", "predict", "--run RUN [options] IMAGE...",
     "Classifies images of 28x28 pixels: label, probabilities, entropy of the first exit (in nats: 0 is\n"
     "certain, 2.30 a pure guess) and the exit that was taken.\n",
     R"(IMAGE is a PNG or PGM file, or one image of an IDX file: the file's name, # and the image's

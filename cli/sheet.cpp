@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cli/output.h"
+#include "console/output.h"
 #include "data/image.h"
 #include "data/sheet.h"
 #include "tensor/error.h"

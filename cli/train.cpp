@@ -8,9 +8,9 @@
 #include "cbnet/pipeline.h"
 #include "cbnet/predictor.h"
 #include "cli/commands.h"
-#include "cli/options.h"
-#include "cli/output.h"
-#include "cli/progress.h"
+#include "console/options.h"
+#include "console/output.h"
+#include "console/progress.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
 #include "tensor/isa.h"
@@ -20,7 +20,7 @@ namespace cbnet::cli {
 namespace {
 
 constexpr Manual kManual{
-    "train", "--dataset D --out RUN [options]",
+    "cbnet", "train", "--dataset D --out RUN [options]",
     "Trains the paper's models from images: LeNet (the baseline), BranchyNet (with an early exit), the\n"
     "converting autoencoder, and CBNet (the autoencoder and BranchyNet's first layers). RUN is the\n"
     "folder that all of them are written to. The test images are not touched.\n",

@@ -57,17 +57,34 @@ function(cbnet_isa_sources room)
   endforeach()
 endfunction()
 
-# cbnet_program(<target> <folder> OUTPUT_NAME <name> LINKS <target>…)
-# The program's main.cpp, and the rest of the folder as <target>_parts, which tests link too.
-function(cbnet_program target folder)
-  cmake_parse_arguments(ARG "" "OUTPUT_NAME" "LINKS" ${ARGN})
+# cbnet_program_parts(<target> <folder> LINKS <target>…)
+# What is in the folder of a program, its main.cpp aside; tests link it, and it is not installed.
+function(cbnet_program_parts target folder)
+  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cpp)
   list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/${folder}/main.cpp)
-  add_library(${target}_parts STATIC ${sources})
-  target_include_directories(${target}_parts PUBLIC ${CMAKE_SOURCE_DIR})
-  target_link_libraries(${target}_parts PUBLIC ${ARG_LINKS} cbnet_flags)
+  add_library(${target} STATIC ${sources})
+  target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${target} PUBLIC ${ARG_LINKS} cbnet_flags)
+endfunction()
+
+# cbnet_program(<target> <folder> OUTPUT_NAME <name> LINKS <target>…)
+# The program's main.cpp, and the rest of the folder as <target>_parts.
+function(cbnet_program target folder)
+  cmake_parse_arguments(ARG "" "OUTPUT_NAME" "LINKS" ${ARGN})
+  cbnet_program_parts(${target}_parts ${folder} LINKS ${ARG_LINKS})
   add_executable(${target} ${CMAKE_SOURCE_DIR}/${folder}/main.cpp)
   set_target_properties(${target} PROPERTIES OUTPUT_NAME ${ARG_OUTPUT_NAME})
   target_link_libraries(${target} PRIVATE ${target}_parts)
   set_property(GLOBAL APPEND PROPERTY CBNET_PROGRAMS ${target})
+endfunction()
+
+# The commit that is being built, for the programs' results: looked up at every build, since a commit makes no
+# file newer, and compiled anew only when it changed.
+function(cbnet_commit target)
+  set(file ${CMAKE_BINARY_DIR}/generated/bench/commit.h)
+  add_custom_target(cbnet_commit BYPRODUCTS ${file} COMMENT ""
+    COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DFILE=${file} -P ${CMAKE_SOURCE_DIR}/cmake/commit.cmake)
+  add_dependencies(${target} cbnet_commit)
+  target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/generated)
 endfunction()

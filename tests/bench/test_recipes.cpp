@@ -57,7 +57,7 @@ TEST_CASE("recipes: the table and the JSON name the best") {
   CHECK(contains(table, "5,000 validation images"));
   CHECK(contains(table, "the test set was not used"));
 
-  const auto json = nlohmann::ordered_json::parse(recipes_json(search));
+  const auto json = recipes_json(search);
   CHECK(json.at("schema") == "cbnet-recipes/1");
   REQUIRE(json.at("rows").size() == 6);
   CHECK(json.at("rows").at(2).at("best") == true);

@@ -23,7 +23,7 @@ std::vector<std::string> keys_of(const Json& object) {
 }  // namespace
 
 TEST_CASE("report_json: the keys of the schema, in its order") {
-  const Json json = Json::parse(report_json(report_of({row_of("lenet", 40.0, 2.0)})));
+  const Json json = report_json(report_of({row_of("lenet", 40.0, 2.0)}));
   CHECK(json.at("schema") == "cbnet-bench/1");
   CHECK(keys_of(json) == std::vector<std::string>{"schema", "version", "commit", "host", "method", "rows"});
   CHECK(keys_of(json.at("rows").at(0)) == std::vector<std::string>{"run",
@@ -54,14 +54,12 @@ TEST_CASE("report_json: the keys of the schema, in its order") {
                                                                    "blocks"});
   CHECK(keys_of(json.at("rows").at(0).at("latency_us")) ==
         std::vector<std::string>{"mean", "spread", "median", "p10", "p90", "p99"});
-  const std::string text = report_json(report_of({}));
-  CHECK(text.back() == '\n');
-  CHECK(Json::parse(text).at("rows").empty());
+  CHECK(report_json(report_of({})).at("rows").empty());
 }
 
 TEST_CASE("report_json: the values of a row") {
   const Report report = report_of({row_of("lenet", 40.0, 2.0), row_of("branchynet", 20.0, 2.0)});
-  const Json row = Json::parse(report_json(report)).at("rows").at(1);
+  const Json row = report_json(report).at("rows").at(1);
   CHECK(row.at("dataset") == "fmnist");
   CHECK(row.at("protocol") == "fair");
   CHECK(row.at("precision") == "fp32");
@@ -83,7 +81,7 @@ TEST_CASE("report_json: the values of a row") {
 }
 
 TEST_CASE("report_json: what is not known is null, never 0") {
-  const Json rows = Json::parse(report_json(report_of({row_of("autoencoder", 20.0, {})}))).at("rows");
+  const Json rows = report_json(report_of({row_of("autoencoder", 20.0, {})})).at("rows");
   const Json& row = rows.at(0);
   for (const char* key : {"accuracy", "energy_j_per_image", "energy_kind", "energy_savings", "power_w",
                           "utilisation", "steal_frac", "speedup_over_lenet", "paper"}) {
@@ -100,6 +98,6 @@ TEST_CASE("report_json: the three kinds of energy") {
                                                          {energy::Kind::counter, "counter"},
                                                          {energy::Kind::modelled, "modelled"}}) {
     row.energy.kind = kind;
-    CHECK(Json::parse(report_json(report_of({row}))).at("rows").at(0).at("energy_kind") == word);
+    CHECK(report_json(report_of({row})).at("rows").at(0).at("energy_kind") == word);
   }
 }

@@ -19,9 +19,11 @@ using Names = std::set<std::string>;
 const std::map<std::string, Names>& arrows() {
   static const Names everything = {"tensor", "autograd", "layers", "optim", "data",
                                    "models", "runtime",  "cbnet",  "energy"};
+  static Names everything_and_console = everything;
+  everything_and_console.insert("console");
   // Only their tests may look into the programs.
-  static const Names everything_and_programs = {"tensor",  "autograd", "layers", "optim", "data", "models",
-                                                "runtime", "cbnet",    "energy", "bench", "cli"};
+  static Names everything_and_programs = everything_and_console;
+  everything_and_programs.insert({"bench", "cli"});
   static const std::map<std::string, Names> table = {
       {"tensor", {}},
       {"autograd", {"tensor"}},
@@ -32,8 +34,9 @@ const std::map<std::string, Names>& arrows() {
       {"models", {"layers", "autograd", "tensor", "runtime"}},
       {"cbnet", {"models", "optim", "data", "runtime", "layers", "autograd", "tensor"}},
       {"energy", {}},
-      {"bench", everything},
-      {"cli", everything},
+      {"console", everything},
+      {"bench", everything_and_console},
+      {"cli", everything_and_console},
       {"examples", everything},
       {"tests", everything_and_programs},
   };
@@ -49,9 +52,9 @@ const std::map<std::string, Names>& libraries() {
       {"zlib.h", {"data", "tests"}},
       {"zip.h", {"data", "tests"}},
       {"png.h", {"data", "tests"}},
-      {"nlohmann/json.hpp", {"models", "cbnet", "bench", "cli", "tests"}},
-      {"nlohmann/json_fwd.hpp", {"models", "cbnet", "bench", "cli", "tests"}},
-      {"cxxopts.hpp", {"bench", "cli"}},
+      {"nlohmann/json.hpp", {"models", "cbnet", "console", "bench", "cli", "tests"}},
+      {"nlohmann/json_fwd.hpp", {"models", "cbnet", "console", "bench", "cli", "tests"}},
+      {"cxxopts.hpp", {"console"}},
       {"doctest/doctest.h", {"tests"}},
       // Vector intrinsics and the questions about what the processor has.
       {"immintrin.h", {"tensor"}},
@@ -204,7 +207,7 @@ std::string room_of(const std::string& path) {
 }
 
 bool is_library_room(const std::string& room) {
-  static const Names programs = {"bench", "cli", "examples", "tests"};
+  static const Names programs = {"console", "bench", "cli", "examples", "tests"};
   return arrows().count(room) != 0 && programs.count(room) == 0;
 }
 

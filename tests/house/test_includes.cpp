@@ -93,7 +93,8 @@ TEST_CASE("what the table allows passes") {
   CHECK_FALSE(breaks("data/gzip.cpp", "#include <zlib.h>"));
   CHECK_FALSE(breaks("models/spec_json.cpp", "#include <nlohmann/json.hpp>"));
   CHECK_FALSE(breaks("cbnet/record.cpp", "#include <nlohmann/json.hpp>"));
-  CHECK_FALSE(breaks("cli/main.cpp", "#include <cxxopts.hpp>"));
+  CHECK_FALSE(breaks("console/options.h", "#include <cxxopts.hpp>"));
+  CHECK_FALSE(breaks("cli/main.cpp", "#include \"console/options.h\""));
   CHECK_FALSE(breaks("bench/main.cpp", "#include \"energy/meter.h\""));
   CHECK_FALSE(breaks("tests/bench/test_report.cpp", "#include \"bench/report.h\""));
   CHECK_FALSE(breaks("layers/linear.cpp", "#include \"tensor/tensor.h\""));

@@ -220,10 +220,11 @@ TEST_CASE("images that cannot be classified are refused") {
   check_nothing_written(folder);
 }
 
-TEST_CASE("a report that cannot be written fails as such") {
+TEST_CASE("a report that cannot be written is refused before the work; one that fails later says so") {
   const TempFolder folder;
   put(folder / "file", "");
-  const ProgramResult result = cbnet_run({"info", "--json", folder / "file/report.json"});
+  check_refused(cbnet_run({"info", "--json", folder / "file/report.json"}), "found a file");
+  const ProgramResult result = cbnet_run({"info", "--json", "/dev/full"});
   CHECK(result.exit_code == 1);
-  CHECK(result.err.find("cannot write") != std::string::npos);
+  CHECK(result.err.find("cannot write /dev/full") != std::string::npos);
 }

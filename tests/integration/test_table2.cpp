@@ -113,7 +113,7 @@ TEST_CASE("table2: wrong usage and input end with 2 and one line that says why")
   const std::string empty = folder.path();
   const std::vector<std::pair<Words, std::string>> cases{
       {{"tables"}, "unknown command 'tables'"},
-      {{"table2"}, "needs --run"},
+      {{"table2"}, "--run is required"},
       {{"table2", "--run", "a", "--run", "a"}, "twice"},
       {{"table2", "--run", empty, "--batch", "0"}, "--batch must be a whole number, 1 or more; got '0'"},
       {{"table2", "--run", empty, "--batch", "many"}, "got 'many'"},
@@ -122,12 +122,12 @@ TEST_CASE("table2: wrong usage and input end with 2 and one line that says why")
       {{"table2", "--run", empty, "--device", "tpu"}, "tpu"},
       {{"table2", "--run", empty, "--power-model", "solar"}, "solar"},
       {{"table2", "--run", empty, "--power-constants", "watts=3"}, "watts"},
-      {{"table2", "--run", empty, "--json", empty}, "--json needs a file name"},
+      {{"table2", "--run", empty, "--json", empty}, "expected a file to write to; found a folder"},
       {{"table2", "--run", empty, "--what"}, "what"},
       {{"table2", "--run", empty, "stray"}, "stray"},
       {{"table2", "--run", empty}, "trained models"},
       {{"table2", "--run", folder / "nowhere"}, "nowhere"},
-      {{"recipes"}, "needs --dataset"},
+      {{"recipes"}, "--dataset is required"},
       {{"recipes", "--dataset", "cifar"}, "cifar"},
       {{"recipes", "--dataset", "mnist", "--epochs", "0"}, "--epochs"},
   };

@@ -1,4 +1,4 @@
-#include "cli/options.h"
+#include "console/options.h"
 
 #include <unistd.h>
 
@@ -9,11 +9,12 @@
 #include <numeric>
 #include <system_error>
 
+#include "console/output.h"
 #include "tensor/cuda/backend.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
-namespace cbnet::cli {
+namespace cbnet {
 namespace {
 
 constexpr const char* kCommonGroup = "Common";
@@ -64,16 +65,26 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 }
 
 CommandLine::CommandLine(const Manual& manual)
-    : manual_(manual), options_(concat("cbnet ", manual.command), manual.summary) {
+    : manual_(manual), options_(concat(manual.program, " ", manual.command), manual.summary) {
   options_.set_width(100);
   options_.custom_help(manual.usage);
 }
 
-void CommandLine::add(const std::string& group, const std::string& name, const std::string& value,
-                      const std::string& help) {
+void CommandLine::declare(const std::string& group, const std::string& name) {
   if (std::find(groups_.begin(), groups_.end(), group) == groups_.end()) groups_.push_back(group);
   const std::size_t comma = name.find(',');
   names_.push_back(comma == std::string::npos ? name : name.substr(comma + 1));
+}
+
+void CommandLine::add_list(const std::string& group, const std::string& name, const std::string& value,
+                           const std::string& help) {
+  declare(group, name);
+  options_.add_options(group)(name, help, cxxopts::value<std::vector<std::string>>(), value);
+}
+
+void CommandLine::add(const std::string& group, const std::string& name, const std::string& value,
+                      const std::string& help) {
+  declare(group, name);
   auto adder = options_.add_options(group);
   if (value.empty()) {
     adder(name, help);
@@ -99,7 +110,7 @@ bool CommandLine::parse(const std::vector<std::string>& arguments, bool position
   add(kCommonGroup, "quiet", "", "print results and errors only");
   add(kCommonGroup, "h,help", "", "print this help");
 
-  std::vector<const char*> words{"cbnet"};
+  std::vector<const char*> words{manual_.program};
   for (const std::string& argument : arguments) words.push_back(argument.c_str());
   try {
     result_ = options_.parse(static_cast<int>(words.size()), words.data());
@@ -114,6 +125,7 @@ bool CommandLine::parse(const std::vector<std::string>& arguments, bool position
   if (!positional && !positional_.empty()) fail(concat("unexpected argument '", positional_.front(), "'"));
   apply_threads();
   choose_device();
+  if (has("json")) check_writable(json_file());
   return true;
 }
 
@@ -135,17 +147,13 @@ std::string CommandLine::explain(const std::string& message) const {
 }
 
 void CommandLine::fail(const std::string& message) const {
-  throw UsageError(
-      concat(manual_.command, ": ", message, "; hint: see `cbnet ", manual_.command, " --help`"));
+  throw UsageError(concat(manual_.command, ": ", message, "; hint: see `", manual_.program, " ",
+                          manual_.command, " --help`"));
 }
 
 void CommandLine::apply_threads() const {
   if (!has("threads")) return;
-  const std::int64_t threads = integer("threads");
-  if (threads < 1 || threads > kMaxThreads) {
-    fail(concat("--threads must be 1 to ", kMaxThreads, "; got ", threads));
-  }
-  set_num_threads(static_cast<int>(threads));
+  set_num_threads(static_cast<int>(integer("threads", 1, kMaxThreads)));
 }
 
 std::string CommandLine::text(const std::string& name) const {
@@ -158,12 +166,14 @@ std::string CommandLine::required(const std::string& name) const {
   return value;
 }
 
-std::int64_t CommandLine::integer(const std::string& name) const {
+std::int64_t CommandLine::integer(const std::string& name, std::int64_t least, std::int64_t most) const {
+  using Limits = std::numeric_limits<std::int64_t>;
   std::int64_t value = 0;
-  if (!parse_whole(text(name), value)) {
-    fail(concat("--", name, " must be a whole number; got '", text(name), "'"));
-  }
-  return value;
+  if (parse_whole(text(name), value) && value >= least && value <= most) return value;
+  std::string range;
+  if (least > Limits::min())
+    range = concat(", ", least, most < Limits::max() ? concat(" to ", most) : " or more");
+  fail(concat("--", name, " must be a whole number", range, "; got '", text(name), "'"));
 }
 
 std::uint64_t CommandLine::unsigned_integer(const std::string& name) const {
@@ -186,7 +196,7 @@ void CommandLine::choose_device() {
   if (has("device")) device_ = text("device");
   const Device device = parse_device(device_);
   // Training and inference below run on the CPU: saying so beats computing there unasked.
-  require(device == Device::cpu, "device", "`cbnet ", manual_.command,
+  require(device == Device::cpu, "device", "`", manual_.program, " ", manual_.command,
           "` computes on the CPU; hint: use --device cpu");
 }
 
@@ -202,4 +212,4 @@ data::Location CommandLine::location() const {
   return out;
 }
 
-}  // namespace cbnet::cli
+}  // namespace cbnet

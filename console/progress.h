@@ -6,9 +6,9 @@
 
 #include "cbnet/trainer.h"
 
-namespace cbnet::cli {
+namespace cbnet {
 
-/// Shows how far training is: a bar that moves on a terminal, one plain line an epoch elsewhere.
+/// Shows how far something long is: a bar that moves on a terminal, plain lines elsewhere.
 class ProgressBar {
  public:
   /// `bar` gets the progress, `lines` what is said in between.
@@ -18,6 +18,9 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
+  /// "head [####....]tail", `share` of it filled. `milestone`: worth a plain line where no bar can move.
+  void update(const std::string& head, double share, const std::string& tail, bool milestone);
+  /// Of training: stage, epoch, loss, accuracy, time left; a milestone is the end of an epoch.
   void update(const Progress& progress);
   /// A line of text that stays.
   void say(const std::string& line);
@@ -33,7 +36,4 @@ class ProgressBar {
   std::chrono::steady_clock::time_point last_draw_{};
 };
 
-/// 75 -> "1:15", 3700 -> "1:01:40".
-std::string duration_text(double seconds);
-
-}  // namespace cbnet::cli
+}  // namespace cbnet

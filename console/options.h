@@ -1,15 +1,19 @@
 #pragma once
 
 #include <cstdint>
-#include <cxxopts.hpp>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+// Lists are written by repeating an option; file names may hold commas.
+#define CXXOPTS_VECTOR_DELIMITER '\0'
+#include <cxxopts.hpp>
+
 #include "data/dataset_id.h"
 #include "data/locate.h"
 
-namespace cbnet::cli {
+namespace cbnet {
 
 /// The command line makes no sense: an unknown option, a value that is no number, a missing argument.
 class UsageError : public std::invalid_argument {
@@ -19,6 +23,7 @@ class UsageError : public std::invalid_argument {
 
 /// What the help of a command says around its options.
 struct Manual {
+  const char* program;   // "cbnet"
   const char* command;   // "train"
   const char* usage;     // "--dataset D --out RUN [options]"
   const char* summary;   // what it does, for someone who has never seen it
@@ -34,22 +39,30 @@ class CommandLine {
   /// Declares options under a heading of the help; `value` is the placeholder, "" for a switch.
   void add(const std::string& group, const std::string& name, const std::string& value,
            const std::string& help);
+  /// An option that may be repeated.
+  void add_list(const std::string& group, const std::string& name, const std::string& value,
+                const std::string& help);
   /// --dataset, the four explicit files and --no-download.
   void add_dataset_options(const std::string& dataset_names);
 
-  /// Parses the arguments behind the command's name and applies --threads and --device. False when --help
-  /// was asked for and printed. `positional` says whether words without an option are welcome.
-  /// Besides UsageError, throws std::invalid_argument for a device that cannot compute here.
+  /// Parses the arguments behind the command's name, applies --threads and --device, and checks that --json
+  /// can be written, before anything long begins. False when --help was asked for and printed. `positional`
+  /// says whether words without an option are welcome. Besides UsageError, throws std::invalid_argument for a
+  /// device that cannot compute here.
   bool parse(const std::vector<std::string>& arguments, bool positional);
   const std::vector<std::string>& positional() const { return positional_; }
 
   bool has(const std::string& name) const { return result_.count(name) != 0; }
-  bool is_set(const std::string& name) const { return result_[name].as<bool>(); }
+  bool is_set(const std::string& name) const { return has(name) && result_[name].as<bool>(); }
   /// The value as given; "" when the option is absent.
   std::string text(const std::string& name) const;
   /// As text, but the option must be there.
   std::string required(const std::string& name) const;
-  std::int64_t integer(const std::string& name) const;
+  const std::vector<std::string>& list(const std::string& name) const {
+    return result_[name].as<std::vector<std::string>>();
+  }
+  std::int64_t integer(const std::string& name, std::int64_t least = std::numeric_limits<std::int64_t>::min(),
+                       std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;
   std::uint64_t unsigned_integer(const std::string& name) const;
   double number(const std::string& name) const;
 
@@ -63,6 +76,7 @@ class CommandLine {
   [[noreturn]] void fail(const std::string& message) const;
 
  private:
+  void declare(const std::string& group, const std::string& name);
   void print_help() const;
   void apply_threads() const;
   void choose_device();
@@ -81,4 +95,4 @@ class CommandLine {
 std::string suggestion(const std::string& word, const std::vector<std::string>& known,
                        const std::string& prefix);
 
-}  // namespace cbnet::cli
+}  // namespace cbnet

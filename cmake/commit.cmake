@@ -1,0 +1,15 @@
+# Writes FILE: #define CBNET_COMMIT "<12 digits>[-dirty]" for the git work tree at SOURCE; "" where there is none.
+set(commit "")
+find_program(git git)
+if(git AND EXISTS ${SOURCE}/.git)
+  execute_process(COMMAND ${git} -C ${SOURCE} describe --always --abbrev=12 --exclude=* --dirty
+    OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
+set(text "#define CBNET_COMMIT \"${commit}\"\n")
+set(before "")
+if(EXISTS ${FILE})
+  file(READ ${FILE} before)
+endif()
+if(NOT before STREQUAL text)
+  file(WRITE ${FILE} "${text}")
+endif()

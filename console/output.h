@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace cbnet {
+
+using Json = nlohmann::ordered_json;
+
+/// Refuses, before anything long begins, a file that could not be written after it.
+void check_writable(const std::string& file);
+
+/// Writes `report` to `file`, whole or not at all; nothing when `file` is "".
+void write_report(const std::string& file, const Json& report);
+
+/// What a result depends on besides its inputs: version, device, ISA, BLAS, threads, wait policy.
+Json machine_json(const std::string& device);
+
+/// 1140070 -> "1,140,070".
+std::string grouped(std::int64_t number);
+/// `digits` digits after the point; "-" when there is no number.
+std::string fixed(std::optional<double> number, int digits);
+/// 0.8912 -> "89.12 %"; "-" for NaN.
+std::string percent(double share);
+/// 75 -> "1:15", 3700 -> "1:01:40".
+std::string duration_text(double seconds);
+
+/// Lines of aligned columns, as wide as their widest cell in characters: the first `left_columns` to the
+/// left, the others to the right. Every line begins with `indent` blanks and ends in '\n', without trailing
+/// blanks.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> header, std::size_t left_columns = 1, std::size_t indent = 2);
+  void add(std::vector<std::string> row);
+  /// Lines so far, the header included.
+  std::size_t size() const { return rows_.size(); }
+  std::string text() const;
+  void print(std::ostream& out) const { out << text(); }
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+  std::size_t left_columns_, indent_;
+};
+
+}  // namespace cbnet

@@ -1,0 +1,61 @@
+#include "console/output.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "tensor/error.h"
+#include "tensor/io.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/throws.h"
+
+using namespace cbnet;
+using cbnet::testing::TempFolder;
+
+TEST_CASE("columns are aligned by characters, not bytes") {
+  Table table({"a", "1 ± 2", "x"}, 1, 0);
+  table.add({"bbb", "10", ""});
+  CHECK(table.text() ==
+        "a    1 ± 2  x\n"
+        "bbb     10\n");
+  CHECK(table.size() == 2);
+  Table left({"a", "b", "c"}, 2);
+  left.add({"long", "", "1"});
+  CHECK(left.text() ==
+        "  a     b  c\n"
+        "  long     1\n");
+}
+
+TEST_CASE("numbers as people read them") {
+  CHECK(fixed(12.345678, 2) == "12.35");
+  CHECK(fixed(std::nullopt, 2) == "-");
+  CHECK(grouped(0) == "0");
+  CHECK(grouped(999) == "999");
+  CHECK(grouped(1140070) == "1,140,070");
+  CHECK(grouped(-1000) == "-1,000");
+  CHECK(percent(0.89123) == "89.12 %");
+  CHECK(percent(std::nan("")) == "-");
+  CHECK(duration_text(75) == "1:15");
+  CHECK(duration_text(3700) == "1:01:40");
+  CHECK(duration_text(-1) == "0:00");
+}
+
+TEST_CASE("a report is refused up front where it could not be written") {
+  const TempFolder folder;
+  CHECK_THROWS_SAYING(check_writable(""), InputError, "--json: expected a file name");
+  CHECK_THROWS_SAYING(check_writable(folder.path()), InputError,
+                      "expected a file to write to; found a folder");
+  write_file_atomic(folder / "file", "");
+  CHECK_THROWS_SAYING(check_writable(folder / "file/report.json"), InputError, "found a file");
+  CHECK_NOTHROW(check_writable(folder / "new/deeper/report.json"));
+  CHECK_NOTHROW(check_writable("report.json"));
+  CHECK_NOTHROW(check_writable("/dev/stdout"));
+  CHECK_FALSE(std::filesystem::exists(folder / "new"));
+}
+
+TEST_CASE("names that are no UTF-8 do not cost the report") {
+  const TempFolder folder;
+  write_report(folder / "report.json", {{"file", "caf\xe9"}});
+  CHECK(Json::parse(read_file(folder / "report.json")).at("file") == "caf\xef\xbf\xbd");
+  write_report("", {{"file", "nowhere"}});
+}
