@@ -33,6 +33,7 @@ configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/cbnet-config.cmake.in
 # Before 1.0 a minor version may change the interface.
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/cbnet-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/cbnet-config.cmake ${CMAKE_BINARY_DIR}/cbnet-config-version.cmake
+  ${CMAKE_SOURCE_DIR}/cmake/FindLibzip.cmake
   DESTINATION ${cbnet_package_dir})
 if(EXISTS ${CMAKE_SOURCE_DIR}/LICENSE)
   install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -30,11 +30,10 @@ package_client() {
 }
 
 # package_names <client> <group>: what the client calls the packages of a group (build, test, lint).
-# zipcmp, zipmerge and ziptool: Debian's CMake files of libzip refuse to load without them.
 package_names() {
   case $1:$2 in
     apt-get:build)
-      echo g++ cmake ninja-build libopenblas-dev libcxxopts-dev zlib1g-dev libzip-dev zipcmp zipmerge ziptool \
+      echo g++ cmake ninja-build libopenblas-dev libcxxopts-dev zlib1g-dev libzip-dev \
         nlohmann-json3-dev libpng-dev curl ca-certificates ;;
     apt-get:test) echo doctest-dev binutils ;;
     apt-get:lint) echo clang-format clang-tidy libomp-dev ;;

@@ -3,7 +3,9 @@
 #include <cblas.h>
 
 #include <algorithm>
+#include <limits>
 
+#include "tensor/error.h"
 #include "tensor/isa.h"
 #include "tensor/parallel.h"
 
@@ -46,6 +48,9 @@ template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
           const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
   if (m <= 0 || n <= 0) return;
+  constexpr std::int64_t kMost = std::numeric_limits<blasint>::max();
+  require(std::max({m, n, k, lda, ldb, ldc}) <= kMost, "gemm", "sizes must be at most ", kMost, "; got m ", m,
+          ", n ", n, ", k ", k);
   const bool scalar = active_isa() == Isa::scalar;
   if (!scalar) one_blas_thread();
 

@@ -1,7 +1,11 @@
 #include "tensor/blas.h"
 
 #include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
@@ -76,6 +80,17 @@ TEST_CASE("beta == 0 overwrites NaN, and k == 0 gives zeros") {
   const float b[] = {3, 4};
   gemm<float>(false, false, 1, 2, 1, 1.0F, a, 1, b, 2, 0.0F, c.data(), 2);
   CHECK(c == std::vector<float>{6, 8});
+  // The paths that OpenBLAS takes by size: small, packed, and tall or wide with one row or column.
+  for (const auto& [m, n, k] :
+       {std::array<std::int64_t, 3>{8, 8, 8}, {64, 64, 64}, {300, 200, 100}, {1, 500, 70}, {500, 1, 70}}) {
+    const std::vector<float> ones(static_cast<std::size_t>(std::max({m * k, k * n})), 1.0F);
+    for (const bool transpose : {false, true}) {
+      std::vector<float> out(static_cast<std::size_t>(m * n), nan);
+      gemm<float>(transpose, transpose, m, n, k, 1.0F, ones.data(), transpose ? m : k, ones.data(),
+                  transpose ? k : n, 0.0F, out.data(), n);
+      CHECK(out == std::vector<float>(out.size(), static_cast<float>(k)));
+    }
+  }
   c = {nan, nan};
   gemm<float>(false, false, 1, 2, 0, 1.0F, a, 1, b, 2, 0.0F, c.data(), 2);
   CHECK(c == std::vector<float>{0, 0});
