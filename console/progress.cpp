@@ -42,7 +42,7 @@ void ProgressBar::update(const std::string& head, double share, const std::strin
 }
 
 void ProgressBar::update(const Progress& p) {
-  const std::string place = p.stages > 1 ? concat(" (", p.stage_number, " of ", p.stages, ")") : "";
+  const std::string place = p.stages > 1 ? concat(" ", p.stage_number, "/", p.stages) : "";
   const std::string accuracy = std::isnan(p.accuracy) ? "" : concat("  accuracy ", percent(p.accuracy));
   const double share =
       static_cast<double>(p.images) / static_cast<double>(std::max<std::int64_t>(p.images_per_epoch, 1));

@@ -64,7 +64,7 @@ TEST_CASE("train writes the run folder and says what came of it") {
   // Not a terminal: plain lines, one an epoch and stage.
   CHECK(result.err.find('\r') == std::string::npos);
   CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 3 * 12);
-  CHECK(result.err.find("branchynet (2 of 3)  epoch 12/12  loss ") != std::string::npos);
+  CHECK(result.err.find("branchynet 2/3  epoch 12/12  loss ") != std::string::npos);
   for (const std::string& model : kModels) {
     CHECK(std::filesystem::exists(run_file(run, model + ".safetensors")));
     CHECK_FALSE(std::filesystem::exists(run_file(run, model + ".state.safetensors")));
