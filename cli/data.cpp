@@ -8,6 +8,7 @@
 #include "data/dataset.h"
 #include "data/official.h"
 #include "tensor/error.h"
+#include "tensor/io.h"
 
 namespace cbnet::cli {
 namespace {
@@ -18,7 +19,8 @@ constexpr Manual kManual{
     "downloads what is missing (get).\n",
     R"(Files are looked for in --data-dir, $CBNET_DATA, data-cache, /usr/local/share/datasets and
 /usr/share/datasets, there in a folder named after the dataset or directly. What none of them has,
-`get` downloads to --data-dir, or to data-cache.
+`get` downloads to data-cache. With --data-dir, `get` sees to it that the files lie in that folder: it
+copies them there from one of the others, or downloads them.
 
 Examples:
   cbnet data list
@@ -109,22 +111,42 @@ Finding verify_one(data::DatasetId id, const data::Location& location, bool must
   return out;
 }
 
-Finding get_dataset(data::DatasetId id, data::Location location, bool quiet) {
+/// Copies the files of a dataset that is elsewhere on this machine into `folder`, each whole or not at all.
+void copy_files(const data::FoundFiles& files, const std::filesystem::path& folder) {
+  for (const std::string& file : files.all())
+    write_file_atomic(folder / std::filesystem::path(file).filename(), read_file(file));
+}
+
+/// Without --data-dir: what is nowhere on this machine is downloaded. With it: what is not in that folder is
+/// copied there from elsewhere on this machine, or downloaded there.
+Finding get_dataset(data::DatasetId id, const data::Location& location, bool quiet) {
+  data::Location target = location;
   if (!location.data_dir.empty()) {
-    // Here the folder is where the files go; it need not be there yet.
-    location.cache_dir = location.data_dir;
-    if (!std::filesystem::exists(location.data_dir)) location.data_dir.clear();
+    target.cache_dir = location.data_dir;
+    target.data_dir.clear();
+    target.system_dirs.clear();
+    target.use_environment = false;
   }
-  data::FoundFiles files = data::find_dataset(id, location);
-  const bool had = files.complete();
-  if (!had) {
-    if (!quiet) std::cerr << "cbnet: downloading " << data::title(id) << '\n';
-    const data::Dataset dataset = data::load_dataset(id, location);
-    files = data::find_dataset(id, location);
+  data::FoundFiles files = data::find_dataset(id, target);
+  std::string how = " is here already:\n";
+  if (!files.complete()) {
+    data::Location elsewhere = location;
+    elsewhere.data_dir.clear();
+    const data::FoundFiles present = data::find_dataset(id, elsewhere);
+    if (!location.data_dir.empty() && present.complete()) {
+      copy_files(present, std::filesystem::path(location.data_dir) / data::to_string(id));
+      how = " copied:\n";
+    } else {
+      if (!quiet) std::cerr << "cbnet: downloading " << data::title(id) << '\n';
+      const data::Dataset dataset = data::load_dataset(id, target);
+      how = " downloaded:\n";
+    }
+    files = data::find_dataset(id, target);
   }
-  std::cout << full_name(id, files) << (had ? " is here already:\n" : " downloaded:\n");
+  std::cout << full_name(id, files) << how;
   for (const std::string& file : files.all()) std::cout << "  " << file << '\n';
-  return {{{"name", full_name(id, files)}, {"downloaded", !had}, {"files", files.all()}}, false};
+  return {{{"name", full_name(id, files)}, {"downloaded", how == " downloaded:\n"}, {"files", files.all()}},
+          false};
 }
 
 }  // namespace

@@ -208,11 +208,13 @@ CurlResult run_curl(const std::string& url, const Part& part, const DownloadOpti
   const std::size_t blank = said.find(' ');
   result.http_code = said.substr(0, blank);
   if (blank != std::string::npos) result.message = said.substr(blank + 1);
-  if (too_long || part.size_bytes() > options.max_bytes) {
-    part.clear();
-    return {kTooLong, "", concat("more than ", options.max_bytes, " bytes")};
-  }
+  // From 8.4 curl stops by itself at that size.
+  if (too_long || part.size_bytes() >= options.max_bytes) part.clear();
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (too_long || result.exit_code == kTooLong) {
+    result.exit_code = kTooLong;
+    result.message = concat("more than ", options.max_bytes, " bytes");
+  }
   return result;
 }
 

@@ -96,10 +96,6 @@ Header read_header(ContentReader& reader, const std::string& path) {
                      concat("a file of ", reader.file_size_bytes(), " bytes, which cannot hold that many"),
                      "the header is wrong or the file is truncated; copy or download it again");
   }
-  if (header.total_bytes > kMostBytes) {
-    throw InputError(path, concat("at most ", kMostBytes, " elements"),
-                     concat("an IDX header that promises ", to_string(header.shape)));
-  }
   return header;
 }
 
@@ -109,13 +105,18 @@ Header read_header(ContentReader& reader, const std::string& path) {
                    "copy or download it again");
 }
 
-/// Few compressed bytes can promise much memory. Before that is taken, what is there is counted.
-void check_promise(const std::filesystem::path& path, const ContentReader& reader, const Header& header) {
-  if (!reader.compressed() || header.total_bytes <= kBelievedBytes) return;
+/// Before memory is taken for `size_bytes` of the elements, the last of which is element `end`. Few
+/// compressed bytes can promise much: beyond what is believed, what is there is counted.
+void check_promise(const std::filesystem::path& path, const ContentReader& reader, const Header& header,
+                   std::uint64_t size_bytes, std::uint64_t end) {
+  if (size_bytes > kMostBytes) {
+    throw InputError(path.string(), concat("at most ", kMostBytes, " elements"),
+                     concat("an IDX header that promises ", to_string(header.shape)));
+  }
+  if (!reader.compressed() || size_bytes <= kBelievedBytes) return;
   ContentReader counter(path);
-  const std::uint64_t wanted = header.header_bytes + header.total_bytes;
-  const std::uint64_t got = counter.skip(wanted);
-  if (got < wanted) throw_short(path.string(), header, wanted - got);
+  const std::uint64_t got = counter.skip(header.header_bytes + end);
+  if (got < header.header_bytes + end) throw_short(path.string(), header, header.header_bytes + end - got);
 }
 
 void read_exactly(ContentReader& reader, Tensor& target, const std::string& path, const Header& header) {
@@ -129,7 +130,7 @@ void read_exactly(ContentReader& reader, Tensor& target, const std::string& path
 Tensor read_idx(const std::filesystem::path& path) {
   ContentReader reader(path);
   const Header header = read_header(reader, path.string());
-  check_promise(path, reader, header);
+  check_promise(path, reader, header, header.total_bytes, header.total_bytes);
   Tensor out = Tensor::empty(header.shape, DType::u8);
   read_exactly(reader, out, path.string(), header);
   // Also makes the reader check the gzip trailer (its CRC and length).
@@ -148,7 +149,8 @@ Tensor read_idx_item(const std::filesystem::path& path, std::int64_t index) {
     throw InputError(path.string(), concat("an item from 0 to ", header.shape[0] - 1),
                      concat("item ", index));
   }
-  check_promise(path, reader, header);
+  check_promise(path, reader, header, header.item_bytes,
+                (static_cast<std::uint64_t>(index) + 1) * header.item_bytes);
   Shape shape(header.shape.begin() + 1, header.shape.end());
   if (shape.empty()) shape = {1};
   // A file that ends within the skipped items ends before the wanted one as well.

@@ -310,6 +310,23 @@ TEST_CASE("data lists, verifies and gets what is there") {
   CHECK(read_json(folder / "d.json")["fmnist"]["files"][0]["verdict"] == "differs");
 }
 
+TEST_CASE("data get puts a dataset from elsewhere on the machine into the folder that is named") {
+  const TempFolder folder;
+  ProgramOptions options;
+  options.environment = {{"CBNET_DATA", excerpt_folder()}};
+  const std::vector<std::string> get{"data", "get", "--dataset", "fmnist", "--data-dir", folder / "usb"};
+  const ProgramResult first = cbnet_run(get, options);
+  INFO(first.err);
+  CHECK(first.exit_code == 0);
+  CHECK(first.out.find("fmnist copied:") != std::string::npos);
+  for (const auto& entry : std::filesystem::directory_iterator(excerpt_folder())) {
+    if (entry.path().extension() != ".gz") continue;
+    CHECK(cbnet::read_file(folder / ("usb/fmnist/" + entry.path().filename().string())) ==
+          cbnet::read_file(entry.path().string()));
+  }
+  CHECK(cbnet_run(get, options).out.find("is here already") != std::string::npos);
+}
+
 TEST_CASE("KMNIST's subset goes by its own name") {
   const TempFolder folder;
   put(folder / "k/train-first7011-images-idx3-ubyte", idx_images(7011));

@@ -25,6 +25,7 @@ class HttpServer {
   struct Behaviour {
     bool ranges = true;         ///< answer 206 to "Range: bytes=N-"; otherwise always the whole with 200
     bool announces = true;      ///< sends Content-Length; without it the body ends with the connection
+    bool endless = false;       ///< sends the body again and again until the client leaves
     bool not_found = false;     ///< 404 for everything
     int cuts = 0;               ///< close the connection of this many requests early…
     std::size_t cut_after = 0;  ///< …after so many bytes of the body
@@ -88,13 +89,15 @@ class HttpServer {
     return head;
   }
 
-  static void send_all(int connection, const std::string& bytes) {
+  /// False when the client is gone.
+  static bool send_all(int connection, const std::string& bytes) {
     std::size_t done = 0;
     while (done < bytes.size()) {
       const ssize_t sent = ::send(connection, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
-      if (sent <= 0) return;
+      if (sent <= 0) return false;
       done += static_cast<std::size_t>(sent);
     }
+    return true;
   }
 
   void answer(int connection) {
@@ -140,6 +143,8 @@ class HttpServer {
       body.resize(std::min(body.size(), behaviour_.cut_after));
     }
     send_all(connection, "HTTP/1.1 " + status + "\r\n" + extra + length + "Connection: close\r\n\r\n" + body);
+    while (behaviour_.endless && !stopping_ && send_all(connection, body)) {
+    }
   }
 
   std::map<std::string, std::string> files_;
