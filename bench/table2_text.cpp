@@ -1,6 +1,7 @@
 #include "bench/table2_text.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "bench/paper.h"
 #include "cbnet/version.h"
@@ -46,9 +47,8 @@ std::string our_table(const Report& report, const std::vector<const Row*>& rows)
   for (const Row* row : rows) {
     const LatencyUs& t = row->latency;
     table.add({row->model, fixed(t.mean, 2) + " ± " + fixed(t.spread, 2), fixed(t.median, 2), fixed(t.p90, 2),
-               fixed(t.p99, 2), percent(row->accuracy, 2), exits(*row),
-               grouped(static_cast<std::int64_t>(row->macs_mean + 0.5)), grouped(row->weight_bytes),
-               fixed(row->energy.power_w, 2), joules(row->energy),
+               fixed(t.p99, 2), percent(row->accuracy, 2), exits(*row), grouped(std::llround(row->macs_mean)),
+               grouped(row->weight_bytes), fixed(row->energy.power_w, 2), joules(row->energy),
                row->model == "lenet" ? "-" : percent(energy_savings(report, *row), 1)});
   }
   return table.text();
