@@ -122,7 +122,7 @@ bool trained_for(const std::string& trained_on, data::DatasetId id) {
 }
 
 std::string warn_of_other_dataset(const std::string& trained_on, data::DatasetId id) {
-  const std::string text =
+  std::string text =
       concat("these models were trained on ", trained_on, ", and are measured on ", data::to_string(id));
   std::cerr << "cbnet: warning: " << text << '\n';
   return text;

@@ -32,6 +32,7 @@ std::string join(const std::vector<std::string>& words) {
 
 std::string exits_text(const std::vector<std::int64_t>& macs) {
   std::vector<std::string> words;
+  words.reserve(macs.size());
   for (const std::int64_t number : macs) words.push_back(grouped(number));
   return join(words);
 }

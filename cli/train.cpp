@@ -111,7 +111,7 @@ Recipe effective_recipe(const CommandLine& line, data::DatasetId dataset) {
 }
 
 std::string chosen_model(const CommandLine& line) {
-  const std::string model = line.has("model") ? line.text("model") : "all";
+  std::string model = line.has("model") ? line.text("model") : "all";
   const std::vector<std::string> known{"lenet", "branchynet", "autoencoder", "cbnet", "all"};
   if (std::find(known.begin(), known.end(), model) == known.end()) {
     line.fail(concat("--model must be lenet, branchynet, autoencoder, cbnet or all; got '", model, "'"));

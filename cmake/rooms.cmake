@@ -57,6 +57,12 @@ function(cbnet_isa_sources room)
   endforeach()
 endfunction()
 
+# For what includes <regex>, as cxxopts does: under the sanitizers GCC takes it for uninitialised, as its manual warns.
+add_library(cbnet_regex INTERFACE)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+  target_compile_options(cbnet_regex INTERFACE -Wno-maybe-uninitialized)
+endif()
+
 # cbnet_program_parts(<target> <folder> LINKS <target>…)
 # What is in the folder of a program, its main.cpp aside; tests link it, and it is not installed.
 function(cbnet_program_parts target folder)
@@ -65,11 +71,7 @@ function(cbnet_program_parts target folder)
   list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/${folder}/main.cpp)
   add_library(${target} STATIC ${sources})
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
-  target_link_libraries(${target} PUBLIC ${ARG_LINKS} cbnet_flags)
-  # With the sanitizers GCC takes std::regex, in cxxopts, for uninitialised (its manual warns of such).
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_FLAGS MATCHES "-fsanitize")
-    target_compile_options(${target} PUBLIC -Wno-maybe-uninitialized)
-  endif()
+  target_link_libraries(${target} PUBLIC ${ARG_LINKS} cbnet_flags cbnet_regex)
 endfunction()
 
 # cbnet_program(<target> <folder> OUTPUT_NAME <name> LINKS <target>…)

@@ -161,7 +161,7 @@ std::string CommandLine::text(const std::string& name) const {
 }
 
 std::string CommandLine::required(const std::string& name) const {
-  const std::string value = text(name);
+  std::string value = text(name);
   if (value.empty()) fail(concat("option --", name, " is required"));
   return value;
 }

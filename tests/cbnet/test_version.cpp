@@ -2,9 +2,17 @@
 
 #include <doctest/doctest.h>
 
-#include <regex>
+#include <cstdio>
 #include <string>
 
 TEST_CASE("the version is a semantic one") {
-  CHECK(std::regex_match(std::string(cbnet::kVersion), std::regex("[0-9]+\\.[0-9]+\\.[0-9]+")));
+  int major = -1;
+  int minor = -1;
+  int patch = -1;
+  REQUIRE(std::sscanf(cbnet::kVersion, "%d.%d.%d", &major, &minor, &patch) == 3);
+  CHECK(std::string(cbnet::kVersion) ==
+        std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch));
+  CHECK(major >= 0);
+  CHECK(minor >= 0);
+  CHECK(patch >= 0);
 }
