@@ -89,9 +89,8 @@ Entry read_entry(const std::string& name, const Json& json, std::uint64_t data_s
   const std::optional<StoredType> type = stored_type(type_name);
   if (!type)
     fail(source, "dtype F32, F64, F16, BF16, U8, I32 or I64", concat("'", type_name, "' for ", name));
-  const Entry entry{name, *type, json.at("shape").get<Shape>(),
-                    json.at("data_offsets").at(0).get<std::uint64_t>(),
-                    json.at("data_offsets").at(1).get<std::uint64_t>()};
+  Entry entry{name, *type, json.at("shape").get<Shape>(), json.at("data_offsets").at(0).get<std::uint64_t>(),
+              json.at("data_offsets").at(1).get<std::uint64_t>()};
   if (entry.shape.size() > kMaxRank)
     fail(source, concat("at most ", kMaxRank, " axes"), concat(entry.shape.size(), " for ", name));
   if (entry.begin > entry.end || entry.end > data_size) {
@@ -109,6 +108,7 @@ Entry read_entry(const std::string& name, const Json& json, std::uint64_t data_s
 /// Entries that overlap would make little data into much memory; no tensor is read before this.
 void check_cover(const std::vector<Entry>& entries, std::uint64_t data_size, const std::string& source) {
   std::vector<const Entry*> order;
+  order.reserve(entries.size());
   for (const Entry& entry : entries) order.push_back(&entry);
   std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
     return a->begin != b->begin ? a->begin < b->begin : a->end < b->end;
