@@ -10,7 +10,6 @@
 using namespace cbnet;
 using namespace cbnet::bench;
 using namespace cbnet::bench::testing;
-using Json = nlohmann::ordered_json;
 
 namespace {
 

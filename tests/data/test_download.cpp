@@ -203,6 +203,7 @@ TEST_CASE("download: a second process waits for the first and uses its file") {
   HttpServer server({{"file.gz", content()}}, {});
   std::vector<std::string> outcomes(4);
   std::vector<std::thread> runs;
+  runs.reserve(outcomes.size());
   // flock() excludes open file descriptions, so that threads stand for processes here.
   for (std::string& outcome : outcomes) {
     runs.emplace_back([&] {
