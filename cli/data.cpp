@@ -19,8 +19,8 @@ constexpr Manual kManual{
     "downloads what is missing (get).\n",
     R"(Files are looked for in --data-dir, $CBNET_DATA, data-cache, /usr/local/share/datasets and
 /usr/share/datasets, there in a folder named after the dataset or directly. What none of them has,
-`get` downloads to data-cache. With --data-dir, `get` sees to it that the files lie in that folder: it
-copies them there from one of the others, or downloads them.
+`get` downloads to data-cache. With --data-dir, `get` sees to it that the files lie in that folder:
+it copies them there from one of the others, or downloads them.
 
 Examples:
   cbnet data list

@@ -34,14 +34,14 @@ TEST_CASE("on a terminal a bar is drawn over itself, within 79 columns, and take
     bar.update(half_way());
     CHECK(bar_out.str() ==
           std::string(kErase) +
-              "lenet 1/3  epoch 2/12 [######......]  loss 0.5000  accuracy 87.50 %  1:15 left");
+              "lenet 1/3  epoch 2/12 [######.......]  loss 0.5000  accuracy 87.50 %  1:15 left");
     CHECK(bar_out.str().size() - std::string(kErase).size() <= 79);
     bar.update(half_way());  // too soon to be drawn again
     CHECK(bar_out.str().find(kErase, 1) == std::string::npos);
     Progress end = half_way();
     end.images = 100;
     bar.update(end);
-    CHECK(bar_out.str().find("[############]") != std::string::npos);
+    CHECK(bar_out.str().find("[#############]") != std::string::npos);
     bar.say("a line");
     CHECK(bar_out.str().ends_with(kErase));
     CHECK(lines.str() == "a line\n");
