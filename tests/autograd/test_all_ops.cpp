@@ -169,6 +169,7 @@ TEST_CASE("f32 agrees with f64") {
     for (const Tensor& input : sample.inputs) narrow.push_back(input.to(DType::f32));
     // The f64 run gets the rounded values, so that only the op's own rounding is compared.
     std::vector<Tensor> wide;
+    wide.reserve(narrow.size());
     for (const Tensor& input : narrow) wide.push_back(input.to(DType::f64));
     const std::vector<Variable> leaves32 = leaves_of(sample, narrow);
     const Variable y32 = sample.call(leaves32);

@@ -183,13 +183,12 @@ TEST_CASE("BranchyNet's joint loss passes gradcheck through shared trunk and bot
         Variable x = leaves.back();
         std::size_t next = 0;
         const auto conv = [&](const Variable& in, std::int64_t padding) {
-          const Variable out =
-              cbnet::conv2d(in, leaves[next], leaves[next + 1], Conv2dOptions::square(1, padding));
+          Variable out = cbnet::conv2d(in, leaves[next], leaves[next + 1], Conv2dOptions::square(1, padding));
           next += 2;
           return out;
         };
         const auto dense = [&](const Variable& in) {
-          const Variable out = cbnet::linear(in, leaves[next], leaves[next + 1]);
+          Variable out = cbnet::linear(in, leaves[next], leaves[next + 1]);
           next += 2;
           return out;
         };

@@ -9,7 +9,7 @@
 using namespace cbnet;
 
 namespace {
-Variable leaf(std::vector<double> values) {
+Variable leaf(const std::vector<double>& values) {
   return Variable(Tensor::from(values, {static_cast<std::int64_t>(values.size())}), true);
 }
 }  // namespace
