@@ -58,7 +58,7 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
     const T* a_block = transpose_a ? a + i0 : a + i0 * lda;
     const T* b_block = transpose_b ? b + j0 * ldb : b + j0;
     T* c_block = c + i0 * ldc + j0;
-    // OpenBLAS leaves C alone when k == 0, and keeps NaN under beta == 0 in some of its paths.
+    // OpenBLAS leaves C alone when k == 0.
     if (scalar || k == 0) {
       plain_gemm(transpose_a, transpose_b, i1 - i0, j1 - j0, k, alpha, a_block, lda, b_block, ldb, beta,
                  c_block, ldc);

@@ -25,7 +25,6 @@ class FileDescriptor {
   FileDescriptor& operator=(const FileDescriptor&) = delete;
   int get() const { return fd_; }
   int release() { return std::exchange(fd_, -1); }
-  int close() { return ::close(std::exchange(fd_, -1)); }
 
  private:
   int fd_;
@@ -83,7 +82,8 @@ int open_temporary(const std::string& name) {
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path, std::size_t limit_bytes) {
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor file(
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe must not block
   if (file.get() < 0) throw InputError(path.string(), "a readable file", std::strerror(errno));
   struct stat status {};
   if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -132,8 +132,8 @@ void write_file_atomic(const std::filesystem::path& path, std::string_view bytes
   };
   if (const int failed = write_all(file.get(), bytes)) fail(failed);
   if (::fsync(file.get()) != 0) fail(errno);
+  // Renamed while still open, and so still locked against another writer of the same name.
   if (::rename(temporary.c_str(), target.c_str()) != 0) fail(errno);
-  if (file.close() != 0) throw_write_error(path, errno);
 
   // The rename itself must survive a power cut too.
   const FileDescriptor directory(::open(target.has_parent_path() ? target.parent_path().c_str() : ".",

@@ -8,7 +8,8 @@
 namespace cbnet {
 
 /// xoshiro256** (Blackman and Vigna, 2018), seeded through splitmix64. The same seed gives the same
-/// numbers with every compiler and standard library, and the state is four words that a checkpoint holds.
+/// integers and uniform numbers with every compiler and standard library (normal() goes through its log and
+/// cos), and the state is four words that a checkpoint holds.
 class Rng {
  public:
   using State = std::array<std::uint64_t, 4>;

@@ -8,11 +8,15 @@ namespace cbnet {
 
 std::int64_t numel(const Shape& shape) {
   std::int64_t count = 1;
+  bool empty = false;
   for (const std::int64_t size : shape) {
     require(size >= 0, "shape", "sizes must not be negative; got ", shape);
-    require(!__builtin_mul_overflow(count, size, &count), "shape", "too many elements; got ", shape);
+    empty = empty || size == 0;
+    // Strides count an empty axis as one element, so the other sizes must multiply without overflow too.
+    require(!__builtin_mul_overflow(count, std::max<std::int64_t>(size, 1), &count), "shape",
+            "too many elements; got ", shape);
   }
-  return count;
+  return empty ? 0 : count;
 }
 
 std::string to_string(const Shape& shape) {

@@ -9,7 +9,8 @@ namespace cbnet {
 /// Sizes per dimension, outermost first, e.g. (N, C, H, W). A scalar has the empty shape.
 using Shape = std::vector<std::int64_t>;
 
-/// Number of elements; 1 for the empty shape. Throws on a negative size or when the product overflows.
+/// Number of elements; 1 for the empty shape. Throws on a negative size or when the product of the sizes
+/// that are not 0 overflows.
 std::int64_t numel(const Shape& shape);
 
 /// "(8,3,28,28)".

@@ -13,8 +13,13 @@ namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kCacheLimitBytes = std::size_t{512} << 20;
 
-// Sanitizers find more when every block is really freed.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// Sanitizers find more when every block is really freed. GCC says so by macro, Clang by feature.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define CBNET_SANITIZED
+#endif
+#endif
+#if defined(CBNET_SANITIZED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kCacheBlocks = false;
 #else
 constexpr bool kCacheBlocks = true;
@@ -40,6 +45,10 @@ class BlockCache {
       }
     }
     void* block = std::aligned_alloc(kAlignment, size);
+    if (block == nullptr) {
+      release();  // what lies idle may be what is missing
+      block = std::aligned_alloc(kAlignment, size);
+    }
     if (block == nullptr) {
       const std::lock_guard lock(mutex_);
       live_ -= size;

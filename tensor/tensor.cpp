@@ -1,5 +1,6 @@
 #include "tensor/tensor.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -19,7 +20,7 @@ Shape resolve_shape(const Shape& wanted, std::int64_t numel_have, const char* wh
       unknown = static_cast<std::int64_t>(i);
     } else {
       require(shape[i] >= 0, where, "at most one size may be -1; got ", wanted);
-      known *= shape[i];
+      require(!__builtin_mul_overflow(known, shape[i], &known), where, "too many elements; got ", wanted);
     }
   }
   if (unknown >= 0 && known > 0) shape[static_cast<std::size_t>(unknown)] = numel_have / known;
@@ -73,15 +74,25 @@ void copy_elements(const Tensor& source, Tensor& target) {
                            });
 }
 
+/// Elements that share memory would be written by several threads at once.
+void require_writable(const Tensor& target, const char* where) {
+  for (std::size_t axis = 0; axis < target.shape().size(); ++axis) {
+    require(target.shape()[axis] <= 1 || target.strides()[axis] != 0, where, "cannot write into ", target,
+            ", whose elements repeat along axis ", axis, "; hint: clone it first");
+  }
+}
+
 }  // namespace
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
   Tensor out;
   out.numel_ = cbnet::numel(shape);
-  std::size_t bytes = 0;
-  require(!__builtin_mul_overflow(static_cast<std::size_t>(out.numel_), cbnet::size_bytes(dtype), &bytes),
-          "tensor", "too many elements; got ", shape);
-  out.storage_ = std::make_shared<Storage>(bytes);
+  // 2^62 bytes: far from where rounding up to whole cache lines could wrap.
+  constexpr std::int64_t kMostBytes = std::int64_t{1} << 62;
+  const std::size_t element_bytes = cbnet::size_bytes(dtype);
+  require(out.numel_ <= kMostBytes / static_cast<std::int64_t>(element_bytes), "tensor",
+          "too many elements; got ", shape);
+  out.storage_ = std::make_shared<Storage>(static_cast<std::size_t>(out.numel_) * element_bytes);
   out.shape_ = shape;
   out.strides_ = contiguous_strides(shape);
   out.dtype_ = dtype;
@@ -209,6 +220,7 @@ Tensor Tensor::slice(std::int64_t axis, std::int64_t begin, std::int64_t end, st
           "expected 0 <= begin <= end <= ", shape_[a], " and step >= 1; got ", begin, ", ", end, ", ", step);
   Shape shape = shape_;
   std::vector<std::int64_t> strides = strides_;
+  step = std::min(step, std::max<std::int64_t>(end - begin, 1));  // a longer one takes the first alone, too
   shape[a] = (end - begin + step - 1) / step;
   strides[a] *= step;
   return with_view(std::move(shape), std::move(strides), offset_ + begin * strides_[a]);
@@ -266,6 +278,7 @@ Tensor Tensor::to(DType wanted) const {
 }
 
 void Tensor::fill(double value) {
+  require_writable(*this, "fill");
   dispatch(dtype_, [&](auto zero) {
     using T = decltype(zero);
     T* first = data<T>();
@@ -281,7 +294,9 @@ void Tensor::fill(double value) {
 
 void Tensor::copy_from(const Tensor& source) {
   require(defined() && source.defined(), "copy_from", "undefined tensor");
+  require_writable(*this, "copy_from");
   const Tensor stretched = source.expand(shape_);
+  if (shares_storage(source) && offset_ == source.offset_ && strides_ == stretched.strides_) return;
   dispatch(dtype_, [&](auto to) {
     dispatch(source.dtype(),
              [&](auto from) { copy_elements<decltype(to), decltype(from)>(stretched, *this); });
@@ -291,6 +306,7 @@ void Tensor::copy_from(const Tensor& source) {
 void Tensor::add_scaled(const Tensor& other, double alpha) {
   require(shape_ == other.shape_ && dtype_ == other.dtype_, "add_scaled",
           "shapes and dtypes must match; got ", *this, " and ", other);
+  require_writable(*this, "add_scaled");
   dispatch_floating(dtype_, "add_scaled", [&](auto zero) {
     using T = decltype(zero);
     T* target = data<T>();
@@ -309,6 +325,7 @@ void Tensor::add_scaled(const Tensor& other, double alpha) {
 }
 
 void Tensor::scale(double factor) {
+  require_writable(*this, "scale");
   dispatch_floating(dtype_, "scale", [&](auto zero) {
     using T = decltype(zero);
     T* first = data<T>();

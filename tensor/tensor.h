@@ -27,7 +27,8 @@ class Tensor {
   static Tensor full(const Shape& shape, double value, DType dtype = DType::f32);
   static Tensor zeros(const Shape& shape, DType dtype = DType::f32) { return full(shape, 0.0, dtype); }
   static Tensor ones(const Shape& shape, DType dtype = DType::f32) { return full(shape, 1.0, dtype); }
-  /// Uniform in [low, high); normal with the given mean and standard deviation. f32 or f64.
+  /// Uniform in [low, high), where rounding to f32 may reach high; normal with the given mean and standard
+  /// deviation. f32 or f64.
   static Tensor uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype = DType::f32);
   static Tensor normal(const Shape& shape, double mean, double stddev, Rng& rng, DType dtype = DType::f32);
 
@@ -113,7 +114,7 @@ class Tensor {
   /// This tensor when it has the dtype, a converted copy otherwise. Floats are truncated towards zero.
   Tensor to(DType dtype) const;
 
-  // In place.
+  // In place. All throw for a tensor whose elements share memory (expand).
 
   void fill(double value);
   /// Copies and converts the elements of `source`, which must broadcast to this shape.

@@ -18,6 +18,9 @@ TEST_CASE("reading throws for what is missing, a folder, or too large") {
   const TempFolder folder;
   CHECK_THROWS_SAYING(read_file(folder / "none"), InputError, "No such file");
   CHECK_THROWS_SAYING(read_file(folder.path()), InputError, "expected a regular file; found a folder");
+  // A pipe that nobody writes into would block whoever opens it to read.
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  CHECK_THROWS_SAYING(read_file(folder / "pipe"), InputError, "expected a regular file");
   write_file_atomic(folder / "ten", "0123456789");
   CHECK_THROWS_SAYING(read_file(folder / "ten", 9), InputError, "expected at most 9 bytes; found 10 bytes");
 }

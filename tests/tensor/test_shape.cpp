@@ -7,6 +7,9 @@ using namespace cbnet;
 TEST_CASE("numel throws on negative sizes and on overflow") {
   CHECK_THROWS_SAYING(numel({2, -1}), std::invalid_argument, "must not be negative; got (2,-1)");
   CHECK_THROWS_SAYING(numel({INT64_MAX, 2}), std::invalid_argument, "too many elements");
+  // Strides would overflow although there is nothing to hold.
+  CHECK_THROWS_SAYING(numel({0, std::int64_t{1} << 40, std::int64_t{1} << 40}), std::invalid_argument,
+                      "too many elements");
 }
 
 TEST_CASE("broadcast throws when sizes differ and neither is 1") {

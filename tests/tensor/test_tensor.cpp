@@ -33,6 +33,10 @@ TEST_CASE("wrong use throws, with the shapes in the text") {
   CHECK_THROWS_SAYING(t.item(), std::invalid_argument, "expected one element");
   CHECK_THROWS_SAYING(t.at({2, 0}), std::invalid_argument, "outside axis 0");
   CHECK_THROWS_SAYING(Tensor::empty({INT64_MAX / 4, 3}), std::invalid_argument, "too many elements");
+  CHECK_THROWS_SAYING(Tensor::empty({(std::int64_t{1} << 62) - 1}), std::invalid_argument,
+                      "too many elements");
+  CHECK_THROWS_SAYING(t.reshape({-1, std::int64_t{1} << 40, std::int64_t{1} << 40}), std::invalid_argument,
+                      "too many elements");
   Tensor copy = t.clone();
   CHECK_THROWS_SAYING(copy.add_scaled(counting({3, 2})), std::invalid_argument,
                       "shapes and dtypes must match");
@@ -59,6 +63,7 @@ TEST_CASE("views show the right elements") {
   CHECK(t.transpose(0, 1).to_vector<float>() == Values{0, 3, 1, 4, 2, 5});
   CHECK(t.slice(1, 0, 3, 2).to_vector<float>() == Values{0, 2, 3, 5});
   CHECK(t.slice(1, 1, 1).numel() == 0);
+  CHECK(t.slice(1, 1, 3, INT64_MAX).to_vector<float>() == Values{1, 4});
   CHECK(t.select(1, 2).to_vector<float>() == Values{2, 5});
   CHECK(t.select(0, 0).expand({2, 3}).to_vector<float>() == Values{0, 1, 2, 0, 1, 2});
   CHECK(t.transpose(0, 1).reshape({2, 3}).to_vector<float>() == Values{0, 3, 1, 4, 2, 5});
@@ -92,6 +97,17 @@ TEST_CASE("in-place arithmetic walks strides") {
   CHECK(t.to_vector<float>() == Values{-1, 9, 2, 29, 39, 5});
   t.copy_from(Tensor::from<float>({7, 8, 9}, {3}));
   CHECK(t.to_vector<float>() == Values{7, 8, 9, 7, 8, 9});
+}
+
+TEST_CASE("elements that share memory are not written, a tensor may be copied onto itself") {
+  Tensor stretched = Tensor::zeros({3, 1}).expand({3, 4});
+  CHECK_THROWS_SAYING(stretched.fill(1), std::invalid_argument, "[fill] cannot write into f32 (3,4)");
+  CHECK_THROWS_SAYING(stretched.copy_from(counting({3, 4})), std::invalid_argument, "repeat along axis 1");
+  CHECK_THROWS_SAYING(stretched.add_scaled(counting({3, 4})), std::invalid_argument, "[add_scaled]");
+  CHECK_THROWS_SAYING(stretched.scale(2), std::invalid_argument, "hint: clone it first");
+  Tensor t = counting({2, 3});
+  t.copy_from(t);
+  CHECK(t.to_vector<float>() == Values{0, 1, 2, 3, 4, 5});
 }
 
 TEST_CASE("random tensors repeat by seed") {
