@@ -15,19 +15,11 @@ double weighted_sum(const Tensor& output, const std::vector<double>& cotangent) 
   return sum;
 }
 
-}  // namespace
-
-GradcheckResult gradcheck(const std::function<Variable(const std::vector<Variable>&)>& f,
-                          const std::vector<Variable>& inputs, const GradcheckOptions& options) {
+/// `leaves` are what f is differentiated by; `probes`, contiguous, are what f's values are computed from,
+/// through `evaluate`. They may be the same tensors.
+GradcheckResult check(Variable output, const std::vector<Variable>& leaves, std::vector<Tensor> probes,
+                      const std::function<Tensor()>& evaluate, const GradcheckOptions& options) {
   GradcheckResult result;
-  // Leaves of our own: the caller's gradients stay as they are.
-  std::vector<Variable> leaves;
-  for (const Variable& input : inputs) {
-    require(input.dtype() == DType::f64, "gradcheck", "inputs must be f64; got ", input.value());
-    leaves.emplace_back(input.value(), input.requires_grad());
-  }
-
-  Variable output = f(leaves);
   if (!output.requires_grad()) {
     result.message = "the output does not depend on any input that requires a gradient";
     return result;
@@ -46,14 +38,14 @@ GradcheckResult gradcheck(const std::function<Variable(const std::vector<Variabl
       return result;
     }
     const std::vector<double> analytic = leaves[i].grad().to_vector<double>();
-    const Tensor original = leaves[i].value();
     for (std::size_t e = 0; e < analytic.size(); ++e) {
+      double& element = probes[i].data<double>()[e];
+      const double original = element;
       const auto shifted = [&](double delta) {
-        Tensor moved = original.clone();
-        moved.data<double>()[e] += delta;
-        std::vector<Variable> arguments = leaves;
-        arguments[i] = Variable(moved);
-        return weighted_sum(f(arguments).value(), weights);
+        element = original + delta;
+        const double sum = weighted_sum(evaluate(), weights);
+        element = original;
+        return sum;
       };
       const double numeric = (shifted(options.step) - shifted(-options.step)) / (2.0 * options.step);
       const double scale = std::max({1.0, std::abs(analytic[e]), std::abs(numeric)});
@@ -73,6 +65,37 @@ GradcheckResult gradcheck(const std::function<Variable(const std::vector<Variabl
   }
   result.ok = result.worst_error <= options.tolerance;
   return result;
+}
+
+}  // namespace
+
+GradcheckResult gradcheck(const std::function<Variable(const std::vector<Variable>&)>& f,
+                          const std::vector<Variable>& inputs, const GradcheckOptions& options) {
+  // Leaves of our own: the caller's gradients and elements stay as they are.
+  std::vector<Variable> leaves;
+  std::vector<Tensor> probes;
+  std::vector<Variable> arguments;
+  for (const Variable& input : inputs) {
+    require(input.dtype() == DType::f64, "gradcheck", "inputs must be f64; got ", input.value());
+    leaves.emplace_back(input.value(), input.requires_grad());
+    probes.push_back(input.value().clone());
+    arguments.emplace_back(probes.back());
+  }
+  const auto evaluate = [&] { return f(arguments).value(); };
+  return check(f(leaves), leaves, std::move(probes), evaluate, options);
+}
+
+GradcheckResult gradcheck(const std::function<Variable()>& f, std::vector<Variable> leaves,
+                          const GradcheckOptions& options) {
+  std::vector<Tensor> probes;
+  for (Variable& leaf : leaves) {
+    require(leaf.dtype() == DType::f64 && leaf.value().is_contiguous(), "gradcheck",
+            "leaves must be f64 and contiguous; got ", leaf.value());
+    leaf.zero_grad();
+    probes.push_back(leaf.mutable_value());
+  }
+  const auto evaluate = [&] { return f().value(); };
+  return check(f(), leaves, std::move(probes), evaluate, options);
 }
 
 }  // namespace cbnet

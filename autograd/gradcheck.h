@@ -31,4 +31,9 @@ struct GradcheckResult {
 GradcheckResult gradcheck(const std::function<Variable(const std::vector<Variable>&)>& f,
                           const std::vector<Variable>& inputs, const GradcheckOptions& options = {});
 
+/// The same for a function of variables it holds itself, such as a network's loss: `leaves` are those
+/// variables, contiguous. Their elements are moved one at a time and put back; their gradients are replaced.
+GradcheckResult gradcheck(const std::function<Variable()>& f, std::vector<Variable> leaves,
+                          const GradcheckOptions& options = {});
+
 }  // namespace cbnet

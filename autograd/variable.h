@@ -18,7 +18,8 @@ class Variable {
 
   bool defined() const { return state_ != nullptr; }
   const Tensor& value() const;
-  /// For optimizers and initialisers: changes the elements, not the history.
+  /// For optimizers and initialisers: changes the elements, not the history. Not between a forward and its
+  /// backward(), which reads the elements that the forward saw.
   Tensor& mutable_value();
   const Shape& shape() const { return value().shape(); }
   std::int64_t size(std::int64_t axis) const { return value().size(axis); }

@@ -2,11 +2,16 @@
 // Shapes : x (N,C,H,W), w (O,C/groups,Kh,Kw), b (O) -> y (N,O,OH,OW).     Dtypes: f32, f64.
 // Saves  : x, w.      Grad  : dx = full correlation of dy with w flipped; dw = correlation of x with dy;
 //                             db = sum of dy over N, OH, OW.
-// Edge   : N == 0 gives an empty y and zero dw, db; a kernel larger than the padded input throws.
+// Edge   : N == 0 gives an empty y and zero dw, db; an image without pixels and a kernel larger than the
+//          padded input throw, as do sizes and options of 2^31 or more.
 // Kernels: direct (scalar, avx2, avx512, neon) for stride 1, dilation 1, groups 1 and padding < kernel;
 //          im2col + gemm for the rest.           Ref: LeCun et al. 1998, section II.
 #include "autograd/ops/conv2d.h"
 
+#include <algorithm>
+#include <limits>
+
+#include "autograd/ops/sum.h"
 #include "tensor/blas.h"
 #include "tensor/kernels/im2col.h"
 #include "tensor/kernels/isa_table.h"
@@ -118,23 +123,6 @@ void backward_weight_images(const Problem& p, std::int64_t images, const T* x, c
   }
 }
 
-template <class T>
-void backward_bias_images(const Problem& p, std::int64_t images, const T* dy, T* db) {
-  for (std::int64_t i = 0; i < images; ++i) {
-    for (std::int64_t o = 0; o < p.out_channels; ++o) {
-      const T* plane = dy + (i * p.out_channels + o) * p.pixels();
-      // Eight partial sums let the baseline compiler use vectors without reordering by fast-math.
-      T partial[8] = {};
-      std::int64_t q = 0;
-      for (; q + 8 <= p.pixels(); q += 8) {
-        for (int lane = 0; lane < 8; ++lane) partial[lane] += plane[q + lane];
-      }
-      for (; q < p.pixels(); ++q) partial[0] += plane[q];
-      for (const T part : partial) db[o] += part;
-    }
-  }
-}
-
 /// Runs add(images, first image, target) on ranges of images, each with its own zeroed target, and sums
 /// the targets in order.
 template <class T, class Add>
@@ -157,9 +145,16 @@ Shape Conv2d::infer(const Args& args, std::span<const Shape> in) {
   const Shape& w = in[1];
   const auto got = [&] { return concat("input ", to_string(x), ", weight ", to_string(w)); };
   require(x.size() == 4 && w.size() == 4, kName, "input and weight must have 4 axes; got ", got);
-  require(o.stride_h >= 1 && o.stride_w >= 1 && o.dilation_h >= 1 && o.dilation_w >= 1 && o.padding_h >= 0 &&
-              o.padding_w >= 0 && o.groups >= 1,
-          kName, "stride, dilation and groups must be at least 1 and padding at least 0");
+  const auto [low, high] = std::minmax(
+      {o.stride_h, o.stride_w, o.dilation_h, o.dilation_w, o.padding_h + 1, o.padding_w + 1, o.groups});
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();  // products of two stay in int64
+  require(low >= 1 && high <= kMost, kName,
+          "stride, dilation and groups must be at least 1, padding at least 0 "
+          "and all below ",
+          kMost);
+  require(x[2] >= 1 && x[3] >= 1 && *std::max_element(x.begin(), x.end()) <= kMost &&
+              *std::max_element(w.begin(), w.end()) <= kMost,
+          kName, "images must have pixels and sizes be at most ", kMost, "; got ", got);
   require(x[1] == w[1] * o.groups, kName, "input channels must equal weight channels times groups (",
           o.groups, "); got ", got);
   require(w[0] % o.groups == 0, kName, "output channels must divide into ", o.groups, " groups; got ", got);
@@ -214,13 +209,8 @@ Gradients Conv2d::backward(const Args& args, const Saved& saved, const Tensor& d
         backward_weight_images<T>(p, images, xs + first * p.x_size(), dys + first * p.y_size(), dw);
       });
     }
-    if (args.has_bias && saved.needs_grad[2]) {
-      gradients[2] =
-          sum_over_images<T>(p, {p.out_channels}, [&](std::int64_t images, std::int64_t first, T* db) {
-            backward_bias_images<T>(p, images, dys + first * p.y_size(), db);
-          });
-    }
   });
+  if (args.has_bias && saved.needs_grad[2]) gradients[2] = sum_axes(dy, {0, 2, 3}, /*keepdim=*/false);
   return gradients;
 }
 

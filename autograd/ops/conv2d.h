@@ -4,7 +4,7 @@
 
 namespace cbnet {
 
-/// Sizes are (height, width) pairs; the single-number constructors make both equal.
+/// One number per direction, height then width; square() gives both the same.
 struct Conv2dOptions {
   std::int64_t stride_h = 1, stride_w = 1;
   std::int64_t padding_h = 0, padding_w = 0;

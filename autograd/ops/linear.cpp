@@ -5,7 +5,7 @@
 // Kernels: gemm (OpenBLAS; a plain loop nest when the ISA is forced to scalar).
 #include "autograd/ops/linear.h"
 
-#include "autograd/ops/pointwise.h"
+#include "autograd/ops/sum.h"
 #include "tensor/blas.h"
 
 namespace cbnet::ops {
@@ -58,7 +58,7 @@ Gradients Linear::backward(const Args& args, const Saved& saved, const Tensor& d
               gradients[1].data<T>(), features);
     }
   });
-  if (args.has_bias && saved.needs_grad[2]) gradients[2] = sum_to(dy, {1, out}).view({out});
+  if (args.has_bias && saved.needs_grad[2]) gradients[2] = sum_axes(dy, {0}, /*keepdim=*/false);
   return gradients;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "autograd/ops/sum.h"
 #include "tensor/kernels/strided.h"
 
 namespace cbnet::ops {
@@ -58,33 +59,14 @@ Tensor map(const Tensor& a, const Tensor& b, F f) {
 
 Tensor sum_to(const Tensor& tensor, const Shape& shape) {
   if (tensor.shape() == shape) return tensor;
-  Tensor sum = Tensor::zeros(shape, tensor.dtype());
-  const Tensor target = sum.expand(tensor.shape());
-  dispatch_floating(tensor.dtype(), "sum_to", [&](auto zero) {
-    using T = decltype(zero);
-    const T* from = tensor.data<T>();
-    T* to = sum.data<T>();
-    // Several rows may add into one element, so this runs in one thread, in order.
-    std::vector<std::int64_t> index(tensor.shape().size(), 0);
-    const std::int64_t inner = tensor.shape().back();
-    const std::int64_t rows = inner == 0 ? 0 : tensor.numel() / inner;
-    const std::int64_t from_step = tensor.strides().back();
-    const std::int64_t to_step = target.strides().back();
-    for (std::int64_t row = 0; row < rows; ++row) {
-      std::int64_t a = 0;
-      std::int64_t b = 0;
-      for (std::size_t axis = 0; axis + 1 < index.size(); ++axis) {
-        a += index[axis] * tensor.strides()[axis];
-        b += index[axis] * target.strides()[axis];
-      }
-      for (std::int64_t i = 0; i < inner; ++i) to[b + i * to_step] += from[a + i * from_step];
-      for (std::size_t axis = index.size() - 1; axis-- > 0;) {
-        if (++index[axis] < tensor.shape()[axis]) break;
-        index[axis] = 0;
-      }
+  const std::size_t lead = tensor.shape().size() - shape.size();
+  std::vector<std::int64_t> stretched;
+  for (std::size_t axis = 0; axis < tensor.shape().size(); ++axis) {
+    if (axis < lead || shape[axis - lead] != tensor.shape()[axis]) {
+      stretched.push_back(static_cast<std::int64_t>(axis));
     }
-  });
-  return sum;
+  }
+  return sum_axes(tensor, stretched, /*keepdim=*/true).view(shape);
 }
 
 #define CBNET_SAVE_X saved.keep({in[0]})

@@ -39,8 +39,8 @@ std::int64_t offset_of(std::int64_t index, const std::vector<Group>& groups) {
   return groups.empty() ? 0 : offset + index * groups[0].stride;
 }
 
-/// How a contiguous x is walked. Every output unit is `width` neighbouring outputs; it adds up `runs` runs
-/// of `length` x `width` elements: length 1 where the innermost axis is kept, width 1 where it is summed.
+/// How a contiguous x is walked. Every unit is `columns` neighbouring outputs; it adds up runs of `length` x
+/// `columns` elements: length 1 where the innermost axis is kept, columns 1 where it is summed.
 struct Walk {
   std::vector<Group> units;
   std::vector<Group> runs;
@@ -119,7 +119,8 @@ void sum_walk(const Walk& walk, const T* x, double factor, T* y) {
     parallel_for(units, 2 * kPieceElements / (steps * step_elements) + 1,
                  [&](std::int64_t begin, std::int64_t end) {
                    for (std::int64_t unit = begin; unit < end; ++unit) {
-                     double total[kMaxWidth] = {};
+                     double total[kMaxWidth];
+                     std::fill_n(total, block_width, 0.0);
                      run_piece(unit, 0, total);
                      finish(unit, total);
                    }

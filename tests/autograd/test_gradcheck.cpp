@@ -7,6 +7,7 @@
 #include "autograd/ops/sum.h"
 #include "autograd/ops/transpose.h"
 #include "tests/autograd/ops/samples.h"
+#include "tests/support/throws.h"
 
 // A checker that has never failed has proved nothing: most of these ops have a planted bug.
 
@@ -201,6 +202,18 @@ TEST_CASE("gradcheck: leaves the caller's variables alone") {
   CHECK(gradcheck([](const Inputs2& in) { return square(in[0]); }, {x}).ok);
   CHECK_FALSE(x.grad().defined());
   CHECK(x.value().to_vector<double>() == before);
+}
+
+TEST_CASE("gradcheck: of a function that holds its variables, whose elements come back") {
+  Variable x = leaf(random({3}, 1));
+  Variable z = leaf(random({3}, 2));
+  const std::vector<double> before = x.value().to_vector<double>();
+  CHECK(gradcheck([&] { return x * square(z); }, {x, z}).ok);
+  CHECK(x.value().to_vector<double>() == before);
+  CHECK_FALSE(gradcheck([&] { return apply<Planted<WrongSign>>({}, {x}) + z; }, {x, z}).ok);
+  Variable strided = leaf(strided_storage(random({2, 3}, 3)));
+  CHECK_THROWS_SAYING(gradcheck([&] { return square(strided); }, {strided}), std::invalid_argument,
+                      "must be f64 and contiguous");
 }
 
 TEST_CASE("gradcheck: reads views in row-major order") {

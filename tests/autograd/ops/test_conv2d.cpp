@@ -115,6 +115,14 @@ TEST_CASE("wrong shapes and options throw, with the shapes") {
   CHECK_THROWS_SAYING(
       conv2d(constant({1, 4, 4, 4}), constant({3, 2, 1, 1}), {}, Conv2dOptions::square(1, 0, 1, 2)),
       std::invalid_argument, "must divide into 2 groups");
+  CHECK_THROWS_SAYING(conv2d(constant({1, 1, 0, 4}), constant({1, 1, 1, 1})), std::invalid_argument,
+                      "images must have pixels");
+  constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+  for (const Conv2dOptions& options : {Conv2dOptions::square(kHuge, 0), Conv2dOptions::square(1, kHuge),
+                                       Conv2dOptions::square(1, 0, kHuge), Conv2dOptions::square(1, -1)}) {
+    CHECK_THROWS_SAYING(conv2d(constant({1, 1, 4, 4}), constant({1, 1, 2, 2}), {}, options),
+                        std::invalid_argument, "all below 2147483647");
+  }
   CHECK_THROWS_SAYING(conv2d(constant({1, 1, 4, 4}), constant({1, 1, 1, 1}, DType::f64)),
                       std::invalid_argument,
                       "must all be f32 or all f64; got f32 (1,1,4,4) and f64 (1,1,1,1)");
