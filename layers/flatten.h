@@ -8,7 +8,7 @@ namespace cbnet {
 /// (N, …) -> (N, everything else). No copy.
 class Flatten : public Module {
  public:
-  Variable forward(const Variable& x) override { return reshape(x, {x.size(0), -1}); }
+  Variable forward(const Variable& x) override { return flatten(x); }
 };
 
 /// (N, …) -> (N, shape…). No copy.

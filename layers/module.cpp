@@ -35,8 +35,9 @@ void Module::load_state_dict(const StateDict& state) {
   for (const auto& [name, tensor] : own) {
     const auto found = given.find(name);
     require(found != given.end(), "load_state_dict", "entry '", name, "' is missing");
-    require(found->second->shape() == tensor.shape(), "load_state_dict", "entry '", name, "' must be ",
-            tensor.shape(), "; got ", found->second->shape());
+    require(found->second->shape() == tensor.shape() &&
+                is_floating(found->second->dtype()) == is_floating(tensor.dtype()),
+            "load_state_dict", "entry '", name, "' must be ", tensor, "; got ", *found->second);
     given.erase(found);
   }
   require(given.empty(), "load_state_dict", "this module has no entry '",

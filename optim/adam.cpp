@@ -26,7 +26,7 @@ void Adam::step() {
   for (std::size_t i = 0; i < parameters().size(); ++i) {
     Variable& parameter = parameters()[i];
     if (!parameter.grad().defined()) continue;
-    const Tensor gradient = parameter.grad().contiguous();
+    const Tensor gradient = gradient_of(parameter);
     dispatch_floating(parameter.dtype(), "adam", [&](auto zero) {
       using T = decltype(zero);
       T* w = parameter.mutable_value().data<T>();

@@ -32,6 +32,13 @@ std::size_t Optimizer::add_slot(std::string name) {
   return slots_.size() - 1;
 }
 
+Tensor Optimizer::gradient_of(const Variable& parameter) {
+  const Tensor& gradient = parameter.grad();
+  require(gradient.shape() == parameter.shape() && gradient.dtype() == parameter.dtype(), "optimizer",
+          "a gradient must be like its parameter; got ", gradient, " for ", parameter.value());
+  return gradient.contiguous();
+}
+
 std::vector<std::pair<std::string, Tensor>> Optimizer::state() const {
   std::vector<std::pair<std::string, Tensor>> out;
   for (const Slot& kept : slots_) {
@@ -48,12 +55,16 @@ void Optimizer::load_state(const std::vector<std::pair<std::string, Tensor>>& st
   require(state.size() == own.size(), "optimizer", "expected ", own.size(), " state tensors; got ",
           state.size());
   for (std::size_t i = 0; i < own.size(); ++i) {
-    require(state[i].first == own[i].first && state[i].second.shape() == own[i].second.shape(), "optimizer",
-            "expected state tensor '", own[i].first, "' ", to_string(own[i].second.shape()), "; got '",
-            state[i].first, "' ", to_string(state[i].second.shape()));
+    const auto& [name, tensor] = state[i];
+    require(name == own[i].first && tensor.shape() == own[i].second.shape() &&
+                tensor.dtype() == own[i].second.dtype() && all_finite(tensor),
+            "optimizer", "expected state tensor '", own[i].first, "' ", own[i].second,
+            " of finite values; got '", name, "' ", tensor);
   }
+  const auto steps = static_cast<std::int64_t>(state.back().second.item());
+  require(steps >= 0, "optimizer", "the step count must not be negative; got ", steps);
   for (std::size_t i = 0; i < own.size(); ++i) own[i].second.copy_from(state[i].second);
-  steps_ = static_cast<std::int64_t>(own.back().second.item());
+  steps_ = steps;
 }
 
 }  // namespace cbnet

@@ -35,6 +35,8 @@ class Optimizer {
   Tensor& slot(std::size_t which, std::size_t parameter) { return slots_[which].tensors[parameter]; }
   std::vector<Variable>& parameters() { return parameters_; }
   void count_step() { ++steps_; }
+  /// Contiguous; throws when its shape or dtype is not the parameter's.
+  static Tensor gradient_of(const Variable& parameter);
 
  private:
   struct Slot {

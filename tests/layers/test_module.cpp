@@ -25,7 +25,11 @@ TEST_CASE("load_state_dict names what is wrong and changes nothing") {
   CHECK_THROWS_SAYING(model->load_state_dict(state), std::invalid_argument, "no entry '9.weight'");
   state = two_linear(2)->state_dict();
   state.back().second = Tensor::zeros({2, 5});
-  CHECK_THROWS_SAYING(model->load_state_dict(state), std::invalid_argument, "must be (2,4); got (2,5)");
+  CHECK_THROWS_SAYING(model->load_state_dict(state), std::invalid_argument,
+                      "must be f32 (2,4); got f32 (2,5)");
+  state.back().second = Tensor::zeros({2, 4}, DType::i64);
+  CHECK_THROWS_SAYING(model->load_state_dict(state), std::invalid_argument,
+                      "must be f32 (2,4); got i64 (2,4)");
   CHECK(model->parameters()[0].value().to_vector<float>() == before);
   CHECK_THROWS_SAYING(model->forward_range(Variable(Tensor::zeros({1, 3})), 1, 3), std::invalid_argument,
                       "[sequential]");
