@@ -6,7 +6,6 @@
 #include <array>
 #include <filesystem>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "cbnet/pipeline.h"
@@ -68,7 +67,7 @@ Settings read_settings(const CommandLine& line) {
 /// A number of run.json, by its JSON pointer.
 double recorded(const RunFolder& folder, const char* pointer) {
   try {
-    const Json run = Json::parse(read_file(folder.run_file(), std::size_t{1} << 24));
+    const Json run = parse_json(read_file(folder.run_file(), std::size_t{1} << 24));
     return run.at(Json::json_pointer(pointer)).get<double>();
   } catch (const Json::exception& error) {
     throw InputError(folder.run_file().string(), concat("a number at ", pointer), error.what(),

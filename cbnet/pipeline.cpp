@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "autograd/ops/cross_entropy.h"
@@ -16,14 +15,13 @@
 #include "cbnet/version.h"
 #include "data/checksum.h"
 #include "models/checkpoint.h"
+#include "models/json.h"
 #include "tensor/error.h"
 #include "tensor/isa.h"
 #include "tensor/parallel.h"
 
 namespace cbnet {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Separate streams of the user's seed.
 enum SeedUse : std::uint64_t { kSplitSeed = 11, kLenetSeed, kBranchynetSeed, kAutoencoderSeed, kTargetSeed };
@@ -125,7 +123,7 @@ class Pipeline {
 
   /// What decides a stage's bits besides the machine (see bound_to_machine); stages build on one another.
   std::string fingerprint(const std::string& stage) const {
-    const Json all = Json::parse(to_json(recipe_));
+    const Json all = parse_json(to_json(recipe_));
     Json own{{"stage", stage},
              {"dataset", dataset_.name},
              {"data_md5", data_md5_},
@@ -136,14 +134,14 @@ class Pipeline {
       copy_keys(all, own, {"early_loss_weight", "final_loss_weight", "threshold", "auto_margin"});
     if (stage == "autoencoder") {
       copy_keys(all, own, {"target", "output", "reconstruction", "activity_l1", "activity_scope"});
-      own["branchynet"] = Json::parse(fingerprint("branchynet"));
+      own["branchynet"] = parse_json(fingerprint("branchynet"));
     }
     return own.dump();
   }
 
   /// For a stage in the middle: other threads or another instruction set round otherwise.
   static std::string bound_to_machine(const std::string& fingerprint) {
-    Json json = Json::parse(fingerprint);
+    Json json = parse_json(fingerprint);
     json["threads"] = num_threads();
     json["isa"] = to_string(active_isa());
     return json.dump();
@@ -320,7 +318,7 @@ class Pipeline {
                     {"seed", options_.seed},
                     {"threads", num_threads()},
                     {"isa", to_string(active_isa())},
-                    {"recipe", Json::parse(to_json(recipe_))}};
+                    {"recipe", parse_json(to_json(recipe_))}};
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
   }
 

@@ -1,22 +1,15 @@
 #include "cbnet/provenance.h"
 
-#include <nlohmann/json.hpp>
-
 #include "cbnet/version.h"
+#include "models/json.h"
 #include "tensor/error.h"
 #include "tensor/isa.h"
 #include "tensor/parallel.h"
 
 namespace cbnet {
-namespace {
-
-using Json = nlohmann::ordered_json;
-
-}  // namespace
-
 Difference first_difference(const std::string& expected, const std::string& found) {
-  const Json a = Json::parse(expected, nullptr, false);
-  const Json b = Json::parse(found, nullptr, false);
+  const Json a = json_or_text(expected);
+  const Json b = json_or_text(found);
   if (!a.is_object() || !b.is_object()) return {expected, found};
   const Json wanted = a.flatten();
   const Json present = b.flatten();
@@ -44,14 +37,14 @@ std::string make_provenance(const std::string& fingerprint) {
 std::string fingerprint_of(const ModelInfo& info, const std::string& source) {
   if (info.provenance.empty()) return "";
   try {
-    return Json::parse(info.provenance).value("fingerprint", "");
+    return parse_json(info.provenance).value("fingerprint", "");
   } catch (const Json::exception& error) {
     throw InputError(source, "the JSON of its provenance", error.what());
   }
 }
 
 std::string branchynet_fingerprint(const std::string& autoencoder_fingerprint) {
-  const Json json = Json::parse(autoencoder_fingerprint, nullptr, false);
+  const Json json = json_or_text(autoencoder_fingerprint);
   return json.is_object() && json.contains("branchynet") ? json["branchynet"].dump() : "";
 }
 

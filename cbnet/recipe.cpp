@@ -1,14 +1,12 @@
 #include "cbnet/recipe.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "models/json.h"
 #include "tensor/error.h"
 
 namespace cbnet {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 template <class Enum>
 Enum parse_enum(const Json& value, const char* key, std::initializer_list<Enum> all) {
@@ -120,7 +118,7 @@ std::string to_json(const Recipe& r) {
 Recipe recipe_from_json(const std::string& text, const Recipe& base, const std::string& source) {
   Recipe r = base;
   try {
-    const Json json = Json::parse(text);
+    const Json json = parse_json(text);
     require(json.is_object(), "recipe", "expected a JSON object; got ", json.type_name());
     for (const auto& [key, value] : json.items()) {
       if (key == "lenet")

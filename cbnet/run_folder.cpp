@@ -6,15 +6,13 @@
 
 #include <cerrno>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "models/json.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
 
 namespace cbnet {
-
-using Json = nlohmann::ordered_json;
 
 RunFolder::Lock::~Lock() {
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -45,7 +43,7 @@ void RunFolder::require_exists() const {
 
 CbnetParts RunFolder::read_cbnet() const {
   try {
-    const Json json = Json::parse(read_file(cbnet_file(), 1 << 20));
+    const Json json = parse_json(read_file(cbnet_file(), 1 << 20));
     CbnetParts parts{json.at("autoencoder").get<std::string>(), json.at("classifier").get<std::string>()};
     for (const std::string& name : {parts.autoencoder, parts.classifier}) {
       if (std::filesystem::path(name).filename() != name) {

@@ -3,15 +3,13 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "models/json.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
 
 namespace cbnet {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 const std::vector<std::string> kOrder = {"lenet", "branchynet", "autoencoder"};
 
@@ -39,8 +37,8 @@ RunRecords::RunRecords(const RunFolder& folder, std::string settings,
 
 void RunRecords::load(const std::vector<std::string>& identity) {
   if (std::filesystem::exists(folder_.run_file())) {
-    const Json run = Json::parse(read_file(folder_.run_file()));
-    const Json own = Json::parse(settings_);
+    const Json run = parse_json(read_file(folder_.run_file()));
+    const Json own = parse_json(settings_);
     for (const std::string& key : identity) {
       if (run.at(key) == own.at(key)) continue;
       throw InputError(folder_.path().string(), concat("a run with ", key, " ", own.at(key).dump()),
@@ -49,7 +47,7 @@ void RunRecords::load(const std::vector<std::string>& identity) {
     for (const auto& [name, record] : run.at("stages").items()) stages_[name] = record.dump();
   }
   for (const std::string& line : folder_.read_log()) {
-    log_[Json::parse(line).at("stage").get<std::string>()].push_back(line);
+    log_[parse_json(line).at("stage").get<std::string>()].push_back(line);
   }
 }
 
@@ -62,12 +60,12 @@ void RunRecords::set_log(const std::string& stage, std::vector<std::string> line
 
 void RunRecords::set_stage(const std::string& stage, const std::string& record) {
   stages_[stage] = record;
-  Json run = Json::parse(settings_);
+  Json run = parse_json(settings_);
   run["peak_memory_bytes"] = peak_memory_bytes();
   run["stages"] = Json::object();
   for (const std::string& name : kOrder) {
     const auto found = stages_.find(name);
-    if (found != stages_.end()) run["stages"][name] = Json::parse(found->second);
+    if (found != stages_.end()) run["stages"][name] = parse_json(found->second);
   }
   write_file_atomic(folder_.run_file(), text_of(run) + "\n");
 }

@@ -3,10 +3,10 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "autograd/tape.h"
 #include "cbnet/provenance.h"
+#include "models/json.h"
 #include "models/safetensors.h"
 #include "optim/adam.h"
 #include "tensor/io.h"
@@ -14,7 +14,6 @@
 namespace cbnet {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
@@ -70,6 +69,7 @@ TrainingState load_state(const Stage& stage, Adam& adam, const TrainerOptions& o
   TrainingState state;
   try {
     for (const auto& [name, tensor] : file.tensors) {
+      require(all_finite(tensor), "state", "'", name, "' holds NaN or infinity");
       if (name.starts_with(kModelPrefix))
         model.emplace_back(name.substr(std::string(kModelPrefix).size()), tensor);
       if (name.starts_with(kOptimizerPrefix)) {
@@ -85,10 +85,10 @@ TrainingState load_state(const Stage& stage, Adam& adam, const TrainerOptions& o
     }
     stage.network->load_state_dict(model);
     adam.load_state(optimizer);
-    state.epochs_done = Json::parse(metadata("cbnet.epochs_done")).get<std::int64_t>();
-    state.result.seconds = Json::parse(metadata("cbnet.seconds")).get<double>();
-    state.result.validation = Json::parse(metadata("cbnet.validation")).get<std::map<std::string, double>>();
-    for (const Json& line : Json::parse(metadata("cbnet.log")))
+    state.epochs_done = parse_json(metadata("cbnet.epochs_done")).get<std::int64_t>();
+    state.result.seconds = parse_json(metadata("cbnet.seconds")).get<double>();
+    state.result.validation = parse_json(metadata("cbnet.validation")).get<std::map<std::string, double>>();
+    for (const Json& line : parse_json(metadata("cbnet.log")))
       state.result.log.push_back(line.get<std::string>());
   } catch (const Json::exception& error) {
     throw InputError(source, "a training state", error.what(), "delete the file to start over");

@@ -74,12 +74,6 @@ void list_networks(Json& report) {
   std::cout << "\n  cbnet is an autoencoder followed by the classifier.\n";
 }
 
-/// The text as JSON where it is JSON: a stranger's file may hold anything.
-Json parsed_or_text(const std::string& text) {
-  Json json = Json::parse(text, nullptr, false);
-  return json.is_discarded() ? Json(text) : json;
-}
-
 Json layers_json(const NetworkSpec& spec) {
   Json layers = Json::array();
   for (const LayerCost& layer : layer_costs(spec)) {
@@ -121,7 +115,7 @@ void describe_model(const std::string& file, const Model& model, Json& report) {
                      {"thresholds", info.thresholds},
                      {"normalisation", info.normalisation},
                      {"rescale", info.rescale},
-                     {"provenance", parsed_or_text(info.provenance)}};
+                     {"provenance", json_or_text(info.provenance)}};
   std::cout << '\n' << file << ": " << info.model << ", trained on " << info.dataset << "\n\n";
   print_layers(spec);
   std::cout << "\n  input          " << to_string(spec.input) << ", " << info.normalisation << '\n'

@@ -129,7 +129,7 @@ void describe_start(ProgressBar& bar, const data::Dataset& dataset, const Pipeli
 
 /// What run.json says, and where everything lies.
 Json read_run(const RunFolder& folder) {
-  Json report = Json::parse(read_file(folder.run_file()));
+  Json report = parse_json(read_file(folder.run_file()));
   Json files = Json::object();
   for (const std::string& name : model_names()) {
     if (name != "cbnet" && has_model(folder.path(), name)) files[name] = folder.model_file(name).string();
@@ -196,7 +196,7 @@ int run_train(const Arguments& arguments) {
   PipelineOptions options;
   options.recipe = effective_recipe(line, id);
   if (line.is_set("print-recipe")) {
-    std::cout << Json::parse(to_json(options.recipe)).dump(2) << '\n';
+    std::cout << parse_json(to_json(options.recipe)).dump(2) << '\n';
     return 0;
   }
   const RunFolder folder(line.required("out"));

@@ -1,15 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
 
-namespace cbnet {
+#include "models/json.h"
 
-using Json = nlohmann::ordered_json;
+namespace cbnet {
 
 /// Refuses, before anything long begins, a file that could not be written after it.
 void check_writable(const std::string& file);

@@ -1,14 +1,12 @@
 #include "models/checkpoint.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "models/json.h"
 #include "models/safetensors.h"
 
 namespace cbnet {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr int kFormatVersion = 1;
 
@@ -52,8 +50,8 @@ Model load_model(const std::filesystem::path& path) {
   out.info.provenance = metadata("cbnet.provenance");
   NetworkSpec network;
   try {
-    out.info.thresholds = Json::parse(metadata("cbnet.thresholds")).get<std::vector<double>>();
-    out.info.rescale = Json::parse(metadata("cbnet.rescale")).get<double>();
+    out.info.thresholds = parse_json(metadata("cbnet.thresholds")).get<std::vector<double>>();
+    out.info.rescale = parse_json(metadata("cbnet.rescale")).get<double>();
     network = network_spec_from_json(metadata("cbnet.network"));
   } catch (const Json::exception& error) {
     throw InputError(path.string(), "numbers in the metadata", error.what());

@@ -102,7 +102,7 @@ void copy_layers(const StateDict& source, const std::string& source_prefix, std:
 }  // namespace
 
 Network::Network(NetworkSpec spec, std::uint64_t seed, DType dtype)
-    : spec_(std::move(spec)), dropout_rng_(seed, kDropoutStream) {
+    : spec_(std::move(spec)), dtype_(dtype), dropout_rng_(seed, kDropoutStream) {
   static_cast<void>(layer_costs(spec_));
   Rng weights(seed, kWeightStream);
   Builder builder(weights, dropout_rng_, spec_.init, dtype);
@@ -138,20 +138,24 @@ std::unique_ptr<Network> truncate_at_exit(const Network& network, std::size_t e,
   require(e < full.exits.size(), "truncate", "'", full.name, "' has ", full.exits.size(),
           " side exits; got exit ", e);
   const ExitSpec& exit = full.exits[e];
-  auto out = std::make_unique<Network>(truncate(full, exit.after, exit.branch, std::move(name)));
+  auto out =
+      std::make_unique<Network>(truncate(full, exit.after, exit.branch, std::move(name)), 0, network.dtype());
   const StateDict source = network.state_dict();
   StateDict target = out->state_dict();
   copy_layers(source, "trunk.", 0, 0, exit.after, target);
   copy_layers(source, concat("exits.", e, "."), 0, exit.after, static_cast<std::int64_t>(exit.branch.size()),
               target);
+  out->train(network.training());
   return out;
 }
 
 std::unique_ptr<Network> truncate_after(const Network& network, std::int64_t layers, const LayerSpecs& head,
                                         std::string name, std::uint64_t seed) {
-  auto out = std::make_unique<Network>(truncate(network.spec(), layers, head, std::move(name)), seed);
+  auto out = std::make_unique<Network>(truncate(network.spec(), layers, head, std::move(name)), seed,
+                                       network.dtype());
   StateDict target = out->state_dict();
   copy_layers(network.state_dict(), "trunk.", 0, 0, layers, target);
+  out->train(network.training());
   return out;
 }
 

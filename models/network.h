@@ -29,21 +29,21 @@ class Network : public Module {
   /// Side exit `e`, given what the trunk's first spec().exits[e].after layers made.
   Variable forward_branch(std::size_t e, const Variable& x) { return exits_.at(e)->forward(x); }
 
-  Sequential& trunk() { return *trunk_; }
-  Sequential& branch(std::size_t e) { return *exits_.at(e); }
+  DType dtype() const { return dtype_; }
 
   /// The generator of the dropout layers, whose state a training checkpoint holds.
   Rng& dropout_rng() { return dropout_rng_; }
 
  private:
   NetworkSpec spec_;
+  DType dtype_;
   Rng dropout_rng_;
   std::shared_ptr<Sequential> trunk_;
   std::vector<std::shared_ptr<Sequential>> exits_;
 };
 
 /// The network that stops at side exit `e`: the trunk up to it, then its branch, with copies of the
-/// weights (the paper's lightweight classifier, III-B).
+/// weights (the paper's lightweight classifier, III-B). Both keep dtype and training mode.
 std::unique_ptr<Network> truncate_at_exit(const Network& network, std::size_t e, std::string name);
 
 /// The first `layers` of the trunk with copies of their weights, then `head` with fresh ones.

@@ -3,20 +3,17 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "models/json.h"
 #include "tensor/io.h"
 
 namespace cbnet {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 // The format allows 100 MB; the longest header here, a training's state with its log, has some 100 kB.
 constexpr std::uint64_t kHeaderLimitBytes = 4 << 20;
 constexpr std::size_t kFileLimitBytes = std::size_t{1} << 30;
-constexpr std::size_t kMaxTensors = 10'000;
 constexpr int kMaxRank = 8;
 
 const char* format_name(DType dtype) {
@@ -188,11 +185,8 @@ SafetensorsFile parse_safetensors(const std::string& bytes, const std::string& s
   SafetensorsFile file;
   std::vector<Entry> entries;
   try {
-    const Json header =
-        Json::parse(bytes.begin() + 8, bytes.begin() + 8 + static_cast<std::ptrdiff_t>(header_size));
+    const Json header = parse_json(bytes.substr(8, static_cast<std::size_t>(header_size)), source);
     if (!header.is_object()) fail(source, "a JSON object as header", header.type_name());
-    if (header.size() > kMaxTensors)
-      fail(source, concat("at most ", kMaxTensors, " tensors"), concat(header.size()));
     for (const auto& [name, entry] : header.items()) {
       if (name == "__metadata__") {
         for (const auto& [key, value] : entry.items())

@@ -104,7 +104,7 @@ LayerCost cost_of(const LayerSpec& layer, const Shape& in, const std::string& na
       break;
     case LayerKind::batch_norm:
       require(!in.empty(), name.c_str(), "batch_norm needs channels; got ", to_string(in));
-      cost.parameters = 2 * in[0];
+      cost.parameters = numel({2, in[0]});
       break;
     case LayerKind::flatten:
       cost.output = {numel(in)};

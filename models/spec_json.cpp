@@ -1,15 +1,14 @@
-#include <nlohmann/json.hpp>
-
 #include "models/spec.h"
+
+#include "models/json.h"
 #include "tensor/error.h"
 
 namespace cbnet {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr const char* kInitNames[] = {"lecun_normal", "glorot_uniform", "he_normal"};
 constexpr int kMaxDepth = 8;
+constexpr std::size_t kMaxLayers = 1'000;  // of one sequence, and exits
 
 // Only what differs from the defaults is written, so that a stored network reads like the published one.
 Json layer_to_json(const LayerSpec& layer);
@@ -81,7 +80,8 @@ LayerSpec layer_from_json(const Json& json, int depth) {
 }
 
 LayerSpecs layers_from_json(const Json& json, int depth) {
-  require(json.is_array(), "spec", "layers must be an array; got ", json.type_name());
+  require(json.is_array() && json.size() <= kMaxLayers, "spec", "layers must be an array of at most ",
+          kMaxLayers, "; got ", json.type_name(), " of ", json.size());
   LayerSpecs out;
   for (const Json& layer : json) out.push_back(layer_from_json(layer, depth));
   return out;
@@ -104,11 +104,12 @@ std::string to_json(const NetworkSpec& network) {
 
 NetworkSpec network_spec_from_json(const std::string& text) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = parse_json(text);
     NetworkSpec network;
     json.at("name").get_to(network.name);
     json.at("input").get_to(network.input);
     network.trunk = layers_from_json(json.at("trunk"), 0);
+    require(json.at("exits").size() <= kMaxLayers, "spec", "expected at most ", kMaxLayers, " exits");
     for (const Json& exit : json.at("exits")) {
       network.exits.push_back({exit.at("after").get<std::int64_t>(), layers_from_json(exit.at("branch"), 0)});
     }

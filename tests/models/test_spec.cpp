@@ -84,4 +84,8 @@ TEST_CASE("a damaged description gives one clear error") {
   std::string layer = R"({"kind":"relu"})";
   for (int i = 0; i < 12; ++i) layer = R"({"kind":"residual","body":[)" + layer + "]}";
   CHECK_THROWS_SAYING(network_spec_from_json(deep + "[" + layer + "]}"), InputError, "nested deeper");
+  std::string many = R"({"kind":"relu"})";
+  for (int i = 0; i < 1000; ++i) many += R"(,{"kind":"relu"})";
+  CHECK_THROWS_SAYING(network_spec_from_json(deep + "[" + many + "]}"), InputError,
+                      "at most 1000; got array of 1001");
 }

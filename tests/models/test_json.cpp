@@ -1,0 +1,27 @@
+#include "models/json.h"
+
+#include "tensor/error.h"
+#include "tests/support/throws.h"
+
+using namespace cbnet;
+
+TEST_CASE("JSON that is too deep or has too many keys is refused before it costs") {
+  const auto nested = [](int levels) { return std::string(levels, '[') + std::string(levels, ']'); };
+  CHECK_THROWS_SAYING(parse_json(nested(100'000), "deep.json"), InputError,
+                      "deep.json: expected JSON of at most 64 levels");
+  CHECK_NOTHROW(parse_json(nested(64)));
+  const auto object = [](int keys) {
+    std::string text = "{\"a\":0";
+    for (int i = 1; i < keys; ++i) text += ",\"" + std::to_string(i) + "\":0";
+    return text + "}";
+  };
+  CHECK_THROWS_SAYING(parse_json(object(20'001)), InputError, "20000 keys");
+  CHECK(parse_json(object(20'000)).size() == 20'000);
+  CHECK_THROWS_AS(parse_json("{"), Json::exception);
+}
+
+TEST_CASE("keys keep their order, and text that is no JSON stays text") {
+  CHECK(parse_json(R"({"b":1,"a":2})").dump() == R"({"b":1,"a":2})");
+  CHECK(json_or_text(R"({"a":[1,2]})").at("a").size() == 2);
+  CHECK(json_or_text("pt{x") == "pt{x");
+}
