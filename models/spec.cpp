@@ -20,13 +20,11 @@ std::int64_t checked_add(std::int64_t a, std::int64_t b) {
 }
 
 std::int64_t window_out(std::int64_t size, const LayerSpec& layer, const std::string& name) {
-  require(layer.kernel_size >= 1 && layer.stride >= 1 && layer.dilation >= 1 && layer.padding >= 0,
-          name.c_str(), "kernel_size, stride and dilation must be at least 1 and padding at least 0");
-  const std::int64_t room = size + 2 * layer.padding - layer.dilation * (layer.kernel_size - 1) - 1;
-  require(room >= 0, name.c_str(), "the kernel is larger than the padded input of ", size);
-  std::int64_t out = room / layer.stride + 1;
-  // ceil_mode adds a last partial window, but only one that starts inside the input or its left padding.
-  if (layer.ceil_mode && room % layer.stride != 0 && out * layer.stride < size + layer.padding) ++out;
+  require(layer.kernel_size >= 1 && layer.stride >= 1 && layer.dilation >= 1, name.c_str(),
+          "kernel_size, stride and dilation must be at least 1");
+  const std::int64_t out =
+      window_count(size, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.ceil_mode);
+  require(out >= 1, name.c_str(), "the kernel is larger than the padded input of ", size);
   return out;
 }
 
@@ -193,6 +191,12 @@ LayerSpec avg_pool2d(std::int64_t kernel_size, std::int64_t stride, bool ceil_mo
 LayerSpec dropout(double p) {
   LayerSpec layer = plain(LayerKind::dropout);
   layer.p = p;
+  return layer;
+}
+
+LayerSpec leaky_relu(double slope) {
+  LayerSpec layer = plain(LayerKind::leaky_relu);
+  layer.p = slope;
   return layer;
 }
 

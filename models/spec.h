@@ -65,6 +65,7 @@ LayerSpec linear(std::int64_t out_features, bool bias = true);
 LayerSpec max_pool2d(std::int64_t kernel_size, std::int64_t stride, bool ceil_mode = false);
 LayerSpec avg_pool2d(std::int64_t kernel_size, std::int64_t stride, bool ceil_mode = false);
 LayerSpec dropout(double p);
+LayerSpec leaky_relu(double slope = 0.01);
 LayerSpec unflatten(const Shape& shape);
 LayerSpec residual(LayerSpecs body, LayerSpecs shortcut = {});
 /// The kinds without options: relu, sigmoid, tanh, softmax, batch_norm, flatten, global_avg_pool2d.

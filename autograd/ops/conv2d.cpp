@@ -38,12 +38,6 @@ struct Problem {
   }
 };
 
-std::int64_t out_size(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                      std::int64_t dilation) {
-  const std::int64_t reach = dilation * (kernel - 1) + 1;
-  return size + 2 * padding < reach ? 0 : (size + 2 * padding - reach) / stride + 1;
-}
-
 Problem make_problem(const Conv2dOptions& o, const Shape& x, const Shape& w) {
   Problem p{};
   p.n = x[0];
@@ -51,8 +45,8 @@ Problem make_problem(const Conv2dOptions& o, const Shape& x, const Shape& w) {
   p.groups = o.groups;
   p.image = {w[1],        x[2],        x[3],         w[2],         w[3],        o.stride_h, o.stride_w,
              o.padding_h, o.padding_w, o.dilation_h, o.dilation_w, /*out_h=*/0, /*out_w=*/0};
-  p.image.out_h = out_size(x[2], w[2], o.stride_h, o.padding_h, o.dilation_h);
-  p.image.out_w = out_size(x[3], w[3], o.stride_w, o.padding_w, o.dilation_w);
+  p.image.out_h = window_count(x[2], w[2], o.stride_h, o.padding_h, o.dilation_h);
+  p.image.out_w = window_count(x[3], w[3], o.stride_w, o.padding_w, o.dilation_w);
   p.direct = o.stride_h == 1 && o.stride_w == 1 && o.dilation_h == 1 && o.dilation_w == 1 && o.groups == 1 &&
              o.padding_h < w[2] && o.padding_w < w[3];
   return p;
@@ -145,13 +139,11 @@ Shape Conv2d::infer(const Args& args, std::span<const Shape> in) {
   const Shape& w = in[1];
   const auto got = [&] { return concat("input ", to_string(x), ", weight ", to_string(w)); };
   require(x.size() == 4 && w.size() == 4, kName, "input and weight must have 4 axes; got ", got);
-  const auto [low, high] = std::minmax(
-      {o.stride_h, o.stride_w, o.dilation_h, o.dilation_w, o.padding_h + 1, o.padding_w + 1, o.groups});
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();  // products of two stay in int64
-  require(low >= 1 && high <= kMost, kName,
-          "stride, dilation and groups must be at least 1, padding at least 0 "
-          "and all below ",
-          kMost);
+  const auto [low, high] = std::minmax({o.stride_h, o.stride_w, o.dilation_h, o.dilation_w, o.groups});
+  const auto [low_padding, high_padding] = std::minmax({o.padding_h, o.padding_w});
+  require(low >= 1 && high <= kMost && low_padding >= 0 && high_padding <= kMost, kName,
+          "stride, dilation and groups must be at least 1, padding at least 0 and all below 2^31");
   require(x[2] >= 1 && x[3] >= 1 && *std::max_element(x.begin(), x.end()) <= kMost &&
               *std::max_element(w.begin(), w.end()) <= kMost,
           kName, "images must have pixels and sizes be at most ", kMost, "; got ", got);

@@ -6,6 +6,7 @@
 
 #include "tensor/error.h"
 #include "tensor/parallel.h"
+#include "tensor/shape.h"
 
 namespace cbnet::kernels {
 namespace {
@@ -27,18 +28,16 @@ int64_t output_size(const char* op, const char* axis, int64_t size, int64_t kern
           "kernel_size, stride and dilation must be positive; got ", kernel, ", ", stride, ", ", dilation,
           " along ", axis);
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
-  require(kernel <= kMost && stride <= kMost && dilation <= kMost, op,
-          "kernel_size, stride and dilation must fit 31 bits; got ", kernel, ", ", stride, ", ", dilation,
-          " along ", axis);
+  require(std::max({kernel, stride, dilation, padding, size}) <= kMost, op,
+          "kernel_size, stride, dilation, padding and size must fit 31 bits; got ", kernel, ", ", stride,
+          ", ", dilation, ", ", padding, ", ", size, " along ", axis);
   const int64_t extent = dilation * (kernel - 1) + 1;
   require(padding >= 0 && padding <= extent / 2, op,
           "padding must be between 0 and half the dilated kernel; got padding ", padding, ", dilated kernel ",
           extent, " along ", axis);
-  const int64_t room = size + 2 * padding - extent;
-  require(size >= 1 && room >= 0, op, "a window must fit the padded input; got size ", size, ", padding ",
+  const int64_t out = window_count(size, kernel, stride, padding, dilation, ceil_mode);
+  require(size >= 1 && out >= 1, op, "a window must fit the padded input; got size ", size, ", padding ",
           padding, ", dilated kernel ", extent, " along ", axis);
-  int64_t out = (ceil_mode ? ceil_div(room, stride) : room / stride) + 1;
-  if (ceil_mode && (out - 1) * stride >= size + padding) --out;
   return out;
 }
 

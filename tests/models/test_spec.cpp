@@ -61,10 +61,9 @@ TEST_CASE("JSON round-trips every network of the paper and a residual one") {
   NetworkSpec odd{"odd",
                   {3, 9, 9},
                   {spec::residual({spec::conv2d(3, 3, {.padding = 1, .groups = 3})}), spec::dropout(0.25),
-                   spec::avg_pool2d(3, 3, true), spec::plain(LayerKind::leaky_relu)},
+                   spec::avg_pool2d(3, 3, true), spec::leaky_relu(0.2)},
                   {{1, {spec::plain(LayerKind::flatten), spec::linear(2, false)}}},
                   Init::he_normal};
-  odd.trunk.back().p = 0.2;
   for (const NetworkSpec& net : {lenet_spec(), branchynet_spec(), classifier_spec(),
                                  autoencoder_spec("kmnist", OutputActivation::softmax), odd}) {
     CHECK(network_spec_from_json(to_json(net)) == net);
@@ -84,6 +83,12 @@ TEST_CASE("a damaged description gives one clear error") {
   std::string layer = R"({"kind":"relu"})";
   for (int i = 0; i < 12; ++i) layer = R"({"kind":"residual","body":[)" + layer + "]}";
   CHECK_THROWS_SAYING(network_spec_from_json(deep + "[" + layer + "]}"), InputError, "nested deeper");
+  for (const char* key : {"kernel_size", "stride", "dilation", "padding"}) {
+    text = concat(
+        R"({"name":"x","input":[1,4,4],"exits":[],"init":"he_normal","trunk":[{"kind":"conv2d","out":2,")",
+        key, "\":9223372036854775807}]}");
+    CHECK_THROWS_SAYING(network_spec_from_json(text), InputError, "sizes must be 0 to 1048576");
+  }
   std::string many = R"({"kind":"relu"})";
   for (int i = 0; i < 1000; ++i) many += R"(,{"kind":"relu"})";
   CHECK_THROWS_SAYING(network_spec_from_json(deep + "[" + many + "]}"), InputError,

@@ -1,0 +1,21 @@
+// The kernels of one ISA and the table of them, in namespace CBNET_ISA.
+namespace cbnet::kernels::CBNET_ISA {
+namespace {
+
+#include "tensor/kernels/conv2d_direct.inc.h"
+
+template <class T>
+constexpr IsaTable<T> kTable = {
+    .conv2d_pack = conv2d_pack<T>,
+    .conv2d_forward_packed = conv2d_forward_packed<T>,
+    .conv2d_forward = conv2d_forward<T>,
+    .conv2d_backward_input = conv2d_backward_input<T>,
+    .conv2d_backward_weight = conv2d_backward_weight<T>,
+};
+
+}  // namespace
+
+const IsaTable<float> table_f32 = kTable<float>;
+const IsaTable<double> table_f64 = kTable<double>;
+
+}  // namespace cbnet::kernels::CBNET_ISA
