@@ -1,7 +1,7 @@
 // l1_penalty: y = coefficient sum |x| / N.
 // Shapes : x (N, ...) -> y ().     Dtypes: f32, f64.
-// Saves  : x.      Grad  : dx = coefficient sign(x) dy / N, 0 at 0.
-// Edge   : N == 0 and a scalar x throw; NaN stays NaN, in y and in the gradient of its element.
+// Saves  : x.      Grad  : dx = coefficient sign(x) dy / N, 0 at 0 and at NaN.
+// Edge   : N == 0 and a scalar x throw; NaN makes y NaN.
 // Kernels: baseline loops, summed in f64 in an order that no thread count changes. A strided x is copied.
 //          Ref: the converting autoencoder's paper, section III-A.3 (coefficient 10e-8 on the encoder's
 //          output); Keras' activity regularisers, which also divide by N.
@@ -34,7 +34,7 @@ Gradients L1Penalty::backward(const Args& args, const Saved& saved, const Tensor
     using T = decltype(zero);
     const T slope = static_cast<T>(args.coefficient * doutput.item() / static_cast<double>(x.size(0)));
     return map_elements<T>(x.shape(), [xs = x.data<T>(), slope](std::int64_t i) {
-      return xs[i] > T(0) ? slope : (xs[i] < T(0) ? -slope : xs[i]);
+      return xs[i] > T(0) ? slope : (xs[i] < T(0) ? -slope : T(0));
     });
   })};
 }

@@ -230,11 +230,16 @@ void softmax_entropy(const T* x, T* p, T* entropy, int64_t rows, int64_t channel
     T* to = p + row * channels;
     const T most = row_max(from, channels);
     const T sum = exp_row(from, to, most, channels);
+    // ln sum from sum - 1, added up without the largest element's own 1, in which a sure row's rest would
+    // drown.
+    const T others = row_sum<T>(channels, [=](int64_t c) { return from[c] == most ? T(0) : to[c]; });
+    const T largest = row_sum<T>(channels, [=](int64_t c) { return from[c] == most ? T(1) : T(0); });
+    const T log_sum = std::log1p(others + (largest - T(1)));
     for (int64_t c = 0; c < channels; ++c) to[c] /= sum;
     // -ln p = ln sum + (most - x): both are >= 0, so nothing cancels. 0 * inf is avoided where p is 0.
     const T spread =
         row_sum<T>(channels, [=](int64_t c) { return to[c] == T(0) ? T(0) : to[c] * (most - from[c]); });
-    entropy[row] = std::log(sum) + spread;
+    entropy[row] = log_sum + spread;
   });
 }
 

@@ -55,7 +55,7 @@ TEST_CASE("l1_penalty: special values") {
   Variable y = l1_penalty(x, 2.0);
   CHECK(is_nan(y.value().item()));
   y.backward();
-  CHECK(is_nan(x.grad().at({0, 0})));
+  CHECK(x.grad().at({0, 0}) == 0.0);
   CHECK(x.grad().at({0, 1}) == -2.0);
   CHECK(x.grad().at({0, 2}) == 0.0);
   CHECK(l1_penalty(Variable(values({-kInfinity}, {1})), 1.0).value().item() == kInfinity);

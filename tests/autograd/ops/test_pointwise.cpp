@@ -118,7 +118,7 @@ const std::vector<UnaryCase>& unary_cases() {
       {"relu", relu, 0, 0, 0},
       {"relu", relu, kInfinity, kInfinity, 1},
       {"relu", relu, -kInfinity, 0, 0},
-      {"relu", relu, kNan, kNan, 0},
+      {"relu", relu, kNan, kNan, 1},
       {"sigmoid", sigmoid, 0, 0.5, 0.25},
       {"sigmoid", sigmoid, half_logit, 0.75, 0.1875},
       {"sigmoid", sigmoid, kInfinity, 1, 0},
