@@ -49,6 +49,7 @@ function(cbnet_isa_sources room)
   elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
     list(APPEND isas neon)
   endif()
+  set_property(GLOBAL PROPERTY CBNET_ISAS ${isas})
   foreach(isa ${isas})
     target_sources(cbnet_${room} PRIVATE ${dir}/${isa}.cpp)
     # Contraction to FMA is the point of these files; it is exact rounding, not fast-math.

@@ -171,6 +171,9 @@ install_if_offered() {
   say "going on without the package $1"
 }
 
+# has_header <header>: the compiler finds it.
+has_header() { echo "#include <$1>" | "${CXX:-c++}" -E -x c++ - >/dev/null 2>&1; }
+
 # at_least <version> <floor>
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 
 #include "autograd/gradcheck.h"
@@ -30,6 +31,7 @@
 #include "autograd/ops/transpose.h"
 #include "tensor/parallel.h"
 #include "tests/autograd/ops/samples.h"
+#include "tests/support/record.h"
 
 namespace cbnet::testing {
 namespace {
@@ -140,7 +142,8 @@ TEST_CASE("every op has samples that say enough") {
 }
 
 TEST_CASE("gradients agree with central differences") {
-  for_each_sample([](const OpCase& op, const OpSample& sample) {
+  std::map<std::string, std::pair<double, double>> worst;  // op -> samples, worst error
+  for_each_sample([&](const OpCase& op, const OpSample& sample) {
     if (!op.differentiable || sample.large) return;
     GradcheckOptions options;
     options.tolerance = sample.gradient_tolerance;
@@ -149,7 +152,11 @@ TEST_CASE("gradients agree with central differences") {
     INFO(result.message);
     CHECK(result.ok);
     CHECK(result.worst_error <= options.tolerance);
+    auto& [samples, error] = worst[op.name];
+    ++samples;
+    error = std::max(error, result.worst_error);
   });
+  for (const auto& [name, of] : worst) record("gradcheck", name, {of.first, of.second});
 }
 
 TEST_CASE("gradients that should be zero are") {

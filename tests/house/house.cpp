@@ -56,6 +56,7 @@ const std::map<std::string, Names>& libraries() {
       {"nlohmann/json_fwd.hpp", {"models", "cbnet", "console", "bench", "cli", "tests"}},
       {"cxxopts.hpp", {"console"}},
       {"doctest/doctest.h", {"tests"}},
+      {"torch/torch.h", {"tests"}},
       // Vector intrinsics and the questions about what the processor has.
       {"immintrin.h", {"tensor"}},
       {"arm_neon.h", {"tensor"}},

@@ -1,6 +1,5 @@
 #include "models/network.h"
 
-#include "autograd/gradcheck.h"
 #include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/pointwise.h"
 #include "autograd/tape.h"
@@ -153,29 +152,6 @@ TEST_CASE("one seed, one network; names tell trunk from exits") {
   CHECK(a.parameters()[0].value().to_vector<float>() != c.parameters()[0].value().to_vector<float>());
   CHECK(a.named_parameters().front().first == "trunk.0.weight");
   CHECK(a.named_parameters().back().first == "exits.0.4.bias");
-}
-
-TEST_CASE("BranchyNet's joint loss passes gradcheck through shared trunk and both exits") {
-  // In small: the shared convolution gets a gradient from each exit.
-  NetworkSpec net{"tiny", {1, 6, 6}, {}, {}};
-  net.trunk = {conv2d(2, 3, {.padding = 2}),
-               max_pool2d(2, 2, true),
-               plain(LayerKind::relu),
-               plain(LayerKind::flatten),
-               linear(3),
-               linear(3)};
-  net.exits = {{3, {conv2d(2, 3, {.padding = 1}), plain(LayerKind::flatten), linear(3)}}};
-  const auto labels = Tensor::from<std::int64_t>({0, 2}, {2});
-  Network network(net, 1, DType::f64);
-  const Variable images(random_images(net, 2, DType::f64).value(), true);
-  std::vector<Variable> leaves = network.parameters();
-  leaves.push_back(images);
-  const auto joint_loss = [&] {
-    const std::vector<Variable> logits = network.forward_exits(images);
-    return cross_entropy(logits[0], labels) + cross_entropy(logits[1], labels);
-  };
-  const GradcheckResult result = gradcheck(joint_loss, leaves);
-  CHECK_MESSAGE(result.ok, result.message);
 }
 
 TEST_CASE("a truncated network keeps dtype and training mode") {
