@@ -86,7 +86,6 @@ Recipe default_recipe(const std::string& dataset) {
     recipe.lenet.epochs = recipe.branchynet.epochs = 20;
   } else if (dataset == "fmnist") {
     recipe.threshold = 0.5;
-    recipe.reconstruction = ReconstructionLoss::mse;
   } else if (dataset == "kmnist") {
     recipe.threshold = 0.025;
     shift_everywhere();
