@@ -1,12 +1,13 @@
 #include "layers/activation.h"
 
+#include "autograd/ops/log_softmax.h"
 #include "autograd/ops/pointwise.h"
 #include "autograd/ops/softmax.h"
 
 namespace cbnet {
 
 const char* to_string(ActivationKind kind) {
-  constexpr const char* kNames[] = {"relu", "leaky_relu", "sigmoid", "tanh", "softmax"};
+  constexpr const char* kNames[] = {"relu", "leaky_relu", "sigmoid", "tanh", "softmax", "log_softmax"};
   return kNames[static_cast<int>(kind)];
 }
 
@@ -21,9 +22,11 @@ Variable Activation::forward(const Variable& x) {
     case ActivationKind::tanh:
       return tanh(x);
     case ActivationKind::softmax:
+      return softmax(x, -1);
+    case ActivationKind::log_softmax:
       break;
   }
-  return softmax(x, -1);
+  return log_softmax(x, -1);
 }
 
 }  // namespace cbnet

@@ -4,11 +4,11 @@
 
 namespace cbnet {
 
-enum class ActivationKind { relu, leaky_relu, sigmoid, tanh, softmax };
+enum class ActivationKind { relu, leaky_relu, sigmoid, tanh, softmax, log_softmax };
 
 const char* to_string(ActivationKind kind);
 
-/// A pointwise activation, or softmax over the last axis. x -> same shape.
+/// A pointwise activation, or softmax or its logarithm over the last axis. x -> same shape.
 class Activation : public Module {
  public:
   /// `slope` is that of leaky_relu below zero.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "layers/module.h"
+#include "models/layer_list.h"
 #include "models/spec.h"
 
 namespace cbnet {
@@ -38,8 +39,8 @@ class Network : public Module {
   NetworkSpec spec_;
   DType dtype_;
   Rng dropout_rng_;
-  std::shared_ptr<Sequential> trunk_;
-  std::vector<std::shared_ptr<Sequential>> exits_;
+  std::shared_ptr<LayerList> trunk_;
+  std::vector<std::shared_ptr<LayerList>> exits_;
 };
 
 /// The network that stops at side exit `e`: the trunk up to it, then its branch, with copies of the

@@ -7,10 +7,12 @@
 namespace cbnet {
 namespace {
 
-constexpr std::array<const char*, 15> kLayerNames = {
-    "conv2d",     "linear",     "max_pool2d", "avg_pool2d", "global_avg_pool2d",
-    "relu",       "leaky_relu", "sigmoid",    "tanh",       "softmax",
-    "batch_norm", "dropout",    "flatten",    "unflatten",  "residual"};
+constexpr std::array<const char*, 21> kLayerNames = {
+    "conv2d",      "linear",     "max_pool2d", "avg_pool2d", "global_avg_pool2d",
+    "relu",        "leaky_relu", "sigmoid",    "tanh",       "softmax",
+    "log_softmax", "batch_norm", "dropout",    "flatten",    "unflatten",
+    "transpose",   "add",        "mul",        "matmul",     "concat",
+    "residual"};
 
 std::int64_t checked_add(std::int64_t a, std::int64_t b) {
   std::int64_t sum = 0;
@@ -28,16 +30,32 @@ std::int64_t window_out(std::int64_t size, const LayerSpec& layer, const std::st
   return out;
 }
 
-LayerCost cost_of(const LayerSpec& layer, const Shape& in, const std::string& name);
+LayerCost cost_of(const LayerSpec& layer, const std::vector<Shape>& inputs, const std::string& name);
 
-/// Runs through `layers`, adding their costs to `out`; returns the shape after them.
-Shape walk(const LayerSpecs& layers, Shape shape, const std::string& prefix, std::size_t first,
-           std::vector<LayerCost>& out) {
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    out.push_back(cost_of(layers[i], shape, concat(prefix, first + i)));
-    shape = out.back().output;
+/// Runs through layers begin, …, end - 1 of a list, adding their costs to `out` and the shapes that they make
+/// to `shapes`, which has those before them by position (what nobody reads may be missing).
+void walk(const LayerSpecs& layers, std::size_t begin, std::size_t end, const std::string& prefix,
+          std::vector<Shape>& shapes, std::vector<LayerCost>& out) {
+  for (std::size_t i = begin; i < end; ++i) {
+    const std::string name = concat(prefix, i);
+    std::vector<Shape> inputs;
+    for (const std::int64_t position : inputs_of(layers[i], i)) {
+      require(position >= static_cast<std::int64_t>(begin) && position <= static_cast<std::int64_t>(i),
+              name.c_str(), "reads position ", position, "; expected ", begin, " to ", i,
+              " (a layer behind an exit cannot read one before it)");
+      inputs.push_back(shapes.at(static_cast<std::size_t>(position)));
+    }
+    out.push_back(cost_of(layers[i], inputs, name));
+    shapes.push_back(out.back().output);
   }
-  return shape;
+}
+
+/// All of a list.
+Shape walk(const LayerSpecs& layers, const Shape& in, const std::string& prefix,
+           std::vector<LayerCost>& out) {
+  std::vector<Shape> shapes = {in};
+  walk(layers, 0, layers.size(), prefix, shapes, out);
+  return shapes.back();
 }
 
 /// A stored description may be hostile: sizes this large are no network, and their products overflow.
@@ -60,11 +78,21 @@ std::string describe_layer(const LayerSpec& layer) {
   if (layer.groups > 1) text += concat(", groups ", layer.groups);
   if (layer.ceil_mode) text += ", ceil";
   if (layer.kind == LayerKind::dropout || layer.kind == LayerKind::leaky_relu) text += concat(" ", layer.p);
+  if (!layer.shape.empty()) text += " " + to_string(layer.shape);
+  for (std::size_t i = 0; i < layer.inputs.size(); ++i)
+    text += concat(i == 0 ? " of " : ", ", layer.inputs[i]);
   return text;
 }
 
-LayerCost cost_of(const LayerSpec& layer, const Shape& in, const std::string& name) {
+LayerCost cost_of(const LayerSpec& layer, const std::vector<Shape>& inputs, const std::string& name) {
+  const bool pair = layer.kind == LayerKind::matmul ||
+                    ((layer.kind == LayerKind::add || layer.kind == LayerKind::mul) && layer.shape.empty());
+  const std::size_t wanted = pair ? 2 : 1;
+  require(layer.kind == LayerKind::concat ? !inputs.empty() : inputs.size() == wanted, name.c_str(),
+          to_string(layer.kind), " reads ", wanted, " of the layers before it; got ", inputs.size());
+  const Shape& in = inputs.front();
   LayerCost cost{name, describe_layer(layer), in, 0, 0};
+  check_sizes(layer.shape, name);
   check_sizes({layer.out, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups},
               name);
   const auto need_image = [&] {
@@ -112,10 +140,55 @@ LayerCost cost_of(const LayerSpec& layer, const Shape& in, const std::string& na
               to_string(layer.shape));
       cost.output = layer.shape;
       break;
+    case LayerKind::transpose: {
+      std::vector<bool> seen(in.size(), false);
+      bool permutation = layer.shape.size() == in.size();
+      for (std::size_t i = 0; permutation && i < in.size(); ++i) {
+        const std::int64_t axis = layer.shape[i];
+        permutation =
+            axis >= 0 && axis < static_cast<std::int64_t>(in.size()) && !seen[static_cast<std::size_t>(axis)];
+        if (!permutation) break;
+        seen[static_cast<std::size_t>(axis)] = true;
+        cost.output[i] = in[static_cast<std::size_t>(axis)];
+      }
+      require(permutation, name.c_str(), "transpose needs every axis of ", to_string(in), " once; got ",
+              to_string(layer.shape));
+      break;
+    }
+    case LayerKind::add:
+    case LayerKind::mul: {
+      const Shape& other = pair ? inputs[1] : layer.shape;
+      require(pair ? other.size() == in.size() : other.size() <= in.size(), name.c_str(),
+              "sizes do not fit; got ", to_string(in), " and ", to_string(other));
+      cost.output = broadcast_shapes(in, other, name.c_str());
+      if (!pair) cost.parameters = numel(layer.shape);
+      break;
+    }
+    case LayerKind::matmul:
+      require(in.size() == 2 && inputs[1].size() == 2 && in[1] == inputs[1][0], name.c_str(),
+              "matmul needs (M,K) and (K,N); got ", to_string(in), " and ", to_string(inputs[1]));
+      cost.output = {in[0], inputs[1][1]};
+      cost.macs = numel({in[0], in[1], inputs[1][1]});
+      break;
+    case LayerKind::concat: {
+      require(layer.axis >= 0 && layer.axis < static_cast<std::int64_t>(in.size()), name.c_str(),
+              "concat along axis ", layer.axis, " of ", to_string(in));
+      const auto axis = static_cast<std::size_t>(layer.axis);
+      cost.output[axis] = 0;
+      for (Shape part : inputs) {
+        require(part.size() == in.size(), name.c_str(), "concat needs one rank; got ", to_string(in), " and ",
+                to_string(part));
+        cost.output[axis] = checked_add(cost.output[axis], part[axis]);
+        part[axis] = in[axis];
+        require(part == in, name.c_str(), "concat needs equal sizes besides axis ", layer.axis, "; got ",
+                to_string(in), " and ", to_string(part));
+      }
+      break;
+    }
     case LayerKind::residual: {
       std::vector<LayerCost> inner;
-      const Shape body = walk(layer.body, in, name + ".body.", 0, inner);
-      const Shape shortcut = walk(layer.shortcut, in, name + ".shortcut.", 0, inner);
+      const Shape body = walk(layer.body, in, name + ".body.", inner);
+      const Shape shortcut = walk(layer.shortcut, in, name + ".shortcut.", inner);
       require(body == shortcut, name.c_str(), "body and shortcut must give one shape; got ", to_string(body),
               " and ", to_string(shortcut));
       cost.output = body;
@@ -206,6 +279,13 @@ LayerSpec unflatten(const Shape& shape) {
   return layer;
 }
 
+LayerSpec join(LayerKind kind, std::vector<std::int64_t> inputs, std::int64_t axis) {
+  LayerSpec layer = plain(kind);
+  layer.inputs = std::move(inputs);
+  layer.axis = axis;
+  return layer;
+}
+
 LayerSpec residual(LayerSpecs body, LayerSpecs shortcut) {
   LayerSpec layer = plain(LayerKind::residual);
   layer.body = std::move(body);
@@ -215,33 +295,42 @@ LayerSpec residual(LayerSpecs body, LayerSpecs shortcut) {
 
 }  // namespace spec
 
+std::vector<std::int64_t> inputs_of(const LayerSpec& layer, std::size_t i) {
+  return layer.inputs.empty() ? std::vector<std::int64_t>{static_cast<std::int64_t>(i)} : layer.inputs;
+}
+
+std::vector<Shape> shapes_along(const LayerSpecs& layers, const Shape& input) {
+  std::vector<Shape> shapes = {input};
+  std::vector<LayerCost> ignored;
+  walk(layers, 0, layers.size(), "", shapes, ignored);
+  return shapes;
+}
+
 std::vector<LayerCost> layer_costs(const NetworkSpec& network) {
   std::vector<LayerCost> out;
   check_sizes(network.input, "input");
-  Shape shape = network.input;
-  std::int64_t done = 0;
-  const auto advance = [&](std::int64_t to) {
-    const LayerSpecs part(network.trunk.begin() + done, network.trunk.begin() + to);
-    shape = walk(part, shape, "trunk.", static_cast<std::size_t>(done), out);
+  std::vector<Shape> shapes = {network.input};
+  std::size_t done = 0;
+  const auto advance = [&](std::size_t to) {
+    walk(network.trunk, done, to, "trunk.", shapes, out);
     done = to;
   };
   for (std::size_t e = 0; e < network.exits.size(); ++e) {
     const ExitSpec& exit = network.exits[e];
-    require(exit.after >= done && exit.after <= static_cast<std::int64_t>(network.trunk.size()), "spec",
-            "exits must stand along the trunk in order; exit ", e, " is after layer ", exit.after);
-    advance(exit.after);
-    walk(exit.branch, shape, concat("exits.", e, "."), 0, out);
+    require(exit.after >= static_cast<std::int64_t>(done) &&
+                exit.after <= static_cast<std::int64_t>(network.trunk.size()),
+            "spec", "exits must stand along the trunk in order; exit ", e, " is after layer ", exit.after);
+    advance(static_cast<std::size_t>(exit.after));
+    walk(exit.branch, shapes.back(), concat("exits.", e, "."), out);
   }
-  advance(static_cast<std::int64_t>(network.trunk.size()));
+  advance(network.trunk.size());
   return out;
 }
 
 Shape trunk_shape(const NetworkSpec& network, std::int64_t layers) {
   require(layers >= 0 && layers <= static_cast<std::int64_t>(network.trunk.size()), "spec", "the trunk has ",
           network.trunk.size(), " layers; got ", layers);
-  std::vector<LayerCost> ignored;
-  return walk(LayerSpecs(network.trunk.begin(), network.trunk.begin() + layers), network.input, "trunk.", 0,
-              ignored);
+  return shapes_along({network.trunk.begin(), network.trunk.begin() + layers}, network.input).back();
 }
 
 Cost total_cost(const NetworkSpec& network) {

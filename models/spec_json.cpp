@@ -25,6 +25,7 @@ Json layer_to_json(const LayerSpec& layer) {
   const auto put = [&](const char* key, const auto& value, const auto& usual) {
     if (value != usual) out[key] = value;
   };
+  put("inputs", layer.inputs, plain.inputs);
   put("out", layer.out, plain.out);
   put("kernel_size", layer.kernel_size, plain.kernel_size);
   put("stride", layer.stride, plain.stride);
@@ -33,7 +34,10 @@ Json layer_to_json(const LayerSpec& layer) {
   put("groups", layer.groups, plain.groups);
   put("bias", layer.bias, plain.bias);
   put("ceil_mode", layer.ceil_mode, plain.ceil_mode);
+  put("count_include_pad", layer.count_include_pad, plain.count_include_pad);
   put("p", layer.p, plain.p);
+  put("epsilon", layer.epsilon, plain.epsilon);
+  put("axis", layer.axis, plain.axis);
   put("shape", layer.shape, plain.shape);
   if (!layer.body.empty()) out["body"] = layers_to_json(layer.body);
   if (!layer.shortcut.empty()) out["shortcut"] = layers_to_json(layer.shortcut);
@@ -49,7 +53,9 @@ LayerSpec layer_from_json(const Json& json, int depth) {
   layer.kind = parse_layer_kind(json.at("kind").get<std::string>());
   for (const auto& [key, value] : json.items()) {
     if (key == "kind") continue;
-    if (key == "out")
+    if (key == "inputs")
+      value.get_to(layer.inputs);
+    else if (key == "out")
       value.get_to(layer.out);
     else if (key == "kernel_size")
       value.get_to(layer.kernel_size);
@@ -65,8 +71,14 @@ LayerSpec layer_from_json(const Json& json, int depth) {
       value.get_to(layer.bias);
     else if (key == "ceil_mode")
       value.get_to(layer.ceil_mode);
+    else if (key == "count_include_pad")
+      value.get_to(layer.count_include_pad);
     else if (key == "p")
       value.get_to(layer.p);
+    else if (key == "epsilon")
+      value.get_to(layer.epsilon);
+    else if (key == "axis")
+      value.get_to(layer.axis);
     else if (key == "shape")
       value.get_to(layer.shape);
     else if (key == "body")
