@@ -1,15 +1,12 @@
 #include "bench/runs.h"
 
-#include "cbnet/run_folder.h"
 #include "tensor/error.h"
 
 namespace cbnet::bench {
 
 std::vector<std::unique_ptr<Predictor>> load_models(const std::string& run) {
-  RunFolder(run).require_exists();
   std::vector<std::unique_ptr<Predictor>> predictors;
-  for (const std::string& name : model_names()) {
-    if (!has_model(run, name)) continue;
+  for (const std::string& name : models_in(run)) {
     predictors.push_back(load_predictor(run, name));
     const std::string& first = predictors.front()->dataset();
     if (predictors.back()->dataset() != first) {
@@ -21,6 +18,10 @@ std::vector<std::unique_ptr<Predictor>> load_models(const std::string& run) {
   if (predictors.empty()) {
     throw InputError(run, "trained models", "none",
                      concat("`cbnet train --dataset fmnist --out ", run, "` makes them"));
+  }
+  if (predictors.front()->dataset() == "unknown") {
+    throw InputError(run, "a model whose dataset is known", predictors.front()->name(),
+                     "import it anew with --dataset");
   }
   return predictors;
 }

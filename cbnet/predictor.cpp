@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "autograd/ops/pointwise.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/softmax_entropy.h"
 #include "autograd/tape.h"
@@ -14,9 +15,12 @@
 namespace cbnet {
 namespace {
 
-/// Fills labels, probabilities, entropy and exit for one network without early exit.
+/// Fills labels, probabilities, entropy and exit for one network without early exit. What an imported network
+/// ends in may be probabilities already; ours end in logits.
 void classify(Network& network, const Variable& pixels, Predictions& out) {
-  const Variable logits = network.forward(pixels);
+  Variable logits = network.forward(pixels);
+  const LayerSpecs& layers = network.spec().trunk;
+  if (!layers.empty() && layers.back().kind == LayerKind::softmax) logits = log(logits);
   out.probabilities = softmax(logits, -1).value();
   out.labels = argmax_rows(logits.value());
   out.entropy = softmax_entropy(logits).value().to_vector<double>();
@@ -188,17 +192,50 @@ std::unique_ptr<Predictor> load_cbnet(const std::filesystem::path& run) {
   return std::make_unique<CbnetPredictor>(std::move(autoencoder), std::move(classifier));
 }
 
+std::unique_ptr<Predictor> load_imported(const std::filesystem::path& run, const std::string& name) {
+  const std::filesystem::path file = RunFolder(run).model_file(name);
+  require(std::filesystem::path(name).filename() == name && std::filesystem::exists(file), "model",
+          "expected lenet, branchynet, autoencoder, classifier, cbnet or an imported model of ", run.string(),
+          "; got '", name, "'");
+  Model model = load_kind(file, "imported");
+  const NetworkSpec& spec = model.network->spec();
+  const Shape made = trunk_shape(spec, static_cast<std::int64_t>(spec.trunk.size()));
+  if (spec.input != Shape{1, 28, 28} || made != Shape{10} || !spec.exits.empty()) {
+    throw InputError(file.string(), "a network from (1,28,28) pixels to 10 classes",
+                     concat("one from ", spec.input, " to ", made));
+  }
+  return std::make_unique<PlainPredictor>(std::move(model), name);
+}
+
 }  // namespace
+
+std::vector<std::string> models_in(const std::filesystem::path& run) {
+  RunFolder(run).require_exists();
+  std::vector<std::string> present, imported;
+  const std::vector<std::string> known = model_names();
+  for (const std::string& name : known) {
+    if (has_model(run, name)) present.push_back(name);
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(run)) {
+    const std::filesystem::path& file = entry.path();
+    const std::string name = file.stem().string();
+    const bool of_training =
+        name.ends_with(".state") || std::find(known.begin(), known.end(), name) != known.end();
+    if (file.extension() == ".safetensors" && !of_training) imported.push_back(name);
+  }
+  std::sort(imported.begin(), imported.end());
+  present.insert(present.end(), imported.begin(), imported.end());
+  return present;
+}
 
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
                                           double threshold) {
-  const std::vector<std::string> names = model_names();
-  require(std::find(names.begin(), names.end(), name) != names.end(), "model",
-          "expected lenet, branchynet, autoencoder, classifier or cbnet; got '", name, "'");
   require(threshold < 0 || name == "branchynet", "model", "only branchynet has a threshold; got one for ",
           name);
   const RunFolder folder(run);
   folder.require_exists();
+  const std::vector<std::string> names = model_names();
+  if (std::find(names.begin(), names.end(), name) == names.end()) return load_imported(run, name);
   if (name == "cbnet") return load_cbnet(run);
   Model model = load_kind(folder.model_file(name), name);
   if (name == "autoencoder") return std::make_unique<AutoencoderPredictor>(std::move(model));

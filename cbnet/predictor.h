@@ -26,7 +26,7 @@ class Predictor {
   /// images u8 (N, 28, 28), any N >= 1.
   virtual Predictions predict(const Tensor& images) = 0;
 
-  /// "lenet", "branchynet", "autoencoder", "classifier" or "cbnet".
+  /// "lenet", "branchynet", "autoencoder", "classifier", "cbnet", or that of an imported model's file.
   virtual std::string name() const = 0;
   /// What the model was trained on.
   virtual std::string dataset() const = 0;
@@ -35,11 +35,16 @@ class Predictor {
   virtual std::int64_t parameter_count() const = 0;
 };
 
-/// The model names in the order in which tables list them.
+/// The paper's models in the order in which tables list them.
 std::vector<std::string> model_names();
 
-/// Loads `name` from a run folder. `threshold` < 0 keeps the stored one; it concerns branchynet alone.
-/// Throws std::invalid_argument for an unknown name, InputError for missing or damaged files.
+/// The models that a run folder has: the paper's, then the imported ones (other *.safetensors) by name.
+std::vector<std::string> models_in(const std::filesystem::path& run);
+
+/// Loads `name` from a run folder: one of the paper's models, or <name>.safetensors as `cbnet import` wrote
+/// it. `threshold` < 0 keeps the stored one; it concerns branchynet alone. Throws std::invalid_argument for
+/// an unknown name, InputError for missing or damaged files and for an imported network that does not take
+/// (1,28,28) pixels or give 10 numbers.
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
                                           double threshold = -1.0);
 

@@ -45,10 +45,7 @@ std::int64_t size_on_disk(const RunFolder& folder, const std::string& model) {
 
 std::vector<std::string> chosen_models(const CommandLine& line, const std::filesystem::path& run) {
   if (line.has("model")) return {line.text("model")};
-  std::vector<std::string> present;
-  for (const std::string& name : model_names()) {
-    if (has_model(run, name)) present.push_back(name);
-  }
+  std::vector<std::string> present = models_in(run);
   if (present.empty()) {
     throw InputError(run.string(), "at least one trained model", "none",
                      concat("`cbnet train --dataset fmnist --out ", run.string(), "` makes them"));
@@ -118,7 +115,7 @@ void save_sheet(const CommandLine& line, const std::filesystem::path& run, const
 
 /// Also true for "kmnist-first7011" and KMNIST: the subset has no test set of its own.
 bool trained_for(const std::string& trained_on, data::DatasetId id) {
-  return trained_on.substr(0, trained_on.find('-')) == data::to_string(id);
+  return trained_on == "unknown" || trained_on.substr(0, trained_on.find('-')) == data::to_string(id);
 }
 
 std::string warn_of_other_dataset(const std::string& trained_on, data::DatasetId id) {
@@ -134,7 +131,7 @@ int run_eval(const Arguments& arguments) {
   CommandLine line(kManual);
   line.add("Models", "run", "RUN", "the folder that `cbnet train` wrote");
   line.add("Models", "model", "M",
-           "lenet, branchynet, autoencoder, classifier or cbnet (default: all of them)");
+           "lenet, branchynet, autoencoder, classifier, cbnet or an imported one (default: all of them)");
   line.add("Models", "threshold", "T", "of BranchyNet's early exit, in nats, instead of the trained one");
   line.add("Models", "save-sheet", "FILE.png", "picture of hard images and what they are converted into");
   line.add_dataset_options("mnist, fmnist or kmnist");

@@ -4,6 +4,7 @@
 #include "console/options.h"
 #include "console/output.h"
 #include "models/checkpoint.h"
+#include "models/onnx/onnx.h"
 #include "models/zoo.h"
 #include "tensor/cuda/backend.h"
 #include "tensor/error.h"
@@ -43,13 +44,15 @@ void describe_machine(Json& report) {
   for (const Isa isa : available_isas()) isas.emplace_back(to_string(isa));
   const std::vector<std::string> gpus = cuda::device_descriptions();
   report["available_isas"] = isas;
+  report["onnx"] = onnx_description();
   report["cuda"] = {{"module", cuda::module_description()}, {"devices", gpus}};
   std::cout << "cbnet " << report["version"].get<std::string>() << '\n'
             << "  ISA          " << report["isa"].get<std::string>() << " (available: " << join(isas) << ")\n"
             << "  BLAS         " << report["blas"].get<std::string>() << '\n'
             << "  threads      " << report["threads"] << '\n'
             << "  wait policy  " << report["wait_policy"].get<std::string>() << '\n'
-            << "  CUDA         " << cuda::module_description() << '\n';
+            << "  CUDA         " << cuda::module_description() << '\n'
+            << "  ONNX         " << onnx_description() << '\n';
   for (const std::string& gpu : gpus) std::cout << "               " << gpu << '\n';
 }
 

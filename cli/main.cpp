@@ -14,10 +14,12 @@ struct Command {
   const char* name;
   int (*run)(const Arguments&);
 };
-constexpr std::array<Command, 5> kCommands{{{"data", run_data},
+constexpr std::array<Command, 7> kCommands{{{"data", run_data},
                                             {"train", run_train},
                                             {"eval", run_eval},
                                             {"predict", run_predict},
+                                            {"export", run_export},
+                                            {"import", run_import},
                                             {"info", run_info}}};
 
 constexpr const char* kHelp =
@@ -33,6 +35,8 @@ Commands:
   train    train LeNet, BranchyNet, the converting autoencoder and CBNet
   eval     measure trained models on the test set
   predict  classify images
+  export   write a model as ONNX
+  import   read a network from ONNX
   info     this build and machine; what is in a model file
 
   cbnet COMMAND --help says more about one of them; cbnet --version prints the version.

@@ -27,11 +27,14 @@ Examples:
   cbnet predict --run runs/fmnist shoe.png --save-converted easy-shoe.png --json answer.json
 )"};
 
-/// --model, or the first of CBNet, BranchyNet, LeNet and the classifier that the run folder has.
+/// --model, or the first of CBNet, BranchyNet, LeNet, the classifier and an imported one that the folder has.
 std::string chosen_model(const CommandLine& line, const std::filesystem::path& run) {
   if (line.has("model")) return line.text("model");
   for (const char* name : {"cbnet", "branchynet", "lenet", "classifier"}) {
     if (has_model(run, name)) return name;
+  }
+  for (const std::string& name : models_in(run)) {
+    if (name != "autoencoder") return name;
   }
   throw InputError(run.string(), "a trained model that classifies", "none",
                    concat("`cbnet train --dataset fmnist --out ", run.string(), "` makes one"));
@@ -130,8 +133,9 @@ data::DatasetId dataset_of(const Predictor& predictor) {
 int run_predict(const Arguments& arguments) {
   CommandLine line(kManual);
   line.add("Prediction", "run", "RUN", "the folder that `cbnet train` wrote");
-  line.add("Prediction", "model", "M",
-           "lenet, branchynet, autoencoder, classifier or cbnet (default: the best there is)");
+  line.add(
+      "Prediction", "model", "M",
+      "lenet, branchynet, autoencoder, classifier, cbnet or an imported one (default: the best there is)");
   line.add("Prediction", "threshold", "T", "of BranchyNet's early exit, in nats, instead of the trained one");
   line.add("Prediction", "save-converted", "FILE.png",
            "what the autoencoder makes of the image; of several images, a sheet");

@@ -23,8 +23,9 @@ function(cbnet_room name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cpp)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${dir}/*.h)
   list(FILTER headers EXCLUDE REGEX "\\.inc\\.h$")
-  # One file per ISA is compiled with its own flags by cbnet_isa_sources.
-  list(FILTER sources EXCLUDE REGEX "/isa/")
+  # One file per ISA is compiled with its own flags by cbnet_isa_sources; ONNX is optional: cbnet_onnx.
+  list(FILTER sources EXCLUDE REGEX "/isa/|/onnx/")
+  list(FILTER headers EXCLUDE REGEX "/onnx/graph_")
   add_library(cbnet_${name} STATIC ${sources})
   add_library(cbnet::${name} ALIAS cbnet_${name})
   set_target_properties(cbnet_${name} PROPERTIES EXPORT_NAME ${name})
@@ -56,6 +57,29 @@ function(cbnet_isa_sources room)
     set_source_files_properties(${dir}/${isa}.cpp PROPERTIES
       COMPILE_OPTIONS "${flags_${isa}};-ffp-contract=fast")
   endforeach()
+endfunction()
+
+# <room>/onnx: the module where it is asked for, or what stands in its place.
+function(cbnet_onnx room)
+  set(dir ${CMAKE_SOURCE_DIR}/${room}/onnx)
+  if(NOT CBNET_ONNX)
+    target_sources(cbnet_${room} PRIVATE ${dir}/no_onnx.cpp)
+    return()
+  endif()
+  find_path(CBNET_ONNX_INCLUDE NAMES onnx/onnx-ml.pb.h)
+  find_library(CBNET_ONNX_LIBRARY NAMES onnx)
+  find_library(CBNET_ONNX_PROTO_LIBRARY NAMES onnx_proto)
+  find_package(Protobuf)
+  if(NOT CBNET_ONNX_INCLUDE OR NOT CBNET_ONNX_LIBRARY OR NOT CBNET_ONNX_PROTO_LIBRARY OR NOT Protobuf_FOUND)
+    message(FATAL_ERROR "ONNX not found. hint: install libonnx-dev, libprotobuf-dev and protobuf-compiler, or configure "
+      "with -DCBNET_ONNX=OFF")
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cpp)
+  list(REMOVE_ITEM sources ${dir}/no_onnx.cpp)
+  target_sources(cbnet_${room} PRIVATE ${sources})
+  set_source_files_properties(${sources} PROPERTIES COMPILE_DEFINITIONS "ONNX_NAMESPACE=onnx;ONNX_ML=1")
+  target_include_directories(cbnet_${room} SYSTEM PRIVATE ${CBNET_ONNX_INCLUDE} ${Protobuf_INCLUDE_DIRS})
+  target_link_libraries(cbnet_${room} PRIVATE ${CBNET_ONNX_LIBRARY} ${CBNET_ONNX_PROTO_LIBRARY} ${Protobuf_LIBRARIES})
 endfunction()
 
 # For what includes <regex>, as cxxopts does: under the sanitizers GCC takes it for uninitialised, as its manual warns.

@@ -32,20 +32,24 @@ std::int64_t window_out(std::int64_t size, const LayerSpec& layer, const std::st
 
 LayerCost cost_of(const LayerSpec& layer, const std::vector<Shape>& inputs, const std::string& name);
 
+LayerCost cost_in_list(const LayerSpec& layer, std::size_t i, std::size_t first,
+                       const std::vector<Shape>& shapes, const std::string& name) {
+  std::vector<Shape> inputs;
+  for (const std::int64_t position : inputs_of(layer, i)) {
+    require(position >= static_cast<std::int64_t>(first) && position <= static_cast<std::int64_t>(i),
+            name.c_str(), "reads position ", position, "; expected ", first, " to ", i,
+            " (a layer behind an exit cannot read one before it)");
+    inputs.push_back(shapes.at(static_cast<std::size_t>(position)));
+  }
+  return cost_of(layer, inputs, name);
+}
+
 /// Runs through layers begin, …, end - 1 of a list, adding their costs to `out` and the shapes that they make
-/// to `shapes`, which has those before them by position (what nobody reads may be missing).
+/// to `shapes`, which has those before them by position.
 void walk(const LayerSpecs& layers, std::size_t begin, std::size_t end, const std::string& prefix,
           std::vector<Shape>& shapes, std::vector<LayerCost>& out) {
   for (std::size_t i = begin; i < end; ++i) {
-    const std::string name = concat(prefix, i);
-    std::vector<Shape> inputs;
-    for (const std::int64_t position : inputs_of(layers[i], i)) {
-      require(position >= static_cast<std::int64_t>(begin) && position <= static_cast<std::int64_t>(i),
-              name.c_str(), "reads position ", position, "; expected ", begin, " to ", i,
-              " (a layer behind an exit cannot read one before it)");
-      inputs.push_back(shapes.at(static_cast<std::size_t>(position)));
-    }
-    out.push_back(cost_of(layers[i], inputs, name));
+    out.push_back(cost_in_list(layers[i], i, begin, shapes, concat(prefix, i)));
     shapes.push_back(out.back().output);
   }
 }
@@ -297,6 +301,10 @@ LayerSpec residual(LayerSpecs body, LayerSpecs shortcut) {
 
 std::vector<std::int64_t> inputs_of(const LayerSpec& layer, std::size_t i) {
   return layer.inputs.empty() ? std::vector<std::int64_t>{static_cast<std::int64_t>(i)} : layer.inputs;
+}
+
+Shape next_shape(const LayerSpec& layer, std::size_t i, const std::vector<Shape>& shapes) {
+  return cost_in_list(layer, i, 0, shapes, concat("trunk.", i)).output;
 }
 
 std::vector<Shape> shapes_along(const LayerSpecs& layers, const Shape& input) {

@@ -122,6 +122,9 @@ struct LayerCost {
 /// layer, when sizes do not fit, or when a layer behind an exit reads one before it.
 std::vector<LayerCost> layer_costs(const NetworkSpec& spec);
 
+/// What layer `i` of a list makes, given the shapes by position before it.
+Shape next_shape(const LayerSpec& layer, std::size_t i, const std::vector<Shape>& shapes);
+
 /// Shapes of one sample along `layers`, by position: what they are given, then what each makes.
 std::vector<Shape> shapes_along(const LayerSpecs& layers, const Shape& input);
 

@@ -57,6 +57,9 @@ const std::map<std::string, Names>& libraries() {
       {"cxxopts.hpp", {"console"}},
       {"doctest/doctest.h", {"tests"}},
       {"torch/torch.h", {"tests"}},
+      {"onnx/onnx_pb.h", {"models/onnx/graph_reader.h", "models/onnx/graph_writer.h", "tests"}},
+      {"onnx/checker.h", {"models/onnx/export.cpp"}},
+      {"onnx/shape_inference/implementation.h", {"models/onnx/export.cpp"}},
       // Vector intrinsics and the questions about what the processor has.
       {"immintrin.h", {"tensor"}},
       {"arm_neon.h", {"tensor"}},

@@ -20,6 +20,10 @@ const std::map<std::string, std::string>& tested_elsewhere() {
   static const std::map<std::string, std::string> table = {
       {"tensor/kernels/isa_table.h", "a table of pointers; each kernel in it has its test, over every ISA"},
       {"energy/clock.h", "one clock, which test_meter and test_child_process read"},
+      {"models/onnx/onnx.h", "optional: tests/onnx, where the build has it"},
+      {"models/onnx/graph_importer.h", "as models/onnx/onnx.h"},
+      {"models/onnx/graph_reader.h", "as models/onnx/onnx.h"},
+      {"models/onnx/graph_writer.h", "as models/onnx/onnx.h"},
       {"energy/kind.h", "an enum and its names, which test_power_model and test_meter check"},
   };
   return table;

@@ -1,0 +1,66 @@
+#include <filesystem>
+#include <iostream>
+#include <optional>
+
+#include "cbnet/predictor.h"
+#include "cbnet/run_folder.h"
+#include "cli/commands.h"
+#include "console/options.h"
+#include "console/output.h"
+#include "models/onnx/onnx.h"
+#include "tensor/error.h"
+
+namespace cbnet::cli {
+namespace {
+
+constexpr Manual kManual{
+    "cbnet", "export", "--run RUN --model M --onnx FILE [options]",
+    "Writes a trained model as ONNX, for ONNX Runtime and others. The graph takes `pixels`, f32\n"
+    "(N,1,28,28) from 0 to 1, and gives `label`, `probabilities` and `logits`; with an autoencoder,\n"
+    "`converted`; of BranchyNet, `label`, `probabilities`, `entropy` in nats and `exit` (0 early).\n",
+    R"(BranchyNet takes one image at a time, and the rest of it is not computed for one that leaves early;
+with --batched it takes any number, computes both exits and selects one per image.
+
+Examples:
+  cbnet export --run runs/fmnist --model cbnet --onnx cbnet.onnx
+  cbnet export --run runs/fmnist --model branchynet --batched --onnx branchynet.onnx
+)"};
+
+}  // namespace
+
+int run_export(const Arguments& arguments) {
+  CommandLine line(kManual);
+  line.add("Export", "run", "RUN", "the folder that `cbnet train` wrote");
+  line.add("Export", "model", "M", "lenet, branchynet, autoencoder, classifier, cbnet or an imported one");
+  line.add("Export", "onnx", "FILE", "the file to write");
+  line.add("Export", "batched", "", "BranchyNet for any number of images at a time");
+  if (!line.parse(arguments, false)) return 0;
+  const std::filesystem::path run = line.required("run");
+  const std::string name = line.required("model");
+  const std::string file = line.required("onnx");
+  if (line.is_set("batched") && name != "branchynet")
+    line.fail(concat("--batched concerns branchynet; ", name, " takes any number of images as it is"));
+
+  // What predicts with the model loads it too, and refuses what does not belong together.
+  static_cast<void>(load_predictor(run, name));
+  const RunFolder folder(run);
+  std::optional<Model> converter, classifier;
+  if (name == "autoencoder" || name == "cbnet") converter = load_model(folder.model_file("autoencoder"));
+  if (name == "cbnet") classifier = load_model(folder.model_file("classifier"));
+  if (!converter) classifier = load_model(folder.model_file(name));
+  export_onnx(
+      file, {converter ? &*converter : nullptr, classifier ? &*classifier : nullptr, line.is_set("batched")});
+
+  Json report = machine_json(line.device());
+  report["run"] = run.string();
+  report["model"] = name;
+  report["onnx"] = file;
+  report["format"] = onnx_description();
+  report["size_bytes"] = std::filesystem::file_size(file);
+  std::cout << "wrote " << file << ": " << name << ", " << onnx_description() << ", "
+            << grouped(static_cast<std::int64_t>(std::filesystem::file_size(file))) << " bytes\n";
+  write_report(line.json_file(), report);
+  return 0;
+}
+
+}  // namespace cbnet::cli

@@ -1,0 +1,67 @@
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "cbnet/predictor.h"
+#include "cli/commands.h"
+#include "console/options.h"
+#include "console/output.h"
+#include "models/onnx/onnx.h"
+#include "tensor/error.h"
+
+namespace cbnet::cli {
+namespace {
+
+constexpr Manual kManual{
+    "cbnet", "import", "--onnx FILE --out MODEL.safetensors [options]",
+    "Reads a network from ONNX into a model file. In a run folder it is then one of the run's models,\n"
+    "by the name of its file, to eval, predict, export and cbnet_bench.\n",
+    R"(Known ops: Conv, Gemm, MatMul, Add, Mul, MaxPool, AveragePool, GlobalAveragePool, Relu, LeakyRelu,
+Sigmoid, Tanh, Softmax, LogSoftmax, Flatten, Reshape, Transpose, Concat, BatchNormalization, Dropout,
+Identity, Constant; square kernels, one input, a batch axis first. Anything else is named and refused.
+
+Examples:
+  cbnet import --onnx resnet.onnx --out runs/mine/resnet.safetensors --dataset fmnist
+  cbnet import --onnx net.onnx --out runs/mine/net.safetensors --mean 0.1307 --deviation 0.3081
+  cbnet eval --run runs/mine --model resnet --dataset fmnist
+)"};
+
+}  // namespace
+
+int run_import(const Arguments& arguments) {
+  CommandLine line(kManual);
+  line.add("Import", "onnx", "FILE", "the file to read");
+  line.add("Import", "out", "MODEL", "the model file to write (.safetensors)");
+  line.add("Import", "output", "NAME", "the graph's output to import, where it has several");
+  line.add("Import", "dataset", "D", "what it was trained on: mnist, fmnist or kmnist");
+  line.add("Import", "mean", "N", "it was trained on (pixel - N) / deviation (default: 0)");
+  line.add("Import", "deviation", "N", "pixels being 0 to 1 (default: 1)");
+  if (!line.parse(arguments, false)) return 0;
+  const std::string file = line.required("onnx");
+  const std::filesystem::path out = line.required("out");
+  const std::vector<std::string> taken = model_names();
+  if (out.extension() != ".safetensors") line.fail("--out must end in .safetensors");
+  if (std::find(taken.begin(), taken.end(), out.stem().string()) != taken.end())
+    line.fail(concat("--out may not be called ", out.stem().string(), ": the paper's models are"));
+  OnnxImport options;
+  options.output = line.text("output");
+  if (line.has("dataset")) options.dataset = data::to_string(line.dataset());
+  if (line.has("mean")) options.mean = line.number("mean");
+  if (line.has("deviation")) options.deviation = line.number("deviation");
+  if (!(options.deviation > 0)) line.fail("--deviation must be positive");
+
+  const Model model = import_onnx(file, options);
+  save_model(out, *model.network, model.info);
+  const Cost cost = total_cost(model.network->spec());
+  Json report = machine_json(line.device());
+  report["onnx"] = file;
+  report["model_file"] = out.string();
+  report["macs"] = cost.macs;
+  report["parameters"] = cost.parameters;
+  std::cout << "wrote " << out.string() << ": " << model.network->spec().trunk.size() << " layers, "
+            << grouped(cost.macs) << " MACs, " << grouped(cost.parameters) << " parameters\n";
+  write_report(line.json_file(), report);
+  return 0;
+}
+
+}  // namespace cbnet::cli

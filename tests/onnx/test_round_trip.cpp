@@ -1,0 +1,93 @@
+// Every kind of layer to ONNX and back: the same layers, the same outputs to the bit.
+
+#include <doctest/doctest.h>
+
+#include "autograd/tape.h"
+#include "models/onnx/onnx.h"
+#include "models/zoo.h"
+#include "tests/onnx/networks.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/throws.h"
+
+using namespace cbnet;
+using namespace cbnet::testing;
+
+namespace {
+
+Model model_of(const NetworkSpec& spec) {
+  Model model;
+  model.info.model = spec.name;
+  model.info.dataset = "fmnist";
+  model.network = random_network(spec);
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("layers go out and come back") {
+  const TempFolder folder;
+  std::vector<NetworkSpec> specs = {lenet_spec(), classifier_spec(), every_kind()};
+  for (const NetworkSpec& spec : specs) {
+    CAPTURE(spec.name);
+    const Model model = model_of(spec);
+    export_onnx(folder / "m.onnx", {.classifier = &model});
+    const Model back = import_onnx(folder / "m.onnx", {.output = "logits"});
+    CHECK(total_cost(back.network->spec()).macs == total_cost(spec).macs);
+    CHECK(total_cost(back.network->spec()).parameters == total_cost(spec).parameters);
+    CHECK(back.info.dataset == "unknown");
+    const NoGrad no_grad;
+    const Variable x = random_pixels(spec, 3);
+    CHECK(back.network->forward(x).value().to_vector<float>() ==
+          model.network->forward(x).value().to_vector<float>());
+  }
+}
+
+TEST_CASE("autoencoders go out and come back as images") {
+  const TempFolder folder;
+  for (const char* dataset : {"mnist", "fmnist", "kmnist"}) {
+    CAPTURE(std::string(dataset));
+    const NetworkSpec spec = autoencoder_spec(dataset, OutputActivation::sigmoid);
+    const Model model = model_of(spec);
+    export_onnx(folder / "a.onnx", {.converter = &model});
+    const Model back = import_onnx(folder / "a.onnx", {});
+    const NoGrad no_grad;
+    const Variable x = random_pixels(spec, 2);
+    const Variable images = back.network->forward(x);
+    CHECK(images.shape() == Shape{2, 1, 28, 28});
+    CHECK(images.value().to_vector<float>() == model.network->forward(x).value().to_vector<float>());
+  }
+}
+
+TEST_CASE("an imported network may be trained on normalised pixels") {
+  const TempFolder folder;
+  const Model model = model_of(classifier_spec());
+  export_onnx(folder / "m.onnx", {.classifier = &model});
+  const Model back = import_onnx(folder / "m.onnx", {.output = "logits", .mean = 0.25, .deviation = 0.5});
+  const NoGrad no_grad;
+  const Variable x = random_pixels(classifier_spec(), 2);
+  Tensor normalised = x.value().clone();
+  for (std::int64_t i = 0; i < normalised.numel(); ++i) {
+    normalised.data<float>()[i] = (normalised.data<float>()[i] - 0.25F) * 2.0F;
+  }
+  CHECK(back.network->forward(x).value().to_vector<float>() ==
+        model.network->forward(Variable(normalised)).value().to_vector<float>());
+  CHECK_THROWS_SAYING(import_onnx(folder / "m.onnx", {.output = "logits", .deviation = 0}),
+                      std::invalid_argument, "a positive deviation");
+}
+
+TEST_CASE("what opset 13 cannot say is refused and nothing is written") {
+  const TempFolder folder;
+  NetworkSpec spec = classifier_spec();
+  LayerSpec pool = spec::avg_pool2d(3, 2, true);
+  pool.padding = 1;
+  spec.trunk[1] = pool;
+  const Model model = model_of(spec);
+  CHECK_THROWS_SAYING(export_onnx(folder / "m.onnx", {.classifier = &model}), std::invalid_argument,
+                      "trunk.1: average pooling with ceil_mode and counted padding");
+  const Model no_threshold = model_of(branchynet_spec());
+  CHECK_THROWS_SAYING(export_onnx(folder / "m.onnx", {.classifier = &no_threshold}), std::invalid_argument,
+                      "one side exit and its threshold; got 1 and 0");
+  CHECK_THROWS_SAYING(export_onnx(folder / "m.onnx", {.converter = &model, .classifier = &no_threshold}),
+                      std::invalid_argument, "behind an autoencoder");
+  CHECK_FALSE(std::filesystem::exists(folder / "m.onnx"));
+}

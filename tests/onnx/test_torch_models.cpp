@@ -1,0 +1,27 @@
+// Networks as PyTorch exported them (tests/onnx/make_torch_models.py), against PyTorch's own outputs.
+
+#include <doctest/doctest.h>
+
+#include "autograd/tape.h"
+#include "models/onnx/onnx.h"
+#include "models/safetensors.h"
+#include "tests/conformance/results.h"
+#include "tests/support/record.h"
+
+using namespace cbnet;
+using namespace cbnet::testing;
+
+TEST_CASE("networks exported from PyTorch give PyTorch's outputs") {
+  for (const std::string name : {"torch_lenet", "torch_resnet"}) {
+    CAPTURE(name);
+    const std::string path = std::string(CBNET_SOURCE_DIR) + "/tests/golden/" + name;
+    const Model model = import_onnx(path + ".onnx", {});
+    const SafetensorsFile stored = read_safetensors(path + ".safetensors");
+    REQUIRE(stored.tensors.size() == 2);
+    const NoGrad no_grad;
+    const Variable y = model.network->forward(Variable(stored.tensors[0].second));
+    const double error = relative_error(y.value(), stored.tensors[1].second, 1e-30);
+    CHECK(error <= 1e-5);
+    record("onnx_import", name, {static_cast<double>(y.shape()[0]), error});
+  }
+}
