@@ -29,7 +29,7 @@ package_client() {
   echo none
 }
 
-# package_names <client> <group>: what the client calls the packages of a group (build, test, lint).
+# package_names <client> <group>: what the client calls the packages of a group (build, test, lint, fuzz).
 package_names() {
   case $1:$2 in
     apt-get:build)
@@ -37,18 +37,22 @@ package_names() {
         nlohmann-json3-dev libpng-dev curl ca-certificates ;;
     apt-get:test) echo doctest-dev binutils ;;
     apt-get:lint) echo clang-format clang-tidy libomp-dev ;;
+    apt-get:fuzz) echo clang libclang-rt-dev libomp-dev ;;
     dnf:build)
       echo gcc-c++ cmake ninja-build openblas-devel cxxopts-devel zlib-devel libzip-devel json-devel libpng-devel curl ;;
     dnf:test) echo doctest-devel binutils ;;
     dnf:lint) echo clang-tools-extra libomp-devel ;;
+    dnf:fuzz) echo clang compiler-rt libomp-devel ;;
     pacman:build) echo gcc cmake ninja openblas cxxopts zlib libzip nlohmann-json libpng curl ;;
     pacman:test) echo doctest binutils ;;
     pacman:lint) echo clang openmp ;;
+    pacman:fuzz) echo clang compiler-rt openmp ;;
     *:build)
       echo "g++ (12 or newer), cmake (3.25 or newer), ninja or make, OpenBLAS, cxxopts, zlib, libzip," \
         "nlohmann-json, libpng, curl" ;;
     *:test) echo "doctest, binutils" ;;
     *:lint) echo "clang-format, clang-tidy" ;;
+    *:fuzz) echo "clang with libFuzzer and OpenMP" ;;
   esac
 }
 
