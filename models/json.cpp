@@ -7,11 +7,16 @@ namespace cbnet {
 Json parse_json(const std::string& text, const std::string& source) {
   constexpr int kMostLevels = 64;
   constexpr int kMostKeys = 20'000;
-  int keys = 0;
+  constexpr int kMostValues = 250'000;
+  int keys = 0, values = 0;
   return Json::parse(text, [&](int depth, Json::parse_event_t event, const Json&) {
-    keys += event == Json::parse_event_t::key ? 1 : 0;
-    if (depth > kMostLevels || keys > kMostKeys) {
-      throw InputError(source, concat("JSON of at most ", kMostLevels, " levels and ", kMostKeys, " keys"),
+    using Event = Json::parse_event_t;
+    keys += event == Event::key ? 1 : 0;
+    values += event == Event::value || event == Event::array_start || event == Event::object_start ? 1 : 0;
+    if (depth > kMostLevels || keys > kMostKeys || values > kMostValues) {
+      throw InputError(source,
+                       concat("JSON of at most ", kMostLevels, " levels, ", kMostKeys, " keys and ",
+                              kMostValues, " values"),
                        "more");
     }
     return true;

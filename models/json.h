@@ -9,7 +9,8 @@ namespace cbnet {
 using Json = nlohmann::ordered_json;
 
 /// JSON from outside. Throws Json::exception for text that is none, and InputError, naming `source`, for more
-/// than 64 levels or 20,000 keys, which would cost stack and quadratic time and which no file here has.
+/// than 64 levels, 20,000 keys or 250,000 values, which would cost stack, quadratic time or much memory, and which
+/// no file here has.
 Json parse_json(const std::string& text, const std::string& source = "JSON text");
 
 /// The same where the text is JSON, else the text itself as a JSON string.

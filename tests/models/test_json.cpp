@@ -17,6 +17,13 @@ TEST_CASE("JSON that is too deep or has too many keys is refused before it costs
   };
   CHECK_THROWS_SAYING(parse_json(object(20'001)), InputError, "20000 keys");
   CHECK(parse_json(object(20'000)).size() == 20'000);
+  const auto array = [](int values) {
+    std::string text = "[[]";
+    for (int i = 2; i < values; ++i) text += ",[]";
+    return text + "]";
+  };
+  CHECK_THROWS_SAYING(parse_json(array(250'001)), InputError, "250000 values");
+  CHECK(parse_json(array(250'000)).size() == 249'999);
   CHECK_THROWS_AS(parse_json("{"), Json::exception);
 }
 
