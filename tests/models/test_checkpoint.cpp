@@ -1,6 +1,8 @@
 #include "models/checkpoint.h"
 
+#include <bit>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "models/safetensors.h"
 #include "models/zoo.h"
@@ -80,4 +82,50 @@ TEST_CASE("a model round-trips with everything it says, and equal models give eq
   }
   save_model(folder / "b", *back.network, back.info);
   CHECK(read_file(folder / "a") == read_file(folder / "b"));
+}
+
+TEST_CASE("a model file is what the format's description says, read without our reader") {
+  const TempFolder folder;
+  Network network(branchynet_spec(), 3);
+  save_model(folder / "a", network, branchy_info());
+  const std::string bytes = read_file(folder / "a");
+  // 8 bytes, little-endian: the size of a JSON object that opens with '{' and may end in spaces.
+  std::uint64_t size = 0;
+  for (std::size_t i = 0; i < 8; ++i)
+    size |= std::uint64_t{static_cast<unsigned char>(bytes.at(i))} << (8 * i);
+  REQUIRE(size <= bytes.size() - 8);
+  CHECK(bytes.at(8) == '{');
+  const nlohmann::json header = nlohmann::json::parse(bytes.substr(8, size));
+  const std::string data = bytes.substr(8 + size);
+  for (const auto& [key, value] : header.at("__metadata__").items()) {
+    INFO(key);
+    CHECK(value.is_string());
+  }
+  StateDict state = network.state_dict();
+  CHECK(header.size() == state.size() + 1);
+  std::size_t covered = 0;
+  for (const auto& [name, tensor] : state) {
+    INFO(name);
+    const nlohmann::json& entry = header.at(name);
+    CHECK(entry.size() == 3);
+    CHECK(entry.at("dtype") == "F32");
+    CHECK(entry.at("shape") == nlohmann::json(tensor.shape()));
+    const auto begin = entry.at("data_offsets").at(0).get<std::size_t>();
+    const auto end = entry.at("data_offsets").at(1).get<std::size_t>();
+    REQUIRE(begin <= end);
+    REQUIRE(end <= data.size());
+    REQUIRE(end - begin == 4 * static_cast<std::size_t>(tensor.numel()));
+    covered += end - begin;
+    // IEEE 754 single precision, little-endian, row-major.
+    const std::vector<float> values = tensor.to_vector<float>();
+    bool equal = true;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      std::uint32_t bits = 0;
+      for (std::size_t b = 0; b < 4; ++b)
+        bits |= std::uint32_t{static_cast<unsigned char>(data[begin + 4 * i + b])} << (8 * b);
+      equal = equal && std::bit_cast<float>(bits) == values[i];
+    }
+    CHECK(equal);
+  }
+  CHECK(covered == data.size());
 }
