@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "bench/accuracy.h"
+#include "bench/ops.h"
 #include "bench/recipes.h"
 #include "bench/table2.h"
 #include "cbnet/version.h"
@@ -18,6 +19,7 @@ constexpr const char* kUsage =
     "\n"
     "  table2    latency, energy and accuracy of the models of a run, beside the paper's Table II\n"
     "  accuracy  test accuracy over several runs: mean and range\n"
+    "  ops       every op of the engine on its own, forward and backward\n"
     "  recipes   trains CBNet in several ways and compares their validation accuracy\n"
     "\n"
     "  cbnet_bench COMMAND --help   options and examples of a command\n"
@@ -38,6 +40,7 @@ int run(const std::vector<std::string>& words) {
   const std::vector<std::string> rest(words.begin() + 1, words.end());
   if (command == "table2") return cbnet::bench::run_table2(rest);
   if (command == "accuracy") return cbnet::bench::run_accuracy(rest);
+  if (command == "ops") return cbnet::bench::run_ops(rest);
   if (command == "recipes") return cbnet::bench::run_recipes(rest);
   throw cbnet::UsageError("unknown command '" + command + "'; hint: see `cbnet_bench --help`");
 }
