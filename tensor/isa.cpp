@@ -19,6 +19,8 @@ const char* to_string(Isa isa) {
       return "avx2";
     case Isa::avx512:
       return "avx512";
+    case Isa::avx512_vnni:
+      return "avx512_vnni";
     case Isa::neon:
       return "neon";
   }
@@ -34,6 +36,7 @@ std::vector<Isa> available_isas() {
   if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
     isas.push_back(Isa::avx512);
+    if (__builtin_cpu_supports("avx512vnni")) isas.push_back(Isa::avx512_vnni);
   }
 #elif defined(__aarch64__)
   isas.push_back(Isa::neon);  // part of the aarch64 baseline
@@ -60,7 +63,7 @@ bool is_available(Isa isa) {
 
 Isa choose_isa(const char* pin) {
   if (pin == nullptr || *pin == '\0') return available_isas().back();
-  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::neon}) {
+  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512_vnni, Isa::neon}) {
     if (std::string(pin) != to_string(isa)) continue;
     if (!is_available(isa)) throw_unavailable("[isa]", pin, true);
     return isa;
@@ -97,6 +100,7 @@ const IsaTable<T>& isa_table(Isa isa) {
     case Isa::avx2:
       return pick<T>(avx2::table_f32, avx2::table_f64);
     case Isa::avx512:
+    case Isa::avx512_vnni:
       return pick<T>(avx512::table_f32, avx512::table_f64);
 #elif defined(__aarch64__)
     case Isa::neon:

@@ -61,8 +61,8 @@ const std::map<std::string, Names>& libraries() {
       {"onnx/checker.h", {"models/onnx/export.cpp"}},
       {"onnx/shape_inference/implementation.h", {"models/onnx/export.cpp"}},
       // Vector intrinsics and the questions about what the processor has.
-      {"immintrin.h", {"tensor"}},
-      {"arm_neon.h", {"tensor"}},
+      {"immintrin.h", {"tensor", "runtime"}},
+      {"arm_neon.h", {"tensor", "runtime"}},
       {"cpuid.h", {"tensor", "energy", "bench"}},
       {"sys/auxv.h", {"tensor", "energy", "bench"}},
       {"asm/hwcap.h", {"tensor"}},
@@ -137,7 +137,8 @@ bool is_cuda_header(const std::string& header) {
 /// Compiled once per ISA with that ISA's flags: an inline symbol of the C++ library made here could be
 /// linked into baseline code.
 bool is_isa_file(const std::string& path) {
-  return path.starts_with("tensor/kernels/isa/") || path.ends_with(".inc.h");
+  return path.starts_with("tensor/kernels/isa/") || path.starts_with("runtime/kernels/isa/") ||
+         path.ends_with(".inc.h");
 }
 
 bool may_stand_in(const Names& places, const std::string& path) {

@@ -67,7 +67,7 @@ TEST_CASE("files compiled per ISA take nothing of the C++ library but its intege
 TEST_CASE("what a file compiled per ISA includes through others is as bare") {
   std::vector<std::string> waiting;
   for (const std::string& path : files_in_tree()) {
-    if (path.starts_with("tensor/kernels/isa/")) waiting.push_back(path);
+    if (path.find("/kernels/isa/") != std::string::npos) waiting.push_back(path);
   }
   REQUIRE_FALSE(waiting.empty());
   const std::regex pattern("#\\s*include\\s*([<\"])([^>\"]+)[>\"]");

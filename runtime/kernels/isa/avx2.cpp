@@ -1,0 +1,18 @@
+// AVX2 and FMA.
+#include <immintrin.h>
+
+#include "runtime/kernels/table.h"
+
+#define CBNET_ISA avx2
+#define CBNET_VECTOR_BYTES 32
+
+namespace cbnet::runtime::kernels::avx2 {
+namespace {
+
+// 16 registers: 6 rows * 2 vectors of sums, 2 of weights, 1 pixel.
+constexpr int kDenseGroups = 1, kDenseRows = 6;
+
+}  // namespace
+}  // namespace cbnet::runtime::kernels::avx2
+
+#include "runtime/kernels/isa/table.inc.h"

@@ -1,0 +1,18 @@
+// AVX-512 F, BW, DQ, VL and VNNI.
+#include <immintrin.h>
+
+#include "runtime/kernels/table.h"
+
+#define CBNET_ISA avx512_vnni
+#define CBNET_VECTOR_BYTES 64
+
+namespace cbnet::runtime::kernels::avx512_vnni {
+namespace {
+
+// 32 registers: 6 rows * 4 vectors of sums, 4 of weights, 1 pixel.
+constexpr int kDenseGroups = 4, kDenseRows = 6;
+
+}  // namespace
+}  // namespace cbnet::runtime::kernels::avx512_vnni
+
+#include "runtime/kernels/isa/table.inc.h"
