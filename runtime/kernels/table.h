@@ -1,6 +1,9 @@
 #pragma once
 
+#include "runtime/kernels/conv.h"
 #include "runtime/kernels/dense.h"
+#include "runtime/kernels/exit.h"
+#include "runtime/kernels/winograd.h"
 
 namespace cbnet {
 enum class Isa : int;  // tensor/isa.h, whose <vector> has no business in a file with ISA flags
@@ -10,7 +13,9 @@ namespace cbnet::runtime::kernels {
 
 // The kernels that are compiled once per ISA; the contract of each is in the header of its table.
 struct KernelTable {
+  ConvTable conv;
   DenseTable dense;
+  ExitTable exit;
 };
 
 // Throws std::invalid_argument for an ISA that is not available.

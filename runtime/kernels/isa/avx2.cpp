@@ -11,6 +11,8 @@ namespace {
 
 // 16 registers: 6 rows * 2 vectors of sums, 2 of weights, 1 pixel.
 constexpr int kDenseGroups = 1, kDenseRows = 6;
+// A convolution: 12 sums, 3 vectors of pixels, 1 weight.
+constexpr int kAccumulators = 12;
 
 }  // namespace
 }  // namespace cbnet::runtime::kernels::avx2

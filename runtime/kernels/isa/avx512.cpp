@@ -11,6 +11,8 @@ namespace {
 
 // 32 registers: 6 rows * 4 vectors of sums, 4 of weights, 1 pixel.
 constexpr int kDenseGroups = 4, kDenseRows = 6;
+// A convolution: 24 sums, 4 vectors of pixels, 1 weight.
+constexpr int kAccumulators = 24;
 
 }  // namespace
 }  // namespace cbnet::runtime::kernels::avx512

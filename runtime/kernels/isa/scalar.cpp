@@ -9,6 +9,8 @@ namespace {
 
 // 16 sums a group of outputs: one row at a time.
 constexpr int kDenseGroups = 1, kDenseRows = 1;
+// A convolution: 8 sums, 4 pixels, 1 weight.
+constexpr int kAccumulators = 8;
 
 }  // namespace
 }  // namespace cbnet::runtime::kernels::scalar

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "models/checkpoint.h"
+#include "runtime/graph.h"
+
+// From modules to the inference engine: a trained network, as it behaves in eval mode, as a graph of runtime/.
+
+namespace cbnet {
+
+/// A classifier, with its side exits and their thresholds. A softmax at its end is left out: the plan takes the
+/// softmax of logits itself. Throws std::invalid_argument unless there is one threshold for each side exit.
+runtime::Graph classifier_graph(const Network& network, const std::vector<double>& thresholds);
+
+/// An autoencoder: pixels in, pixels out, `rescale` as in ModelInfo.
+runtime::Graph autoencoder_graph(const Network& network, double rescale);
+
+/// CBNet (III): the classifier behind the autoencoder, one network from pixels to logits.
+runtime::Graph cbnet_graph(const Network& autoencoder, double rescale, const Network& classifier);
+
+/// The graph of a model file by its kind.
+runtime::Graph model_graph(const Model& model);
+
+}  // namespace cbnet

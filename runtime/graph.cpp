@@ -1,0 +1,209 @@
+#include "runtime/graph.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace cbnet::runtime {
+namespace {
+
+constexpr const char* kNames[] = {"conv2d", "linear",      "max_pool2d", "avg_pool2d", "affine",    "relu",
+                                  "leaky_relu", "sigmoid", "tanh",       "softmax",    "log_softmax", "rescale",
+                                  "reshape", "transpose",  "add",        "mul",        "matmul",    "concat"};
+
+/// Most elements of one sample of a value: far above any image, far below what overflows a product.
+constexpr std::int64_t kMostElements = std::int64_t{1} << 28;
+
+/// What is wrong with one node.
+class NodeCheck {
+ public:
+  NodeCheck(const Graph& graph, std::size_t i) : graph_(graph), node_(graph.nodes[i]), position_(i) {}
+
+  void run() const {
+    const std::size_t least = node_.kind == Kind::matmul ? 2 : 1;
+    const bool joins = node_.kind == Kind::add || node_.kind == Kind::mul;
+    const std::size_t most = node_.kind == Kind::concat ? 4096 : joins ? 2 : least;
+    need(node_.inputs.size() >= least && node_.inputs.size() <= most, "reads ", node_.inputs.size(), " values");
+    for (const std::int32_t v : node_.inputs)
+      need(v >= 0 && static_cast<std::size_t>(v) <= position_, "reads value ", v, ", which is not before it");
+    need(std::isfinite(node_.value), "has the parameter ", node_.value);
+    const Shape made = infer();
+    need(made == node_.shape, "makes ", made, ", not ", node_.shape);
+    for (const Tensor& tensor : {node_.weight, node_.bias}) {
+      if (!tensor.defined()) continue;
+      need(tensor.dtype() == DType::f32 && tensor.is_contiguous(), "needs row-major f32 weights");
+      need(all_finite(tensor), "has weights that are not finite");
+    }
+  }
+
+ private:
+  template <class... Message>
+  void need(bool ok, const Message&... message) const {
+    require(ok, "graph", node_.name, " (", to_string(node_.kind), ") ", message...);
+  }
+
+  const Shape& in(std::size_t k = 0) const { return value_shape(graph_, node_.inputs[k]); }
+
+  Shape planes() const {
+    need(in().size() == 3, "reads planes (C,H,W); got ", in());
+    for (const std::int64_t size : {node_.kernel_h, node_.kernel_w, node_.stride, node_.dilation, node_.groups})
+      need(size >= 1 && size <= kMostElements, "has a size of ", size);
+    need(node_.padding >= 0 && node_.padding <= kMostElements, "has a padding of ", node_.padding);
+    const auto count = [&](std::int64_t size, std::int64_t kernel) {
+      return window_count(size, kernel, node_.stride, node_.padding, node_.dilation, node_.ceil_mode);
+    };
+    const Shape out = {in()[0], count(in()[1], node_.kernel_h), count(in()[2], node_.kernel_w)};
+    need(out[1] >= 1 && out[2] >= 1, "has a kernel larger than its padded input ", in());
+    return out;
+  }
+
+  Shape convolution() const {
+    const Shape out = planes();
+    const Shape expected = {node_.weight.defined() ? node_.weight.size(0) : 0, in()[0] / node_.groups, node_.kernel_h,
+                            node_.kernel_w};
+    need(node_.weight.defined() && node_.weight.shape() == expected && expected[0] >= 1, "needs weights ", expected);
+    need(in()[0] % node_.groups == 0 && expected[0] % node_.groups == 0, "has ", node_.groups, " groups");
+    need(!node_.bias.defined() || node_.bias.shape() == Shape{expected[0]}, "needs a bias of ", expected[0]);
+    return {expected[0], out[1], out[2]};
+  }
+
+  Shape linear() const {
+    const DenseWeights& dense = node_.dense;
+    need(in().size() == 1 && in()[0] == dense.in, "reads ", dense.in, " features; got ", in());
+    need(dense.in >= 1 && dense.out >= 1 && dense.in <= kMostElements / dense.out, "has weights of a size");
+    const auto finite = [](const std::vector<float>& values) {
+      return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+    };
+    need(finite(dense.fp32) && finite(dense.scales) && finite(dense.bias), "has weights that are not finite");
+    need(std::none_of(dense.bf16.begin(), dense.bf16.end(), [](std::uint16_t v) { return (v & 0x7F80U) == 0x7F80U; }),
+         "has weights that are not finite");
+    return {dense.out};
+  }
+
+  Shape joined() const {
+    const bool pair = node_.inputs.size() == 2;
+    need(pair || node_.weight.defined(), "has no second operand");
+    return broadcast_shapes(in(), pair ? in(1) : node_.weight.shape(), to_string(node_.kind));
+  }
+
+  Shape concatenated() const {
+    Shape out = in();
+    need(node_.axis >= 0 && node_.axis < static_cast<std::int64_t>(out.size()), "has the axis ", node_.axis);
+    const auto axis = static_cast<std::size_t>(node_.axis);
+    out[axis] = 0;
+    for (std::size_t k = 0; k < node_.inputs.size(); ++k) {
+      Shape part = in(k);
+      need(part.size() == out.size(), "joins ", in(), " and ", part);
+      out[axis] += part[axis];
+      part[axis] = in()[axis];
+      need(part == in(), "joins ", in(), " and ", in(k));
+    }
+    return out;
+  }
+
+  Shape transposed() const {
+    Shape out;
+    std::vector<std::int64_t> sorted = node_.axes;
+    std::sort(sorted.begin(), sorted.end());
+    for (std::size_t i = 0; i < sorted.size(); ++i) need(sorted[i] == static_cast<std::int64_t>(i), "repeats an axis");
+    need(sorted.size() == in().size(), "names ", sorted.size(), " axes of ", in());
+    for (const std::int64_t axis : node_.axes) out.push_back(in()[static_cast<std::size_t>(axis)]);
+    return out;
+  }
+
+  Shape infer() const {
+    switch (node_.kind) {
+      case Kind::conv2d:
+        return convolution();
+      case Kind::linear:
+        return linear();
+      case Kind::max_pool2d:
+      case Kind::avg_pool2d:
+        need(2 * node_.padding <= (node_.kernel_h - 1) * node_.dilation + 1, "has a padding above half its kernel");
+        return planes();
+      case Kind::affine:
+        need(!in().empty() && node_.weight.defined() && node_.bias.defined() && node_.weight.shape() == Shape{in()[0]} &&
+                 node_.bias.shape() == Shape{in()[0]},
+             "needs a factor and a summand per channel of ", in());
+        return in();
+      case Kind::softmax:
+      case Kind::log_softmax:
+        need(!in().empty(), "reads a scalar");
+        return in();
+      case Kind::reshape:
+        need(numel(in()) == numel(node_.shape), "reads ", in());
+        return node_.shape;
+      case Kind::transpose:
+        return transposed();
+      case Kind::add:
+      case Kind::mul:
+        return joined();
+      case Kind::matmul:
+        need(in().size() == 2 && in(1).size() == 2 && in()[1] == in(1)[0], "multiplies ", in(), " and ", in(1));
+        return {in()[0], in(1)[1]};
+      case Kind::concat:
+        return concatenated();
+      default:
+        return in();
+    }
+  }
+
+  const Graph& graph_;
+  const Node& node_;
+  std::size_t position_;
+};
+
+void check_size(const Shape& shape, const std::string& name) {
+  std::int64_t product = 1;
+  for (const std::int64_t size : shape) {
+    require(size >= 1 && size <= kMostElements / product, "graph", name, " has the shape ", shape, "; at most ",
+            kMostElements, " elements fit");
+    product *= size;
+  }
+}
+
+}  // namespace
+
+const char* to_string(Kind kind) { return kNames[static_cast<std::size_t>(kind)]; }
+
+const Shape& value_shape(const Graph& graph, std::int32_t v) {
+  return v == 0 ? graph.input : graph.nodes.at(static_cast<std::size_t>(v) - 1).shape;
+}
+
+std::int64_t node_macs(const Graph& graph, const Node& node) {
+  if (node.kind == Kind::linear) return node.dense.in * node.dense.out;
+  if (node.kind == Kind::matmul) return numel(node.shape) * value_shape(graph, node.inputs[0])[1];
+  if (node.kind == Kind::conv2d) return numel(node.shape) * numel(node.weight.shape()) / node.weight.size(0);
+  return 0;
+}
+
+std::int64_t node_weight_bytes(const Node& node) {
+  const auto bytes = [](const auto& values) { return static_cast<std::int64_t>(values.size() * sizeof(values[0])); };
+  const DenseWeights& dense = node.dense;
+  std::int64_t out = bytes(dense.fp32) + bytes(dense.bf16) + bytes(dense.int8) + bytes(dense.scales) + bytes(dense.bias);
+  for (const Tensor& tensor : {node.weight, node.bias}) out += tensor.defined() ? 4 * tensor.numel() : 0;
+  return out;
+}
+
+void check(const Graph& graph) {
+  check_size(graph.input, "the input");
+  require(!graph.nodes.empty(), "graph", "there are no layers");
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    check_size(graph.nodes[i].shape, graph.nodes[i].name);
+    NodeCheck(graph, i).run();
+  }
+  std::int32_t before = 0;
+  const Shape& last = graph.nodes.back().shape;
+  for (const Exit& exit : graph.exits) {
+    require(exit.logits > before && exit.logits <= static_cast<std::int32_t>(graph.nodes.size()), "graph",
+            "side exits must stand in order; got one at value ", exit.logits, " after ", before);
+    require(std::isfinite(exit.threshold), "graph", "a threshold is ", exit.threshold);
+    require(value_shape(graph, exit.logits) == last, "graph", "exits must have one shape; got ",
+            value_shape(graph, exit.logits), " and ", last);
+    before = exit.logits;
+  }
+  require(graph.classifies || graph.exits.empty(), "graph", "a network with side exits must classify");
+  require(!graph.classifies || last.size() == 1, "graph", "a classifier must end in one number a class; got ", last);
+}
+
+}  // namespace cbnet::runtime

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/dense.h"
+#include "tensor/shape.h"
+#include "tensor/tensor.h"
+
+// A trained network as the planner takes it: layers with their weights, in an order in which each reads only what
+// stands before it. models/compile makes one from a Network; plan_file stores one.
+
+namespace cbnet::runtime {
+
+enum class Kind : std::uint8_t {
+  conv2d,       // weight (O,C/groups,Kh,Kw), bias (O) or none
+  linear,       // weights as DenseWeights
+  max_pool2d,   // padding is -inf
+  avg_pool2d,   // padding is 0
+  affine,       // y = weight[c] * x + bias[c], c along the first axis
+  relu,
+  leaky_relu,   // slope `value`
+  sigmoid,
+  tanh,
+  softmax,      // along the first axis of a sample
+  log_softmax,
+  rescale,      // min(`value` * x, 1)
+  reshape,
+  transpose,    // axes of one sample, `axes`
+  add,          // of two values of one shape, or of one and `weight`, stretched
+  mul,
+  matmul,       // (…,m,k) by (…,k,n)
+  concat,       // along `axis`
+};
+
+const char* to_string(Kind kind);
+
+struct Node {
+  Kind kind = Kind::relu;
+  std::string name;  // for messages and tables: "trunk.0"
+  /// What it reads: 0 is the network's input, i + 1 what node i makes.
+  std::vector<std::int32_t> inputs;
+  Shape shape;  // of one sample of what it makes
+  // conv2d and pools
+  std::int64_t kernel_h = 1, kernel_w = 1, stride = 1, padding = 0, dilation = 1, groups = 1;
+  bool ceil_mode = false, count_include_pad = true;
+  double value = 0.0;
+  std::int64_t axis = 0;
+  std::vector<std::int64_t> axes;
+  Tensor weight, bias;  // f32; undefined where there is none
+  DenseWeights dense;   // linear
+  QuantParams input;    // linear with int8 weights: what the bytes it reads stand for
+};
+
+/// A side exit: a sample whose logits at `logits` have an entropy below `threshold` (nats, strict) leaves there.
+struct Exit {
+  std::int32_t logits = 0;
+  double threshold = 0.0;
+};
+
+struct Graph {
+  std::string name;
+  Shape input;  // of one sample
+  std::vector<Node> nodes;
+  /// In order; what only a later exit needs stands behind `logits`.
+  std::vector<Exit> exits;
+  /// The last node makes logits; false for an autoencoder, whose last node makes pixels.
+  bool classifies = true;
+  /// JSON text: where the weights come from, how accurate they were.
+  std::string provenance = "{}";
+};
+
+/// Of one sample of value `v` of a graph: its input, or what a node makes.
+const Shape& value_shape(const Graph& graph, std::int32_t v);
+
+/// Multiply-adds of a node for one sample: conv2d, linear and matmul; padding zeros included.
+std::int64_t node_macs(const Graph& graph, const Node& node);
+
+/// Bytes of a node's weights as they are stored.
+std::int64_t node_weight_bytes(const Node& node);
+
+/// Throws std::invalid_argument("[graph] …"), naming the node, unless every node reads earlier values of fitting
+/// shapes, makes `shape`, and has finite weights of fitting sizes.
+void check(const Graph& graph);
+
+/// The same function with fewer multiply-adds: affine layers folded into the convolution or linear layer before
+/// them, two linear layers with nothing between them made one where that is less work, shapes that change nothing
+/// dropped, ReLU moved behind the pooling it commutes with. Quantized layers stay as they are.
+Graph fold(const Graph& graph);
+
+}  // namespace cbnet::runtime

@@ -1,0 +1,237 @@
+#include "runtime/plan.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "runtime/planner.h"
+#include "tensor/parallel.h"
+
+namespace cbnet::runtime {
+namespace {
+
+struct FreeBytes {
+  void operator()(std::byte* bytes) const { std::free(bytes); }
+};
+using Bytes = std::unique_ptr<std::byte, FreeBytes>;
+
+/// Zeroed: the borders of padded planes are zeros from the start and stay so.
+Bytes allocate(std::size_t size) {
+  constexpr std::size_t kAlign = 64;
+  size = (size + kAlign - 1) / kAlign * kAlign;
+  Bytes bytes(static_cast<std::byte*>(std::aligned_alloc(kAlign, size)));
+  if (bytes == nullptr) throw std::bad_alloc();
+  std::memset(bytes.get(), 0, size);
+  return bytes;
+}
+
+bool is_finite(const float* x, std::int64_t count) {
+  // 0 * x is 0 unless x is not finite, and then it is NaN; so is the sum.
+  float sum[16] = {};
+  std::int64_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    for (int lane = 0; lane < 16; ++lane) sum[lane] += 0.0F * x[i + lane];
+  }
+  for (; i < count; ++i) sum[0] += 0.0F * x[i];
+  return std::all_of(std::begin(sum), std::end(sum), [](float v) { return v == 0.0F; });
+}
+
+}  // namespace
+
+struct Workspace::Impl {
+  std::vector<Bytes> arenas;  // one a thread; the scratch stands behind the buffers
+  std::vector<Bytes> lists;   // one a thread: exits of a tile
+  std::vector<std::int64_t> labels;
+  std::vector<float> probabilities, entropy, output;
+  std::vector<std::int32_t> exit;
+  std::uint64_t calls = 0;  // odd ones walk the weights from the end
+};
+
+struct Plan::Impl {
+  Graph graph;
+  Isa isa;
+  const kernels::KernelTable& table;
+  Schedule schedule;
+  std::vector<Slot> slots;
+  std::int64_t input_size;
+  std::int64_t result_size;  // classes, or elements of the output
+
+  Impl(const Graph& from, Isa on)
+      : graph(fold(from)), isa(on), table(kernels::kernel_table(on)), schedule(make_schedule(graph, on)) {
+    for (const Buffer& buffer : schedule.buffers) slots.push_back({buffer.offset, buffer.pitch});
+    input_size = numel(graph.input);
+    result_size = numel(graph.nodes.back().shape);
+  }
+
+  void reserve(std::int64_t n, int threads, Workspace::Impl& w) const {
+    while (w.arenas.size() < static_cast<std::size_t>(threads)) {
+      w.arenas.push_back(allocate(schedule.arena_bytes + schedule.scratch_bytes));
+      w.lists.push_back(allocate(static_cast<std::size_t>(schedule.tile) * sizeof(TileImage)));
+    }
+    const auto count = static_cast<std::size_t>(n);
+    const auto numbers = count * static_cast<std::size_t>(result_size);
+    if (!graph.classifies) {
+      if (w.output.size() < numbers) w.output.resize(numbers);
+      return;
+    }
+    if (w.labels.size() >= count) return;
+    w.labels.resize(count);
+    w.probabilities.resize(numbers);
+    w.entropy.resize(count);
+    w.exit.resize(count);
+  }
+
+  /// An image on its way, and what the exit at hand says of it.
+  struct TileImage {
+    std::int64_t image;  // in the batch
+    std::int64_t label;
+    float entropy;
+  };
+
+  Frame frame(Workspace::Impl& w, int thread, std::int64_t n) const {
+    Frame out;
+    out.arena = w.arenas[static_cast<std::size_t>(thread)].get();
+    out.slots = slots.data();
+    out.scratch = out.arena + schedule.arena_bytes;
+    out.n = n;
+    out.backwards = w.calls % 2 == 1;
+    return out;
+  }
+
+  template <class Pixel>
+  Results run(const Pixel* pixels, std::int64_t n, Workspace::Impl& w) const {
+    require(n >= 1, "plan", "expected at least one image; got ", n);
+    const std::int64_t threads = std::min<std::int64_t>(num_threads(), n);
+    const std::int64_t tile = std::min(schedule.tile, (n + threads - 1) / threads);
+    const std::int64_t tiles = (n + tile - 1) / tile;
+    reserve(n, chunk_count(tiles, 1), w);
+    ++w.calls;
+    parallel_chunks(tiles, 1, [&](int chunk, std::int64_t begin, std::int64_t end) {
+      for (std::int64_t t = begin; t < end; ++t) {
+        const std::int64_t first = t * tile;
+        Frame at = frame(w, chunk, std::min(tile, n - first));
+        if constexpr (sizeof(Pixel) == 1) {
+          at.pixels_u8 = pixels + first * input_size;
+        } else {
+          at.pixels_f32 = pixels + first * input_size;
+        }
+        run_tile(at, first, w, reinterpret_cast<TileImage*>(w.lists[static_cast<std::size_t>(chunk)].get()));
+      }
+    });
+    const auto count = static_cast<std::size_t>(n);
+    const auto numbers = count * static_cast<std::size_t>(result_size);
+    Results out;
+    if (!graph.classifies) {
+      out.output = {w.output.data(), numbers};
+      return out;
+    }
+    out.labels = {w.labels.data(), count};
+    out.probabilities = {w.probabilities.data(), numbers};
+    out.entropy = {w.entropy.data(), count};
+    out.exit = {w.exit.data(), count};
+    return out;
+  }
+
+  void run_tile(Frame& at, std::int64_t first, Workspace::Impl& w, TileImage* images) const {
+    for (std::int64_t i = 0; i < at.n; ++i) images[i].image = first + i;
+    for (std::size_t s = 0; s < schedule.segments.size() && at.n > 0; ++s) {
+      const Segment& segment = schedule.segments[s];
+      for (std::size_t i = segment.begin; i < segment.end; ++i) schedule.steps[i]->run(at);
+      if (graph.classifies) {
+        leave(at, segment, static_cast<std::int32_t>(s), w, images);
+      } else {
+        for (std::int64_t i = 0; i < at.n; ++i)
+          std::copy_n(at.at<float>(schedule.output, i), result_size,
+                      w.output.data() + (first + i) * result_size);
+      }
+    }
+  }
+
+  /// Every image gets this exit's answer; those that are not sure of it go on, moved together.
+  void leave(Frame& at, const Segment& segment, std::int32_t exit, Workspace::Impl& w, TileImage* images) const {
+    std::int64_t going_on = 0;
+    const bool last = segment.end == schedule.steps.size();
+    for (std::int64_t i = 0; i < at.n; ++i) {
+      const std::int64_t image = images[i].image;
+      float entropy = 0.0F;
+      table.exit.classify(at.at<float>(segment.logits, i), 1, result_size, result_size,
+                          w.probabilities.data() + image * result_size, &entropy, w.labels.data() + image);
+      w.exit[static_cast<std::size_t>(image)] = exit;
+      if (exit == 0) w.entropy[static_cast<std::size_t>(image)] = entropy;
+      if (last || static_cast<double>(entropy) < segment.threshold) continue;
+      if (going_on < i) {
+        images[going_on] = images[i];
+        for (const int buffer : segment.carried) move(at, buffer, i, going_on);
+      }
+      ++going_on;
+    }
+    at.n = going_on;
+  }
+
+  void move(const Frame& at, int buffer, std::int64_t from, std::int64_t to) const {
+    const Buffer& moved = schedule.buffers[static_cast<std::size_t>(buffer)];
+    const auto bytes = static_cast<std::size_t>(moved.pitch * moved.form.element_bytes());
+    std::byte* base = at.arena + moved.offset;
+    std::memcpy(base + static_cast<std::size_t>(to) * bytes, base + static_cast<std::size_t>(from) * bytes, bytes);
+  }
+};
+
+Workspace::Workspace(const Plan& plan) : impl_(std::make_unique<Impl>()) { plan.impl_->reserve(1, 1, *impl_); }
+Workspace::~Workspace() = default;
+Workspace::Workspace(Workspace&&) noexcept = default;
+Workspace& Workspace::operator=(Workspace&&) noexcept = default;
+
+Plan::Plan(const Graph& graph, Isa isa) : impl_(std::make_unique<Impl>(graph, isa)) {}
+Plan::~Plan() = default;
+Plan::Plan(Plan&&) noexcept = default;
+Plan& Plan::operator=(Plan&&) noexcept = default;
+
+Results Plan::run(const std::uint8_t* pixels, std::int64_t n, Workspace& workspace) const {
+  return impl_->run(pixels, n, *workspace.impl_);
+}
+
+Results Plan::run(const float* pixels, std::int64_t n, Workspace& workspace) const {
+  require(n < 1 || is_finite(pixels, n * impl_->input_size), "plan", "pixels must be finite");
+  return impl_->run(pixels, n, *workspace.impl_);
+}
+
+const Graph& Plan::graph() const { return impl_->graph; }
+Isa Plan::isa() const { return impl_->isa; }
+std::int64_t Plan::tile_images() const { return impl_->schedule.tile; }
+std::size_t Plan::arena_bytes() const { return impl_->schedule.arena_bytes + impl_->schedule.scratch_bytes; }
+
+std::vector<StepInfo> Plan::steps() const {
+  std::vector<StepInfo> out;
+  for (const StepPtr& step : impl_->schedule.steps) out.push_back({step->name, step->macs, step->weight_bytes});
+  return out;
+}
+
+void Plan::run_step(std::size_t i, std::int64_t n, Workspace& workspace) const {
+  require(i < impl_->schedule.steps.size() && n >= 1 && n <= tile_images(), "plan", "no step ", i, " for ", n, " images");
+  Frame frame = impl_->frame(*workspace.impl_, 0, n);
+  if (impl_->schedule.steps[i]->reads.empty()) {
+    thread_local std::vector<std::uint8_t> blank;
+    blank.resize(static_cast<std::size_t>(n * impl_->input_size));
+    frame.pixels_u8 = blank.data();
+  }
+  impl_->schedule.steps[i]->run(frame);
+}
+
+std::int64_t Plan::weight_bytes() const {
+  std::int64_t out = 0;
+  for (const Node& node : impl_->graph.nodes) out += node_weight_bytes(node);
+  return out;
+}
+
+std::vector<std::int64_t> Plan::macs_by_exit() const {
+  std::vector<std::int64_t> out;
+  std::int64_t macs = 0;
+  for (const Segment& segment : impl_->schedule.segments) {
+    for (std::size_t i = segment.begin; i < segment.end; ++i) macs += impl_->schedule.steps[i]->macs;
+    out.push_back(macs);
+  }
+  return out;
+}
+
+}  // namespace cbnet::runtime

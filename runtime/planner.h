@@ -1,0 +1,41 @@
+#pragma once
+
+#include <vector>
+
+#include "runtime/step.h"
+
+namespace cbnet::runtime {
+
+/// A buffer of the arena, and from which step to which it is in use.
+struct Buffer {
+  Form form;
+  std::int64_t size = 0;   // elements of one image that mean something
+  std::int64_t pitch = 0;  // elements from one image to the next
+  int first_step = 0, last_step = 0;
+  std::size_t offset = 0;
+
+  /// Its zero borders are written once: nothing else may ever lie there.
+  bool is_pinned() const { return form.type == Form::Type::padded; }
+};
+
+/// The steps up to one exit.
+struct Segment {
+  std::size_t begin = 0, end = 0;
+  int logits = -1;          // buffer; -1 behind the last segment of what does not classify
+  double threshold = 0.0;   // of a side exit
+  std::vector<int> carried;  // buffers that later segments read: compacted to the images that go on
+};
+
+struct Schedule {
+  std::vector<StepPtr> steps;
+  std::vector<Segment> segments;
+  std::vector<Buffer> buffers;
+  int output = -1;  // buffer of what the last node makes
+  std::int64_t tile = 1;
+  std::size_t arena_bytes = 0, scratch_bytes = 0;
+};
+
+/// Fuses the nodes of a folded graph into steps and gives every buffer its place.
+Schedule make_schedule(const Graph& graph, Isa isa);
+
+}  // namespace cbnet::runtime

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/graph.h"
+#include "runtime/kernels/table.h"
+#include "runtime/storage_form.h"
+
+// A plan is a list of steps: each reads and writes buffers of an arena, for some images at a time, and allocates
+// nothing.
+
+namespace cbnet::runtime {
+
+/// Where one buffer of the arena lies.
+struct Slot {
+  std::size_t offset = 0;   // bytes
+  std::int64_t pitch = 0;   // elements from one image to the next
+};
+
+/// What a step is called with.
+struct Frame {
+  std::byte* arena = nullptr;
+  const Slot* slots = nullptr;
+  std::byte* scratch = nullptr;
+  std::int64_t n = 0;           // images
+  bool backwards = false;       // weights are walked from the end: some of them are still in the cache
+  const std::uint8_t* pixels_u8 = nullptr;  // of the first image; one of the two is null
+  const float* pixels_f32 = nullptr;
+
+  template <class T>
+  T* at(int buffer, std::int64_t image = 0) const {
+    const Slot& slot = slots[buffer];
+    return reinterpret_cast<T*>(arena + slot.offset) + image * slot.pitch;
+  }
+  std::int64_t pitch(int buffer) const { return slots[buffer].pitch; }
+};
+
+class Step {
+ public:
+  virtual ~Step() = default;
+  virtual void run(const Frame& frame) const = 0;
+  /// Of Frame::scratch, for so many images.
+  virtual std::int64_t scratch_bytes(std::int64_t images) const { return images > 0 ? scratch_fixed_ : 0; }
+
+  std::string name;         // of the layers it stands for
+  std::vector<int> reads;   // buffers
+  int writes = -1;
+  std::int64_t macs = 0;    // of one image, padding zeros included
+  std::int64_t weight_bytes = 0;
+
+ protected:
+  std::int64_t scratch_fixed_ = 0;
+};
+using StepPtr = std::unique_ptr<Step>;
+
+// Makers of steps: `from` and `to` are buffers. What a node reads and makes has the shapes of the graph.
+
+/// Bytes 0 to 255 that stand for 0 to 1: what pixels are.
+Form pixel_form();
+
+/// The network's input into the form of buffer `to`.
+StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Form& form, int to);
+/// A copy in another form. Between u8 and a padded form there is none: it goes by way of the dense one.
+StepPtr make_form_step(std::int64_t size, int from, const Form& from_form, int to, const Form& to_form);
+
+/// What a convolution takes with it: the pooling and the ReLU behind it.
+struct ConvTail {
+  bool pool = false;
+  std::int64_t ph = 0, pw = 0;
+  bool relu = false;
+};
+/// Whether conv.h has kernels for this convolution.
+bool is_direct(const Node& conv);
+/// Whether conv.h can pool so: 2x2, stride 2, no padding.
+bool is_direct_pool(const Node& pool);
+/// Whether winograd.h does it, given the one layer that reads it (or null); it reads its input dense.
+bool is_winograd(const Node& conv, const Node* pool);
+/// The padded form for a direct convolution's input, whose shape is (C,H,W).
+Form conv_form(const Node& conv, const Shape& input);
+/// From a dense form by winograd.h, from a padded one by conv.h.
+StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
+                       const ConvTail& tail, int from, const Form& from_form, int to, const Form& to_form);
+
+StepPtr make_dense_step(Isa isa, const Node& linear, Activation activation, double slope, int from,
+                        const Form& from_form, int to, const Form& to_form);
+
+/// Softmax over the whole of a sample.
+StepPtr make_softmax_step(Isa isa, std::int64_t size, int from, int to);
+
+/// Every other node: dense f32 in and out.
+StepPtr make_plain_step(const Graph& graph, const Node& node,
+                        const std::vector<int>& from, int to);
+
+}  // namespace cbnet::runtime

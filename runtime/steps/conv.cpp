@@ -1,0 +1,268 @@
+// Convolutions that kernels/conv.h does directly: how the work is cut, and the weights as the kernels read them.
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/step.h"
+
+namespace cbnet::runtime {
+namespace {
+
+using kernels::Conv;
+using kernels::ConvBlock;
+using kernels::ConvTable;
+using kernels::Winograd;
+
+std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
+
+/// The q of all results, in blocks of at most `vectors` vectors, as equal as can be. `h` rows of pixels.
+std::vector<ConvBlock> cut(const Conv& conv, std::int64_t h, std::int64_t padding, std::int64_t lanes,
+                           std::int64_t vectors) {
+  const std::int64_t total = (conv.oh - 1) * conv.row + conv.ow;
+  const std::int64_t count = (total + lanes - 1) / lanes;
+  const std::int64_t blocks = (count + vectors - 1) / vectors;
+  std::vector<ConvBlock> out;
+  std::int64_t at = 0;
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    const std::int64_t size = count / blocks + (b < count % blocks ? 1 : 0);
+    const std::int64_t q = at * lanes;
+    const std::int64_t first_row = q / conv.row;
+    const std::int64_t last_row = std::min((q + size * lanes - 1) / conv.row, conv.oh - 1);
+    const auto ky = [&](std::int64_t k) {
+      return static_cast<std::int32_t>(std::clamp<std::int64_t>(k, 0, conv.kh));
+    };
+    ConvBlock block;
+    block.q = static_cast<std::int32_t>(q);
+    block.vectors = static_cast<std::int32_t>(size);
+    block.ky_begin = ky(padding - last_row);
+    block.ky_end = std::max(block.ky_begin, ky(h + padding - first_row));
+    out.push_back(block);
+    at += size;
+  }
+  return out;
+}
+
+/// In cycles of a core that does a vector FMA per cycle, about: loads and latency may cost more than the sums.
+double cost(const Conv& conv, const std::vector<ConvBlock>& blocks, std::int64_t outputs) {
+  double sum = 0;
+  for (const ConvBlock& block : blocks) {
+    const double taps = static_cast<double>((block.ky_end - block.ky_begin) * conv.kw * conv.c);
+    for (std::int64_t first = 0; first < conv.o; first += outputs) {
+      const auto o = static_cast<double>(std::min(outputs, conv.o - first));
+      const auto v = static_cast<double>(block.vectors);
+      sum += taps * std::max({v * o, 0.9 * (v + o), 4.0}) + 2 * v * o + 12;
+    }
+  }
+  return sum;
+}
+
+bool is_offered(std::int64_t outputs) {
+  return std::find(std::begin(kernels::kConvOutputs), std::end(kernels::kConvOutputs), outputs) !=
+         std::end(kernels::kConvOutputs);
+}
+
+/// Sets conv.outputs and returns its blocks, for the least cost.
+std::vector<ConvBlock> choose(Conv& conv, const ConvTable& table, std::int64_t h, std::int64_t padding) {
+  std::vector<ConvBlock> best;
+  double least = INFINITY;
+  for (std::int64_t vectors = 1; vectors <= 4; ++vectors) {
+    std::vector<ConvBlock> blocks = cut(conv, h, padding, table.lanes, vectors);
+    for (const std::int64_t outputs : kernels::kConvOutputs) {
+      const std::int64_t rest = conv.o % outputs;
+      if (outputs > conv.o || vectors * outputs > table.accumulators || (rest > 0 && !is_offered(rest))) continue;
+      const double cycles = cost(conv, blocks, outputs);
+      if (cycles >= least) continue;
+      least = cycles;
+      conv.outputs = outputs;
+      best = blocks;
+    }
+  }
+  return best;
+}
+
+/// Appends the weights of outputs first, …, last - 1 as the kernels read them: tap by tap, output by output.
+/// Element (o, tap) stands at w[o * taps + tap].
+void pack(const std::vector<float>& w, std::int64_t taps, std::int64_t first, std::int64_t last,
+          std::vector<float>& to) {
+  for (std::int64_t tap = 0; tap < taps; ++tap) {
+    for (std::int64_t o = first; o < last; ++o) to.push_back(w[static_cast<std::size_t>(o * taps + tap)]);
+  }
+}
+
+std::vector<float> bias_of(const Node& node) {
+  return node.bias.defined() ? node.bias.to_vector<float>()
+                             : std::vector<float>(static_cast<std::size_t>(node.weight.size(0)), 0.0F);
+}
+
+/// What follows the sums, the same for both ways to make them.
+void set_results(Conv& conv, const ConvTail& tail, const Form& to_form) {
+  conv.pool = tail.pool;
+  conv.relu = tail.relu;
+  conv.ph = tail.pool ? tail.ph : conv.oh;
+  conv.pw = tail.pool ? tail.pw : conv.ow;
+  const bool padded = to_form.type == Form::Type::padded;
+  conv.out_row = padded ? to_form.row() : conv.pw;
+  conv.out_plane = padded ? to_form.plane() : conv.ph * conv.pw;
+  conv.out_first = padded ? to_form.first() : 0;
+}
+
+class ConvStep : public Step {
+ public:
+  ConvStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail, int from,
+           const Form& from_form, int to, const Form& to_form)
+      : table_(table), bias_(bias_of(node)) {
+    reads = {from};
+    writes = to;
+    conv_.c = input[0];
+    conv_.o = node.weight.size(0);
+    conv_.kh = node.kernel_h;
+    conv_.kw = node.kernel_w;
+    conv_.oh = input[1] + 2 * node.padding - node.kernel_h + 1;
+    conv_.ow = input[2] + 2 * node.padding - node.kernel_w + 1;
+    conv_.row = from_form.row();
+    conv_.in_plane = from_form.plane();
+    conv_.in_first = (from_form.pad_h - node.padding) * conv_.row + from_form.pad_w - node.padding;
+    set_results(conv_, tail, to_form);
+    blocks_ = choose(conv_, table, input[1], node.padding);
+    conv_.scratch_plane = round_up(conv_.oh * conv_.row, table.lanes) + 4 * table.lanes;
+    const std::vector<float> w = node.weight.to_vector<float>();
+    const std::int64_t taps = conv_.c * conv_.kh * conv_.kw;
+    for (std::int64_t first = 0; first < conv_.o; first += conv_.outputs)
+      pack(w, taps, first, std::min(first + conv_.outputs, conv_.o), packed_);
+    conv_.blocks = blocks_.data();
+    conv_.block_count = static_cast<std::int64_t>(blocks_.size());
+    conv_.packed = packed_.data();
+    conv_.bias = bias_.data();
+    scratch_fixed_ = 4 * (conv_.outputs * conv_.scratch_plane + kernels::kSlack);
+  }
+
+  void run(const Frame& frame) const override {
+    auto* scratch = reinterpret_cast<float*>(frame.scratch);
+    for (std::int64_t i = 0; i < frame.n; ++i)
+      table_.run(conv_, frame.at<float>(reads[0], i), scratch, frame.at<float>(writes, i));
+  }
+
+ private:
+  const ConvTable& table_;
+  Conv conv_;
+  std::vector<ConvBlock> blocks_;
+  std::vector<float> packed_, bias_;
+};
+
+/// G g of a row of k weights: one number a point (winograd.h).
+std::vector<double> transform_weights(const float* g, std::int64_t k) {
+  // Of the polynomial with these coefficients, its values at the points, each over a constant of its point; at
+  // infinity the leading one.
+  const std::vector<double> points = k == 3 ? std::vector<double>{0, 1, -1} : std::vector<double>{0, 1, -1, 2, -2};
+  const std::vector<double> factors =
+      k == 3 ? std::vector<double>{1, 0.5, 0.5} : std::vector<double>{1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24};
+  std::vector<double> out;
+  for (std::size_t p = 0; p < points.size(); ++p) {
+    double value = 0;
+    for (std::int64_t i = k; i-- > 0;) value = value * points[p] + static_cast<double>(g[i]);
+    out.push_back(factors[p] * value);
+  }
+  out.push_back(static_cast<double>(g[k - 1]));
+  return out;
+}
+
+class WinogradStep : public Step {
+ public:
+  WinogradStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail, int from, int to,
+               const Form& to_form)
+      : table_(table), bias_(bias_of(node)) {
+    reads = {from};
+    writes = to;
+    all_.h = input[1];
+    all_.w = input[2];
+    all_.k = node.kernel_h;
+    all_.padding = node.padding;
+    all_.points = all_.k + 1;
+    all_.pairs = tail.pw;
+    Conv& sums = all_.sums;
+    sums.c = input[0];
+    sums.o = node.weight.size(0);
+    sums.kh = all_.k;
+    sums.kw = 1;
+    sums.oh = all_.h + 2 * all_.padding - all_.k + 1;
+    sums.ow = sums.row = all_.pairs;
+    sums.in_plane = round_up((all_.h + 2 * all_.padding) * all_.pairs, table.lanes) + 2 * table.lanes;
+    set_results(sums, tail, to_form);
+    blocks_ = choose(sums, table, all_.h, all_.padding);
+    sums.scratch_plane = round_up(sums.oh * all_.pairs, table.lanes) + 4 * table.lanes;
+    pack_points(node);
+    sums.blocks = blocks_.data();
+    sums.block_count = static_cast<std::int64_t>(blocks_.size());
+    sums.packed = packed_.data();
+    sums.bias = bias_.data();
+    const std::int64_t width = all_.w + 2 * all_.padding - all_.k + 1;
+    if (2 * all_.pairs > width) {
+      last_.assign(static_cast<std::size_t>(sums.scratch_plane), 0.0F);
+      for (std::int64_t i = 0; i < sums.oh; ++i)
+        last_[static_cast<std::size_t>((i + 1) * all_.pairs - 1)] = -INFINITY;
+      all_.last = last_.data();
+    }
+    scratch_fixed_ = 4 * winograd_scratch(all_, table.lanes);
+  }
+
+  void run(const Frame& frame) const override {
+    auto* scratch = reinterpret_cast<float*>(frame.scratch);
+    for (std::int64_t i = 0; i < frame.n; ++i)
+      table_.run_winograd(all_, frame.at<float>(reads[0], i), scratch, frame.at<float>(writes, i));
+  }
+
+ private:
+  void pack_points(const Node& node) {
+    const Conv& sums = all_.sums;
+    const std::int64_t rows = sums.c * all_.k;  // of the kernels of one output
+    std::vector<std::vector<float>> by_point(static_cast<std::size_t>(all_.points));
+    for (std::int64_t row = 0; row < sums.o * rows; ++row) {
+      const std::vector<double> values = transform_weights(node.weight.data<float>() + row * all_.k, all_.k);
+      for (std::size_t p = 0; p < values.size(); ++p) by_point[p].push_back(static_cast<float>(values[p]));
+    }
+    for (std::int64_t first = 0; first < sums.o; first += sums.outputs) {
+      for (const std::vector<float>& w : by_point)
+        pack(w, rows, first, std::min(first + sums.outputs, sums.o), packed_);
+    }
+  }
+
+  const ConvTable& table_;
+  Winograd all_;
+  std::vector<ConvBlock> blocks_;
+  std::vector<float> packed_, bias_, last_;
+};
+
+}  // namespace
+
+bool is_direct(const Node& conv) {
+  return conv.kind == Kind::conv2d && conv.stride == 1 && conv.dilation == 1 && conv.groups == 1 &&
+         conv.padding < conv.kernel_h && conv.padding < conv.kernel_w;
+}
+
+bool is_direct_pool(const Node& pool) {
+  return pool.kind == Kind::max_pool2d && pool.kernel_h == 2 && pool.kernel_w == 2 && pool.stride == 2 &&
+         pool.dilation == 1 && pool.padding == 0;
+}
+
+bool is_winograd(const Node& conv, const Node* pool) {
+  return is_direct(conv) && conv.kernel_h == conv.kernel_w && (conv.kernel_h == 3 || conv.kernel_h == 5) &&
+         pool != nullptr && is_direct_pool(*pool);
+}
+
+Form conv_form(const Node& conv, const Shape& input) {
+  Form form;
+  form.type = Form::Type::padded;
+  form.c = input[0];
+  form.h = input[1];
+  form.w = input[2];
+  form.pad_h = form.pad_w = conv.padding;
+  return form;
+}
+
+StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
+                       const ConvTail& tail, int from, const Form& from_form, int to, const Form& to_form) {
+  if (from_form.type == Form::Type::dense)
+    return std::make_unique<WinogradStep>(table.conv, conv, input, tail, from, to, to_form);
+  return std::make_unique<ConvStep>(table.conv, conv, input, tail, from, from_form, to, to_form);
+}
+
+}  // namespace cbnet::runtime

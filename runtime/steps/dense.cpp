@@ -1,0 +1,68 @@
+// Fully connected layers, for all images of a call at once.
+#include "runtime/step.h"
+
+namespace cbnet::runtime {
+namespace {
+
+QuantParams params_of(const Form& form) { return {form.scale, form.zero_point}; }
+
+class DenseStep : public Step {
+ public:
+  DenseStep(DenseLayer layer, int from, const Form& from_form, int to, const Form& to_form)
+      : layer_(std::move(layer)), from_u8_(from_form.type == Form::Type::u8), to_u8_(to_form.type == Form::Type::u8) {
+    reads = {from};
+    writes = to;
+  }
+
+  void run(const Frame& frame) const override {
+    const void* x = from_u8_ ? static_cast<const void*>(frame.at<std::uint8_t>(reads[0])) : frame.at<float>(reads[0]);
+    void* y = to_u8_ ? static_cast<void*>(frame.at<std::uint8_t>(writes)) : frame.at<float>(writes);
+    layer_.run(x, frame.pitch(reads[0]), y, frame.pitch(writes), frame.n, frame.scratch, frame.backwards);
+  }
+
+  std::int64_t scratch_bytes(std::int64_t images) const override {
+    return static_cast<std::int64_t>(layer_.scratch_bytes(images));
+  }
+
+ private:
+  DenseLayer layer_;
+  bool from_u8_, to_u8_;
+};
+
+class SoftmaxStep : public Step {
+ public:
+  SoftmaxStep(Isa isa, std::int64_t size, float factor, int from, int to) : isa_(isa), size_(size), factor_(factor) {
+    reads = {from};
+    writes = to;
+  }
+
+  void run(const Frame& frame) const override {
+    softmax_rows(frame.at<float>(reads[0]), frame.pitch(reads[0]), frame.at<float>(writes), frame.pitch(writes),
+                 frame.n, size_, factor_, isa_);
+  }
+
+ private:
+  Isa isa_;
+  std::int64_t size_;
+  float factor_;
+};
+
+}  // namespace
+
+StepPtr make_dense_step(Isa isa, const Node& linear, Activation activation, double slope, int from,
+                        const Form& from_form, int to, const Form& to_form) {
+  DenseSpec spec;
+  spec.activation = activation;
+  spec.slope = static_cast<float>(slope);
+  spec.input_u8 = from_form.type == Form::Type::u8;
+  spec.output_u8 = to_form.type == Form::Type::u8;
+  spec.input = params_of(from_form);
+  spec.output = params_of(to_form);
+  return std::make_unique<DenseStep>(DenseLayer(linear.dense, spec, isa), from, from_form, to, to_form);
+}
+
+StepPtr make_softmax_step(Isa isa, std::int64_t size, int from, int to) {
+  return std::make_unique<SoftmaxStep>(isa, size, 1.0F, from, to);
+}
+
+}  // namespace cbnet::runtime

@@ -1,0 +1,138 @@
+// From the caller's pixels to the form that the first layer reads, and between forms.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "runtime/step.h"
+
+namespace cbnet::runtime {
+namespace {
+
+constexpr Form kPixels = {Form::Type::u8, 0, 0, 0, 0, 0, 1.0F / 255.0F, 0};
+
+/// Rows of a form in f32, one after the other for a dense one.
+struct Rows {
+  std::int64_t planes, rows, width, row, plane, first;
+
+  Rows(const Form& shape, const Form& form)
+      : planes(shape.c),
+        rows(shape.h),
+        width(shape.w),
+        row(form.type == Form::Type::padded ? form.row() : shape.w),
+        plane(form.type == Form::Type::padded ? form.plane() : shape.h * shape.w),
+        first(form.type == Form::Type::padded ? form.first() : 0) {}
+
+  float* at(float* buffer, std::int64_t c, std::int64_t i) const { return buffer + first + c * plane + i * row; }
+  const float* at(const float* buffer, std::int64_t c, std::int64_t i) const {
+    return buffer + first + c * plane + i * row;
+  }
+};
+
+void copy_rows(const float* from, const Rows& source, float* to, const Rows& target) {
+  for (std::int64_t c = 0; c < target.planes; ++c) {
+    for (std::int64_t i = 0; i < target.rows; ++i)
+      std::copy_n(source.at(from, c, i), target.width, target.at(to, c, i));
+  }
+}
+
+/// The planes that a form speaks of; a dense one is one row.
+Form planes_of(const Form& form, std::int64_t size) {
+  if (form.type == Form::Type::padded) return form;
+  Form out;
+  out.c = out.h = 1;
+  out.w = size;
+  return out;
+}
+
+void quantize(const float* from, std::uint8_t* to, std::int64_t size, const Form& form) {
+  const float inverse = 1.0F / form.scale;
+  const auto zero = static_cast<float>(form.zero_point);
+  for (std::int64_t i = 0; i < size; ++i) {
+    const float stored = from[i] * inverse + zero;
+    to[i] = static_cast<std::uint8_t>(std::nearbyint(std::clamp(stored, 0.0F, 255.0F)));
+  }
+}
+
+class InputStep : public Step {
+ public:
+  InputStep(const kernels::KernelTable& table, std::int64_t size, const Form& form, int to)
+      : table_(table), size_(size), form_(form), planes_(planes_of(form, size)), rows_(planes_, form) {
+    name = "pixels";
+    writes = to;
+  }
+
+  void run(const Frame& frame) const override {
+    for (std::int64_t i = 0; i < frame.n; ++i) {
+      if (form_.type == Form::Type::u8) {
+        if (frame.pixels_u8 != nullptr) {
+          std::memcpy(frame.at<std::uint8_t>(writes, i), frame.pixels_u8 + i * size_, static_cast<std::size_t>(size_));
+        } else {
+          quantize(frame.pixels_f32 + i * size_, frame.at<std::uint8_t>(writes, i), size_, form_);
+        }
+        continue;
+      }
+      float* to = frame.at<float>(writes, i);
+      if (frame.pixels_u8 != nullptr) {
+        const std::uint8_t* from = frame.pixels_u8 + i * size_;
+        for (std::int64_t c = 0; c < planes_.c; ++c)
+          table_.conv.pixels(from + c * planes_.h * planes_.w, rows_.at(to, c, 0), planes_.h, planes_.w, rows_.row);
+      } else {
+        copy_rows(frame.pixels_f32 + i * size_, Rows(planes_, Form{}), to, rows_);
+      }
+    }
+  }
+
+ private:
+  const kernels::KernelTable& table_;
+  std::int64_t size_;
+  Form form_, planes_;
+  Rows rows_;
+};
+
+class FormStep : public Step {
+ public:
+  FormStep(std::int64_t size, int from, const Form& from_form, int to, const Form& to_form)
+      : size_(size), from_(from_form), to_(to_form) {
+    reads = {from};
+    writes = to;
+    // Of two padded forms either says what the planes are; they agree.
+    planes_ = planes_of(to_.type == Form::Type::padded ? to_ : from_, size);
+  }
+
+  void run(const Frame& frame) const override {
+    for (std::int64_t i = 0; i < frame.n; ++i) {
+      if (to_.type == Form::Type::u8) {
+        quantize(frame.at<float>(reads[0], i), frame.at<std::uint8_t>(writes, i), size_, to_);
+      } else if (from_.type == Form::Type::u8) {
+        const std::uint8_t* from = frame.at<std::uint8_t>(reads[0], i);
+        float* to = frame.at<float>(writes, i);
+        for (std::int64_t k = 0; k < size_; ++k)
+          to[k] = from_.scale * static_cast<float>(static_cast<int>(from[k]) - from_.zero_point);
+      } else {
+        copy_rows(frame.at<float>(reads[0], i), Rows(planes_, from_), frame.at<float>(writes, i),
+                  Rows(planes_, to_));
+      }
+    }
+  }
+
+ private:
+  std::int64_t size_;
+  Form from_, to_, planes_;
+};
+
+}  // namespace
+
+Form pixel_form() { return kPixels; }
+
+StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Form& form, int to) {
+  return std::make_unique<InputStep>(table, size, form, to);
+}
+
+StepPtr make_form_step(std::int64_t size, int from, const Form& from_form, int to, const Form& to_form) {
+  const bool through_dense = from_form.type == Form::Type::u8 || to_form.type == Form::Type::u8;
+  require(!through_dense || from_form.type == Form::Type::dense || to_form.type == Form::Type::dense, "plan",
+          "no step between a quantized and a padded form");
+  return std::make_unique<FormStep>(size, from, from_form, to, to_form);
+}
+
+}  // namespace cbnet::runtime

@@ -1,0 +1,238 @@
+// Layers that the paper's models do not spend their time in, one loop each: dense f32 in and out.
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+
+#include "runtime/step.h"
+#include "tensor/blas.h"
+#include "tensor/kernels/im2col.h"
+#include "tensor/kernels/pool2d.h"
+#include "tensor/kernels/softmax.h"
+
+namespace cbnet::runtime {
+namespace {
+
+/// One image of every input -> one image of the output.
+using Body = std::function<void(const float* const* x, float* y, float* scratch)>;
+
+class PlainStep : public Step {
+ public:
+  PlainStep(const std::vector<int>& from, int to, Body body, std::int64_t scratch_bytes) : body_(std::move(body)) {
+    reads = from;
+    writes = to;
+    // The pointers of a call stand before what the body needs: a plan is shared by threads.
+    pointers_ = (static_cast<std::int64_t>(from.size() * sizeof(float*)) + 63) / 64 * 64;
+    scratch_fixed_ = pointers_ + scratch_bytes;
+  }
+
+  void run(const Frame& frame) const override {
+    auto* x = reinterpret_cast<const float**>(frame.scratch);
+    for (std::int64_t i = 0; i < frame.n; ++i) {
+      for (std::size_t k = 0; k < reads.size(); ++k) x[k] = frame.at<float>(reads[k], i);
+      body_(x, frame.at<float>(writes, i), reinterpret_cast<float*>(frame.scratch + pointers_));
+    }
+  }
+
+ private:
+  Body body_;
+  std::int64_t pointers_ = 0;
+};
+
+template <class F>
+Body pointwise(std::int64_t size, F f) {
+  return [size, f](const float* const* x, float* y, float*) {
+    for (std::int64_t i = 0; i < size; ++i) y[i] = f(x[0][i]);
+  };
+}
+
+/// Strides, per axis of `shape`, of a value of shape `stretched` that is repeated along its missing axes and those
+/// of size 1.
+std::vector<std::int64_t> stretch(const Shape& stretched, const Shape& shape) {
+  const std::vector<std::int64_t> own = contiguous_strides(stretched);
+  std::vector<std::int64_t> out(shape.size(), 0);
+  for (std::size_t i = 0; i < stretched.size(); ++i) {
+    const std::size_t axis = shape.size() - stretched.size() + i;
+    if (stretched[i] != 1) out[axis] = own[i];
+  }
+  return out;
+}
+
+/// Calls fn(position in `shape`, position in the input) for every element, the input walked with `strides`.
+template <class Fn>
+void walk(const Shape& shape, const std::vector<std::int64_t>& strides, Fn fn) {
+  const std::int64_t count = numel(shape);
+  for (std::int64_t at = 0; at < count; ++at) {
+    std::int64_t rest = at, from = 0;
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+      from += rest % shape[axis] * strides[axis];
+      rest /= shape[axis];
+    }
+    fn(at, from);
+  }
+}
+
+/// Of two values, or of one and the node's constant; either may be stretched.
+template <class F>
+Body join(const Graph& graph, const Node& node, F f) {
+  const bool pair = node.inputs.size() == 2;
+  const Shape& left = value_shape(graph, node.inputs[0]);
+  const Shape& right = pair ? value_shape(graph, node.inputs[1]) : node.weight.shape();
+  const auto other = [pair, constant = node.weight](const float* const* x) {
+    return pair ? x[1] : constant.data<float>();
+  };
+  const std::int64_t size = numel(node.shape);
+  if (left == node.shape && right == node.shape) {
+    return [=](const float* const* x, float* y, float*) {
+      const float* b = other(x);
+      for (std::int64_t i = 0; i < size; ++i) y[i] = f(x[0][i], b[i]);
+    };
+  }
+  return [=, shape = node.shape, a_strides = stretch(left, node.shape), b_strides = stretch(right, node.shape)](
+             const float* const* x, float* y, float*) {
+    const float* b = other(x);
+    walk(shape, a_strides, [&](std::int64_t to, std::int64_t from) { y[to] = x[0][from]; });
+    walk(shape, b_strides, [&](std::int64_t to, std::int64_t from) { y[to] = f(y[to], b[from]); });
+  };
+}
+
+Body affine(const Node& node) {
+  const std::int64_t channels = node.shape.front();
+  const std::int64_t inner = numel(node.shape) / channels;
+  return [=, scale = node.weight, shift = node.bias](const float* const* x, float* y, float*) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const float a = scale.data<float>()[c], b = shift.data<float>()[c];
+      for (std::int64_t i = c * inner; i < (c + 1) * inner; ++i) y[i] = a * x[0][i] + b;
+    }
+  };
+}
+
+Body pool(const Node& node, const Shape& input) {
+  const cbnet::kernels::Pool2dDims dims = cbnet::kernels::pool2d_dims(
+      to_string(node.kind), input[0], input[1], input[2],
+      {node.kernel_h, node.kernel_w, node.stride, node.stride, node.padding, node.padding, node.dilation, node.dilation,
+       node.ceil_mode});
+  if (node.kind == Kind::max_pool2d) {
+    return [dims](const float* const* x, float* y, float*) {
+      cbnet::kernels::max_pool2d<float>(x[0], y, nullptr, dims);
+    };
+  }
+  return [dims, padding = node.count_include_pad](const float* const* x, float* y, float*) {
+    cbnet::kernels::avg_pool2d<float>(x[0], y, padding, dims);
+  };
+}
+
+Body convolution(const Node& node, const Shape& input) {
+  cbnet::kernels::Im2colDims dims{};
+  dims.channels = input[0] / node.groups;
+  dims.height = input[1];
+  dims.width = input[2];
+  dims.kernel_h = node.kernel_h;
+  dims.kernel_w = node.kernel_w;
+  dims.stride_h = dims.stride_w = node.stride;
+  dims.pad_h = dims.pad_w = node.padding;
+  dims.dilation_h = dims.dilation_w = node.dilation;
+  dims.out_h = node.shape[1];
+  dims.out_w = node.shape[2];
+  const std::int64_t outputs = node.shape[0] / node.groups;
+  return [=, groups = node.groups, w = node.weight, b = node.bias](const float* const* x, float* y, float* scratch) {
+    const std::int64_t pixels = dims.out_h * dims.out_w, taps = dims.channels * dims.kernel_h * dims.kernel_w;
+    for (std::int64_t g = 0; g < groups; ++g) {
+      float* to = y + g * outputs * pixels;
+      for (std::int64_t o = 0; o < outputs; ++o)
+        std::fill_n(to + o * pixels, pixels, b.defined() ? b.data<float>()[g * outputs + o] : 0.0F);
+      cbnet::kernels::im2col(x[0] + g * dims.channels * dims.height * dims.width, dims, scratch);
+      gemm<float>(false, false, outputs, pixels, taps, 1.0F, w.data<float>() + g * outputs * taps, taps, scratch, pixels,
+                  1.0F, to, pixels);
+    }
+  };
+}
+
+Body matrix_product(const Shape& a, const Shape& b) {
+  return [m = a[0], k = a[1], n = b[1]](const float* const* x, float* y, float*) {
+    gemm<float>(false, false, m, n, k, 1.0F, x[0], k, x[1], n, 0.0F, y, n);
+  };
+}
+
+Body concatenation(const Graph& graph, const Node& node) {
+  const auto axis = static_cast<std::size_t>(node.axis);
+  const Shape& shape = node.shape;
+  const std::int64_t outer = numel(Shape(shape.begin(), shape.begin() + node.axis));
+  const std::int64_t inner = numel(Shape(shape.begin() + node.axis + 1, shape.end()));
+  std::vector<std::int64_t> sizes;
+  for (const std::int32_t v : node.inputs) sizes.push_back(value_shape(graph, v)[axis] * inner);
+  return [=](const float* const* x, float* y, float*) {
+    for (std::int64_t o = 0; o < outer; ++o) {
+      for (std::size_t k = 0; k < sizes.size(); ++k) y = std::copy_n(x[k] + o * sizes[k], sizes[k], y);
+    }
+  };
+}
+
+Body transposed(const Node& node, const Shape& input) {
+  const std::vector<std::int64_t> own = contiguous_strides(input);
+  std::vector<std::int64_t> strides;
+  for (const std::int64_t axis : node.axes) strides.push_back(own[static_cast<std::size_t>(axis)]);
+  return [shape = node.shape, strides](const float* const* x, float* y, float*) {
+    walk(shape, strides, [&](std::int64_t to, std::int64_t from) { y[to] = x[0][from]; });
+  };
+}
+
+Body body_of(const Graph& graph, const Node& node) {
+  const Shape& input = value_shape(graph, node.inputs.front());
+  const std::int64_t size = numel(node.shape);
+  const auto value = static_cast<float>(node.value);
+  switch (node.kind) {
+    case Kind::relu:
+      return pointwise(size, [](float x) { return x > 0 ? x : (x < 0 ? 0.0F : x); });
+    case Kind::leaky_relu:
+      return pointwise(size, [value](float x) { return x > 0 ? x : value * x; });
+    case Kind::sigmoid:
+      return pointwise(size, [](float x) { return 1.0F / (1.0F + std::exp(-x)); });
+    case Kind::tanh:
+      return pointwise(size, [](float x) { return std::tanh(x); });
+    case Kind::rescale:
+      return pointwise(size, [value](float x) { return std::min(value * x, 1.0F); });
+    case Kind::softmax:
+    case Kind::log_softmax: {
+      const bool log = node.kind == Kind::log_softmax;
+      return [=, channels = node.shape.front()](const float* const* x, float* y, float*) {
+        (log ? cbnet::kernels::log_softmax<float> : cbnet::kernels::softmax<float>)(x[0], y, 1, channels,
+                                                                                   size / channels);
+      };
+    }
+    case Kind::affine:
+      return affine(node);
+    case Kind::max_pool2d:
+    case Kind::avg_pool2d:
+      return pool(node, input);
+    case Kind::conv2d:
+      return convolution(node, input);
+    case Kind::add:
+      return join(graph, node, [](float a, float b) { return a + b; });
+    case Kind::mul:
+      return join(graph, node, [](float a, float b) { return a * b; });
+    case Kind::matmul:
+      return matrix_product(input, value_shape(graph, node.inputs[1]));
+    case Kind::concat:
+      return concatenation(graph, node);
+    case Kind::transpose:
+      return transposed(node, input);
+    case Kind::linear:
+    case Kind::reshape:
+      break;
+  }
+  throw std::invalid_argument(concat("[plan] ", node.name, ": no plain step for ", to_string(node.kind)));
+}
+
+}  // namespace
+
+StepPtr make_plain_step(const Graph& graph, const Node& node, const std::vector<int>& from, int to) {
+  std::int64_t scratch = 0;
+  if (node.kind == Kind::conv2d) {
+    const std::int64_t channels = value_shape(graph, node.inputs.front())[0] / node.groups;
+    scratch = 4 * channels * node.kernel_h * node.kernel_w * node.shape[1] * node.shape[2];
+  }
+  return std::make_unique<PlainStep>(from, to, body_of(graph, node), scratch);
+}
+
+}  // namespace cbnet::runtime
