@@ -32,17 +32,17 @@ enum class DenseKind : int { f32, bf16, s8 };
 
 // All that a kernel reads of a layer, and the rows of one call.
 struct DenseCall {
-  const void* weights;     // packed
-  const int64_t* starts;   // sparse: steps before each group's, groups + 1 of them; null: every step
-  const int32_t* columns;  // sparse: which steps
-  const float* bias;       // of each output, zeros up to whole groups
+  const void* weights;      // packed
+  const int64_t* starts;    // sparse: steps before each group's, groups + 1 of them; null: every step
+  const int32_t* columns;   // sparse: which steps
+  const float* bias;        // of each output, zeros up to whole groups
   const float* multiplier;  // s8: what one unit of an output's sum is worth
   const int32_t* offset;    // s8: what the sum starts from: -zero_point of x * sum of the output's weights
   int64_t out, steps;
 
   Activation activation;
-  float slope;               // of leaky_relu
-  bool y_u8;                 // y is u8: round(y * y_inverse_scale) + y_zero_point, within 0 ... 255
+  float slope;  // of leaky_relu
+  bool y_u8;    // y is u8: round(y * y_inverse_scale) + y_zero_point, within 0 ... 255
   float y_inverse_scale, y_zero_point;
 
   bool backwards;  // the panels from the last to the first: what of them is still in a cache is used first
@@ -53,7 +53,8 @@ struct DenseCall {
   int64_t y_pitch;
 };
 
-// From rows as the caller has them to rows as the kernels take them; `padded` >= in elements, zeros at the end.
+// From rows as the caller has them to rows as the kernels take them; `padded` >= in elements, zeros at the
+// end.
 struct DenseInput {
   int64_t rows, in, padded;
   const void* x;

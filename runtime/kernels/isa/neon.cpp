@@ -1,4 +1,6 @@
 // Advanced SIMD, part of the aarch64 baseline.
+#include <arm_neon.h>
+
 #include "runtime/kernels/table.h"
 
 #define CBNET_ISA neon
