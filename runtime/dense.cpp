@@ -53,6 +53,8 @@ void check(const DenseWeights& w, const DenseSpec& spec) {
   if (w.precision == Precision::int8) {
     // A product is at most 255 * 128, and the zero point's share as large again.
     require(w.in <= 65'000, "dense", "int8 sums fit 32 bits up to 65000 inputs; got ", w.in);
+    require(std::find(w.int8.begin(), w.int8.end(), -128) == w.int8.end(), "dense",
+            "int8 weights must be -127 to 127; got -128");
     for (const float scale : w.scales) {
       require(std::isfinite(scale) && scale > 0, "dense", "scales must be positive and finite; got ", scale);
     }
@@ -83,13 +85,10 @@ struct Parts {
 /// One group's weights of one step, from the row-major matrix; zeros beyond its edges.
 template <class T>
 T* pack_step(T* to, const std::vector<T>& w, std::int64_t in, std::int64_t out, std::int64_t group,
-             std::int64_t step, std::int64_t inputs, bool pairs) {
-  const std::int64_t run = pairs ? 2 : inputs;
-  for (std::int64_t first = 0; first < inputs; first += run) {
-    for (std::int64_t o = group * kDenseGroup; o < (group + 1) * kDenseGroup; ++o) {
-      for (std::int64_t k = step * inputs + first; k < step * inputs + first + run; ++k) {
-        *to++ = o < out && k < in ? w[static_cast<std::size_t>(o * in + k)] : T(0);
-      }
+             std::int64_t step, std::int64_t inputs) {
+  for (std::int64_t o = group * kDenseGroup; o < (group + 1) * kDenseGroup; ++o) {
+    for (std::int64_t k = step * inputs; k < (step + 1) * inputs; ++k) {
+      *to++ = o < out && k < in ? w[static_cast<std::size_t>(o * in + k)] : T(0);
     }
   }
   return to;
@@ -99,11 +98,10 @@ template <class T>
 void pack(T* to, const std::vector<T>& w, std::int64_t in, std::int64_t out, DenseKind kind,
           const kernels::DenseTable& table, const kernels::DenseCall& call) {
   const std::int64_t groups = (out + kDenseGroup - 1) / kDenseGroup, inputs = kernels::dense_step(kind);
-  const bool pairs = table.pairs && kind == DenseKind::s8;
   if (call.starts != nullptr) {
     for (std::int64_t g = 0; g < groups; ++g) {
       for (std::int64_t i = call.starts[g]; i < call.starts[g + 1]; ++i) {
-        to = pack_step(to, w, in, out, g, call.columns[i], inputs, pairs);
+        to = pack_step(to, w, in, out, g, call.columns[i], inputs);
       }
     }
     return;
@@ -114,7 +112,7 @@ void pack(T* to, const std::vector<T>& w, std::int64_t in, std::int64_t out, Den
     const std::int64_t count = groups / panels + (panel < groups % panels ? 1 : 0);
     for (std::int64_t step = 0; step < call.steps; ++step) {
       for (std::int64_t g = group; g < group + count; ++g) {
-        to = pack_step(to, w, in, out, g, step, inputs, pairs);
+        to = pack_step(to, w, in, out, g, step, inputs);
       }
     }
     group += count;
@@ -206,7 +204,7 @@ DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
             !sparse || w.mask.kept[static_cast<std::size_t>(o / kDenseGroup * steps + k / inputs)] != 0;
         if (kept) sum += w.int8[static_cast<std::size_t>(o * in_ + k)];
       }
-      offset[o] = -spec.input.zero_point * sum;
+      offset[o] = (table_->taken - spec.input.zero_point) * sum;
     }
     call_.multiplier = multiplier;
     call_.offset = offset;
@@ -218,13 +216,13 @@ DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
   }
   packed_ = storage;
 
-  prepared_ = in_ % inputs != 0 || (s8 ? table_->pairs || !x_u8_ : x_u8_);
+  prepared_ = in_ % inputs != 0 || x_u8_ != s8;
   padded_ = round_up(in_, kDenseGroup);
 }
 
 std::size_t DenseLayer::scratch_bytes(std::int64_t rows) const {
   if (!prepared_) return 0;
-  const std::size_t element = kind_ != DenseKind::s8 ? sizeof(float) : table_->pairs ? 2 : 1;
+  const std::size_t element = kind_ == DenseKind::s8 ? 1 : sizeof(float);
   return static_cast<std::size_t>(rows * padded_) * element;
 }
 

@@ -126,7 +126,7 @@ void run(const DenseCall& call) {
 
 constexpr DenseTable kTable = {
     .groups = kDenseGroups,
-    .pairs = StepS8::kPairs,
+    .taken = StepS8::kTaken,
     .run = {run<StepF32, false>, run<StepBf16, false>, run<StepS8, false>},
     .run_sparse = {run<StepF32, true>, nullptr, run<StepS8, true>},
     .prepare = {prepare<float>, prepare<float>, prepare<StepS8::Input>},

@@ -65,7 +65,11 @@ constexpr float kRounding = 12582912.0F;
   return p * bits<F32>((half + 127) << 23) * bits<F32>((power - half + 127) << 23);
 }
 
-[[gnu::always_inline]] inline F32 sigmoid(F32 x) { return 1.0F / (1.0F + exp(-x)); }
+// 1 / (1 + exp(-x)) with the exponential that does not overflow.
+[[gnu::always_inline]] inline F32 sigmoid(F32 x) {
+  const F32 small = exp(bits<F32>(bits<U32>(x) | 0x80000000U));
+  return (x < 0.0F ? small : fill(1.0F)) / (1.0F + small);
+}
 
 // Near 0, where 1 - 2 / (exp(2x) + 1) would cancel, the polynomial interpolates (tanh(x) / x - 1) / x^2 in
 // x^2.

@@ -42,90 +42,80 @@ struct StepBf16 {
   }
 };
 
-// Four inputs a step. vpmaddubsw would be shorter than widening, and saturates; every way here is exact.
-#if defined(__AVX512VNNI__)
+// Four inputs a step, those of one output side by side. vpmaddubsw adds two products of bytes in 16 bits and
+// saturates: it is exact where its unsigned factors are at most 128. So those are the sizes of x - 128, whose
+// signs move to the weights, and the sums lack 128 times the sum of the weights (kTaken).
 struct StepS8 {
   using Weight = int8_t;
   using Input = uint8_t;
   using Scalar = int32_t;
   using Sum = I32;
-  using Wide = I32;
-  using Spread = I32;
-  static constexpr bool kPairs = false;
   static constexpr int64_t kInputs = 4, kGroupWeights = 4 * kDenseGroup;
+  typedef int32_t Four __attribute__((aligned(1), may_alias));
 
+#if CBNET_VECTOR_BYTES
+  using Wide = I32;
   [[gnu::always_inline]] static Wide widen(const Weight* group, int v) {
     return load(reinterpret_cast<const int32_t*>(group) + v * kLanes);
   }
-  [[gnu::always_inline]] static Spread spread(const Input* x) {
-    int32_t four;
-    __builtin_memcpy(&four, x, sizeof four);
-    return four - I32{};
-  }
+  [[gnu::always_inline]] static I32 four(const Input* x) { return *reinterpret_cast<const Four*>(x) - I32{}; }
+#endif
+
+#if defined(__AVX512VNNI__)
+  static constexpr int kTaken = 0;
+  using Spread = I32;
+  [[gnu::always_inline]] static Spread spread(const Input* x) { return four(x); }
   [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
     sum = bits<I32>(_mm512_dpbusd_epi32(bits<__m512i>(sum), bits<__m512i>(x), bits<__m512i>(w)));
   }
-};
-#elif CBNET_VECTOR_BYTES
-struct StepS8 {
-  using Weight = int8_t;
-  using Input = uint16_t;
-  using Scalar = int32_t;
-  using Sum = I32;
-  struct Wide {
-    I32 first, second;  // of 16-bit pairs
-  };
+#elif defined(__AVX512BW__)
+  static constexpr int kTaken = 128;
   struct Spread {
-    I32 first, second;
+    __m512i size;
+    __mmask64 negative;
   };
-  static constexpr bool kPairs = true;
-  static constexpr int64_t kInputs = 4, kGroupWeights = 4 * kDenseGroup;
-  typedef int8_t Narrow __attribute__((vector_size(CBNET_VECTOR_BYTES / 2)));
-  typedef int8_t NarrowLoose __attribute__((vector_size(CBNET_VECTOR_BYTES / 2), aligned(1), may_alias));
-  typedef int16_t I16 __attribute__((vector_size(CBNET_VECTOR_BYTES)));
-
-  [[gnu::always_inline]] static I32 widen_pairs(const Weight* w) {
-    const Narrow narrow = *reinterpret_cast<const NarrowLoose*>(w);
-    return bits<I32>(__builtin_convertvector(narrow, I16));
-  }
-  [[gnu::always_inline]] static Wide widen(const Weight* group, int v) {
-    const Weight* const w = group + v * 2 * kLanes;
-    return {widen_pairs(w), widen_pairs(w + 2 * kDenseGroup)};
-  }
   [[gnu::always_inline]] static Spread spread(const Input* x) {
-    int32_t pairs[2];
-    __builtin_memcpy(pairs, x, sizeof pairs);
-    return {pairs[0] - I32{}, pairs[1] - I32{}};
+    const __m512i less = bits<__m512i>(four(x) ^ static_cast<int32_t>(0x80808080));
+    return {_mm512_abs_epi8(less), _mm512_movepi8_mask(less)};
   }
-  [[gnu::always_inline]] static I32 multiply_pairs(I32 a, I32 b) {
-#if defined(__AVX512BW__)
-    return bits<I32>(_mm512_madd_epi16(bits<__m512i>(a), bits<__m512i>(b)));
+  [[gnu::always_inline]] static void add(Sum& sum, Wide w, const Spread& x) {
+    const __m512i plain = bits<__m512i>(w);
+    const __m512i turned = _mm512_mask_sub_epi8(plain, x.negative, _mm512_setzero_si512(), plain);
+    sum += bits<I32>(_mm512_madd_epi16(_mm512_maddubs_epi16(x.size, turned), _mm512_set1_epi16(1)));
+  }
 #elif defined(__AVX2__)
-    return bits<I32>(_mm256_madd_epi16(bits<__m256i>(a), bits<__m256i>(b)));
-#else  // NEON
-    const int16x8_t p = bits<int16x8_t>(a), q = bits<int16x8_t>(b);
-    return bits<I32>(vpaddq_s32(vmull_s16(vget_low_s16(p), vget_low_s16(q)), vmull_high_s16(p, q)));
-#endif
+  static constexpr int kTaken = 128;
+  struct Spread {
+    __m256i less, size;
+  };
+  [[gnu::always_inline]] static Spread spread(const Input* x) {
+    const __m256i less = bits<__m256i>(four(x) ^ static_cast<int32_t>(0x80808080));
+    return {less, _mm256_abs_epi8(less)};
   }
-  [[gnu::always_inline]] static void add(Sum& sum, const Wide& w, const Spread& x) {
-    sum += multiply_pairs(w.first, x.first) + multiply_pairs(w.second, x.second);
+  [[gnu::always_inline]] static void add(Sum& sum, Wide w, const Spread& x) {
+    const __m256i turned = _mm256_sign_epi8(bits<__m256i>(w), x.less);
+    sum += bits<I32>(_mm256_madd_epi16(_mm256_maddubs_epi16(x.size, turned), _mm256_set1_epi16(1)));
   }
-};
+#elif defined(__ARM_NEON)
+  static constexpr int kTaken = 128;
+  using Spread = I32;
+  [[gnu::always_inline]] static Spread spread(const Input* x) {
+    return four(x) ^ static_cast<int32_t>(0x80808080);
+  }
+  [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
+    const int8x16_t a = bits<int8x16_t>(w), b = bits<int8x16_t>(x);
+    const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
+    const int32x4_t high = vpaddlq_s16(vmull_high_s8(a, b));
+    sum += bits<I32>(vpaddq_s32(low, high));
+  }
 #else
-struct StepS8 {
-  using Weight = int8_t;
-  using Input = uint8_t;
-  using Scalar = int32_t;
-  using Sum = I32;
+  static constexpr int kTaken = 0;
   using Wide = const int8_t*;
   using Spread = const uint8_t*;
-  static constexpr bool kPairs = false;
-  static constexpr int64_t kInputs = 4, kGroupWeights = 4 * kDenseGroup;
-
   [[gnu::always_inline]] static Wide widen(const Weight* group, int v) { return group + v * 4; }
   [[gnu::always_inline]] static Spread spread(const Input* x) { return x; }
   [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
     sum += w[0] * x[0] + w[1] * x[1] + w[2] * x[2] + w[3] * x[3];
   }
-};
 #endif
+};
