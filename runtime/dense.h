@@ -34,7 +34,7 @@ struct DenseWeights {
   Precision precision = Precision::fp32;
   std::vector<float> fp32;          // if precision is fp32
   std::vector<std::uint16_t> bf16;  // the upper halves of f32
-  std::vector<std::int8_t> int8;    // weight = scales[o] * int8[o][k]
+  std::vector<std::int8_t> int8;    // weight = scales[o] * int8[o][k]; -127 … 127
   std::vector<float> scales;        // int8: (out)
   std::vector<float> bias;          // (out), or empty: none
   BlockMask mask;                   // fp32: blocks of 16 x 1; int8: 16 x 4; bf16: none
@@ -47,7 +47,7 @@ struct DenseSpec {
   float slope = 0.01F;     // of leaky_relu
   bool input_u8 = false;   // x is u8 with the meaning of `input`, else f32
   bool output_u8 = false;  // y is u8 with the meaning of `output`, else f32
-  QuantParams input, output;
+  QuantParams input{}, output{};
 };
 
 /// y[m,o] = act(bias[o] + sum_k w[o,k] x[m,k]): one fully connected layer, its weights packed for one ISA.
@@ -56,9 +56,10 @@ struct DenseSpec {
 /// Sums are f32 (fp32 and bf16 weights), or exact 32-bit integers (int8), the same on every ISA.
 class DenseLayer {
  public:
-  /// Throws std::invalid_argument: sizes below 1 or weights, scales, bias or mask of another size; blocks that
-  /// the precision has no kernel for; scales that are not positive and finite; zero points outside 0 … 255;
-  /// int8 with in > 65,000, where a sum could leave 32 bits; an ISA that is not available.
+  /// Throws std::invalid_argument: sizes below 1 or weights, scales, bias or mask of another size; blocks
+  /// that the precision has no kernel for; scales that are not positive and finite; zero points outside 0 …
+  /// 255; int8 weights of -128; int8 with in > 65,000, where a sum could leave 32 bits; an ISA that is not
+  /// available.
   DenseLayer(const DenseWeights& weights, const DenseSpec& spec, Isa isa = active_isa());
 
   std::int64_t in() const { return in_; }

@@ -9,11 +9,9 @@
 //          or 4 (s8). A panel is up to DenseTable::groups groups; in it, step by step and group by group, lie
 //          the weights of the group's 16 outputs, so that one panel is read from front to back. Of a sparse
 //          layer every panel is one group, and only the steps that its column list names are there.
-//          In a step of s8 the 4 inputs of an output stand together, or (DenseTable::pairs) the first two
-//          inputs of all 16 outputs, then the last two. Missing outputs and inputs are zeros.
-// Inputs : rows of the kernel's own type, as `prepare` makes them: f32, u8, or u8 in 16 bits (pairs), with as
-//          many elements as the steps cover.
-// Threads: none inside. The order of summation depends on the layer and the number of rows only.
+//          In a step the inputs of an output stand together. Missing outputs and inputs are zeros.
+// Inputs : rows of f32, or of u8 for s8 weights, with as many elements as the steps cover: `prepare` makes
+// them. Threads: none inside. The order of summation depends on the layer and the number of rows only.
 
 namespace cbnet::runtime {
 
@@ -32,17 +30,17 @@ enum class DenseKind : int { f32, bf16, s8 };
 
 // All that a kernel reads of a layer, and the rows of one call.
 struct DenseCall {
-  const void* weights;     // packed
-  const int64_t* starts;   // sparse: steps before each group's, groups + 1 of them; null: every step
-  const int32_t* columns;  // sparse: which steps
-  const float* bias;       // of each output, zeros up to whole groups
+  const void* weights;      // packed
+  const int64_t* starts;    // sparse: steps before each group's, groups + 1 of them; null: every step
+  const int32_t* columns;   // sparse: which steps
+  const float* bias;        // of each output, zeros up to whole groups
   const float* multiplier;  // s8: what one unit of an output's sum is worth
-  const int32_t* offset;    // s8: what the sum starts from: -zero_point of x * sum of the output's weights
+  const int32_t* offset;  // s8: what is missing from the sum: (taken - zero_point of x) * sum of the weights
   int64_t out, steps;
 
   Activation activation;
-  float slope;               // of leaky_relu
-  bool y_u8;                 // y is u8: round(y * y_inverse_scale) + y_zero_point, within 0 ... 255
+  float slope;  // of leaky_relu
+  bool y_u8;    // y is u8: round(y * y_inverse_scale) + y_zero_point, within 0 ... 255
   float y_inverse_scale, y_zero_point;
 
   bool backwards;  // the panels from the last to the first: what of them is still in a cache is used first
@@ -53,7 +51,8 @@ struct DenseCall {
   int64_t y_pitch;
 };
 
-// From rows as the caller has them to rows as the kernels take them; `padded` >= in elements, zeros at the end.
+// From rows as the caller has them to rows as the kernels take them; `padded` >= in elements, zeros at the
+// end.
 struct DenseInput {
   int64_t rows, in, padded;
   const void* x;
@@ -65,7 +64,7 @@ struct DenseInput {
 
 struct DenseTable {
   int groups;  // of a panel, at most
-  bool pairs;
+  int taken;   // what the s8 kernel takes off every input: its sums lack that times the sum of the weights
   void (*run[3])(const DenseCall& call);         // by DenseKind
   void (*run_sparse[3])(const DenseCall& call);  // null for bf16
   void (*prepare[3])(const DenseInput& input);

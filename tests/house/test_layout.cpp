@@ -19,6 +19,7 @@ namespace {
 const std::map<std::string, std::string>& tested_elsewhere() {
   static const std::map<std::string, std::string> table = {
       {"tensor/kernels/isa_table.h", "a table of pointers; each kernel in it has its test, over every ISA"},
+      {"runtime/kernels/table.h", "as tensor/kernels/isa_table.h"},
       {"energy/clock.h", "one clock, which test_meter and test_child_process read"},
       {"models/onnx/onnx.h", "optional: tests/onnx, where the build has it"},
       {"models/onnx/graph_importer.h", "as models/onnx/onnx.h"},

@@ -1,0 +1,136 @@
+// The body of dense.h, included by each isa/<isa>.cpp inside an anonymous namespace of its own after it has
+// set CBNET_VECTOR_BYTES (0: one element at a time) and the largest block of sums, kDenseRows rows by
+// kDenseGroups groups: the sums, one group's row of weights and one input must fit the vector registers.
+// Nothing of std:: here: an inline symbol compiled with ISA flags could be linked into baseline code.
+
+// The blocks below live in registers only if these loops of constant count are unrolled.
+#if defined(__clang__)
+#define CBNET_DENSE_UNROLL _Pragma("unroll")
+#else
+#define CBNET_DENSE_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+// In this order: each needs those before it.
+#include "runtime/kernels/dense_math.inc.h"
+
+#include "runtime/kernels/dense_finish.inc.h"
+
+#include "runtime/kernels/dense_step.inc.h"
+
+// `total` cut into the fewest blocks of at most `most`, as equal as can be. One long block and a stub would
+// leave the stub waiting on latency.
+struct Split {
+  int64_t blocks, size, larger;
+  Split(int64_t total, int64_t most)
+      : blocks((total + most - 1) / most), size(blocks ? total / blocks : 0), larger(total - blocks * size) {}
+  int64_t count(int64_t block) const { return size + (block < larger ? 1 : 0); }
+  int64_t first(int64_t block) const { return block * size + (block < larger ? block : larger); }
+};
+
+// One block of sums: `Rows` rows from `row` on by the `Groups` groups from `group` on.
+template <class Step>
+using BlockFn = void (*)(const DenseCall& call, int64_t row, int64_t group, const typename Step::Weight* w,
+                         const int32_t* columns, int64_t steps);
+
+template <class Step, int Groups, int Rows, bool Sparse>
+[[gnu::noinline]] void block(const DenseCall& call, int64_t row, int64_t group,
+                             const typename Step::Weight* w, const int32_t* columns, int64_t steps) {
+  using Sum = typename Step::Sum;
+  // A sum is ready four cycles after the one before it: few sums are kept several times over.
+  constexpr int kSums = Groups * Rows * kVectors, kSets = kSums >= 8 ? 1 : (8 + kSums - 1) / kSums;
+  constexpr int64_t kStepWeights = Groups * Step::kGroupWeights;
+  const auto* const x = static_cast<const typename Step::Input*>(call.x) + row * call.x_pitch;
+  const int64_t x_pitch = call.x_pitch;
+  Sum sum[kSets][Rows][Groups][kVectors];
+  CBNET_DENSE_UNROLL for (int s = 0; s < kSets; ++s) {
+    CBNET_DENSE_UNROLL for (int r = 0; r < Rows; ++r) {
+      CBNET_DENSE_UNROLL for (int g = 0; g < Groups; ++g) {
+        CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) sum[s][r][g][v] = Sum{};
+      }
+    }
+  }
+  const auto add = [&](Sum(&to)[Rows][Groups][kVectors], int64_t step) __attribute__((always_inline)) {
+    typename Step::Wide wide[Groups][kVectors];
+    CBNET_DENSE_UNROLL for (int g = 0; g < Groups; ++g) {
+      CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) {
+        wide[g][v] = Step::widen(w + step * kStepWeights + g * Step::kGroupWeights, v);
+      }
+    }
+    const int64_t at = (Sparse ? columns[step] : step) * Step::kInputs;
+    CBNET_DENSE_UNROLL for (int r = 0; r < Rows; ++r) {
+      const typename Step::Spread spread = Step::spread(x + r * x_pitch + at);
+      CBNET_DENSE_UNROLL for (int g = 0; g < Groups; ++g) {
+        CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) { Step::add(to[r][g][v], wide[g][v], spread); }
+      }
+    }
+  };
+  int64_t step = 0;
+  for (; step + kSets <= steps; step += kSets) {
+    CBNET_DENSE_UNROLL for (int s = 0; s < kSets; ++s) add(sum[s], step + s);
+  }
+  for (; step < steps; ++step) add(sum[0], step);
+
+  alignas(64) typename Step::Scalar sums[Rows][Groups * kDenseGroup];
+  CBNET_DENSE_UNROLL for (int r = 0; r < Rows; ++r) {
+    CBNET_DENSE_UNROLL for (int g = 0; g < Groups; ++g) {
+      CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) {
+        Sum total = sum[0][r][g][v];
+        CBNET_DENSE_UNROLL for (int s = 1; s < kSets; ++s) total += sum[s][r][g][v];
+        store(&sums[r][g * kDenseGroup + v * kLanes], total);
+      }
+    }
+  }
+  finish(call, &sums[0][0], Rows, Groups, row, group);
+}
+
+template <class Step, bool Sparse, int Groups, int Rows>
+BlockFn<Step> block_fn(int64_t groups, int64_t rows) {
+  if constexpr (Groups > 1) {
+    if (groups < Groups) return block_fn<Step, Sparse, Groups - 1, Rows>(groups, rows);
+  }
+  if constexpr (Rows > 1) {
+    if (rows < Rows) return block_fn<Step, Sparse, Groups, Rows - 1>(groups, rows);
+  }
+  return block<Step, Groups, Rows, Sparse>;
+}
+
+// A chunk of rows stays in L2 while every panel passes over it, and a panel while every block of rows does.
+template <class Step, bool Sparse>
+void run(const DenseCall& call) {
+  constexpr int64_t kChunkBytes = 256 * 1024;
+  constexpr int kGroups = Sparse ? 1 : kDenseGroups;
+  const int64_t groups = (call.out + kDenseGroup - 1) / kDenseGroup;
+  const Split panels(groups, kGroups);
+  const int64_t row_bytes = call.steps * Step::kInputs * static_cast<int64_t>(sizeof(typename Step::Input));
+  const int64_t fitting = kChunkBytes / row_bytes / kDenseRows * kDenseRows;
+  const int64_t chunk = fitting > kDenseRows ? fitting : kDenseRows;
+  const auto* const weights = static_cast<const typename Step::Weight*>(call.weights);
+  for (int64_t first = 0; first < call.rows; first += chunk) {
+    const Split rows(call.rows - first < chunk ? call.rows - first : chunk, kDenseRows);
+    for (int64_t i = 0; i < panels.blocks; ++i) {
+      const int64_t panel = call.backwards ? panels.blocks - 1 - i : i;
+      const int64_t group = panels.first(panel), count = panels.count(panel);
+      const int64_t start = Sparse ? call.starts[group] : group * call.steps;
+      const int64_t steps = Sparse ? call.starts[group + 1] - start : call.steps;
+      const auto* const w = weights + start * Step::kGroupWeights;
+      const int32_t* const columns = Sparse ? call.columns + start : nullptr;
+      for (int64_t b = 0; b < rows.blocks; ++b) {
+        block_fn<Step, Sparse, kGroups, kDenseRows>(count, rows.count(b))(call, first + rows.first(b), group,
+                                                                          w, columns, steps);
+      }
+    }
+  }
+}
+
+#include "runtime/kernels/dense_rows.inc.h"
+
+constexpr DenseTable kTable = {
+    .groups = kDenseGroups,
+    .taken = StepS8::kTaken,
+    .run = {run<StepF32, false>, run<StepBf16, false>, run<StepS8, false>},
+    .run_sparse = {run<StepF32, true>, nullptr, run<StepS8, true>},
+    .prepare = {prepare<float>, prepare<float>, prepare<StepS8::Input>},
+    .softmax_rows = softmax_rows,
+};
+
+#undef CBNET_DENSE_UNROLL

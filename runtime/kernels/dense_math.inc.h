@@ -1,0 +1,88 @@
+// Part of dense.inc.h: vectors of 32-bit lanes, and exp, sigmoid and tanh on them.
+
+template <class T, int Bytes>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(Bytes)));
+  typedef T loose __attribute__((vector_size(Bytes), aligned(1), may_alias));
+};
+template <class T>
+struct VectorOf<T, 0> {
+  typedef T type;
+  typedef T loose __attribute__((aligned(1), may_alias));
+};
+
+using F32 = VectorOf<float, CBNET_VECTOR_BYTES>::type;
+using I32 = VectorOf<int32_t, CBNET_VECTOR_BYTES>::type;
+using U32 = VectorOf<uint32_t, CBNET_VECTOR_BYTES>::type;
+
+constexpr int kLanes = sizeof(F32) / sizeof(float);
+constexpr int kVectors = kDenseGroup / kLanes;  // that make one group
+
+template <class T>
+[[gnu::always_inline]] inline typename VectorOf<T, CBNET_VECTOR_BYTES>::type load(const T* p) {
+  return *reinterpret_cast<const typename VectorOf<T, CBNET_VECTOR_BYTES>::loose*>(p);
+}
+template <class T>
+[[gnu::always_inline]] inline void store(T* p, typename VectorOf<T, CBNET_VECTOR_BYTES>::type v) {
+  *reinterpret_cast<typename VectorOf<T, CBNET_VECTOR_BYTES>::loose*>(p) = v;
+}
+
+template <class To, class From>
+[[gnu::always_inline]] inline To bits(From v) {
+  return __builtin_bit_cast(To, v);
+}
+
+[[gnu::always_inline]] inline F32 fill(float x) { return x - F32{}; }  // x - 0 is x: a broadcast
+
+// Written so that NaN in v stays NaN, or becomes `low` in the second.
+[[gnu::always_inline]] inline F32 clamp_keep_nan(F32 v, float low, float high) {
+  v = v < low ? fill(low) : v;
+  return v > high ? fill(high) : v;
+}
+[[gnu::always_inline]] inline F32 clamp_drop_nan(F32 v, float low, float high) {
+  v = v > low ? v : fill(low);
+  return v < high ? v : fill(high);
+}
+
+// Adding 1.5 * 2^23 leaves |v| < 2^22 rounded to an integer, ties to even, in the low bits of the sum.
+constexpr float kRounding = 12582912.0F;
+
+// exp(x) = 2^n exp(r), r = x - n ln 2 in two parts, n ln 2's first part exact for every n here. The
+// polynomial interpolates (exp(r) - 1 - r) / r^2 at Chebyshev nodes, 8e-9 off relative to exp. 2^n goes in
+// two halves, so that results below 2^-126 and beyond the largest float come out as they should.
+[[gnu::always_inline]] inline F32 exp(F32 x) {
+  x = clamp_keep_nan(x, -104.0F, 89.0F);
+  const F32 shifted = x * 1.44269504F + kRounding;
+  const F32 n = shifted - kRounding;
+  const F32 r = (x - n * 0.693359375F) - n * -2.12194440e-4F;
+  F32 p = r * 0.00139262034F + 0.00836319488F;
+  p = p * r + 0.0416665545F;
+  p = p * r + 0.166665769F;
+  p = p * r + 0.5F;
+  p = (p * r) * r + r + 1.0F;
+  const I32 power = bits<I32>(shifted) - bits<int32_t>(kRounding);
+  const I32 half = power >> 1;
+  return p * bits<F32>((half + 127) << 23) * bits<F32>((power - half + 127) << 23);
+}
+
+// 1 / (1 + exp(-x)) with the exponential that does not overflow.
+[[gnu::always_inline]] inline F32 sigmoid(F32 x) {
+  const F32 small = exp(bits<F32>(bits<U32>(x) | 0x80000000U));
+  return (x < 0.0F ? small : fill(1.0F)) / (1.0F + small);
+}
+
+// Near 0, where 1 - 2 / (exp(2x) + 1) would cancel, the polynomial interpolates (tanh(x) / x - 1) / x^2 in
+// x^2.
+[[gnu::always_inline]] inline F32 tanh(F32 x) {
+  const U32 sign = bits<U32>(x) & 0x80000000U;
+  const F32 size = bits<F32>(bits<U32>(x) ^ sign);
+  const F32 far = 1.0F - 2.0F / (exp(size + size) + 1.0F);
+  const F32 u = x * x;
+  F32 p = u * -0.00609671416F + 0.020997179F;
+  p = p * u + -0.0538509096F;
+  p = p * u + 0.133327697F;
+  p = p * u + -0.333333289F;
+  const F32 near = (p * u) * size + size;
+  const F32 y = size < 0.625F ? near : far;
+  return bits<F32>(bits<U32>(y) | sign);
+}

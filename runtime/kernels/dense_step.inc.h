@@ -1,0 +1,121 @@
+// Part of dense.inc.h: what one step of a layer's sums is, for each kind of weights.
+//
+// Weight and Input are as in memory; Wide is a vector's worth of weights in registers, Spread the inputs of
+// the step, the same in every lane. One group's weights of a step take kGroupWeights elements.
+
+struct StepF32 {
+  using Weight = float;
+  using Input = float;
+  using Scalar = float;
+  using Sum = F32;
+  using Wide = F32;
+  using Spread = F32;
+  static constexpr int64_t kInputs = 1, kGroupWeights = kDenseGroup;
+
+  [[gnu::always_inline]] static Wide widen(const Weight* group, int v) { return load(group + v * kLanes); }
+  [[gnu::always_inline]] static Spread spread(const Input* x) { return fill(*x); }
+  [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) { sum += w * x; }
+};
+
+// Two inputs' weights share 32 bits, so that a shift and a mask widen them.
+struct StepBf16 {
+  using Weight = uint16_t;
+  using Input = float;
+  using Scalar = float;
+  using Sum = F32;
+  struct Wide {
+    F32 first, second;
+  };
+  struct Spread {
+    F32 first, second;
+  };
+  static constexpr int64_t kInputs = 2, kGroupWeights = 2 * kDenseGroup;
+
+  [[gnu::always_inline]] static Wide widen(const Weight* group, int v) {
+    const U32 both = load(reinterpret_cast<const uint32_t*>(group) + v * kLanes);
+    return {bits<F32>(both << 16), bits<F32>(both & 0xffff0000U)};
+  }
+  [[gnu::always_inline]] static Spread spread(const Input* x) { return {fill(x[0]), fill(x[1])}; }
+  [[gnu::always_inline]] static void add(Sum& sum, const Wide& w, const Spread& x) {
+    sum += w.first * x.first;
+    sum += w.second * x.second;
+  }
+};
+
+// Four inputs a step, those of one output side by side. vpmaddubsw adds two products of bytes in 16 bits and
+// saturates: it is exact where its unsigned factors are at most 128. So those are the sizes of x - 128, whose
+// signs move to the weights, and the sums lack 128 times the sum of the weights (kTaken).
+struct StepS8 {
+  using Weight = int8_t;
+  using Input = uint8_t;
+  using Scalar = int32_t;
+  using Sum = I32;
+  static constexpr int64_t kInputs = 4, kGroupWeights = 4 * kDenseGroup;
+  typedef int32_t Four __attribute__((aligned(1), may_alias));
+
+#if CBNET_VECTOR_BYTES
+  using Wide = I32;
+  [[gnu::always_inline]] static Wide widen(const Weight* group, int v) {
+    return load(reinterpret_cast<const int32_t*>(group) + v * kLanes);
+  }
+  [[gnu::always_inline]] static I32 four(const Input* x) { return *reinterpret_cast<const Four*>(x) - I32{}; }
+#endif
+
+#if defined(__AVX512VNNI__)
+  static constexpr int kTaken = 0;
+  using Spread = I32;
+  [[gnu::always_inline]] static Spread spread(const Input* x) { return four(x); }
+  [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
+    sum = bits<I32>(_mm512_dpbusd_epi32(bits<__m512i>(sum), bits<__m512i>(x), bits<__m512i>(w)));
+  }
+#elif defined(__AVX512BW__)
+  static constexpr int kTaken = 128;
+  struct Spread {
+    __m512i size;
+    __mmask64 negative;
+  };
+  [[gnu::always_inline]] static Spread spread(const Input* x) {
+    const __m512i less = bits<__m512i>(four(x) ^ static_cast<int32_t>(0x80808080));
+    return {_mm512_abs_epi8(less), _mm512_movepi8_mask(less)};
+  }
+  [[gnu::always_inline]] static void add(Sum& sum, Wide w, const Spread& x) {
+    const __m512i plain = bits<__m512i>(w);
+    const __m512i turned = _mm512_mask_sub_epi8(plain, x.negative, _mm512_setzero_si512(), plain);
+    sum += bits<I32>(_mm512_madd_epi16(_mm512_maddubs_epi16(x.size, turned), _mm512_set1_epi16(1)));
+  }
+#elif defined(__AVX2__)
+  static constexpr int kTaken = 128;
+  struct Spread {
+    __m256i less, size;
+  };
+  [[gnu::always_inline]] static Spread spread(const Input* x) {
+    const __m256i less = bits<__m256i>(four(x) ^ static_cast<int32_t>(0x80808080));
+    return {less, _mm256_abs_epi8(less)};
+  }
+  [[gnu::always_inline]] static void add(Sum& sum, Wide w, const Spread& x) {
+    const __m256i turned = _mm256_sign_epi8(bits<__m256i>(w), x.less);
+    sum += bits<I32>(_mm256_madd_epi16(_mm256_maddubs_epi16(x.size, turned), _mm256_set1_epi16(1)));
+  }
+#elif defined(__ARM_NEON)
+  static constexpr int kTaken = 128;
+  using Spread = I32;
+  [[gnu::always_inline]] static Spread spread(const Input* x) {
+    return four(x) ^ static_cast<int32_t>(0x80808080);
+  }
+  [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
+    const int8x16_t a = bits<int8x16_t>(w), b = bits<int8x16_t>(x);
+    const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
+    const int32x4_t high = vpaddlq_s16(vmull_high_s8(a, b));
+    sum += bits<I32>(vpaddq_s32(low, high));
+  }
+#else
+  static constexpr int kTaken = 0;
+  using Wide = const int8_t*;
+  using Spread = const uint8_t*;
+  [[gnu::always_inline]] static Wide widen(const Weight* group, int v) { return group + v * 4; }
+  [[gnu::always_inline]] static Spread spread(const Input* x) { return x; }
+  [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
+    sum += w[0] * x[0] + w[1] * x[1] + w[2] * x[2] + w[3] * x[3];
+  }
+#endif
+};
