@@ -99,6 +99,14 @@ class Planner {
     return to;
   }
 
+  /// The same in whichever f32 form there is.
+  int in_any_form(std::int32_t v, std::int64_t size) {
+    const std::vector<int>& known = forms_[source(v)];
+    const bool there = !known.empty() && out_.buffers[static_cast<std::size_t>(known[0])].form.type != Form::Type::u8;
+    // Planes of another shape than this reader's may lie there when it reads through a reshape.
+    return there && source(v) == v ? known[0] : in_form(v, Form{}, size);
+  }
+
   /// Reshapes change nothing in memory.
   std::int32_t source(std::int32_t v) const {
     while (v > 0 && graph_.nodes[static_cast<std::size_t>(v) - 1].kind == Kind::reshape)
@@ -115,17 +123,16 @@ class Planner {
         // Through a reshape only a byte is a byte: planes have other sizes on its other side.
         return form.type == Form::Type::u8 ? form : Form{};
       }
-      if (is_direct(node)) return conv_input(i, graph_.nodes.size());
+      if (is_direct(node)) return by_winograd(i) ? Form{} : conv_form(node, value_shape(graph_, v));
       return node.kind == Kind::linear ? input_form(node) : Form{};
     }
     return Form{};
   }
 
-  /// The form in which the convolution at node i reads.
-  Form conv_input(std::size_t i, std::size_t end) const {
+  bool by_winograd(std::size_t i) const {
     const Node& node = graph_.nodes[i];
-    const Node* pool = only_reader(static_cast<std::int32_t>(i) + 1, Kind::max_pool2d, end);
-    return is_winograd(node, pool) ? Form{} : conv_form(node, value_shape(graph_, node.inputs.front()));
+    const Node* pool = only_reader(static_cast<std::int32_t>(i) + 1, Kind::max_pool2d, graph_.nodes.size());
+    return is_winograd(table_, node, value_shape(graph_, node.inputs.front()), pool);
   }
 
   /// Int8 layers read bytes; how they are to be understood was settled by calibration.
@@ -186,8 +193,10 @@ class Planner {
     }
     tail.relu = take(only_reader(made, Kind::relu, end));
     const Shape& input = value_shape(graph_, node.inputs.front());
-    const Form from_form = conv_input(i, end);
-    const int from = in_form(node.inputs.front(), from_form, numel(input));
+    tail.winograd = tail.pool && by_winograd(i);
+    const int from = tail.winograd ? in_any_form(node.inputs.front(), numel(input))
+                                   : in_form(node.inputs.front(), conv_form(node, input), numel(input));
+    const Form from_form = out_.buffers[static_cast<std::size_t>(from)].form;
     const Form to_form = wanted(made).type == Form::Type::u8 ? Form{} : wanted(made);
     const int to = new_buffer(made, to_form, numel(value_shape(graph_, made)));
     push(make_conv_step(table_, node, input, tail, from, from_form, to, to_form));

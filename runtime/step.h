@@ -72,16 +72,17 @@ struct ConvTail {
   bool pool = false;
   std::int64_t ph = 0, pw = 0;
   bool relu = false;
+  bool winograd = false;  // by winograd.h, else conv.h
 };
 /// Whether conv.h has kernels for this convolution.
 bool is_direct(const Node& conv);
 /// Whether conv.h can pool so: 2x2, stride 2, no padding.
 bool is_direct_pool(const Node& pool);
-/// Whether winograd.h does it, given the one layer that reads it (or null); it reads its input dense.
-bool is_winograd(const Node& conv, const Node* pool);
+/// Whether winograd.h can do it with less work, given the one layer that reads it (or null). It reads its input in any
+/// f32 form.
+bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool);
 /// The padded form for a direct convolution's input, whose shape is (C,H,W).
 Form conv_form(const Node& conv, const Shape& input);
-/// From a dense form by winograd.h, from a padded one by conv.h.
 StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
                        const ConvTail& tail, int from, const Form& from_form, int to, const Form& to_form);
 

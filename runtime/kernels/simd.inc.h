@@ -21,6 +21,24 @@ constexpr int64_t kLanes = sizeof(Vec) / sizeof(float);
 
 [[gnu::always_inline]] inline Vec load(const float* p) { return *reinterpret_cast<const VecLoose*>(p); }
 [[gnu::always_inline]] inline void store(float* p, Vec v) { *reinterpret_cast<VecLoose*>(p) = v; }
+// Half a vector, for rows that are shorter than one.
+#if CBNET_VECTOR_BYTES
+typedef float Half __attribute__((vector_size(CBNET_VECTOR_BYTES / 2)));
+typedef float HalfLoose __attribute__((vector_size(CBNET_VECTOR_BYTES / 2), aligned(4), may_alias));
+[[gnu::always_inline]] inline void store(float* p, Half v) { *reinterpret_cast<HalfLoose*>(p) = v; }
+#else
+typedef float Half;
+typedef float HalfLoose;
+#endif
+template <class V>
+[[gnu::always_inline]] inline V load_as(const float* p) {
+  if constexpr (sizeof(V) == sizeof(Vec)) {
+    return load(p);
+  } else {
+    return *reinterpret_cast<const HalfLoose*>(p);
+  }
+}
+
 [[gnu::always_inline]] inline Vec broadcast(float x) { return x - Vec{}; }  // x - 0 is x: one load
 [[gnu::always_inline]] inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 

@@ -18,7 +18,8 @@ namespace cbnet::runtime::kernels {
 
 /// What every call of one convolution shares; see Conv.
 struct Winograd {
-  std::int64_t h = 0, w = 0;        // of x: dense rows and planes
+  std::int64_t h = 0, w = 0;        // of x
+  std::int64_t in_row = 0, in_plane = 0, in_first = 0;
   std::int64_t k = 0, padding = 0;  // of the kernel, k x k
   std::int64_t points = 0;          // k + 1
   std::int64_t pairs = 0;           // of a row of results: of the pooled row too
@@ -28,12 +29,21 @@ struct Winograd {
   const float* last = nullptr;  // OW odd: per pair of a plane 0, or -inf where the second of a pair is no result
 };
 
-/// Elements of scratch.
+/// Columns of even number that a row of pixels and the zeros at its left come to, and as many of odd number.
+[[gnu::always_inline]] constexpr std::int64_t winograd_columns(const Winograd& a) {
+  return (a.w + 1) / 2 + (a.padding + 1) / 2 + a.k / 2;
+}
+
+/// Of those, for a whole plane: elements of scratch, in whole cache lines like all that is cut from it.
+[[gnu::always_inline]] constexpr std::int64_t winograd_split(const Winograd& a) {
+  return (2 * (a.h * winograd_columns(a) + 2 * kSlack) + 15) / 16 * 16;
+}
+
+/// Elements of scratch. The planes of `sums` are whole cache lines.
 [[gnu::always_inline]] constexpr std::int64_t winograd_scratch(const Winograd& a, std::int64_t lanes) {
-  const std::int64_t rows = 3 * (2 * a.pairs + 2 * kSlack + a.w);
   const std::int64_t transformed = a.points * a.sums.c * a.sums.in_plane;
   const std::int64_t products = a.points * a.sums.outputs * 4 * lanes;
-  return rows + transformed + products + a.sums.outputs * a.sums.scratch_plane + 4 * kSlack;
+  return winograd_split(a) + transformed + products + a.sums.outputs * a.sums.scratch_plane + 4 * kSlack;
 }
 
 }  // namespace cbnet::runtime::kernels

@@ -1,67 +1,74 @@
 // The body of winograd.h, included by isa/table.inc.h after conv.inc.h.
 
-// B' d of a vector of pairs, one vector a point, `step` elements apart. even, odd: the pixels of even and odd number
-// of the row, from under the first of the pairs on.
-template <int K>
-[[gnu::always_inline]] inline void transform_pairs(const float* even, const float* odd, int32_t count, float* to,
-                                                   int64_t step) {
-  const Vec d0 = load(even), d1 = load(odd), d2 = load(even + 1), d3 = load(odd + 1);
-  const auto put = [&](int point, Vec v) __attribute__((always_inline)) {
-    store(to + point * step, iota() < count ? v : Vec{});
-  };
+// B' d of some pairs, one vector a point, `step` elements apart. even, odd: the pixels of even and odd number of the
+// row, from under the first of the pairs on.
+template <int K, class V>
+[[gnu::always_inline]] inline void transform_pairs(const float* even, const float* odd, float* to, int64_t step) {
+  const V d0 = load_as<V>(even), d1 = load_as<V>(odd), d2 = load_as<V>(even + 1), d3 = load_as<V>(odd + 1);
   if constexpr (K == 3) {
-    put(0, d0 - d2);
-    put(1, d1 + d2);
-    put(2, d2 - d1);
-    put(3, d3 - d1);
+    store(to, d0 - d2);
+    store(to + step, d1 + d2);
+    store(to + 2 * step, d2 - d1);
+    store(to + 3 * step, d3 - d1);
   } else {
-    const Vec d4 = load(even + 2), d5 = load(odd + 2);
-    const Vec a = d4 - 4.0F * d2, b = d3 - 4.0F * d1;
-    const Vec c = d4 - d2, e = 2.0F * (d3 - d1);
-    put(0, 4.0F * d0 - 5.0F * d2 + d4);
-    put(1, a + b);
-    put(2, a - b);
-    put(3, c + e);
-    put(4, c - e);
-    put(5, 4.0F * d1 - 5.0F * d3 + d5);
+    const V d4 = load_as<V>(even + 2), d5 = load_as<V>(odd + 2);
+    const V a = d4 - 4.0F * d2, b = d3 - 4.0F * d1;
+    const V c = d4 - d2, e = 2.0F * (d3 - d1);
+    store(to, 4.0F * d0 - 5.0F * d2 + d4);
+    store(to + step, a + b);
+    store(to + 2 * step, a - b);
+    store(to + 3 * step, c + e);
+    store(to + 4 * step, c - e);
+    store(to + 5 * step, 4.0F * d1 - 5.0F * d3 + d5);
   }
 }
 
-// Planes of B' d for every point and channel, with zero rows around. `row` holds a padded row of pixels, then its
-// even and its odd ones.
-template <int K>
-void transform_planes(const Winograd& a, const float* in, float* row, float* to) {
-  const int64_t width = 2 * a.pairs + K - 1;                     // pixels under a row of pairs
-  const int64_t size = width + 2 * kLanes + a.w;
-  float* const evens = row + size;
-  float* const odds = evens + a.pairs + K + 2 * kLanes;
-  for (int64_t j = 0; j < size; ++j) row[j] = 0.0F;
+// Rows are written vector by vector from their end, each vector for all rows before the next: what reaches beyond a
+// row's end lies in the next row, whose own elements come after.
+
+// Columns of even and of odd number of a plane whose rows begin with `padding` zeros, `row` elements apart. What
+// stands right of a row's pixels, and left of the next one's, is zeros.
+void split_columns(const Winograd& a, const float* in, float* evens, float* odds, int64_t row) {
   const VecInt lane = iota();
+  // Behind an odd number of zeros the first pixel has an odd column.
+  const bool shifted = a.padding % 2 == 1;
+  float* const first = (shifted ? odds : evens) + a.padding / 2;
+  float* const second = (shifted ? evens : odds) + (a.padding + 1) / 2;
+  for (int64_t j = 0; j < a.padding; ++j) evens[j] = odds[j] = 0.0F;
+  for (int64_t j = (a.w - 1) / (2 * kLanes) * kLanes; j >= 0; j -= kLanes) {
+    const VecInt in_first = lane < static_cast<int32_t>((a.w + 1) / 2 - j);
+    const VecInt in_second = lane < static_cast<int32_t>(a.w / 2 - j);
+    for (int64_t i = 0; i < a.h; ++i) {
+      const float* from = in + i * a.in_row + 2 * j;
+      const Vec left = load(from), right = load(from + kLanes);
+      store(first + i * row + j, in_first ? even(left, right) : Vec{});
+      store(second + i * row + j, in_second ? odd(left, right) : Vec{});
+    }
+  }
+}
+
+// Planes of B' d for every point and channel, with zero rows around.
+template <int K, class V>
+void transform_planes(const Winograd& a, const float* in, float* columns, float* to) {
+  constexpr int64_t kStep = sizeof(V) / sizeof(float);
+  const int64_t row = winograd_columns(a);
+  float* const evens = columns;
+  float* const odds = evens + a.h * row + 2 * kSlack;
   const int64_t border = a.padding * a.pairs;
   const int64_t step = a.sums.c * a.sums.in_plane;  // from one point to the next
-  for (int64_t c = 0; c < a.sums.c; ++c, to += a.sums.in_plane) {
+  const auto clear = [&](float* rows) __attribute__((always_inline)) {
     for (int64_t point = 0; point < a.points; ++point) {
-      float* plane = to + point * step;
-      for (int64_t j = 0; j < border; j += kLanes) store(plane + j, Vec{});
+      for (int64_t j = 0; j < border; j += kLanes) store(rows + point * step + j, Vec{});
     }
-    float* pairs = to + border;
-    for (int64_t i = 0; i < a.h; ++i, in += a.w, pairs += a.pairs) {
-      for (int64_t j = 0; j < a.w; j += kLanes) {
-        const Vec x = load(in + j);
-        store(row + a.padding + j, lane < static_cast<int32_t>(a.w - j) ? x : Vec{});
-      }
-      for (int64_t j = 0; j < a.pairs + K / 2; j += kLanes) {
-        const Vec left = load(row + 2 * j), right = load(row + 2 * j + kLanes);
-        store(evens + j, even(left, right));
-        store(odds + j, odd(left, right));
-      }
-      for (int64_t j = 0; j < a.pairs; j += kLanes) {
-        transform_pairs<K>(evens + j, odds + j, static_cast<int32_t>(a.pairs - j), pairs + j, step);
-      }
+  };
+  for (int64_t c = 0; c < a.sums.c; ++c, in += a.in_plane, to += a.sums.in_plane) {
+    split_columns(a, in, evens, odds, row);
+    clear(to);
+    for (int64_t j = (a.pairs - 1) / kStep * kStep; j >= 0; j -= kStep) {
+      for (int64_t i = 0; i < a.h; ++i)
+        transform_pairs<K, V>(evens + i * row + j, odds + i * row + j, to + border + i * a.pairs + j, step);
     }
-    for (int64_t point = 0; point < a.points; ++point) {
-      for (int64_t j = 0; j < border; j += kLanes) store(pairs + point * step + j, Vec{});
-    }
+    clear(to + border + a.h * a.pairs);
   }
 }
 
@@ -90,17 +97,37 @@ void pool_pairs(const Winograd& a, const ConvBlock& block, int64_t outputs, cons
   }
 }
 
+// The larger of rows 2i and 2i + 1 of a plane, where there is a second; zeros behind each row.
+template <bool Relu>
+void pool_rows(const Winograd& a, const float* plane, float* out) {
+  const Conv& sums = a.sums;
+  const VecInt lane = iota();
+  for (int64_t j = (sums.pw - 1) / kLanes * kLanes; j >= 0; j -= kLanes) {
+    const VecInt in_row = lane < static_cast<int32_t>(sums.pw - j);
+    const float* upper = plane + j;
+    for (int64_t i = 0; i < sums.ph; ++i, upper += 2 * a.pairs) {
+      const float* lower = 2 * i + 1 < sums.oh ? upper + a.pairs : upper;
+      Vec y = max(load(upper), load(lower));
+      if constexpr (Relu) y = max(y, Vec{});
+      store(out + i * sums.out_row + j, in_row ? y : Vec{});
+    }
+  }
+}
+
 template <int K>
 void winograd_planes(const Winograd& a, const float* in, float* scratch, float* out) {
   const Conv& sums = a.sums;
-  float* const row = scratch;
-  float* const transformed = row + 3 * (2 * a.pairs + 2 * kSlack + a.w);
+  float* const columns = scratch;
+  float* const transformed = columns + winograd_split(a);
   float* const products = transformed + a.points * sums.c * sums.in_plane;
   float* const pooled = products + a.points * sums.outputs * 4 * kLanes;
-  transform_planes<K>(a, in, row, transformed);
+  if (a.pairs <= kLanes / 2) {
+    transform_planes<K, Half>(a, in + a.in_first, columns, transformed);
+  } else {
+    transform_planes<K, Vec>(a, in + a.in_first, columns, transformed);
+  }
   out += sums.out_first;
   const int64_t taps = sums.c * a.k;
-  const VecInt lane = iota();
   for (int64_t first = 0; first < sums.o; first += sums.outputs) {
     const int64_t outputs = sums.outputs < sums.o - first ? sums.outputs : sums.o - first;
     const float* w = sums.packed + first * taps * a.points;
@@ -109,23 +136,13 @@ void winograd_planes(const Winograd& a, const float* in, float* scratch, float* 
       const BlockFn fn = block_fn(block.vectors, outputs, 1);
       for (int64_t point = 0; point < a.points; ++point) {
         fn(sums, block, transformed + point * sums.c * sums.in_plane, w + point * taps * outputs, nullptr,
-           products + point * outputs * 4 * kLanes);
+           products + point * outputs * 4 * kLanes, 4 * kLanes);
       }
       pool_pairs<K>(a, block, outputs, products, sums.bias + first, pooled);
     }
-    for (int64_t o = 0; o < outputs; ++o) {
-      const float* plane = pooled + o * sums.scratch_plane;
-      float* to = out + (first + o) * sums.out_plane;
-      for (int64_t i = 0; i < sums.ph; ++i, to += sums.out_row) {
-        const float* upper = plane + 2 * i * a.pairs;
-        const float* lower = 2 * i + 1 < sums.oh ? upper + a.pairs : upper;
-        for (int64_t j = 0; j < sums.pw; j += kLanes) {
-          Vec y = max(load(upper + j), load(lower + j));
-          if (sums.relu) y = max(y, Vec{});
-          store(to + j, lane < static_cast<int32_t>(sums.pw - j) ? y : Vec{});
-        }
-      }
-    }
+    for (int64_t o = 0; o < outputs; ++o)
+      sums.relu ? pool_rows<true>(a, pooled + o * sums.scratch_plane, out + (first + o) * sums.out_plane)
+                : pool_rows<false>(a, pooled + o * sums.scratch_plane, out + (first + o) * sums.out_plane);
   }
 }
 

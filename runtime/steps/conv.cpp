@@ -105,6 +105,46 @@ void set_results(Conv& conv, const ConvTail& tail, const Form& to_form) {
   conv.out_first = padded ? to_form.first() : 0;
 }
 
+/// The pooled convolution of `node` by way of winograd.h, all but where its input lies, its results go and its
+/// weights are.
+Winograd plan_winograd(const ConvTable& table, const Node& node, const Shape& input, std::int64_t pairs,
+                       std::vector<ConvBlock>& blocks) {
+  Winograd out;
+  out.h = input[1];
+  out.w = input[2];
+  out.k = node.kernel_h;
+  out.padding = node.padding;
+  out.points = out.k + 1;
+  out.pairs = pairs;
+  Conv& sums = out.sums;
+  sums.c = input[0];
+  sums.o = node.weight.size(0);
+  sums.kh = out.k;
+  sums.kw = 1;
+  sums.oh = out.h + 2 * out.padding - out.k + 1;
+  sums.ow = sums.row = pairs;
+  sums.in_plane = round_up((out.h + 2 * out.padding) * pairs, 16) + 32;
+  sums.scratch_plane = round_up(sums.oh * pairs, 16) + 64;
+  blocks = choose(sums, table, out.h, out.padding);
+  return out;
+}
+
+/// The convolution of `node` by way of conv.h, likewise; rows of pixels lie `row` elements apart.
+Conv plan_conv(const ConvTable& table, const Node& node, const Shape& input, std::int64_t row,
+               std::vector<ConvBlock>& blocks) {
+  Conv out;
+  out.c = input[0];
+  out.o = node.weight.size(0);
+  out.kh = node.kernel_h;
+  out.kw = node.kernel_w;
+  out.oh = input[1] + 2 * node.padding - node.kernel_h + 1;
+  out.ow = input[2] + 2 * node.padding - node.kernel_w + 1;
+  out.row = row;
+  out.scratch_plane = round_up(out.oh * out.row, 16) + 64;
+  blocks = choose(out, table, input[1], node.padding);
+  return out;
+}
+
 class ConvStep : public Step {
  public:
   ConvStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail, int from,
@@ -112,18 +152,10 @@ class ConvStep : public Step {
       : table_(table), bias_(bias_of(node)) {
     reads = {from};
     writes = to;
-    conv_.c = input[0];
-    conv_.o = node.weight.size(0);
-    conv_.kh = node.kernel_h;
-    conv_.kw = node.kernel_w;
-    conv_.oh = input[1] + 2 * node.padding - node.kernel_h + 1;
-    conv_.ow = input[2] + 2 * node.padding - node.kernel_w + 1;
-    conv_.row = from_form.row();
+    conv_ = plan_conv(table, node, input, from_form.row(), blocks_);
     conv_.in_plane = from_form.plane();
     conv_.in_first = (from_form.pad_h - node.padding) * conv_.row + from_form.pad_w - node.padding;
     set_results(conv_, tail, to_form);
-    blocks_ = choose(conv_, table, input[1], node.padding);
-    conv_.scratch_plane = round_up(conv_.oh * conv_.row, table.lanes) + 4 * table.lanes;
     const std::vector<float> w = node.weight.to_vector<float>();
     const std::int64_t taps = conv_.c * conv_.kh * conv_.kw;
     for (std::int64_t first = 0; first < conv_.o; first += conv_.outputs)
@@ -167,28 +199,18 @@ std::vector<double> transform_weights(const float* g, std::int64_t k) {
 
 class WinogradStep : public Step {
  public:
-  WinogradStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail, int from, int to,
-               const Form& to_form)
+  WinogradStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail, int from,
+               const Form& from_form, int to, const Form& to_form)
       : table_(table), bias_(bias_of(node)) {
     reads = {from};
     writes = to;
-    all_.h = input[1];
-    all_.w = input[2];
-    all_.k = node.kernel_h;
-    all_.padding = node.padding;
-    all_.points = all_.k + 1;
-    all_.pairs = tail.pw;
+    all_ = plan_winograd(table, node, input, tail.pw, blocks_);
+    const bool padded = from_form.type == Form::Type::padded;
+    all_.in_row = padded ? from_form.row() : all_.w;
+    all_.in_plane = padded ? from_form.plane() : all_.h * all_.w;
+    all_.in_first = padded ? from_form.first() : 0;
     Conv& sums = all_.sums;
-    sums.c = input[0];
-    sums.o = node.weight.size(0);
-    sums.kh = all_.k;
-    sums.kw = 1;
-    sums.oh = all_.h + 2 * all_.padding - all_.k + 1;
-    sums.ow = sums.row = all_.pairs;
-    sums.in_plane = round_up((all_.h + 2 * all_.padding) * all_.pairs, table.lanes) + 2 * table.lanes;
     set_results(sums, tail, to_form);
-    blocks_ = choose(sums, table, all_.h, all_.padding);
-    sums.scratch_plane = round_up(sums.oh * all_.pairs, table.lanes) + 4 * table.lanes;
     pack_points(node);
     sums.blocks = blocks_.data();
     sums.block_count = static_cast<std::int64_t>(blocks_.size());
@@ -243,9 +265,22 @@ bool is_direct_pool(const Node& pool) {
          pool.dilation == 1 && pool.padding == 0;
 }
 
-bool is_winograd(const Node& conv, const Node* pool) {
-  return is_direct(conv) && conv.kernel_h == conv.kernel_w && (conv.kernel_h == 3 || conv.kernel_h == 5) &&
-         pool != nullptr && is_direct_pool(*pool);
+bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool) {
+  const bool can = is_direct(conv) && conv.kernel_h == conv.kernel_w && (conv.kernel_h == 3 || conv.kernel_h == 5) &&
+                   pool != nullptr && is_direct_pool(*pool);
+  if (!can) return false;
+  std::vector<ConvBlock> blocks;
+  const Winograd by_points = plan_winograd(table.conv, conv, input, pool->shape[2], blocks);
+  const auto vectors = [&](std::int64_t n) { return static_cast<double>(round_up(n, table.conv.lanes) / table.conv.lanes); };
+  const auto points = static_cast<double>(by_points.points);
+  const auto planes = static_cast<double>(by_points.sums.c), outputs = static_cast<double>(by_points.sums.o);
+  // B' d and A' take some instructions a point, most of them stores and loads.
+  const double transforms =
+      planes * static_cast<double>(by_points.h) * vectors(by_points.pairs) * (4 * points + 8) +
+      outputs * vectors(by_points.sums.oh * by_points.pairs) * (3 * points);
+  const double cycles = points * cost(by_points.sums, blocks, by_points.sums.outputs) + transforms;
+  const Conv direct = plan_conv(table.conv, conv, input, input[2] + conv.padding, blocks);
+  return cycles < cost(direct, blocks, direct.outputs);
 }
 
 Form conv_form(const Node& conv, const Shape& input) {
@@ -260,8 +295,8 @@ Form conv_form(const Node& conv, const Shape& input) {
 
 StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
                        const ConvTail& tail, int from, const Form& from_form, int to, const Form& to_form) {
-  if (from_form.type == Form::Type::dense)
-    return std::make_unique<WinogradStep>(table.conv, conv, input, tail, from, to, to_form);
+  if (tail.winograd)
+    return std::make_unique<WinogradStep>(table.conv, conv, input, tail, from, from_form, to, to_form);
   return std::make_unique<ConvStep>(table.conv, conv, input, tail, from, from_form, to, to_form);
 }
 
