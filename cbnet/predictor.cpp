@@ -8,9 +8,11 @@
 #include "autograd/tape.h"
 #include "cbnet/argmax.h"
 #include "cbnet/conversion.h"
+#include "cbnet/plan_predictor.h"
 #include "cbnet/provenance.h"
 #include "cbnet/run_folder.h"
 #include "data/batches.h"
+#include "models/compile.h"
 
 namespace cbnet {
 namespace {
@@ -71,7 +73,7 @@ class AutoencoderPredictor : public Predictor {
 
 class BranchyPredictor : public Predictor {
  public:
-  BranchyPredictor(Model model, double threshold) : model_(std::move(model)), threshold_(threshold) {}
+  explicit BranchyPredictor(Model model) : model_(std::move(model)), threshold_(model_.info.thresholds.front()) {}
 
   Predictions predict(const Tensor& images) override {
     const NoGrad no_grad;
@@ -161,6 +163,8 @@ Model load_kind(const std::filesystem::path& file, const std::string& kind) {
 
 }  // namespace
 
+const char* to_string(Engine engine) { return engine == Engine::plan ? "plan" : "eager"; }
+
 std::vector<std::string> model_names() {
   return {"lenet", "branchynet", "autoencoder", "classifier", "cbnet"};
 }
@@ -174,8 +178,24 @@ bool has_model(const std::filesystem::path& run, const std::string& name) {
 
 namespace {
 
+std::unique_ptr<Predictor> planned(const Model& model, const std::string& name) {
+  const Network& network = *model.network;
+  return make_plan_predictor({name, model.info.dataset, runtime::Plan(model_graph(model)),
+                              cbnet::macs_by_exit(network.spec()), network.parameter_count(), std::nullopt});
+}
+
+std::unique_ptr<Predictor> planned_cbnet(const Model& autoencoder, const Model& classifier) {
+  const Network& first = *autoencoder.network;
+  const Network& second = *classifier.network;
+  const double rescale = autoencoder.info.rescale;
+  return make_plan_predictor({"cbnet", autoencoder.info.dataset, runtime::Plan(cbnet_graph(first, rescale, second)),
+                              {total_cost(first.spec()).macs + total_cost(second.spec()).macs},
+                              first.parameter_count() + second.parameter_count(),
+                              runtime::Plan(autoencoder_graph(first, rescale))});
+}
+
 /// An autoencoder's easy images are those of one BranchyNet, and only its branch reads them.
-std::unique_ptr<Predictor> load_cbnet(const std::filesystem::path& run) {
+std::unique_ptr<Predictor> load_cbnet(const std::filesystem::path& run, Engine engine) {
   const CbnetParts parts = RunFolder(run).read_cbnet();
   Model autoencoder = load_kind(run / parts.autoencoder, "autoencoder");
   Model classifier = load_kind(run / parts.classifier, "classifier");
@@ -189,10 +209,11 @@ std::unique_ptr<Predictor> load_cbnet(const std::filesystem::path& run) {
         file, concat("the classifier that ", parts.autoencoder, " was trained for (", differs.expected, ")"),
         differs.found, "`cbnet train --model cbnet --resume` writes it anew");
   }
+  if (engine == Engine::plan) return planned_cbnet(autoencoder, classifier);
   return std::make_unique<CbnetPredictor>(std::move(autoencoder), std::move(classifier));
 }
 
-std::unique_ptr<Predictor> load_imported(const std::filesystem::path& run, const std::string& name) {
+std::unique_ptr<Predictor> load_imported(const std::filesystem::path& run, const std::string& name, Engine engine) {
   const std::filesystem::path file = RunFolder(run).model_file(name);
   require(std::filesystem::path(name).filename() == name && std::filesystem::exists(file), "model",
           "expected lenet, branchynet, autoencoder, classifier, cbnet or an imported model of ", run.string(),
@@ -204,6 +225,7 @@ std::unique_ptr<Predictor> load_imported(const std::filesystem::path& run, const
     throw InputError(file.string(), "a network from (1,28,28) pixels to 10 classes",
                      concat("one from ", spec.input, " to ", made));
   }
+  if (engine == Engine::plan) return planned(model, name);
   return std::make_unique<PlainPredictor>(std::move(model), name);
 }
 
@@ -229,24 +251,25 @@ std::vector<std::string> models_in(const std::filesystem::path& run) {
 }
 
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
-                                          double threshold) {
+                                          double threshold, Engine engine) {
   require(threshold < 0 || name == "branchynet", "model", "only branchynet has a threshold; got one for ",
           name);
   const RunFolder folder(run);
   folder.require_exists();
   const std::vector<std::string> names = model_names();
-  if (std::find(names.begin(), names.end(), name) == names.end()) return load_imported(run, name);
-  if (name == "cbnet") return load_cbnet(run);
+  if (std::find(names.begin(), names.end(), name) == names.end()) return load_imported(run, name, engine);
+  if (name == "cbnet") return load_cbnet(run, engine);
   Model model = load_kind(folder.model_file(name), name);
-  if (name == "autoencoder") return std::make_unique<AutoencoderPredictor>(std::move(model));
   if (name == "branchynet") {
     if (model.network->exit_count() != 2 || model.info.thresholds.size() != 1) {
       throw InputError(folder.model_file(name).string(), "one side exit and its threshold",
                        concat(model.network->exit_count() - 1, " and ", model.info.thresholds.size()));
     }
-    const double chosen = threshold >= 0 ? threshold : model.info.thresholds.front();
-    return std::make_unique<BranchyPredictor>(std::move(model), chosen);
+    if (threshold >= 0) model.info.thresholds.front() = threshold;
   }
+  if (engine == Engine::plan) return planned(model, name);
+  if (name == "autoencoder") return std::make_unique<AutoencoderPredictor>(std::move(model));
+  if (name == "branchynet") return std::make_unique<BranchyPredictor>(std::move(model));
   return std::make_unique<PlainPredictor>(std::move(model), name);
 }
 

@@ -25,6 +25,8 @@ class Predictor {
 
   /// images u8 (N, 28, 28), any N >= 1.
   virtual Predictions predict(const Tensor& images) = 0;
+  /// The same work, pixels in and labels out, without handing the answer over: what is timed.
+  virtual void run(const Tensor& images) { static_cast<void>(predict(images)); }
 
   /// "lenet", "branchynet", "autoencoder", "classifier", "cbnet", or that of an imported model's file.
   virtual std::string name() const = 0;
@@ -33,7 +35,13 @@ class Predictor {
   /// Multiply-adds of an image that leaves at exit 0, 1, …
   virtual std::vector<std::int64_t> macs_by_exit() const = 0;
   virtual std::int64_t parameter_count() const = 0;
+  /// Of the weights as they are kept.
+  virtual std::int64_t weight_bytes() const { return 4 * parameter_count(); }
 };
+
+/// What runs a model: the plan of runtime/, or the modules that trained it.
+enum class Engine { plan, eager };
+const char* to_string(Engine engine);
 
 /// The paper's models in the order in which tables list them.
 std::vector<std::string> model_names();
@@ -46,7 +54,7 @@ std::vector<std::string> models_in(const std::filesystem::path& run);
 /// an unknown name, InputError for missing or damaged files and for an imported network that does not take
 /// (1,28,28) pixels or give 10 numbers.
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
-                                          double threshold = -1.0);
+                                          double threshold = -1.0, Engine engine = Engine::plan);
 
 /// Whether the run folder has the files of model `name`.
 bool has_model(const std::filesystem::path& run, const std::string& name);
