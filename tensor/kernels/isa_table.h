@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tensor/kernels/adam.h"
 #include "tensor/kernels/conv2d_direct.h"
 #include "tensor/kernels/conv2d_lanes.h"
 
@@ -27,6 +28,8 @@ struct IsaTable {
                                T* workspace);
   void (*conv2d_lanes_backward)(const T* x, const T* w, const T* dy, T* dx, T* dw, double* dbias,
                                 const Conv2dDims& dims, T* workspace);
+  // adam.h; the arrays do not overlap
+  void (*adam)(const AdamStep<T>& step, const T* g, T* w, T* m, T* v, int64_t count);
 };
 
 // T is float or double. Throws std::invalid_argument for an ISA that is not available.

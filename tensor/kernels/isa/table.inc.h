@@ -4,6 +4,7 @@ namespace {
 
 #include "tensor/kernels/simd.inc.h"
 // Kernels, which use it:
+#include "tensor/kernels/adam.inc.h"
 #include "tensor/kernels/conv2d_direct.inc.h"
 #include "tensor/kernels/conv2d_lanes.inc.h"
 
@@ -17,6 +18,7 @@ constexpr IsaTable<T> kTable = {
     .lanes = kLanes<T>,
     .conv2d_lanes_forward = conv2d_lanes_forward<T>,
     .conv2d_lanes_backward = conv2d_lanes_backward<T>,
+    .adam = adam<T>,
 };
 
 }  // namespace
