@@ -44,27 +44,33 @@ template <class T>
   }
 }
 
-// n <= kLanes images of `size` elements; lanes without an image are zero.
+// n <= kLanes rows of `size` elements, the first ones of them `pitch` apart; lanes without a row are zero. A
+// vector of lanes is `step` from the next.
 template <class T>
-[[gnu::noinline]] void to_lanes(const T* images, int64_t n, int64_t size, T* lanes) {
+[[gnu::noinline]] void to_lanes(const T* rows, int64_t n, int64_t pitch, int64_t size, T* lanes,
+                                int64_t step) {
   constexpr int64_t L = kLanes<T>;
   if (size < L) {
-    set_zero(lanes, size * L);
-    for (int64_t i = 0; i < n; ++i) {
-      for (int64_t e = 0; e < size; ++e) lanes[e * L + i] = images[i * size + e];
+    for (int64_t e = 0; e < size; ++e) {
+      for (int64_t i = 0; i < L; ++i) lanes[e * step + i] = i < n ? rows[i * pitch + e] : T(0);
     }
     return;
   }
   // The last tile overlaps the one before.
   for (int64_t e = 0; e < size; e = e + L < size && e + 2 * L > size ? size - L : e + L) {
-    Simd<T> rows[L];
+    Simd<T> tile[L];
     CBNET_UNROLL for (int64_t i = 0; i < L; ++i) {
-      rows[i] = Simd<T>{};
-      if (i < n) rows[i] = load(images + i * size + e);
+      tile[i] = Simd<T>{};
+      if (i < n) tile[i] = load(rows + i * pitch + e);
     }
-    transpose<T>(rows);
-    CBNET_UNROLL for (int64_t i = 0; i < L; ++i) store(lanes + (e + i) * L, rows[i]);
+    transpose<T>(tile);
+    CBNET_UNROLL for (int64_t i = 0; i < L; ++i) store(lanes + (e + i) * step, tile[i]);
   }
+}
+
+template <class T>
+void to_lanes(const T* images, int64_t n, int64_t size, T* lanes) {
+  to_lanes(images, n, size, size, lanes, kLanes<T>);
 }
 
 template <class T>

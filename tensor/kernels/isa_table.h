@@ -3,6 +3,7 @@
 #include "tensor/kernels/adam.h"
 #include "tensor/kernels/conv2d_direct.h"
 #include "tensor/kernels/conv2d_lanes.h"
+#include "tensor/kernels/gemm.h"
 
 namespace cbnet {
 enum class Isa : int;  // tensor/isa.h, whose <vector> has no business in a file with ISA flags
@@ -30,6 +31,8 @@ struct IsaTable {
                                 const Conv2dDims& dims, T* workspace);
   // adam.h; the arrays do not overlap
   void (*adam)(const AdamStep<T>& step, const T* g, T* w, T* m, T* v, int64_t count);
+  // gemm.h; null where OpenBLAS has not been measured to be slower
+  void (*gemm)(const GemmArgs<T>& args, T* workspace);
 };
 
 // T is float or double. Throws std::invalid_argument for an ISA that is not available.

@@ -7,6 +7,7 @@ namespace {
 #include "tensor/kernels/adam.inc.h"
 #include "tensor/kernels/conv2d_direct.inc.h"
 #include "tensor/kernels/conv2d_lanes.inc.h"
+#include "tensor/kernels/gemm.inc.h"
 
 template <class T>
 constexpr IsaTable<T> kTable = {
@@ -19,6 +20,7 @@ constexpr IsaTable<T> kTable = {
     .conv2d_lanes_forward = conv2d_lanes_forward<T>,
     .conv2d_lanes_backward = conv2d_lanes_backward<T>,
     .adam = adam<T>,
+    .gemm = kOwnGemm ? gemm<T> : nullptr,
 };
 
 }  // namespace
