@@ -67,7 +67,8 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
     T* c_block = c + i0 * ldc + j0;
     if (ours) {
       Storage panel(kernels::kGemmWorkspace * sizeof(T));
-      table.gemm({transpose_a, transpose_b, i1 - i0, j1 - j0, k, alpha, a_block, lda, b_block, ldb, beta, c_block, ldc},
+      table.gemm({transpose_a, transpose_b, i1 - i0, j1 - j0, k, alpha, a_block, lda, b_block, ldb, beta,
+                  c_block, ldc},
                  reinterpret_cast<T*>(panel.data()));
       return;
     }
@@ -91,10 +92,9 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
   } else {
     // Whole vectors for each thread.
     const std::int64_t lanes = table.lanes;
-    parallel_for((n + lanes - 1) / lanes, kGrainMacs / std::max<std::int64_t>(m * k * lanes, 1) + 1,
-                 [&](std::int64_t begin, std::int64_t end) {
-                   block(0, m, begin * lanes, std::min(end * lanes, n));
-                 });
+    parallel_for(
+        (n + lanes - 1) / lanes, kGrainMacs / std::max<std::int64_t>(m * k * lanes, 1) + 1,
+        [&](std::int64_t begin, std::int64_t end) { block(0, m, begin * lanes, std::min(end * lanes, n)); });
   }
 }
 

@@ -38,8 +38,7 @@ constexpr std::int64_t kComparedSteps = 10;
 
 std::vector<std::int64_t> first_of_each_class(const Tensor& labels) {
   std::vector<std::int64_t> first(data::kNumClasses, -1);
-  for (std::int64_t i = labels.size(0); i-- > 0;)
-    first[static_cast<std::size_t>(labels.at({i}))] = i;
+  for (std::int64_t i = labels.size(0); i-- > 0;) first[static_cast<std::size_t>(labels.at({i}))] = i;
   return first;
 }
 
@@ -74,9 +73,9 @@ double compare_losses(const Training& training, std::vector<Engine>& engines) {
     const double theirs = engines[1].trains->step(i);
     const double difference = std::abs(ours - theirs) / std::abs(theirs);
     if (!(difference <= kLossTolerance)) {
-      throw std::runtime_error(concat(training.model, ": the losses of step ", i + 1, " differ: ", ours, " and ",
-                                      theirs, ", by ", difference, " of it; at most ", kLossTolerance,
-                                      " is rounding"));
+      throw std::runtime_error(concat(training.model, ": the losses of step ", i + 1, " differ: ", ours,
+                                      " and ", theirs, ", by ", difference, " of it; at most ",
+                                      kLossTolerance, " is rounding"));
     }
     most = std::max(most, difference);
   }
@@ -141,9 +140,11 @@ Json measure(const Training& training, int threads, std::int64_t rounds, std::in
   for (const Engine& engine : engines) {
     const auto [low, high] = std::minmax_element(engine.images_per_s.begin(), engine.images_per_s.end());
     const double middle = median(engine.images_per_s);
-    out["engines"].push_back(
-        {{"engine", engine.name}, {"images_per_s", middle}, {"low", *low}, {"high", *high},
-         {"images_per_cpu_s", median(engine.images_per_cpu_s)}});
+    out["engines"].push_back({{"engine", engine.name},
+                              {"images_per_s", middle},
+                              {"low", *low},
+                              {"high", *high},
+                              {"images_per_cpu_s", median(engine.images_per_cpu_s)}});
     row.push_back(grouped(std::llround(middle)));
     row.push_back("[" + grouped(std::llround(*low)) + "-" + grouped(std::llround(*high)) + "]");
     row.push_back(grouped(std::llround(median(engine.images_per_cpu_s))));
@@ -162,21 +163,26 @@ int run(const std::vector<std::string>& words) {
   line.add("Measurement", "batches", "N", "batches of a block (default: 20)");
   if (!line.parse(words, false)) return 0;
   if (line.has("dataset") && line.text("dataset") != "mnist")
-    line.fail(concat("--dataset expects mnist, which Table I's autoencoder is for; got '", line.text("dataset"), "'"));
+    line.fail(concat("--dataset expects mnist, which Table I's autoencoder is for; got '",
+                     line.text("dataset"), "'"));
   const std::vector<std::string> models = {"lenet", "autoencoder"};
   if (line.has("model") && std::find(models.begin(), models.end(), line.text("model")) == models.end())
     line.fail(concat("--model expects lenet or autoencoder; got '", line.text("model"), "'"));
   const std::int64_t rounds = line.has("rounds") ? line.integer("rounds", 1, 1'000) : 5;
   const std::int64_t batches = line.has("batches") ? line.integer("batches", 1, 100'000) : 20;
   if (blas_description().find("USE_OPENMP") == std::string::npos) {
-    throw std::invalid_argument(concat("expected the OpenMP build of OpenBLAS, without which LibTorch's threads fight; "
-                                       "found ", blas_description(), "; hint: scripts/bench-train loads it"));
+    throw std::invalid_argument(
+        concat("expected the OpenMP build of OpenBLAS, without which LibTorch's threads fight; "
+               "found ",
+               blas_description(), "; hint: scripts/bench-train loads it"));
   }
 
   const data::Dataset dataset = data::load_dataset(data::DatasetId::mnist, line.location());
   Json report = machine_json(line.device());
   report["peer"] = torch_description();
-  Table table({"model", "batch", "threads", "cbnet, images/s", "", "per CPU s", "LibTorch", "", "per CPU s", "ratio", "by CPU s"}, 1);
+  Table table({"model", "batch", "threads", "cbnet, images/s", "", "per CPU s", "LibTorch", "", "per CPU s",
+               "ratio", "by CPU s"},
+              1);
   for (const std::string& model : models) {
     if (line.has("model") && model != line.text("model")) continue;
     const Training training = make_training(model, dataset.train);

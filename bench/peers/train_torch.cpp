@@ -42,8 +42,7 @@ class TorchEngine final : public TrainEngine {
   }
 
   double step(std::int64_t i) override {
-    const torch::Tensor indices =
-        order_.slice(0, i * training_.batch_size, (i + 1) * training_.batch_size);
+    const torch::Tensor indices = order_.slice(0, i * training_.batch_size, (i + 1) * training_.batch_size);
     const torch::Tensor labels = labels_.index_select(0, indices);
     const torch::Tensor pixels = to_pixels(images_.index_select(0, indices));
     adam_->zero_grad();
@@ -72,8 +71,8 @@ class TorchEngine final : public TrainEngine {
   torch::Tensor forward(const LayerSpec& layer, const std::string& name, const torch::Tensor& x) const {
     switch (layer.kind) {
       case LayerKind::conv2d:
-        return torch::conv2d(x, parameters_.at(name + ".weight"), parameters_.at(name + ".bias"), layer.stride,
-                             layer.padding);
+        return torch::conv2d(x, parameters_.at(name + ".weight"), parameters_.at(name + ".bias"),
+                             layer.stride, layer.padding);
       case LayerKind::linear:
         return torch::linear(x, parameters_.at(name + ".weight"), parameters_.at(name + ".bias"));
       case LayerKind::max_pool2d:

@@ -1,4 +1,5 @@
-// The body of adam.h, after simd.inc.h. The compiler makes vectors of the loop, of square root and division too.
+// The body of adam.h, after simd.inc.h. The compiler makes vectors of the loop, of square root and division
+// too.
 
 template <class T>
 void adam(const AdamStep<T>& step, const T* __restrict g, T* __restrict w, T* __restrict m, T* __restrict v,

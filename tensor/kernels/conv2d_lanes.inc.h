@@ -1,5 +1,5 @@
-// The body of conv2d_lanes.h, after conv2d_direct.inc.h, whose packing and block sizes it shares: kForwardVectors
-// pixels of a row, or kWeightTaps taps of one, by as many outputs.
+// The body of conv2d_lanes.h, after conv2d_direct.inc.h, whose packing and block sizes it shares:
+// kForwardVectors pixels of a row, or kWeightTaps taps of one, by as many outputs.
 //
 // Lanes: element e of image n of a group is at [e * kLanes + n], so that every element is a vector.
 

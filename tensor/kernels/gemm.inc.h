@@ -68,22 +68,19 @@ template <class T>
 void pack_panel(const GemmArgs<T>& g, int64_t p, int64_t k, int64_t j, int64_t columns, int64_t vectors,
                 T* panel) {
   constexpr int64_t L = kLanes<T>;
-  for (int64_t v = 0; v < vectors; ++v) {
-    const int64_t here = columns - v * L < L ? columns - v * L : L;
-    if (g.transpose_b) {
-      // Rows of B as stored are columns of the panel.
+  if (g.transpose_b) {
+    // Rows of B as stored are columns of the panel.
+    for (int64_t v = 0; v < vectors; ++v) {
+      const int64_t here = columns - v * L < L ? columns - v * L : L;
       to_lanes(g.b + (j + v * L) * g.ldb + p, here, g.ldb, k, panel + v * L, vectors * L);
-      continue;
     }
-    const T* b = g.b + p * g.ldb + j + v * L;
-    T* to = panel + v * L;
-    for (int64_t row = 0; row < k; ++row, b += g.ldb, to += vectors * L) {
-      if (here == L) {
-        store(to, load(b));
-      } else {
-        for (int64_t lane = 0; lane < L; ++lane) to[lane] = lane < here ? b[lane] : T(0);
-      }
-    }
+    return;
+  }
+  const T* b = g.b + p * g.ldb + j;
+  for (int64_t row = 0; row < k; ++row, b += g.ldb, panel += vectors * L) {
+    int64_t done = 0;
+    for (; done + L <= columns; done += L) store(panel + done, load(b + done));
+    for (; done < vectors * L; ++done) panel[done] = done < columns ? b[done] : T(0);
   }
 }
 
@@ -98,8 +95,8 @@ void gemm(const GemmArgs<T>& g, T* workspace) {
     for (int64_t block = 0, j = 0; block < panels.blocks; j += panels[block++] * L) {
       const int64_t columns = g.n - j < panels[block] * L ? g.n - j : panels[block] * L;
       pack_panel(g, p, depths[depth], j, columns, panels[block], panel);
-      GemmTile<T> tile{g.a + p * a_step, a_row,   a_step,  panel,   depths[depth],
-                       g.c + j,          g.ldc,   columns, g.alpha, p == 0 ? g.beta : T(1)};
+      GemmTile<T> tile{g.a + p * a_step, a_row, a_step,  panel,   depths[depth],
+                       g.c + j,          g.ldc, columns, g.alpha, p == 0 ? g.beta : T(1)};
       for (int64_t run = 0; run < rows.blocks; ++run) {
         gemm_tile_fn<T>(rows[run], panels[block])(tile);
         tile.a += rows[run] * a_row;

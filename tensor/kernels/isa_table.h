@@ -31,6 +31,8 @@ struct IsaTable {
                                 const Conv2dDims& dims, T* workspace);
   // adam.h; the arrays do not overlap
   void (*adam)(const AdamStep<T>& step, const T* g, T* w, T* m, T* v, int64_t count);
+  // y = 1 / (1 + exp(-x)); the arrays do not overlap
+  void (*sigmoid)(const T* x, T* y, int64_t count);
   // gemm.h; null where OpenBLAS has not been measured to be slower
   void (*gemm)(const GemmArgs<T>& args, T* workspace);
 };

@@ -1,6 +1,6 @@
-// Vectors of the ISA at hand and what kernels share, included by isa/table.inc.h inside the anonymous namespace
-// of each isa/<isa>.cpp, after it has set CBNET_VECTOR_BYTES (0: plain T).
-// Nothing of std:: in these files: an inline symbol compiled with ISA flags could be linked into baseline code.
+// Vectors of the ISA at hand and what kernels share, included by isa/table.inc.h inside the anonymous
+// namespace of each isa/<isa>.cpp, after it has set CBNET_VECTOR_BYTES (0: plain T). Nothing of std:: in
+// these files: an inline symbol compiled with ISA flags could be linked into baseline code.
 
 // Blocks live in registers only if the loops of constant count over them are unrolled.
 #if defined(__clang__)
