@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "tensor/kernels/isa_table.h"
 #include "tensor/parallel.h"
 
 namespace cbnet {
@@ -33,21 +34,18 @@ void Adam::step() {
       const T* g = gradient.data<T>();
       T* m = slot(first_moment_, i).template data<T>();
       T* v = slot(second_moment_, i).template data<T>();
-      const T beta1 = static_cast<T>(options_.beta1);
-      const T beta2 = static_cast<T>(options_.beta2);
-      const T eps = static_cast<T>(options_.eps);
-      const T step_size = static_cast<T>(learning_rate() / correction1);
-      const T inverse_root2 = static_cast<T>(1.0 / std::sqrt(correction2));
-      const T l2 = static_cast<T>(options_.decoupled ? 0.0 : options_.weight_decay);
-      const T shrink = static_cast<T>(options_.decoupled ? learning_rate() * options_.weight_decay : 0.0);
+      kernels::AdamStep<T> step{};
+      step.beta1 = static_cast<T>(options_.beta1);
+      step.beta2 = static_cast<T>(options_.beta2);
+      step.eps = static_cast<T>(options_.eps);
+      step.step_size = static_cast<T>(learning_rate() / correction1);
+      step.inverse_root2 = static_cast<T>(1.0 / std::sqrt(correction2));
+      step.l2 = static_cast<T>(options_.decoupled ? 0.0 : options_.weight_decay);
+      step.shrink = static_cast<T>(options_.decoupled ? learning_rate() * options_.weight_decay : 0.0);
+      const auto update = kernels::isa_table<T>().adam;
       constexpr std::int64_t kGrain = 1 << 14;
       parallel_for(gradient.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t e = begin; e < end; ++e) {
-          const T slope = g[e] + l2 * w[e];
-          m[e] = beta1 * m[e] + (T(1) - beta1) * slope;
-          v[e] = beta2 * v[e] + (T(1) - beta2) * slope * slope;
-          w[e] -= shrink * w[e] + step_size * m[e] / (std::sqrt(v[e]) * inverse_root2 + eps);
-        }
+        update(step, g + begin, w + begin, m + begin, v + begin, end - begin);
       });
     });
   }

@@ -7,7 +7,9 @@
 
 #include "tensor/error.h"
 #include "tensor/isa.h"
+#include "tensor/kernels/isa_table.h"
 #include "tensor/parallel.h"
+#include "tensor/storage.h"
 
 namespace cbnet {
 namespace {
@@ -42,6 +44,9 @@ void one_blas_thread() {
   static_cast<void>(done);
 }
 
+/// Below these sizes a copy of a panel of B costs more than it gains.
+constexpr std::int64_t kFewRows = 16, kFewColumns = 16, kShortSums = 16;
+
 }  // namespace
 
 template <class T>
@@ -52,12 +57,21 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
   require(std::max({m, n, k, lda, ldb, ldc}) <= kMost, "gemm", "sizes must be at most ", kMost, "; got m ", m,
           ", n ", n, ", k ", k);
   const bool scalar = active_isa() == Isa::scalar;
-  if (!scalar) one_blas_thread();
+  const auto& table = kernels::isa_table<T>();
+  const bool ours = table.gemm != nullptr && m >= kFewRows && n >= kFewColumns && k >= kShortSums;
+  if (!scalar && !ours) one_blas_thread();
 
   const auto block = [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
     const T* a_block = transpose_a ? a + i0 : a + i0 * lda;
     const T* b_block = transpose_b ? b + j0 * ldb : b + j0;
     T* c_block = c + i0 * ldc + j0;
+    if (ours) {
+      Storage panel(kernels::kGemmWorkspace * sizeof(T));
+      table.gemm({transpose_a, transpose_b, i1 - i0, j1 - j0, k, alpha, a_block, lda, b_block, ldb, beta,
+                  c_block, ldc},
+                 reinterpret_cast<T*>(panel.data()));
+      return;
+    }
     // OpenBLAS leaves C alone when k == 0.
     if (scalar || k == 0) {
       plain_gemm(transpose_a, transpose_b, i1 - i0, j1 - j0, k, alpha, a_block, lda, b_block, ldb, beta,
@@ -72,14 +86,15 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
 
   // A thread is worth its start from about 0.1 million multiply-adds.
   constexpr std::int64_t kGrainMacs = 100'000;
-  const std::int64_t macs_per_row = std::max<std::int64_t>(n * k, 1);
-  const std::int64_t macs_per_column = std::max<std::int64_t>(m * k, 1);
   if (m >= n) {
-    parallel_for(m, kGrainMacs / macs_per_row + 1,
+    parallel_for(m, kGrainMacs / std::max<std::int64_t>(n * k, 1) + 1,
                  [&](std::int64_t begin, std::int64_t end) { block(begin, end, 0, n); });
   } else {
-    parallel_for(n, kGrainMacs / macs_per_column + 1,
-                 [&](std::int64_t begin, std::int64_t end) { block(0, m, begin, end); });
+    // Whole vectors for each thread.
+    const std::int64_t lanes = table.lanes;
+    parallel_for(
+        (n + lanes - 1) / lanes, kGrainMacs / std::max<std::int64_t>(m * k * lanes, 1) + 1,
+        [&](std::int64_t begin, std::int64_t end) { block(0, m, begin * lanes, std::min(end * lanes, n)); });
   }
 }
 

@@ -7,7 +7,8 @@ namespace cbnet {
 
 /// C = alpha * op(A) op(B) + beta * C, row-major, op(X) = X or its transpose; T is float or double.
 /// op(A) is (m, k), op(B) is (k, n), C is (m, n); ld* are row lengths of the matrices as stored.
-/// OpenBLAS runs single-threaded inside each of parallel.h's threads, which split the larger side of C.
+/// The threads of parallel.h split the larger side of C. Inside each runs the ISA's own kernel where there is
+/// one (kernels/gemm.h: avx2, avx512) and C has enough rows to pay for it, else OpenBLAS, single-threaded.
 /// With the ISA forced to scalar a plain loop nest runs instead. beta == 0 overwrites C, NaN included.
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,

@@ -4,8 +4,9 @@
 //                             db = sum of dy over N, OH, OW.
 // Edge   : N == 0 gives an empty y and zero dw, db; an image without pixels and a kernel larger than the
 //          padded input throw, as do sizes and options of 2^31 or more.
-// Kernels: direct (scalar, avx2, avx512, neon) for stride 1, dilation 1, groups 1 and padding < kernel;
-//          im2col + gemm for the rest.           Ref: LeCun et al. 1998, section II.
+// Kernels: stride 1, dilation 1, groups 1 and padding < kernel: direct (scalar, avx2, avx512, neon), of
+// batches
+//          with an image for each lane; im2col + gemm for the rest.     Ref: LeCun et al. 1998, section II.
 #include "autograd/ops/conv2d.h"
 
 #include <algorithm>
@@ -26,6 +27,7 @@ struct Problem {
   std::int64_t groups;
   kernels::Im2colDims image;  // of one group
   bool direct;
+  bool lanes;  // direct, with images side by side in the lanes of vectors
 
   std::int64_t x_size() const { return groups * image.channels * image.height * image.width; }
   std::int64_t y_size() const { return out_channels * pixels(); }
@@ -52,9 +54,43 @@ Problem make_problem(const Conv2dOptions& o, const Shape& x, const Shape& w) {
   return p;
 }
 
+/// Decides p.lanes: every thread should get a group of images that fills at least half of the lanes, and the
+/// group stay in the second-level cache.
+template <class T>
+void choose_lanes(Problem& p) {
+  constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+  const std::int64_t lanes = kernels::isa_table<T>().lanes;
+  p.lanes = p.direct && lanes > 1 && 2 * p.n >= lanes * num_threads() &&
+            kernels::conv2d_lanes_workspace(p.direct_dims(lanes)) * sizeof(T) <= kMostBytes;
+}
+
+/// How the images are spread over the threads: in whole groups of lanes where those are used.
+template <class T>
+struct Ranges {
+  explicit Ranges(const Problem& p)
+      : n(p.n),
+        unit(p.lanes ? kernels::isa_table<T>().lanes : 1),
+        grain(p.lanes ? 1 : 4),
+        units((p.n + unit - 1) / unit) {}
+
+  int count() const { return chunk_count(units, grain); }
+
+  /// Calls fn(chunk, first image, images).
+  template <class F>
+  void for_each(F fn) const {
+    parallel_chunks(units, grain, [&](int chunk, std::int64_t begin, std::int64_t end) {
+      fn(chunk, begin * unit, std::min(end * unit, n) - begin * unit);
+    });
+  }
+
+  std::int64_t n, unit, grain, units;
+};
+
 template <class T>
 Tensor workspace(const Problem& p, std::int64_t images, kernels::Conv2dPass pass) {
-  const auto size = kernels::conv2d_direct_workspace(p.direct_dims(images), pass);
+  const kernels::Conv2dDims dims = p.direct_dims(images);
+  const auto size =
+      p.lanes ? kernels::conv2d_lanes_workspace(dims) : kernels::conv2d_direct_workspace(dims, pass);
   return Tensor::empty({static_cast<std::int64_t>(size)}, DTypeOf<T>::value);
 }
 
@@ -62,7 +98,9 @@ template <class T>
 void forward_images(const Problem& p, std::int64_t images, const T* x, const T* w, const T* bias, T* y) {
   if (p.direct) {
     Tensor ws = workspace<T>(p, images, kernels::Conv2dPass::forward);
-    kernels::isa_table<T>().conv2d_forward(x, w, bias, y, p.direct_dims(images), ws.data<T>());
+    const auto& table = kernels::isa_table<T>();
+    const auto forward = p.lanes ? table.conv2d_lanes_forward : table.conv2d_forward;
+    forward(x, w, bias, y, p.direct_dims(images), ws.data<T>());
     return;
   }
   Tensor columns = Tensor::empty({p.taps(), p.pixels()}, DTypeOf<T>::value);
@@ -117,19 +155,23 @@ void backward_weight_images(const Problem& p, std::int64_t images, const T* x, c
   }
 }
 
-/// Runs add(images, first image, target) on ranges of images, each with its own zeroed target, and sums
-/// the targets in order.
-template <class T, class Add>
-Tensor sum_over_images(const Problem& p, const Shape& shape, Add add) {
-  const int chunks = std::max(1, chunk_count(p.n, 4));
-  Tensor parts = Tensor::zeros({chunks, numel(shape)}, DTypeOf<T>::value);
-  parallel_chunks(p.n, 4, [&](int chunk, std::int64_t begin, std::int64_t end) {
-    add(end - begin, begin, parts.data<T>() + chunk * numel(shape));
-  });
-  Tensor total = parts.select(0, 0).clone();
-  for (int chunk = 1; chunk < chunks; ++chunk) total.add_scaled(parts.select(0, chunk));
-  return total.view(shape);
-}
+/// What every range of images adds to, a zeroed copy for each, and their sum in order.
+template <class T>
+struct Parts {
+  Parts(int ranges, const Shape& wanted)
+      : shape(wanted), parts(Tensor::zeros({std::max(1, ranges), numel(wanted)}, DTypeOf<T>::value)) {}
+
+  T* of(int range) { return parts.data<T>() + range * parts.size(1); }
+
+  Tensor total() const {
+    Tensor sum = parts.select(0, 0).clone();
+    for (std::int64_t range = 1; range < parts.size(0); ++range) sum.add_scaled(parts.select(0, range));
+    return sum.view(shape);
+  }
+
+  Shape shape;
+  Tensor parts;
+};
 
 }  // namespace
 
@@ -164,14 +206,15 @@ Tensor Conv2d::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor w = in[1].contiguous();
   const Tensor bias = args.has_bias ? in[2].contiguous() : Tensor();
   saved.keep({x, w});
-  const Problem p = make_problem(args.options, x.shape(), w.shape());
+  Problem p = make_problem(args.options, x.shape(), w.shape());
   Tensor y = Tensor::empty({p.n, p.out_channels, p.image.out_h, p.image.out_w}, x.dtype());
   dispatch_floating(x.dtype(), kName, [&](auto zero) {
     using T = decltype(zero);
+    choose_lanes<T>(p);
     const T* b = args.has_bias ? bias.data<T>() : nullptr;
-    parallel_for(p.n, 4, [&](std::int64_t begin, std::int64_t end) {
-      forward_images<T>(p, end - begin, x.data<T>() + begin * p.x_size(), w.data<T>(), b,
-                        y.data<T>() + begin * p.y_size());
+    Ranges<T>(p).for_each([&](int, std::int64_t first, std::int64_t images) {
+      forward_images<T>(p, images, x.data<T>() + first * p.x_size(), w.data<T>(), b,
+                        y.data<T>() + first * p.y_size());
     });
   });
   return y;
@@ -181,28 +224,37 @@ Gradients Conv2d::backward(const Args& args, const Saved& saved, const Tensor& d
   const Tensor& x = saved.tensors[0];
   const Tensor& w = saved.tensors[1];
   const Tensor dy = doutput.contiguous();
-  const Problem p = make_problem(args.options, x.shape(), w.shape());
+  Problem p = make_problem(args.options, x.shape(), w.shape());
   Gradients gradients(args.has_bias ? 3 : 2);
+  const bool want_dx = saved.needs_grad[0], want_dw = saved.needs_grad[1];
+  const bool want_db = args.has_bias && saved.needs_grad[2];
   dispatch_floating(x.dtype(), kName, [&](auto zero) {
     using T = decltype(zero);
-    const T* xs = x.data<T>();
-    const T* ws = w.data<T>();
-    const T* dys = dy.data<T>();
-    if (saved.needs_grad[0]) {
-      Tensor dx = Tensor::empty(x.shape(), x.dtype());
-      T* dxs = dx.data<T>();
-      parallel_for(p.n, 4, [&](std::int64_t begin, std::int64_t end) {
-        backward_input_images<T>(p, end - begin, dys + begin * p.y_size(), ws, dxs + begin * p.x_size());
-      });
-      gradients[0] = dx;
-    }
-    if (saved.needs_grad[1]) {
-      gradients[1] = sum_over_images<T>(p, w.shape(), [&](std::int64_t images, std::int64_t first, T* dw) {
-        backward_weight_images<T>(p, images, xs + first * p.x_size(), dys + first * p.y_size(), dw);
-      });
+    choose_lanes<T>(p);
+    const Ranges<T> ranges(p);
+    if (want_dx) gradients[0] = Tensor::empty(x.shape(), x.dtype());
+    Parts<T> dw(want_dw ? ranges.count() : 0, w.shape());
+    Parts<double> db(p.lanes && want_db ? ranges.count() : 0, {p.out_channels});
+    ranges.for_each([&](int range, std::int64_t first, std::int64_t images) {
+      const T* xs = x.data<T>() + first * p.x_size();
+      const T* dys = dy.data<T>() + first * p.y_size();
+      T* dxs = want_dx ? gradients[0].data<T>() + first * p.x_size() : nullptr;
+      T* dws = want_dw ? dw.of(range) : nullptr;
+      if (p.lanes) {
+        Tensor ws = workspace<T>(p, images, kernels::Conv2dPass::backward_weight);
+        kernels::isa_table<T>().conv2d_lanes_backward(xs, w.data<T>(), dys, dxs, dws,
+                                                      want_db ? db.of(range) : nullptr, p.direct_dims(images),
+                                                      ws.data<T>());
+        return;
+      }
+      if (want_dx) backward_input_images<T>(p, images, dys, w.data<T>(), dxs);
+      if (want_dw) backward_weight_images<T>(p, images, xs, dys, dws);
+    });
+    if (want_dw) gradients[1] = dw.total();
+    if (want_db) {
+      gradients[2] = p.lanes ? db.total().to(x.dtype()) : sum_axes(dy, {0, 2, 3}, /*keepdim=*/false);
     }
   });
-  if (args.has_bias && saved.needs_grad[2]) gradients[2] = sum_axes(dy, {0, 2, 3}, /*keepdim=*/false);
   return gradients;
 }
 

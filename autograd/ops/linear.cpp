@@ -2,7 +2,7 @@
 // Shapes : x (N, in), W (out, in), b (out) -> y (N, out).     Dtypes: f32, f64.
 // Saves  : x, W.      Grad  : dx = dy W; dW = dy^T x; db = sum over N of dy.
 // Edge   : N == 0 gives an empty y and zero dW, db; in == 0 gives y = b.
-// Kernels: gemm (OpenBLAS; a plain loop nest when the ISA is forced to scalar).
+// Kernels: gemm (avx2, avx512, OpenBLAS; a plain loop nest when the ISA is forced to scalar).
 #include "autograd/ops/linear.h"
 
 #include "autograd/ops/sum.h"

@@ -3,7 +3,8 @@
 //          a (B, M, K), b (K, N), the same b for the whole batch -> c (B, M, N).     Dtypes: f32, f64.
 // Saves  : a, b.      Grad  : da = dc b^T; db = a^T dc, summed over the batch when b is shared.
 // Edge   : K == 0 gives zeros; an empty B, M or N gives an empty c and zero gradients.
-// Kernels: gemm (OpenBLAS; a plain loop nest when the ISA is forced to scalar). Views that are not
+// Kernels: gemm (avx2, avx512, OpenBLAS; a plain loop nest when the ISA is forced to scalar). Views that are
+// not
 //          row-major are copied first.
 #include "autograd/ops/matmul.h"
 

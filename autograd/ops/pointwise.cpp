@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "autograd/ops/sum.h"
+#include "tensor/kernels/isa_table.h"
 #include "tensor/kernels/strided.h"
 
 namespace cbnet::ops {
@@ -26,6 +27,18 @@ Tensor map(const Tensor& x, F f) {
                                for (std::int64_t i = 0; i < count; ++i) to[i] = f(from[i * stride[0]]);
                              }
                            });
+  return y;
+}
+
+/// The same by a kernel of the ISA table, which takes dense arrays.
+template <class T>
+Tensor map(const Tensor& x, void (*kernel)(const T*, T*, std::int64_t)) {
+  const Tensor dense = x.contiguous();
+  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  const T* from = dense.data<T>();
+  T* to = y.data<T>();
+  parallel_for(x.numel(), 1 << 14,
+               [&](std::int64_t begin, std::int64_t end) { kernel(from + begin, to + begin, end - begin); });
   return y;
 }
 
@@ -71,13 +84,14 @@ Tensor sum_to(const Tensor& tensor, const Shape& shape) {
 
 #define CBNET_SAVE_X saved.keep({in[0]})
 #define CBNET_SAVE_Y saved.keep({output})
-#define CBNET_UNARY(Type, VALUE, DERIVATIVE, SAVES, PARAMETER)                                        \
+#define CBNET_FORMULA(VALUE) [a](T x) -> T { return static_cast<void>(a), VALUE; }
+#define CBNET_UNARY(Type, FORWARD, DERIVATIVE, SAVES, PARAMETER)                                      \
   Shape Type::infer(const Args&, std::span<const Shape> in) { return in[0]; }                         \
   Tensor Type::forward([[maybe_unused]] const Args& args, Inputs in, Saved& saved) {                  \
     Tensor output = dispatch_floating(in[0].dtype(), kName, [&](auto zero) {                          \
       using T = decltype(zero);                                                                       \
       [[maybe_unused]] const T a = static_cast<T>(PARAMETER);                                         \
-      return map<T>(in[0], [a](T x) -> T { return static_cast<void>(a), VALUE; });                    \
+      return map<T>(in[0], FORWARD);                                                                  \
     });                                                                                               \
     CBNET_SAVE_##SAVES;                                                                               \
     return output;                                                                                    \
@@ -94,9 +108,12 @@ Tensor sum_to(const Tensor& tensor, const Shape& shape) {
       });                                                                                             \
     })};                                                                                              \
   }
-#define UNARY(name, Type, formula, VALUE, DERIVATIVE, SAVES) CBNET_UNARY(Type, VALUE, DERIVATIVE, SAVES, 0)
+#define UNARY(name, Type, formula, VALUE, DERIVATIVE, SAVES) \
+  CBNET_UNARY(Type, CBNET_FORMULA(VALUE), DERIVATIVE, SAVES, 0)
 #define UNARY_PARAMETER(name, Type, formula, VALUE, DERIVATIVE, SAVES) \
-  CBNET_UNARY(Type, VALUE, DERIVATIVE, SAVES, args.a)
+  CBNET_UNARY(Type, CBNET_FORMULA(VALUE), DERIVATIVE, SAVES, args.a)
+#define UNARY_KERNEL(name, Type, formula, KERNEL, DERIVATIVE, SAVES) \
+  CBNET_UNARY(Type, kernels::isa_table<T>().KERNEL, DERIVATIVE, SAVES, 0)
 #define BINARY(name, Type, formula, VALUE, BY_X, BY_Z)                                                \
   Shape Type::infer(const Args&, std::span<const Shape> in) {                                         \
     return broadcast_shapes(in[0], in[1], kName);                                                     \

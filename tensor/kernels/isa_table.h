@@ -1,6 +1,9 @@
 #pragma once
 
+#include "tensor/kernels/adam.h"
 #include "tensor/kernels/conv2d_direct.h"
+#include "tensor/kernels/conv2d_lanes.h"
+#include "tensor/kernels/gemm.h"
 
 namespace cbnet {
 enum class Isa : int;  // tensor/isa.h, whose <vector> has no business in a file with ISA flags
@@ -20,6 +23,18 @@ struct IsaTable {
   void (*conv2d_forward)(const T* x, const T* w, const T* bias, T* y, const Conv2dDims& dims, T* workspace);
   void (*conv2d_backward_input)(const T* dy, const T* w, T* dx, const Conv2dDims& dims, T* workspace);
   void (*conv2d_backward_weight)(const T* x, const T* dy, T* dw, const Conv2dDims& dims, T* workspace);
+  // conv2d_lanes.h
+  int64_t lanes;
+  void (*conv2d_lanes_forward)(const T* x, const T* w, const T* bias, T* y, const Conv2dDims& dims,
+                               T* workspace);
+  void (*conv2d_lanes_backward)(const T* x, const T* w, const T* dy, T* dx, T* dw, double* dbias,
+                                const Conv2dDims& dims, T* workspace);
+  // adam.h; the arrays do not overlap
+  void (*adam)(const AdamStep<T>& step, const T* g, T* w, T* m, T* v, int64_t count);
+  // y = 1 / (1 + exp(-x)); the arrays do not overlap
+  void (*sigmoid)(const T* x, T* y, int64_t count);
+  // gemm.h; null where OpenBLAS has not been measured to be slower
+  void (*gemm)(const GemmArgs<T>& args, T* workspace);
 };
 
 // T is float or double. Throws std::invalid_argument for an ISA that is not available.

@@ -2,7 +2,14 @@
 namespace cbnet::kernels::CBNET_ISA {
 namespace {
 
+#include "tensor/kernels/exp.inc.h"
+#include "tensor/kernels/simd.inc.h"
+// Kernels, which use it:
+#include "tensor/kernels/adam.inc.h"
 #include "tensor/kernels/conv2d_direct.inc.h"
+#include "tensor/kernels/conv2d_lanes.inc.h"
+#include "tensor/kernels/gemm.inc.h"
+#include "tensor/kernels/sigmoid.inc.h"
 
 template <class T>
 constexpr IsaTable<T> kTable = {
@@ -11,6 +18,12 @@ constexpr IsaTable<T> kTable = {
     .conv2d_forward = conv2d_forward<T>,
     .conv2d_backward_input = conv2d_backward_input<T>,
     .conv2d_backward_weight = conv2d_backward_weight<T>,
+    .lanes = kLanes<T>,
+    .conv2d_lanes_forward = conv2d_lanes_forward<T>,
+    .conv2d_lanes_backward = conv2d_lanes_backward<T>,
+    .adam = adam<T>,
+    .sigmoid = sigmoid<T>,
+    .gemm = kOwnGemm ? gemm<T> : nullptr,
 };
 
 }  // namespace

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cbnet/recipe.h"
+#include "layers/module.h"
+#include "models/spec.h"
+
+// One training, as each engine is given it.
+
+namespace cbnet::bench {
+
+struct Training {
+  std::string model;
+  NetworkSpec network;
+  StateDict weights;
+  Tensor images, labels;  // u8 (N,28,28), u8 (N)
+  std::int64_t batch_size = 0;
+  /// The autoencoder's loss is this recipe's, LeNet's the cross entropy.
+  Recipe recipe;
+  bool reconstructs = false;
+  /// Per class, the image that the autoencoder learns to make.
+  std::vector<std::int64_t> targets;
+};
+
+/// Of the order in which both engines see the images.
+constexpr std::uint64_t kOrderSeed = 1;
+
+class TrainEngine {
+ public:
+  TrainEngine() = default;
+  virtual ~TrainEngine() = default;
+  TrainEngine(const TrainEngine&) = delete;
+  TrainEngine& operator=(const TrainEngine&) = delete;
+
+  /// Batch `i` of an epoch: gathers its images from u8, forward, loss, backward, Adam. Returns the loss.
+  virtual double step(std::int64_t i) = 0;
+  /// Has the engine use so many threads, and the other one's libraries none.
+  virtual void use_threads(int threads) = 0;
+};
+
+std::unique_ptr<TrainEngine> make_cbnet_engine(const Training& training);
+std::unique_ptr<TrainEngine> make_torch_engine(const Training& training);
+
+/// What LibTorch says of its build, for the record.
+std::string torch_description();
+
+}  // namespace cbnet::bench

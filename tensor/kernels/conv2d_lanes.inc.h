@@ -1,0 +1,326 @@
+// The body of conv2d_lanes.h, after conv2d_direct.inc.h, whose packing and block sizes it shares:
+// kForwardVectors pixels of a row, or kWeightTaps taps of one, by as many outputs.
+//
+// Lanes: element e of image n of a group is at [e * kLanes + n], so that every element is a vector.
+
+// ---- into lanes and out of them
+
+// a[0] b[0] a[1] b[1] … of the first halves; of the second halves.
+template <class V>
+[[gnu::always_inline]] inline V zip_low(const V& a, const V& b) {
+  constexpr int n = sizeof(V) / sizeof(a[0]);
+  if constexpr (n == 2) return __builtin_shufflevector(a, b, 0, 2);
+  if constexpr (n == 4) return __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  if constexpr (n == 8) return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+  if constexpr (n == 16) {
+    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  }
+}
+template <class V>
+[[gnu::always_inline]] inline V zip_high(const V& a, const V& b) {
+  constexpr int n = sizeof(V) / sizeof(a[0]);
+  if constexpr (n == 2) return __builtin_shufflevector(a, b, 1, 3);
+  if constexpr (n == 4) return __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  if constexpr (n == 8) return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+  if constexpr (n == 16) {
+    return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  }
+}
+
+// Zipping row i with row i + kLanes / 2 moves one bit of the row's number into the lane's; as many times as
+// there are bits, and rows and lanes have changed places.
+template <class T>
+[[gnu::always_inline]] inline void transpose(Simd<T> (&rows)[kLanes<T>]) {
+  constexpr int64_t L = kLanes<T>;
+  if constexpr (L > 1) {
+    CBNET_UNROLL for (int64_t done = 1; done < L; done *= 2) {
+      Simd<T> zipped[L];
+      CBNET_UNROLL for (int64_t i = 0; i < L / 2; ++i) {
+        zipped[2 * i] = zip_low(rows[i], rows[i + L / 2]);
+        zipped[2 * i + 1] = zip_high(rows[i], rows[i + L / 2]);
+      }
+      CBNET_UNROLL for (int64_t i = 0; i < L; ++i) rows[i] = zipped[i];
+    }
+  }
+}
+
+// n <= kLanes rows of `size` elements, the first ones of them `pitch` apart; lanes without a row are zero. A
+// vector of lanes is `step` from the next.
+template <class T>
+[[gnu::noinline]] void to_lanes(const T* rows, int64_t n, int64_t pitch, int64_t size, T* lanes,
+                                int64_t step) {
+  constexpr int64_t L = kLanes<T>;
+  if (size < L) {
+    for (int64_t e = 0; e < size; ++e) {
+      for (int64_t i = 0; i < L; ++i) lanes[e * step + i] = i < n ? rows[i * pitch + e] : T(0);
+    }
+    return;
+  }
+  // The last tile overlaps the one before.
+  for (int64_t e = 0; e < size; e = e + L < size && e + 2 * L > size ? size - L : e + L) {
+    Simd<T> tile[L];
+    CBNET_UNROLL for (int64_t i = 0; i < L; ++i) {
+      tile[i] = Simd<T>{};
+      if (i < n) tile[i] = load(rows + i * pitch + e);
+    }
+    transpose<T>(tile);
+    CBNET_UNROLL for (int64_t i = 0; i < L; ++i) store(lanes + (e + i) * step, tile[i]);
+  }
+}
+
+template <class T>
+void to_lanes(const T* images, int64_t n, int64_t size, T* lanes) {
+  to_lanes(images, n, size, size, lanes, kLanes<T>);
+}
+
+template <class T>
+[[gnu::noinline]] void from_lanes(const T* lanes, int64_t n, int64_t size, T* images) {
+  constexpr int64_t L = kLanes<T>;
+  if (size < L) {
+    for (int64_t i = 0; i < n; ++i) {
+      for (int64_t e = 0; e < size; ++e) images[i * size + e] = lanes[e * L + i];
+    }
+    return;
+  }
+  for (int64_t e = 0; e < size; e = e + L < size && e + 2 * L > size ? size - L : e + L) {
+    Simd<T> rows[L];
+    CBNET_UNROLL for (int64_t i = 0; i < L; ++i) rows[i] = load(lanes + (e + i) * L);
+    transpose<T>(rows);
+    CBNET_UNROLL for (int64_t i = 0; i < L; ++i) {
+      if (i < n) store(images + i * size + e, rows[i]);
+    }
+  }
+}
+
+// ---- forward
+
+struct Range {
+  int64_t begin, end;
+};
+
+[[gnu::always_inline]] inline Range clip(int64_t begin, int64_t end, int64_t low, int64_t high) {
+  if (begin < low) begin = low;
+  if (end > high) end = high;
+  return {begin, end < begin ? begin : end};
+}
+
+template <class T>
+struct LanePixels {
+  const T* x;  // lanes
+  const T* w;  // packed (c, kh, kw, outputs)
+  const T* bias;
+  T* y;  // lanes; of the first output
+  Conv2dDims d;
+};
+
+// Pixels j, …, j + Pixels - 1 of row i.
+template <class T, int Pixels, int Outputs>
+[[gnu::noinline]] void lane_pixels(const LanePixels<T>& a, int64_t i, int64_t j) {
+  constexpr int64_t L = kLanes<T>;
+  const int64_t top = i - a.d.pad_h, left = j - a.d.pad_w, kw = a.d.kw, width = a.d.w;
+  const Range ky = clip(-top, a.d.h - top, 0, a.d.kh);
+  // Taps that any of the pixels has inside the image, and those that all have.
+  const Range any = clip(-left - (Pixels - 1), width - left, 0, kw);
+  const Range all = clip(-left, width - left - (Pixels - 1), any.begin, any.end);
+  Simd<T> acc[Outputs][Pixels];
+  CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
+    const Simd<T> bias = (a.bias ? a.bias[o] : T(0)) - Simd<T>{};
+    CBNET_UNROLL for (int p = 0; p < Pixels; ++p) acc[o][p] = bias;
+  }
+  for (int64_t c = 0; c < a.d.c; ++c) {
+    for (int64_t k = ky.begin; k < ky.end; ++k) {
+      const T* x = a.x + ((c * a.d.h + top + k) * width + left) * L;
+      const T* w = a.w + (c * a.d.kh + k) * kw * Outputs;
+      const auto at_edge = [&](Range taps) __attribute__((always_inline)) {
+        for (int64_t kx = taps.begin; kx < taps.end; ++kx) {
+          CBNET_UNROLL for (int p = 0; p < Pixels; ++p) {
+            if (left + kx + p < 0 || left + kx + p >= width) continue;
+            const Simd<T> pixel = load(x + (kx + p) * L);
+            CBNET_UNROLL for (int o = 0; o < Outputs; ++o) acc[o][p] += w[kx * Outputs + o] * pixel;
+          }
+        }
+      };
+      at_edge({any.begin, all.begin});
+      for (int64_t kx = all.begin; kx < all.end; ++kx) {
+        Simd<T> pixel[Pixels];
+        CBNET_UNROLL for (int p = 0; p < Pixels; ++p) pixel[p] = load(x + (kx + p) * L);
+        CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
+          const Simd<T> tap = w[kx * Outputs + o] - Simd<T>{};
+          CBNET_UNROLL for (int p = 0; p < Pixels; ++p) acc[o][p] += tap * pixel[p];
+        }
+      }
+      at_edge({all.end, any.end});
+    }
+  }
+  T* y = a.y + (i * a.d.ow() + j) * L;
+  CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
+    CBNET_UNROLL for (int p = 0; p < Pixels; ++p) store(y + (o * a.d.oh() * a.d.ow() + p) * L, acc[o][p]);
+  }
+}
+
+template <class T>
+using LanePixelsFn = void (*)(const LanePixels<T>&, int64_t, int64_t);
+
+template <class T, int Pixels = kForwardVectors, int Outputs = kForwardOutputs>
+LanePixelsFn<T> lane_pixels_fn(int64_t pixels, int64_t outputs) {
+  if constexpr (Pixels > 1) {
+    if (pixels < Pixels) return lane_pixels_fn<T, Pixels - 1, Outputs>(pixels, outputs);
+  }
+  if constexpr (Outputs > 1) {
+    if (outputs < Outputs) return lane_pixels_fn<T, Pixels, Outputs - 1>(pixels, outputs);
+  }
+  return lane_pixels<T, Pixels, Outputs>;
+}
+
+// One group of images, all in lanes.
+template <class T>
+void lanes_forward(const T* x, const T* packed, const T* bias, T* y, const Conv2dDims& d) {
+  const Split outputs(d.o, kForwardOutputs), pixels(d.ow(), kForwardVectors);
+  for (int64_t block = 0, o = 0; block < outputs.blocks; o += outputs[block++]) {
+    const LanePixels<T> args{x, packed + o * d.c * d.kh * d.kw, bias ? bias + o : nullptr,
+                             y + o * d.oh() * d.ow() * kLanes<T>, d};
+    for (int64_t i = 0; i < d.oh(); ++i) {
+      for (int64_t run = 0, j = 0; run < pixels.blocks; j += pixels[run++]) {
+        lane_pixels_fn<T>(pixels[run], outputs[block])(args, i, j);
+      }
+    }
+  }
+}
+
+template <class T>
+void conv2d_lanes_forward(const T* x, const T* w, const T* bias, T* y, const Conv2dDims& d, T* workspace) {
+  const int64_t x_size = d.c * d.h * d.w, y_size = d.o * d.oh() * d.ow();
+  T* const xs = align(workspace);
+  T* const ys = xs + x_size * kLanes<T>;
+  T* const packed = ys + y_size * kLanes<T>;
+  conv2d_pack(w, packed, d);
+  for (int64_t n = 0; n < d.n; n += kLanes<T>) {
+    const int64_t images = d.n - n < kLanes<T> ? d.n - n : kLanes<T>;
+    to_lanes(x + n * x_size, images, x_size, xs);
+    lanes_forward(xs, packed, bias, ys, d);
+    from_lanes(ys, images, y_size, y + n * y_size);
+  }
+}
+
+// ---- backward
+
+template <class T>
+struct LaneTaps {
+  const T* x;   // lanes; of one channel
+  const T* dy;  // lanes; of the first output
+  Conv2dDims d;
+  T* dw;  // of the first output, channel and tap
+};
+
+// Taps kx, …, kx + Taps - 1 of row ky of a kernel.
+template <class T, int Outputs, int Taps>
+[[gnu::noinline]] void lane_taps(const LaneTaps<T>& a, int64_t ky, int64_t kx) {
+  constexpr int64_t L = kLanes<T>;
+  const int64_t width = a.d.w, ow = a.d.ow(), plane = a.d.oh() * ow * L;
+  const int64_t left = kx - a.d.pad_w;
+  const Range rows = clip(a.d.pad_h - ky, a.d.h + a.d.pad_h - ky, 0, a.d.oh());
+  const Range all = clip(-left, width - left - (Taps - 1), 0, ow);
+  Simd<T> acc[Outputs][Taps];
+  CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
+    CBNET_UNROLL for (int t = 0; t < Taps; ++t) acc[o][t] = Simd<T>{};
+  }
+  for (int64_t i = rows.begin; i < rows.end; ++i) {
+    const T* x = a.x + ((i + ky - a.d.pad_h) * width + left) * L;
+    const T* dy = a.dy + i * ow * L;
+    const auto at_edge = [&](Range columns) __attribute__((always_inline)) {
+      for (int64_t j = columns.begin; j < columns.end; ++j) {
+        CBNET_UNROLL for (int t = 0; t < Taps; ++t) {
+          if (left + j + t < 0 || left + j + t >= width) continue;
+          const Simd<T> pixel = load(x + (j + t) * L);
+          CBNET_UNROLL for (int o = 0; o < Outputs; ++o) acc[o][t] += load(dy + o * plane + j * L) * pixel;
+        }
+      }
+    };
+    at_edge({0, all.begin});
+    for (int64_t j = all.begin; j < all.end; ++j) {
+      Simd<T> pixel[Taps];
+      CBNET_UNROLL for (int t = 0; t < Taps; ++t) pixel[t] = load(x + (j + t) * L);
+      CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
+        const Simd<T> slope = load(dy + o * plane + j * L);
+        CBNET_UNROLL for (int t = 0; t < Taps; ++t) acc[o][t] += slope * pixel[t];
+      }
+    }
+    at_edge({all.end, ow});
+  }
+  const int64_t taps = a.d.c * a.d.kh * a.d.kw;
+  CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
+    CBNET_UNROLL for (int t = 0; t < Taps; ++t) {
+      a.dw[o * taps + ky * a.d.kw + kx + t] += sum_lanes<T, CBNET_VECTOR_BYTES>(acc[o][t]);
+    }
+  }
+}
+
+template <class T>
+using LaneTapsFn = void (*)(const LaneTaps<T>&, int64_t, int64_t);
+
+template <class T, int Outputs = kWeightOutputs, int Taps = kWeightTaps>
+LaneTapsFn<T> lane_taps_fn(int64_t outputs, int64_t taps) {
+  if constexpr (Outputs > 1) {
+    if (outputs < Outputs) return lane_taps_fn<T, Outputs - 1, Taps>(outputs, taps);
+  }
+  if constexpr (Taps > 1) {
+    if (taps < Taps) return lane_taps_fn<T, Outputs, Taps - 1>(outputs, taps);
+  }
+  return lane_taps<T, Outputs, Taps>;
+}
+
+template <class T>
+void lanes_backward_weight(const T* x, const T* dy, T* dw, const Conv2dDims& d) {
+  const Split outputs(d.o, kWeightOutputs), taps(d.kw, kWeightTaps);
+  for (int64_t block = 0, o = 0; block < outputs.blocks; o += outputs[block++]) {
+    for (int64_t c = 0; c < d.c; ++c) {
+      const LaneTaps<T> args{x + c * d.h * d.w * kLanes<T>, dy + o * d.oh() * d.ow() * kLanes<T>, d,
+                             dw + (o * d.c + c) * d.kh * d.kw};
+      for (int64_t ky = 0; ky < d.kh; ++ky) {
+        for (int64_t run = 0, kx = 0; run < taps.blocks; kx += taps[run++]) {
+          lane_taps_fn<T>(outputs[block], taps[run])(args, ky, kx);
+        }
+      }
+    }
+  }
+}
+
+// Sums in f64, for they run over many pixels; four at a time.
+template <class T>
+void lanes_backward_bias(const T* dy, double* dbias, const Conv2dDims& d) {
+  const int64_t plane = d.oh() * d.ow() * kLanes<T>;
+  for (int64_t o = 0; o < d.o; ++o, dy += plane) {
+    double sums[16] = {};
+    int64_t e = 0;
+    for (; e + 16 <= plane; e += 16) {
+      CBNET_UNROLL for (int64_t lane = 0; lane < 16; ++lane) sums[lane] += static_cast<double>(dy[e + lane]);
+    }
+    for (; e < plane; ++e) sums[0] += static_cast<double>(dy[e]);
+    for (const double sum : sums) dbias[o] += sum;
+  }
+}
+
+template <class T>
+void conv2d_lanes_backward(const T* x, const T* w, const T* dy, T* dx, T* dw, double* dbias,
+                           const Conv2dDims& d, T* workspace) {
+  const int64_t x_size = d.c * d.h * d.w, y_size = d.o * d.oh() * d.ow();
+  T* const xs = align(workspace);
+  T* const dxs = xs + x_size * kLanes<T>;
+  T* const dys = dxs + x_size * kLanes<T>;
+  T* const packed = dys + y_size * kLanes<T>;
+  const Conv2dDims transposed = d.transposed();
+  if (dx) pack(w, packed, transposed, d.kh * d.kw, d.c * d.kh * d.kw, true);
+  for (int64_t n = 0; n < d.n; n += kLanes<T>) {
+    const int64_t images = d.n - n < kLanes<T> ? d.n - n : kLanes<T>;
+    to_lanes(dy + n * y_size, images, y_size, dys);
+    if (dbias) lanes_backward_bias(dys, dbias, d);
+    if (dw) {
+      to_lanes(x + n * x_size, images, x_size, xs);
+      lanes_backward_weight(xs, dys, dw, d);
+    }
+    if (dx) {
+      lanes_forward<T>(dys, packed, nullptr, dxs, transposed);
+      from_lanes(dxs, images, x_size, dx + n * x_size);
+    }
+  }
+}

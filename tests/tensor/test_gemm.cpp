@@ -1,0 +1,94 @@
+#include "tensor/kernels/gemm.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "tensor/isa.h"
+#include "tensor/kernels/isa_table.h"
+#include "tensor/rng.h"
+
+using namespace cbnet;
+
+namespace {
+
+/// Largest error of an ISA's kernel against the definition in f64, relative to the sum of absolute products;
+/// infinite when it writes beside C. Rows of all three matrices are longer than the part that is used.
+template <class T>
+double worst_error(const kernels::IsaTable<T>& table, bool ta, bool tb, std::int64_t m, std::int64_t n,
+                   std::int64_t k, T alpha, T beta) {
+  constexpr std::int64_t kGap = 3;
+  const std::int64_t lda = (ta ? m : k) + kGap, ldb = (tb ? k : n) + kGap, ldc = n + kGap;
+  Rng rng(static_cast<std::uint64_t>(m * 10000 + n * 100 + k));
+  const auto random = [&](std::int64_t count) {
+    std::vector<T> out(static_cast<std::size_t>(count));
+    for (T& value : out) value = static_cast<T>(rng.normal());
+    return out;
+  };
+  const auto at = [](const std::vector<T>& matrix, std::int64_t index) {
+    return static_cast<double>(matrix[static_cast<std::size_t>(index)]);
+  };
+  // The last row ends where the matrix does: what is read behind it, the address sanitizer sees.
+  const std::vector<T> a = random(((ta ? k : m) - 1) * lda + (ta ? m : k));
+  const std::vector<T> b = random(((tb ? n : k) - 1) * ldb + (tb ? k : n));
+  const std::vector<T> before = random(m * ldc);
+  std::vector<T> c = before;
+  if (beta == T(0)) {
+    for (std::int64_t i = 0; i < m; ++i) {
+      for (std::int64_t j = 0; j < n; ++j)
+        c[static_cast<std::size_t>(i * ldc + j)] = std::numeric_limits<T>::quiet_NaN();
+    }
+  }
+  std::vector<T> workspace(kernels::kGemmWorkspace, std::numeric_limits<T>::quiet_NaN());
+  table.gemm({ta, tb, m, n, k, alpha, a.data(), lda, b.data(), ldb, beta, c.data(), ldc}, workspace.data());
+  double worst = 0.0;
+  for (std::int64_t i = 0; i < m; ++i) {
+    for (std::int64_t j = 0; j < ldc; ++j) {
+      if (j >= n) {
+        if (at(c, i * ldc + j) != at(before, i * ldc + j)) return std::numeric_limits<double>::infinity();
+        continue;
+      }
+      double sum = beta == T(0) ? 0.0 : static_cast<double>(beta) * at(before, i * ldc + j);
+      double magnitude = std::abs(sum) + 1e-30;
+      for (std::int64_t p = 0; p < k; ++p) {
+        const double product = static_cast<double>(alpha) * at(a, ta ? p * lda + i : i * lda + p) *
+                               at(b, tb ? j * ldb + p : p * ldb + j);
+        sum += product;
+        magnitude += std::abs(product);
+      }
+      const double error = std::abs(sum - at(c, i * ldc + j)) / magnitude;
+      if (!(error <= worst)) worst = error;  // a NaN is the worst
+    }
+  }
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("gemm kernels: every transposition, tiles of every size, panels deeper than one", T, float,
+                   double) {
+  // Rounding grows with the length of the sum, at most k half-ulps; these sums are short.
+  const double tolerance = sizeof(T) == 4 ? 1e-5 : 1e-13;
+  int kernels_seen = 0;
+  for (const Isa isa : available_isas()) {
+    const kernels::IsaTable<T>& table = kernels::isa_table<T>(isa);
+    if (table.gemm == nullptr) continue;
+    ++kernels_seen;
+    INFO(to_string(isa));
+    for (const bool ta : {false, true}) {
+      for (const bool tb : {false, true}) {
+        for (std::int64_t m = 1; m <= 13; ++m)
+          CHECK(worst_error<T>(table, ta, tb, m, 21, 5, T(1), T(0)) <= tolerance);
+        for (std::int64_t n = 1; n <= 70; ++n)
+          CHECK(worst_error<T>(table, ta, tb, 7, n, 6, T(1), T(0)) <= tolerance);
+        for (const std::int64_t k : {1, 15, 16, 17, 383, 384, 385, 769})
+          CHECK(worst_error<T>(table, ta, tb, 7, 37, k, T(1), T(0)) <= tolerance);
+        CHECK(worst_error<T>(table, ta, tb, 33, 65, 400, T(-0.5), T(2)) <= tolerance);
+      }
+    }
+  }
+  MESSAGE(kernels_seen << " ISAs have a kernel");
+}
