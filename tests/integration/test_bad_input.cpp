@@ -99,7 +99,7 @@ TEST_CASE("training data that is not what it should be is refused, each with its
 
   put(folder / "wide", idx_images(200, 32));
   check_refused(train_from(folder, folder / "wide", labels), "(200,32,32)");
-  check_refused(train_from(folder, folder.path(), labels), "no such file");
+  check_refused(train_from(folder, folder.path(), labels), "found a folder");
   check_nothing_written(folder);
 }
 
