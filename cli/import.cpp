@@ -17,8 +17,9 @@ constexpr Manual kManual{
     "Reads a network from ONNX into a model file. In a run folder it is then one of the run's models,\n"
     "by the name of its file, to eval, predict, export and cbnet_bench.\n",
     R"(Known ops: Conv, Gemm, MatMul, Add, Mul, MaxPool, AveragePool, GlobalAveragePool, Relu, LeakyRelu,
-Sigmoid, Tanh, Softmax, LogSoftmax, Flatten, Reshape, Transpose, Concat, BatchNormalization, Dropout,
-Identity, Constant; square kernels, one input, a batch axis first. Anything else is named and refused.
+Sigmoid, Tanh, Softmax, LogSoftmax, Flatten, Reshape, Transpose, Concat, BatchNormalization,
+Dropout, Identity, Constant; square kernels, one input, a batch axis first. Anything else is named
+and refused.
 
 Examples:
   cbnet import --onnx resnet.onnx --out runs/mine/resnet.safetensors --dataset fmnist
