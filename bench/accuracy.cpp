@@ -26,7 +26,7 @@ constexpr Manual kManual{
 std::vector<Judged> judge_runs(const CommandLine& line) {
   std::map<std::string, data::Split> datasets;
   std::vector<Judged> out;
-  for (const std::string& run : line.list("run")) {
+  for (const std::string& run : run_folders(line)) {
     for (const auto& predictor : load_models(run)) {
       if (predictor->name() == "autoencoder") continue;  // it does not classify
       const std::string name = predictor->dataset();
@@ -78,7 +78,6 @@ int run_accuracy(const std::vector<std::string>& words) {
   CommandLine line(kManual);
   line.add_list("Models", "run", "RUN", "a run folder made by `cbnet train`; repeat it, once for each seed");
   if (!line.parse(words, false)) return 0;
-  if (!line.has("run")) line.fail("--run is required; repeat it, once for each seed");
   const std::vector<Judged> judged = judge_runs(line);
   std::cout << accuracy_markdown(judged);
   Json rows = Json::array();

@@ -1,3 +1,4 @@
+#include <array>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -12,6 +13,15 @@
 
 namespace {
 
+struct Command {
+  const char* name;
+  int (*run)(const std::vector<std::string>&);
+};
+constexpr std::array<Command, 4> kCommands{{{"table2", cbnet::bench::run_table2},
+                                            {"accuracy", cbnet::bench::run_accuracy},
+                                            {"ops", cbnet::bench::run_ops},
+                                            {"recipes", cbnet::bench::run_recipes}}};
+
 constexpr const char* kUsage =
     "cbnet_bench: measurements of trained cbnet models\n"
     "\n"
@@ -22,8 +32,11 @@ constexpr const char* kUsage =
     "  ops       every op of the engine on its own, forward and backward\n"
     "  recipes   trains CBNet in several ways and compares their validation accuracy\n"
     "\n"
-    "  cbnet_bench COMMAND --help   options and examples of a command\n"
-    "  cbnet_bench --version\n"
+    "  cbnet_bench COMMAND --help says more about one of them; cbnet_bench --version prints the version.\n"
+    "\n"
+    "Examples:\n"
+    "  cbnet_bench table2 --run runs/fmnist --json table2.json\n"
+    "  cbnet_bench ops --op conv2d --threads 1\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage or input.\n";
 
@@ -37,12 +50,13 @@ int run(const std::vector<std::string>& words) {
     std::cout << "cbnet_bench " << cbnet::kVersion << "\n";
     return 0;
   }
-  const std::vector<std::string> rest(words.begin() + 1, words.end());
-  if (command == "table2") return cbnet::bench::run_table2(rest);
-  if (command == "accuracy") return cbnet::bench::run_accuracy(rest);
-  if (command == "ops") return cbnet::bench::run_ops(rest);
-  if (command == "recipes") return cbnet::bench::run_recipes(rest);
-  throw cbnet::UsageError("unknown command '" + command + "'; hint: see `cbnet_bench --help`");
+  std::vector<std::string> names;
+  for (const Command& known : kCommands) {
+    if (command == known.name) return known.run({words.begin() + 1, words.end()});
+    names.emplace_back(known.name);
+  }
+  throw cbnet::UsageError("unknown command '" + command + "'" + cbnet::suggestion(command, names, "") +
+                          "; hint: see `cbnet_bench --help`");
 }
 
 }  // namespace

@@ -88,7 +88,10 @@ int run_ops(const std::vector<std::string>& words) {
   if (!line.parse(words, false)) return 0;
   const auto blocks = static_cast<int>(line.has("repeats") ? line.integer("repeats", 1, 1'000) : 5);
   constexpr double kBlockSeconds = 0.05;
-  Json report = machine_json(line.device());
+  Json report = {{"schema", "cbnet-ops/1"}};
+  report.update(machine_json(line.device()));
+  report["blocks"] = blocks;
+  report["block_s"] = kBlockSeconds;
   report["ops"] = Json::array();
   Table table({"op", "inputs", "forward, µs", "backward, µs", "GB/s", "GMAC/s"}, 2);
   std::vector<std::string> known;

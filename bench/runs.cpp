@@ -1,8 +1,20 @@
 #include "bench/runs.h"
 
+#include <algorithm>
+
 #include "tensor/error.h"
 
 namespace cbnet::bench {
+
+std::vector<std::string> run_folders(const CommandLine& line) {
+  if (!line.has("run"))
+    line.fail("--run is required; `cbnet train --dataset fmnist --out runs/fmnist` makes a run");
+  std::vector<std::string> runs = line.list("run");
+  for (auto run = runs.begin(); run != runs.end(); ++run) {
+    if (std::find(runs.begin(), run, *run) != run) line.fail(concat("--run ", *run, " stands there twice"));
+  }
+  return runs;
+}
 
 std::vector<std::unique_ptr<Predictor>> load_models(const std::string& run) {
   std::vector<std::unique_ptr<Predictor>> predictors;

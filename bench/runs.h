@@ -5,9 +5,13 @@
 #include <vector>
 
 #include "cbnet/predictor.h"
+#include "console/options.h"
 #include "data/dataset_id.h"
 
 namespace cbnet::bench {
+
+/// The folders that --run names. UsageError when there are none, or one twice: a mean would count it double.
+std::vector<std::string> run_folders(const CommandLine& line);
 
 /// All models that the run folder has, in the tables' order. InputError when it has none, or models of
 /// several datasets.

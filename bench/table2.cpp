@@ -53,14 +53,8 @@ void declare(CommandLine& line) {
 }
 
 Settings read_settings(const CommandLine& line) {
-  if (!line.has("run"))
-    line.fail("--run is required; `cbnet train --dataset fmnist --out runs/fmnist` makes a run");
   Settings out;
-  out.runs = line.list("run");
-  for (auto run = out.runs.begin(); run != out.runs.end(); ++run) {
-    if (std::find(out.runs.begin(), run, *run) != run)
-      line.fail(concat("--run ", *run, " stands there twice"));
-  }
+  out.runs = run_folders(line);
   if (line.has("batch")) out.batch = line.integer("batch", 1);
   if (line.has("repeats")) out.repeats = line.integer("repeats", 3);
   if (line.has("power-model")) out.power_model = line.text("power-model");

@@ -19,12 +19,16 @@ RunFolder::Lock::~Lock() {
 }
 
 RunFolder::Lock RunFolder::lock() const {
+  const auto refuse = [&](const std::string& found) {
+    throw InputError(path_.string(), "a folder to train into", found, "choose another --out");
+  };
   std::error_code error;
   std::filesystem::create_directories(path_, error);
+  if (error) refuse(error.message());
+  // Before the first epoch, not after it.
+  if (::access(path_.c_str(), W_OK | X_OK) != 0) refuse(std::strerror(errno));
   const int descriptor = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) {
-    throw InputError(path_.string(), "a folder to train into", std::strerror(errno), "choose another --out");
-  }
+  if (descriptor < 0) refuse(std::strerror(errno));
   // Some network file systems lock no folders: there, nothing keeps two trainings apart.
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(descriptor);

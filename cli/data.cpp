@@ -122,6 +122,9 @@ void copy_files(const data::FoundFiles& files, const std::filesystem::path& fold
 Finding get_dataset(data::DatasetId id, const data::Location& location, bool quiet) {
   data::Location target = location;
   if (!location.data_dir.empty()) {
+    // Unlike elsewhere, the folder may be missing: it is made.
+    if (std::filesystem::exists(location.data_dir) && !std::filesystem::is_directory(location.data_dir))
+      throw InputError(location.data_dir, "a folder", "a file", "check --data-dir");
     target.cache_dir = location.data_dir;
     target.data_dir.clear();
     target.system_dirs.clear();

@@ -32,7 +32,7 @@ int run_export(const Arguments& arguments) {
   CommandLine line(kManual);
   line.add("Export", "run", "RUN", "the folder that `cbnet train` wrote");
   line.add("Export", "model", "M", "lenet, branchynet, autoencoder, classifier, cbnet or an imported one");
-  line.add("Export", "onnx", "FILE", "the file to write");
+  line.add_output("Export", "onnx", "FILE", "the file to write");
   line.add("Export", "batched", "", "BranchyNet for any number of images at a time");
   if (!line.parse(arguments, false)) return 0;
   const std::filesystem::path run = line.required("run");

@@ -17,8 +17,9 @@ constexpr Manual kManual{
     "Reads a network from ONNX into a model file. In a run folder it is then one of the run's models,\n"
     "by the name of its file, to eval, predict, export and cbnet_bench.\n",
     R"(Known ops: Conv, Gemm, MatMul, Add, Mul, MaxPool, AveragePool, GlobalAveragePool, Relu, LeakyRelu,
-Sigmoid, Tanh, Softmax, LogSoftmax, Flatten, Reshape, Transpose, Concat, BatchNormalization, Dropout,
-Identity, Constant; square kernels, one input, a batch axis first. Anything else is named and refused.
+Sigmoid, Tanh, Softmax, LogSoftmax, Flatten, Reshape, Transpose, Concat, BatchNormalization,
+Dropout, Identity, Constant; square kernels, one input, a batch axis first. Anything else is named
+and refused.
 
 Examples:
   cbnet import --onnx resnet.onnx --out runs/mine/resnet.safetensors --dataset fmnist
@@ -31,7 +32,7 @@ Examples:
 int run_import(const Arguments& arguments) {
   CommandLine line(kManual);
   line.add("Import", "onnx", "FILE", "the file to read");
-  line.add("Import", "out", "MODEL", "the model file to write (.safetensors)");
+  line.add_output("Import", "out", "MODEL", "the model file to write (.safetensors)");
   line.add("Import", "output", "NAME", "the graph's output to import, where it has several");
   line.add("Import", "dataset", "D", "what it was trained on: mnist, fmnist or kmnist");
   line.add("Import", "mean", "N", "it was trained on (pixel - N) / deviation (default: 0)");

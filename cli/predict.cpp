@@ -137,8 +137,8 @@ int run_predict(const Arguments& arguments) {
       "Prediction", "model", "M",
       "lenet, branchynet, autoencoder, classifier, cbnet or an imported one (default: the best there is)");
   line.add("Prediction", "threshold", "T", "of BranchyNet's early exit, in nats, instead of the trained one");
-  line.add("Prediction", "save-converted", "FILE.png",
-           "what the autoencoder makes of the image; of several images, a sheet");
+  line.add_output("Prediction", "save-converted", "FILE.png",
+                  "what the autoencoder makes of the image; of several images, a sheet");
   if (!line.parse(arguments, true)) return 0;
 
   const std::filesystem::path run = line.required("run");

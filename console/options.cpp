@@ -93,6 +93,12 @@ void CommandLine::add(const std::string& group, const std::string& name, const s
   }
 }
 
+void CommandLine::add_output(const std::string& group, const std::string& name, const std::string& value,
+                             const std::string& help) {
+  add(group, name, value, help);
+  outputs_.push_back(name);
+}
+
 void CommandLine::add_dataset_options(const std::string& dataset_names) {
   add(kDataGroup, "dataset", "D", concat("the dataset: ", dataset_names));
   add(kDataGroup, "train-images", "FILE", "training images (IDX, IDX in gzip, or .npz) instead of a search");
@@ -106,7 +112,7 @@ bool CommandLine::parse(const std::vector<std::string>& arguments, bool position
   add(kCommonGroup, "threads", "N", "CPU threads, 1 to 1024 (default: all CPUs)");
   add(kCommonGroup, "device", "DEVICE", "cpu (default) or cuda");
   add(kCommonGroup, "data-dir", "DIR", "the folder that holds the dataset files");
-  add(kCommonGroup, "json", "FILE", "write what is printed, and more, as JSON");
+  add_output(kCommonGroup, "json", "FILE", "write what is printed, and more, as JSON");
   add(kCommonGroup, "quiet", "", "print results and errors only");
   add(kCommonGroup, "h,help", "", "print this help");
 
@@ -125,7 +131,8 @@ bool CommandLine::parse(const std::vector<std::string>& arguments, bool position
   if (!positional && !positional_.empty()) fail(concat("unexpected argument '", positional_.front(), "'"));
   apply_threads();
   choose_device();
-  if (has("json")) check_writable(json_file());
+  for (const std::string& name : outputs_)
+    if (has(name)) check_writable("--" + name, text(name));
   return true;
 }
 

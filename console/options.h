@@ -39,16 +39,19 @@ class CommandLine {
   /// Declares options under a heading of the help; `value` is the placeholder, "" for a switch.
   void add(const std::string& group, const std::string& name, const std::string& value,
            const std::string& help);
+  /// An option that names a file to write: parse() checks that it can be, before anything long begins.
+  void add_output(const std::string& group, const std::string& name, const std::string& value,
+                  const std::string& help);
   /// An option that may be repeated.
   void add_list(const std::string& group, const std::string& name, const std::string& value,
                 const std::string& help);
   /// --dataset, the four explicit files and --no-download.
   void add_dataset_options(const std::string& dataset_names);
 
-  /// Parses the arguments behind the command's name, applies --threads and --device, and checks that --json
-  /// can be written, before anything long begins. False when --help was asked for and printed. `positional`
-  /// says whether words without an option are welcome. Besides UsageError, throws std::invalid_argument for a
-  /// device that cannot compute here.
+  /// Parses the arguments behind the command's name, applies --threads and --device, and checks the files to
+  /// write. False when --help was asked for and printed. `positional` says whether words without an option
+  /// are welcome. Besides UsageError, throws std::invalid_argument for a device that cannot compute here, and
+  /// InputError for a file that cannot be written.
   bool parse(const std::vector<std::string>& arguments, bool positional);
   const std::vector<std::string>& positional() const { return positional_; }
 
@@ -86,6 +89,7 @@ class CommandLine {
   cxxopts::Options options_;
   std::vector<std::string> groups_;
   std::vector<std::string> names_;
+  std::vector<std::string> outputs_;
   cxxopts::ParseResult result_;
   std::vector<std::string> positional_;
   std::string device_ = "cpu";

@@ -32,17 +32,20 @@ std::string two_digits(std::int64_t number) { return concat(number < 10 ? "0" : 
 
 }  // namespace
 
-void check_writable(const std::string& file) {
+void check_writable(const std::string& option, const std::string& file) {
   namespace fs = std::filesystem;
   std::error_code error;
-  if (file.empty()) throw InputError("--json", "a file name", "none");
+  if (file.empty()) throw InputError(option, "a file name", "none");
   if (fs::is_directory(file, error)) throw InputError(file, "a file to write to", "a folder");
+  const bool is_device = fs::exists(file, error) && !fs::is_regular_file(file, error);
+  if (is_device) return;  // such as /dev/stdout
   // The nearest folder that is there: those below it will be made.
   fs::path folder = fs::absolute(file, error).parent_path();
   while (!fs::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
   if (!fs::is_directory(folder, error))
     throw InputError(file, concat("a folder at ", folder.string()), "a file");
-  if (::access(folder.c_str(), W_OK) != 0 && !fs::exists(file, error))
+  // Even a file that is there is replaced by a new one in its folder.
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
     throw InputError(file, concat("a folder that can be written to at ", folder.string()),
                      std::strerror(errno));
 }

@@ -10,8 +10,9 @@
 
 namespace cbnet {
 
-/// Refuses, before anything long begins, a file that could not be written after it.
-void check_writable(const std::string& file);
+/// Refuses, before anything long begins, a file that could not be written after it. `option` is the one that
+/// names it. Throws InputError.
+void check_writable(const std::string& option, const std::string& file);
 
 /// Writes `report` to `file`, whole or not at all; nothing when `file` is "".
 void write_report(const std::string& file, const Json& report);

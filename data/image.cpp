@@ -193,8 +193,14 @@ void write_png(const std::filesystem::path& path, const Tensor& image) {
 }
 
 Tensor read_image_28(const std::string& path) {
-  const std::optional<std::int64_t> index = is_file(path) ? std::nullopt : item_number(path);
-  Tensor image = index ? read_idx_item(path.substr(0, path.rfind('#')), *index) : read_image(path);
+  const std::string set = path.substr(0, path.rfind('#'));
+  const bool is_item = set != path && !is_file(path);
+  const std::optional<std::int64_t> index = is_item ? item_number(path) : std::nullopt;
+  if (is_item && !index && is_file(set)) {
+    throw InputError(path, "the number of an image behind #", concat("'", path.substr(set.size() + 1), "'"),
+                     "images count from 0");
+  }
+  Tensor image = index ? read_idx_item(set, *index) : read_image(path);
   if (image.shape() != Shape{28, 28}) {
     const std::string found =
         image.rank() == 2 ? concat(image.size(0), "x", image.size(1)) : to_string(image.shape());

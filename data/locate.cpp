@@ -105,7 +105,13 @@ void check_named_pair(const std::string& images, const std::string& labels, cons
   require(images.empty() == labels.empty(), "dataset", "--", split, "-images and --", split,
           "-labels must be given together; got only ", images.empty() ? labels : images);
   for (const std::string& path : {images, labels}) {
-    if (!path.empty() && !is_file(path)) throw InputError(path, "a readable file", "no such file");
+    if (path.empty() || is_file(path)) continue;
+    std::error_code error;
+    const bool there = fs::exists(path, error);
+    throw InputError(path, "a readable file",
+                     is_folder(path) ? "a folder"
+                     : there         ? "a device"
+                                     : "no such file");
   }
 }
 

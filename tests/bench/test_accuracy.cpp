@@ -7,6 +7,8 @@ using namespace cbnet::bench;
 TEST_CASE("nothing to judge, no run and a missing run are errors") {
   CHECK_THROWS_SAYING(accuracy_markdown({}), std::invalid_argument, "no run was judged");
   CHECK_THROWS_SAYING(run_accuracy({}), std::invalid_argument, "accuracy: --run is required");
+  CHECK_THROWS_SAYING(run_accuracy({"--run", "a", "--run", "a"}), std::invalid_argument,
+                      "--run a stands there twice");
   CHECK_THROWS_SAYING(run_accuracy({"--run", "no-such-run"}), std::runtime_error, "expected a run folder");
 }
 

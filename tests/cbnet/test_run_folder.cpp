@@ -4,6 +4,7 @@
 #include "tensor/io.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
+#include "tests/support/without_root.h"
 
 using namespace cbnet;
 
@@ -42,4 +43,14 @@ TEST_CASE("a second trainer is kept out for as long as the first one holds the f
   CHECK_NOTHROW(run.lock());
   write_file_atomic(folder / "file", "");
   CHECK_THROWS_SAYING(RunFolder(folder / "file").lock(), InputError, "a folder to train into");
+}
+
+TEST_CASE("a folder that cannot be written to is refused before the training") {
+  const testing::TempFolder folder;
+  std::filesystem::permissions(folder.path(), std::filesystem::perms(0555));
+  for (const std::filesystem::path& out : {folder.path(), folder / "new"}) {
+    const std::string said = testing::message_without_root([&] { static_cast<void>(RunFolder(out).lock()); });
+    CHECK_MESSAGE(testing::contains(said, "a folder to train into; found Permission denied"), said);
+  }
+  std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
 }

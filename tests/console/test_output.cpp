@@ -8,8 +8,11 @@
 #include "tensor/io.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
+#include "tests/support/without_root.h"
 
 using namespace cbnet;
+using cbnet::testing::contains;
+using cbnet::testing::message_without_root;
 using cbnet::testing::TempFolder;
 
 TEST_CASE("columns are aligned by characters, not bytes") {
@@ -42,15 +45,26 @@ TEST_CASE("numbers as people read them") {
 
 TEST_CASE("a report is refused up front where it could not be written") {
   const TempFolder folder;
-  CHECK_THROWS_SAYING(check_writable(""), InputError, "--json: expected a file name");
-  CHECK_THROWS_SAYING(check_writable(folder.path()), InputError,
+  CHECK_THROWS_SAYING(check_writable("--json", ""), InputError, "--json: expected a file name");
+  CHECK_THROWS_SAYING(check_writable("--json", folder.path()), InputError,
                       "expected a file to write to; found a folder");
   write_file_atomic(folder / "file", "");
-  CHECK_THROWS_SAYING(check_writable(folder / "file/report.json"), InputError, "found a file");
-  CHECK_NOTHROW(check_writable(folder / "new/deeper/report.json"));
-  CHECK_NOTHROW(check_writable("report.json"));
-  CHECK_NOTHROW(check_writable("/dev/stdout"));
+  CHECK_THROWS_SAYING(check_writable("--json", folder / "file/report.json"), InputError, "found a file");
+  CHECK_NOTHROW(check_writable("--json", folder / "new/deeper/report.json"));
+  CHECK_NOTHROW(check_writable("--json", "report.json"));
+  CHECK_NOTHROW(check_writable("--json", "/dev/stdout"));
   CHECK_FALSE(std::filesystem::exists(folder / "new"));
+
+  // A file that is there does not help: it is replaced in its folder, not written over.
+  write_file_atomic(folder / "kept/report.json", "");
+  std::filesystem::permissions(folder / "kept", std::filesystem::perms(0555));
+  std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
+  for (const char* name : {"kept/report.json", "kept/other.json", "kept/new/report.json"}) {
+    const std::string said = message_without_root([&] { check_writable("--json", folder / name); });
+    CHECK_MESSAGE(contains(said, "that can be written to at " + (folder / "kept").string()), said);
+    CHECK_MESSAGE(contains(said, "Permission denied"), said);
+  }
+  std::filesystem::permissions(folder / "kept", std::filesystem::perms(0755));
 }
 
 TEST_CASE("names that are no UTF-8 do not cost the report") {

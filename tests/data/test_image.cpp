@@ -185,7 +185,12 @@ TEST_CASE("image: one image of 28x28 from a picture or a set") {
   CHECK_INPUT_ERROR(read_image_28(folder / "set.gz#12"),
                     "/set.gz: expected an item from 0 to 11; found item 12");
   CHECK_INPUT_ERROR(read_image_28(folder / "none#12"), "/none: expected a readable file; found no such file");
-  CHECK_INPUT_ERROR(read_image_28(folder / "good.png#x"), "/good.png#x: expected a readable file");
+  CHECK_INPUT_ERROR(
+      read_image_28(folder / "good.png#x"),
+      "/good.png#x: expected the number of an image behind #; found 'x'; hint: images count from 0");
+  CHECK_INPUT_ERROR(read_image_28(folder / "set.gz#"), "behind #; found ''");
+  CHECK_INPUT_ERROR(read_image_28(folder / "set.gz#99999999999999999999"), "found '99999999999999999999'");
+  CHECK_INPUT_ERROR(read_image_28(folder / "none#x"), "/none#x: expected a readable file");
   put(folder / "labels", idx_labels(5));
   CHECK_INPUT_ERROR(read_image_28(folder / "labels#1"),
                     "expected an image of 28x28 pixels; found (1); hint: name an IDX file of images");

@@ -42,6 +42,11 @@ TEST_CASE("locate: half a split and missing files are refused") {
   location.train_labels = folder / "labels";
   CHECK_INPUT_ERROR(find_dataset(DatasetId::mnist, location),
                     "/images: expected a readable file; found no such file");
+  location.train_images = folder.path();
+  CHECK_INPUT_ERROR(find_dataset(DatasetId::mnist, location), ": expected a readable file; found a folder");
+  location.train_images = "/dev/null";
+  CHECK_INPUT_ERROR(find_dataset(DatasetId::mnist, location),
+                    "/dev/null: expected a readable file; found a device");
   location = nowhere();
   location.data_dir = folder / "none";
   CHECK_INPUT_ERROR(find_dataset(DatasetId::mnist, location),

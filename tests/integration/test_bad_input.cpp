@@ -99,7 +99,7 @@ TEST_CASE("training data that is not what it should be is refused, each with its
 
   put(folder / "wide", idx_images(200, 32));
   check_refused(train_from(folder, folder / "wide", labels), "(200,32,32)");
-  check_refused(train_from(folder, folder.path(), labels), "no such file");
+  check_refused(train_from(folder, folder.path(), labels), "found a folder");
   check_nothing_written(folder);
 }
 
@@ -220,10 +220,18 @@ TEST_CASE("images that cannot be classified are refused") {
   check_nothing_written(folder);
 }
 
-TEST_CASE("a report that cannot be written is refused before the work; one that fails later says so") {
+TEST_CASE("a file that cannot be written is refused before the work; a write that fails later says so") {
   const TempFolder folder;
   put(folder / "file", "");
   check_refused(cbnet_run({"info", "--json", folder / "file/report.json"}), "found a file");
+  check_refused(
+      cbnet_run({"eval", "--run", "r", "--dataset", "fmnist", "--save-sheet", folder / "file/a.png"}),
+      "found a file");
+  check_refused(cbnet_run({"predict", "--run", "r", "a.png", "--save-converted", folder.path()}), "a folder");
+  check_refused(cbnet_run({"export", "--run", "r", "--model", "lenet", "--onnx", folder / "file/a.onnx"}),
+                "found a file");
+  check_refused(cbnet_run({"import", "--onnx", "a.onnx", "--out", folder / "file/a.safetensors"}),
+                "found a file");
   const ProgramResult result = cbnet_run({"info", "--json", "/dev/full"});
   CHECK(result.exit_code == 1);
   CHECK(result.err.find("cannot write /dev/full") != std::string::npos);

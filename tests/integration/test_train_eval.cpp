@@ -325,6 +325,9 @@ TEST_CASE("data get puts a dataset from elsewhere on the machine into the folder
           cbnet::read_file(entry.path().string()));
   }
   CHECK(cbnet_run(get, options).out.find("is here already") != std::string::npos);
+  put(folder / "file", "");
+  check_refused(cbnet_run({"data", "get", "--dataset", "fmnist", "--data-dir", folder / "file"}, options),
+                "expected a folder; found a file; hint: check --data-dir");
 }
 
 TEST_CASE("KMNIST's subset goes by its own name") {

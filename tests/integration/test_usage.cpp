@@ -27,7 +27,7 @@ TEST_CASE("the program explains itself") {
     const ProgramResult result = cbnet_run(arguments);
     CHECK(result.exit_code == 0);
     CHECK(result.err == "");
-    for (const char* command : {"data", "train", "eval", "predict", "info"}) {
+    for (const char* command : {"data", "train", "eval", "predict", "export", "import", "info"}) {
       CHECK(result.out.find(std::string("\n  ") + command + "  ") != std::string::npos);
     }
     CHECK(result.out.find("Examples:") != std::string::npos);
@@ -40,7 +40,7 @@ TEST_CASE("the program explains itself") {
 }
 
 TEST_CASE("every command has a help with examples and the common options") {
-  for (const std::string command : {"data", "train", "eval", "predict", "info"}) {
+  for (const std::string command : {"data", "train", "eval", "predict", "export", "import", "info"}) {
     INFO(command);
     const ProgramResult result = cbnet_run({command, "--help"});
     CHECK(result.exit_code == 0);
