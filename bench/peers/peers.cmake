@@ -38,3 +38,28 @@ find_path(CBNET_DNNL_INCLUDE NAMES dnnl.hpp)
 find_library(CBNET_DNNL_LIBRARY NAMES dnnl)
 need_peer(oneDNN libdnnl-dev CBNET_DNNL_INCLUDE CBNET_DNNL_LIBRARY)
 peer_worker(onednn INCLUDES ${CBNET_DNNL_INCLUDE} LINKS ${CBNET_DNNL_LIBRARY})
+
+# ONNX Runtime: no headers, no CMake package; scripts/bench-peers puts the npm package there.
+if(NOT CBNET_ONNX)
+  message(FATAL_ERROR "the graphs for ONNX Runtime are written by models/onnx. hint: configure with -DCBNET_ONNX=ON too")
+endif()
+set(CBNET_ORT_PACKAGE ${CMAKE_SOURCE_DIR}/build/peers/onnxruntime/node_modules/onnxruntime-node CACHE PATH
+  "The npm package onnxruntime-node")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set(ort_architecture arm64)
+else()
+  set(ort_architecture x64)
+endif()
+file(GLOB CBNET_ORT_LIBRARY ${CBNET_ORT_PACKAGE}/bin/napi-v*/linux/${ort_architecture}/libonnxruntime.so.1)
+need_peer("ONNX Runtime" "npm's onnxruntime-node" CBNET_ORT_LIBRARY)
+find_package(Protobuf REQUIRED)
+peer_worker(ort SOURCES onnx_graph.cpp INCLUDES ${CBNET_ONNX_INCLUDE} ${Protobuf_INCLUDE_DIRS}
+  LINKS ${CBNET_ONNX_PROTO_LIBRARY} ${Protobuf_LIBRARIES} ${CMAKE_DL_LIBS})
+target_compile_definitions(peer_ort PRIVATE ONNX_NAMESPACE=onnx ONNX_ML=1 CBNET_ORT_LIBRARY="${CBNET_ORT_LIBRARY}")
+
+find_path(CBNET_TORCH_INCLUDE NAMES torch/csrc/api/include/torch/torch.h)
+find_library(CBNET_TORCH_LIBRARY NAMES torch_cpu)
+find_library(CBNET_C10_LIBRARY NAMES c10)
+need_peer(LibTorch libtorch-dev CBNET_TORCH_INCLUDE CBNET_TORCH_LIBRARY CBNET_C10_LIBRARY)
+peer_worker(torch INCLUDES ${CBNET_TORCH_INCLUDE} ${CBNET_TORCH_INCLUDE}/torch/csrc/api/include
+  LINKS ${CBNET_TORCH_LIBRARY} ${CBNET_C10_LIBRARY} cbnet_blas)
