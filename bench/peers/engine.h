@@ -39,6 +39,8 @@ struct Variant {
 struct EngineInfo {
   std::string name, version;
   std::vector<Variant> variants;
+  /// Where its BLAS should be the build of OpenBLAS that takes OpenMP's threads.
+  bool openmp_blas = false;
 };
 EngineInfo engine_info();
 

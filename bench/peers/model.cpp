@@ -220,10 +220,14 @@ ModelCost cost_of(const PeerModel& model, double hard_share) {
   const auto add = [&](const std::vector<Layer>& layers, double share) {
     for (const Layer& layer : layers) {
       if (!layer.weight.defined()) continue;
-      const double positions = layer.spec.kind == LayerKind::conv2d ? static_cast<double>(layer.out[1] * layer.out[2]) : 1.0;
-      cost.macs += share * positions * static_cast<double>(layer.weight.numel());
+      const bool dense = layer.spec.kind == LayerKind::linear;
+      const double positions = dense ? 1.0 : static_cast<double>(layer.out[1] * layer.out[2]);
+      const double macs = share * positions * static_cast<double>(layer.weight.numel());
+      const double bytes = share * 4.0 * static_cast<double>(layer.weight.numel() + layer.bias.numel());
+      cost.macs += macs;
       cost.macs_without_padding += share * macs_without_padding(layer);
-      cost.weight_bytes += share * 4.0 * static_cast<double>(layer.weight.numel() + layer.bias.numel());
+      cost.weight_bytes += bytes;
+      if (dense) cost.dense_macs += macs, cost.dense_weight_bytes += bytes;
     }
   };
   add(model.trunk, 1.0);

@@ -36,6 +36,8 @@ struct ModelCost {
   double macs = 0.0;
   double macs_without_padding = 0.0;  // less those whose pixel is padding
   double weight_bytes = 0.0;          // f32
+  /// The fully connected layers' share of them, which int8 variants compute in bytes.
+  double dense_macs = 0.0, dense_weight_bytes = 0.0;
 };
 
 /// "lenet", "classifier", "branchynet", and "autoencoder-D" and "cbnet-D" for the three datasets.

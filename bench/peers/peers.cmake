@@ -1,9 +1,9 @@
 # The peer bench: cbnet_peers, and one worker program per engine (CBNET_PEERS). Statistics and report are built, and
 # tested, in every build.
 set(peers_dir ${CMAKE_CURRENT_LIST_DIR})
-add_library(cbnet_peers_model STATIC ${peers_dir}/model.cpp)
-target_link_libraries(cbnet_peers_model PUBLIC cbnet_bench_parts)
-target_include_directories(cbnet_peers_model PUBLIC ${CMAKE_SOURCE_DIR})
+add_library(cbnet_peers_parts STATIC ${peers_dir}/model.cpp ${peers_dir}/bounds.cpp ${peers_dir}/comparison.cpp
+  ${peers_dir}/report.cpp ${peers_dir}/child.cpp)
+target_link_libraries(cbnet_peers_parts PUBLIC cbnet_bench_parts)
 
 if(NOT CBNET_PEERS)
   return()
@@ -17,7 +17,7 @@ function(peer_worker engine)
   add_executable(peer_${engine} ${peers_dir}/worker.cpp ${peers_dir}/engines/${engine}.cpp ${ARG_SOURCES})
   target_include_directories(peer_${engine} SYSTEM PRIVATE ${ARG_INCLUDES})
   target_compile_options(peer_${engine} PRIVATE ${ARG_OPTIONS})
-  target_link_libraries(peer_${engine} PRIVATE cbnet_peers_model ${ARG_LINKS})
+  target_link_libraries(peer_${engine} PRIVATE cbnet_peers_parts ${ARG_LINKS})
   set_target_properties(peer_${engine} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin/peers)
   set_property(GLOBAL APPEND PROPERTY CBNET_PEER_WORKERS peer_${engine})
 endfunction()
@@ -31,6 +31,12 @@ function(need_peer what package)
     endif()
   endforeach()
 endfunction()
+
+find_path(CBNET_OPENBLAS_OPENMP NAMES libblas.so.3 PATH_SUFFIXES lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp)
+need_peer("OpenBLAS for OpenMP" libopenblas0-openmp CBNET_OPENBLAS_OPENMP)
+add_executable(cbnet_peers ${peers_dir}/main.cpp ${peers_dir}/measure.cpp)
+target_compile_definitions(cbnet_peers PRIVATE CBNET_OPENBLAS_OPENMP="${CBNET_OPENBLAS_OPENMP}")
+target_link_libraries(cbnet_peers PRIVATE cbnet_peers_parts)
 
 peer_worker(cbnet)
 

@@ -40,7 +40,10 @@ Json about() {
   Json variants = Json::array();
   for (const Variant& variant : info.variants)
     variants.push_back({{"variant", variant.name}, {"precision", variant.precision}, {"setup", variant.setup}});
-  return {{"engine", info.name}, {"version", info.version}, {"variants", variants}};
+  return {{"engine", info.name},
+          {"version", info.version},
+          {"openmp_blas", info.openmp_blas},
+          {"variants", variants}};
 }
 
 const Variant& find(const EngineInfo& info, const std::string& name) {
@@ -107,11 +110,12 @@ int serve(const Json& job) {
       now = seconds_since(start);
       us.push_back(1e6 * (now - before) / static_cast<double>(n));
     } while (now < block_s);
-    const double busy = (thread_seconds() - cpu_start) / now;
+    const double cpu = thread_seconds() - cpu_start;
     constexpr double kPercents[] = {50.0, 10.0};
     const std::size_t passes = us.size();
     const std::vector<double> percentiles = bench::percentiles(std::move(us), kPercents);
-    say({{"us", percentiles[0]}, {"low_us", percentiles[1]}, {"passes", passes}, {"busy", busy}});
+    say({{"us", percentiles[0]}, {"low_us", percentiles[1]}, {"passes", passes}, {"busy", cpu / now},
+         {"cpu_us", 1e6 * cpu / static_cast<double>(n * static_cast<std::int64_t>(passes))}});
   }
   return 0;
 }

@@ -62,7 +62,6 @@ std::string statements(const std::vector<Layer>& layers, const std::string& pref
   return out;
 }
 
-template <bool optimized>
 class Torch final : public Engine {
  public:
   void prepare(const PeerModel& model, std::int64_t batch, int threads) override {
@@ -80,7 +79,7 @@ class Torch final : public Engine {
     module.define(source + "  return x\n");
     module.eval();
     module_ = torch::jit::freeze(module);
-    if (optimized) module_ = torch::jit::optimize_for_inference(module_);
+    module_ = torch::jit::optimize_for_inference(module_);
     batch_ = batch;
     numel_ = batch * model.width;
   }
@@ -97,19 +96,15 @@ class Torch final : public Engine {
   std::int64_t batch_ = 0, numel_ = 0;
 };
 
-template <bool optimized>
-std::unique_ptr<Engine> make() {
-  return std::make_unique<Torch<optimized>>();
-}
-
 }  // namespace
 
 EngineInfo engine_info() {
   const auto takes = [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; };
   return {"libtorch",
           TORCH_VERSION,
-          {{"optimized", "fp32", "TorchScript, frozen, optimize_for_inference", takes, make<true>},
-           {"frozen", "fp32", "TorchScript, frozen", takes, make<false>}}};
+          {{"optimized", "fp32", "TorchScript, frozen, optimize_for_inference", takes,
+            []() -> std::unique_ptr<Engine> { return std::make_unique<Torch>(); }}},
+          /*openmp_blas=*/true};
 }
 
 }  // namespace cbnet::peers
