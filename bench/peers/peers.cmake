@@ -69,3 +69,22 @@ find_library(CBNET_C10_LIBRARY NAMES c10)
 need_peer(LibTorch libtorch-dev CBNET_TORCH_INCLUDE CBNET_TORCH_LIBRARY CBNET_C10_LIBRARY)
 peer_worker(torch INCLUDES ${CBNET_TORCH_INCLUDE} ${CBNET_TORCH_INCLUDE}/torch/csrc/api/include
   LINKS ${CBNET_TORCH_LIBRARY} ${CBNET_C10_LIBRARY} cbnet_blas)
+
+find_path(CBNET_DLIB_INCLUDE NAMES dlib/dnn.h)
+find_library(CBNET_DLIB_LIBRARY NAMES dlib)
+need_peer(dlib libdlib-dev CBNET_DLIB_INCLUDE CBNET_DLIB_LIBRARY)
+peer_worker(dlib INCLUDES ${CBNET_DLIB_INCLUDE} LINKS ${CBNET_DLIB_LIBRARY} cbnet_blas)
+
+# Header only: its instruction set is that of this file. It asks for stb's headers where Debian does not put them.
+find_path(CBNET_TINYDNN_INCLUDE NAMES tiny_dnn/tiny_dnn.h)
+find_path(CBNET_CEREAL_INCLUDE NAMES cereal/types/utility.hpp)
+find_path(CBNET_STB_INCLUDE NAMES stb/stb_image.h)
+find_path(CBNET_GEMMLOWP_INCLUDE NAMES gemmlowp/public/gemmlowp.h)
+need_peer(tiny-dnn "tiny-dnn, libcereal-dev, libstb-dev and libgemmlowp-dev" CBNET_TINYDNN_INCLUDE CBNET_CEREAL_INCLUDE
+  CBNET_STB_INCLUDE CBNET_GEMMLOWP_INCLUDE)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/tinydnn/third_party)
+file(CREATE_LINK ${CBNET_STB_INCLUDE}/stb ${CMAKE_BINARY_DIR}/tinydnn/third_party/stb SYMBOLIC)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  peer_worker(tinydnn INCLUDES ${CBNET_TINYDNN_INCLUDE} ${CBNET_CEREAL_INCLUDE} ${CMAKE_BINARY_DIR}/tinydnn
+    LINKS OpenMP::OpenMP_CXX OPTIONS -mavx2 -mfma -DCNN_USE_AVX -DCNN_USE_OMP)
+endif()
