@@ -13,8 +13,8 @@ namespace cbnet::bench {
 /// that the CPU has not.
 std::optional<double> fma_gmacs(Isa isa);
 
-/// Multiply-adds of bytes summed into 32 bits, in 1e9 a second: vpdpbusd for avx512, where the CPU has it; vpmaddubsw,
-/// vpmaddwd and vpaddd for avx2.
+/// Multiply-adds of bytes summed into 32 bits, in 1e9 a second: vpdpbusd for avx512_vnni; vpmaddubsw, vpmaddwd
+/// and vpaddd for avx2.
 std::optional<double> int8_gmacs(Isa isa);
 
 /// Order in which a buffer is read again and again.

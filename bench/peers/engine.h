@@ -33,6 +33,8 @@ struct Variant {
   const char* setup;      // as its documentation calls it, for the report
   bool (*takes)(const PeerModel& model, std::int64_t batch);
   std::unique_ptr<Engine> (*make)();
+  /// Makes a classifier's probabilities, where the others stop at its logits.
+  bool probabilities = false;
 };
 
 /// What the worker that this is linked into offers.

@@ -28,6 +28,7 @@ struct PeerModel {
   double threshold = 0.0;
   std::int64_t width = 0;  // outputs of one image: logits, or pixels of an autoencoder
 
+  bool classifies() const { return !name.starts_with("autoencoder"); }
   bool has_exit() const { return !branch.empty(); }
 };
 

@@ -65,6 +65,15 @@ double worst_error(const std::vector<float>& out, const std::vector<double>& exp
   return worst / largest;
 }
 
+void softmax_rows(std::vector<double>& values, std::int64_t width) {
+  for (auto row = values.begin(); row != values.end(); row += width) {
+    const double top = *std::max_element(row, row + width);
+    double sum = 0.0;
+    for (auto v = row; v != row + width; ++v) sum += *v = std::exp(*v - top);
+    for (auto v = row; v != row + width; ++v) *v /= sum;
+  }
+}
+
 int serve(const Json& job) {
   const EngineInfo info = engine_info();
   const Variant& variant = find(info, job.at("variant"));
@@ -80,7 +89,8 @@ int serve(const Json& job) {
   const std::int64_t n = std::max(kImages, batch);
   require(n % batch == 0, "peers", "a batch divides ", kImages, " or is a multiple of it; got ", batch);
   const Tensor pixels = images(seed, n);
-  const std::vector<double> expected = reference(model, pixels);
+  std::vector<double> expected = reference(model, pixels);
+  if (variant.probabilities && model.classifies()) softmax_rows(expected, model.width);
 
   set_num_threads(threads);
   const std::unique_ptr<Engine> engine = variant.make();

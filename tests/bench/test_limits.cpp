@@ -16,7 +16,7 @@ TEST_CASE("limits: wrong use is refused") {
 
 TEST_CASE("limits: what this machine has is measured, what it has not is none") {
   const std::vector<Isa> here = available_isas();
-  for (const Isa isa : {Isa::avx2, Isa::avx512}) {
+  for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512_vnni}) {
     const bool has = std::find(here.begin(), here.end(), isa) != here.end();
     CHECK(fma_gmacs(isa).has_value() == has);
     if (has) CHECK(*fma_gmacs(isa) > 1.0);

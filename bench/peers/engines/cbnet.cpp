@@ -4,8 +4,10 @@
 #include "autograd/tape.h"
 #include "bench/peers/engine.h"
 #include "cbnet/version.h"
-#include "tensor/isa.h"
+#include "models/compile.h"
+#include "runtime/plan.h"
 #include "tensor/error.h"
+#include "tensor/isa.h"
 
 namespace cbnet::peers {
 namespace {
@@ -46,13 +48,41 @@ class Eager final : public Engine {
   double threshold_ = 0.0;
 };
 
+/// The compiled plan. It answers with labels, entropies and exits too.
+class Compiled final : public Engine {
+ public:
+  void prepare(const PeerModel& model, std::int64_t batch, int) override {
+    Network network(model.spec);
+    network.load_state_dict(model.weights);
+    network.eval();
+    const std::vector<double> thresholds(model.spec.exits.size(), model.threshold);
+    plan_ = std::make_unique<runtime::Plan>(model.classifies() ? classifier_graph(network, thresholds)
+                                                               : autoencoder_graph(network, 1.0));
+    workspace_ = std::make_unique<runtime::Workspace>(*plan_);
+    batch_ = batch;
+  }
+
+  void run(const float* pixels, float* out) override {
+    const runtime::Results results = plan_->run(pixels, batch_, *workspace_);
+    const std::span<const float> values = results.output.empty() ? results.probabilities : results.output;
+    std::copy(values.begin(), values.end(), out);
+  }
+
+ private:
+  std::unique_ptr<runtime::Plan> plan_;
+  std::unique_ptr<runtime::Workspace> workspace_;
+  std::int64_t batch_ = 0;
+};
+
 }  // namespace
 
 EngineInfo engine_info() {
-  const auto takes = [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; };
   return {"cbnet",
           concat(kVersion, ", ISA ", to_string(active_isa())),
-          {{"eager", "fp32", "layer by layer, as in training", takes,
+          {{"plan", "fp32", "compiled plan", [](const PeerModel&, std::int64_t) { return true; },
+            []() -> std::unique_ptr<Engine> { return std::make_unique<Compiled>(); }, /*probabilities=*/true},
+           {"eager", "fp32", "layer by layer, as in training",
+            [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; },
             []() -> std::unique_ptr<Engine> { return std::make_unique<Eager>(); }}}};
 }
 
