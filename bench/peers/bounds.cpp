@@ -14,9 +14,10 @@ constexpr double kCacheSizes[] = {24e3, 384e3, 8e6, 256e6};
 
 double bandwidth_at(const MachineLimits& limits, double bytes) {
   require(!limits.reads.empty(), "peers", "no bandwidth was measured");
-  const auto nearest = std::min_element(limits.reads.begin(), limits.reads.end(), [&](const auto& a, const auto& b) {
-    return std::abs(std::log(a.size_bytes / bytes)) < std::abs(std::log(b.size_bytes / bytes));
-  });
+  const auto nearest =
+      std::min_element(limits.reads.begin(), limits.reads.end(), [&](const auto& a, const auto& b) {
+        return std::abs(std::log(a.size_bytes / bytes)) < std::abs(std::log(b.size_bytes / bytes));
+      });
   return nearest->one_way;
 }
 
@@ -43,7 +44,8 @@ MachineLimits measure_limits(Isa isa, const std::vector<double>& sizes) {
 }
 
 MachineLimits better(const MachineLimits& a, const MachineLimits& b) {
-  require(a.isa == b.isa && a.reads.size() == b.reads.size(), "peers", "limits of the same kind are compared");
+  require(a.isa == b.isa && a.reads.size() == b.reads.size(), "peers",
+          "limits of the same kind are compared");
   MachineLimits out = a;
   out.fma_gmacs = larger(a.fma_gmacs, b.fma_gmacs);
   out.int8_gmacs = larger(a.int8_gmacs, b.int8_gmacs);
@@ -57,7 +59,9 @@ MachineLimits better(const MachineLimits& a, const MachineLimits& b) {
 Json to_json(const MachineLimits& limits) {
   Json reads = Json::array();
   for (const Bandwidth& read : limits.reads)
-    reads.push_back({{"size_bytes", read.size_bytes}, {"one_way_gb_per_s", read.one_way}, {"zigzag_gb_per_s", read.zigzag}});
+    reads.push_back({{"size_bytes", read.size_bytes},
+                     {"one_way_gb_per_s", read.one_way},
+                     {"zigzag_gb_per_s", read.zigzag}});
   return {{"isa", to_string(limits.isa)},
           {"fma_gmac_per_s", or_null(limits.fma_gmacs)},
           {"int8_gmac_per_s", or_null(limits.int8_gmacs)},
@@ -69,8 +73,8 @@ double core_bytes(const ModelCost& cost, const std::string& precision, int threa
   return (cost.weight_bytes - saved) / threads;
 }
 
-std::optional<Floor> floor_of(const ModelCost& cost, const std::string& precision, std::int64_t batch, int threads,
-                              const MachineLimits& limits) {
+std::optional<Floor> floor_of(const ModelCost& cost, const std::string& precision, std::int64_t batch,
+                              int threads, const MachineLimits& limits) {
   const bool int8 = precision == "int8";
   if (!limits.fma_gmacs || (int8 && !limits.int8_gmacs)) return {};
   const double in_bytes = int8 ? cost.dense_macs : 0.0;

@@ -51,8 +51,8 @@ Child::Child(std::string program, const std::vector<std::string>& arguments, con
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, to[0], STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, from[1], STDOUT_FILENO);
-  const int error =
-      posix_spawn(&pid_, program_.c_str(), &actions, nullptr, pointers(words).data(), pointers(variables).data());
+  const int error = posix_spawn(&pid_, program_.c_str(), &actions, nullptr, pointers(words).data(),
+                                pointers(variables).data());
   posix_spawn_file_actions_destroy(&actions);
   close(to[0]);
   close(from[1]);
@@ -82,7 +82,8 @@ void Child::write_line(const std::string& line) {
 std::string Child::read_line() {
   std::string line;
   for (int c = std::fgetc(out_); c != EOF && c != '\n'; c = std::fgetc(out_)) line += static_cast<char>(c);
-  if (line.empty()) throw std::runtime_error(concat(program_, " ended without an answer; its last words are above"));
+  if (line.empty())
+    throw std::runtime_error(concat(program_, " ended without an answer; its last words are above"));
   return line;
 }
 

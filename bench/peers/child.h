@@ -11,7 +11,8 @@ namespace cbnet::peers {
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
-/// A program that answers lines on its standard output to lines on its standard input. It ends with this object.
+/// A program that answers lines on its standard output to lines on its standard input. It ends with this
+/// object.
 class Child {
  public:
   /// `environment` is set on top of this process's. Throws std::runtime_error when it cannot be started.

@@ -23,7 +23,8 @@ std::string Entry::name() const { return concat(engine, " ", variant, folded ? "
 std::vector<Entry> entries_of(const Json& run) {
   constexpr const char* kSchema = "cbnet-peers/1";
   const std::string schema = run.is_object() ? run.value("schema", "no schema") : "no object";
-  if (schema != kSchema) throw InputError("results of the peer bench", kSchema, schema, "`cbnet_peers run` writes them");
+  if (schema != kSchema)
+    throw InputError("results of the peer bench", kSchema, schema, "`cbnet_peers run` writes them");
   std::vector<Entry> out;
   try {
     for (const Json& result : run.at("results")) {

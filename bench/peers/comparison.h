@@ -28,7 +28,8 @@ struct Entry {
 /// Throws InputError when `run` is not what `cbnet_peers run` writes.
 std::vector<Entry> entries_of(const Json& run);
 
-/// What is compared: one model, batch and thread count, in "fp32", "int8", or "best", the fastest precision of each side.
+/// What is compared: one model, batch and thread count, in "fp32", "int8", or "best", the fastest precision
+/// of each side.
 struct Case {
   std::string model, precision;
   std::int64_t batch = 1;

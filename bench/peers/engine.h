@@ -7,8 +7,8 @@
 
 #include "bench/peers/model.h"
 
-// One inference engine. Each is linked into a worker program of its own, so that thread pools, BLAS builds and
-// instruction set flags cannot meet.
+// One inference engine. Each is linked into a worker program of its own, so that thread pools, BLAS builds
+// and instruction set flags cannot meet.
 
 namespace cbnet::peers {
 
@@ -21,8 +21,8 @@ class Engine {
 
   /// Builds what run() needs, for `batch` images a call and so many threads.
   virtual void prepare(const PeerModel& model, std::int64_t batch, int threads) = 0;
-  /// `batch` images of 784 pixels -> `batch` rows of model.width. Where an image stops at a side exit, the row is that
-  /// exit's.
+  /// `batch` images of 784 pixels -> `batch` rows of model.width. Where an image stops at a side exit, the
+  /// row is that exit's.
   virtual void run(const float* pixels, float* out) = 0;
 };
 

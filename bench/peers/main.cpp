@@ -27,20 +27,20 @@ constexpr const char* kUsage =
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage or input.\n";
 
-constexpr Manual kRunManual{
-    "cbnet_peers", "run", "--json FILE [options]",
-    "Gives every engine the same random weights, compares its outputs with an f64 reference, then times all of them\n"
-    "in alternating blocks, each in a process of its own, pinned; and the limits of the machine beside them.\n",
-    R"(Examples:
+constexpr Manual kRunManual{"cbnet_peers", "run", "--json FILE [options]",
+                            "Gives every engine the same random weights, compares its outputs with an f64 "
+                            "reference, then times all of them\n"
+                            "in alternating blocks, each in a process of its own, pinned; and the limits of "
+                            "the machine beside them.\n",
+                            R"(Examples:
   cbnet_peers run --json peers.json
   cbnet_peers run --quick --models lenet --batch 1 --threads 1 --json quick.json
   cbnet_peers run --engines cbnet --engines onednn:blocked --json two.json
 )"};
 
-constexpr Manual kReportManual{
-    "cbnet_peers", "report", "--from FILE [--from FILE…] --out FILE.md",
-    "Makes a Markdown page of what `cbnet_peers run` and bench_train wrote.\n",
-    R"(Examples:
+constexpr Manual kReportManual{"cbnet_peers", "report", "--from FILE [--from FILE…] --out FILE.md",
+                               "Makes a Markdown page of what `cbnet_peers run` and bench_train wrote.\n",
+                               R"(Examples:
   cbnet_peers report --from peers.json --from peers-avx2.json --out docs/performance.md
 )"};
 
@@ -68,7 +68,8 @@ int run_measure(const std::vector<std::string>& words) {
   line.add_list("What", "engines", "E[:VARIANT]", "this engine alone; may be repeated");
   line.add_list("What", "batch", "N", "images a call; may be repeated (default: 1, 64 and 1024)");
   line.add("What", "avx2", "", "everything capped to AVX2, as far as an engine can be");
-  line.add("What", "hard-share", "S", "share of images that stay behind BranchyNet's side exit (default: 0.3)");
+  line.add("What", "hard-share", "S",
+           "share of images that stay behind BranchyNet's side exit (default: 0.3)");
   line.add("Measurement", "rounds", "N", "rounds over everything (default: 2)");
   line.add("Measurement", "blocks", "N", "blocks of each engine in a round (default: 3)");
   line.add("Measurement", "block-s", "S", "seconds of a block (default: 0.1)");
@@ -107,7 +108,8 @@ int run_report(const std::vector<std::string>& words) {
   if (!line.has("from")) line.fail("option --from is required");
   Page page;
   for (const std::string& file : line.list("from")) page.runs.push_back(parse_json(read_file(file), file));
-  if (line.has("training")) page.training = parse_json(read_file(line.text("training")), line.text("training"));
+  if (line.has("training"))
+    page.training = parse_json(read_file(line.text("training")), line.text("training"));
   if (line.has("append")) {
     for (const std::string& file : line.list("append")) page.more.push_back(read_file(file));
   }

@@ -22,8 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Largest difference from the f64 reference, as a share of the largest output. int8 is an approximation; what it costs
-/// in accuracy is not judged here.
+/// Largest difference from the f64 reference, as a share of the largest output. int8 is an approximation;
+/// what it costs in accuracy is not judged here.
 double tolerance(const std::string& precision) { return precision == "int8" ? 0.05 : 1e-5; }
 
 /// A block whose main thread had its core for less than this share of the time is measured again.
@@ -107,8 +107,8 @@ std::vector<int> allowed_cpus() {
 
 /// Keeps this process, and with it what it starts from now on, on the last `count` of the CPUs.
 void pin(const std::vector<int>& cpus, int count) {
-  require(count <= static_cast<int>(cpus.size()), "peers", "this process may run on ", cpus.size(), " CPUs; got ", count,
-          " threads");
+  require(count <= static_cast<int>(cpus.size()), "peers", "this process may run on ", cpus.size(),
+          " CPUs; got ", count, " threads");
   cpu_set_t set;
   CPU_ZERO(&set);
   for (auto cpu = cpus.end() - count; cpu != cpus.end(); ++cpu) CPU_SET(*cpu, &set);
@@ -118,7 +118,6 @@ void pin(const std::vector<int>& cpus, int count) {
 struct Measured {
   Json result;
   std::vector<std::vector<double>> us;  // by round, by block
-  std::vector<double> cpu_us;
   double low_us = 1e300, busy = 1.0;
 };
 
@@ -129,7 +128,8 @@ class Measurement {
       const PeerModel model = make_model(name, options.seed, options.hard_share);
       const PeerModel less = folded(model);
       costs_[{name, false}] = cost_of(model, options.hard_share);
-      if (less.spec.trunk.size() != model.spec.trunk.size()) costs_[{name, true}] = cost_of(less, options.hard_share);
+      if (less.spec.trunk.size() != model.spec.trunk.size())
+        costs_[{name, true}] = cost_of(less, options.hard_share);
     }
   }
 
@@ -176,12 +176,18 @@ class Measurement {
       if (!ready.at("takes").get<bool>()) continue;
       const double error = ready.at("error");
       if (!(error <= tolerance(subject.precision)))
-        throw std::runtime_error(concat(subject.engine, " ", subject.variant, " on ", model, ": outputs differ by ", error,
-                                        " of the largest, more than ", tolerance(subject.precision)));
+        throw std::runtime_error(concat(subject.engine, " ", subject.variant, " on ", model,
+                                        ": outputs differ by ", error, " of the largest, more than ",
+                                        tolerance(subject.precision)));
       Measured& to = results_[{threads, batch, model, subject.engine, subject.variant, subject.folded}];
-      to.result = {{"model", model},         {"engine", subject.engine},       {"variant", subject.variant},
-                   {"folded", subject.folded}, {"precision", subject.precision}, {"batch", batch},
-                   {"threads", threads},     {"error", error}};
+      to.result = {{"model", model},
+                   {"engine", subject.engine},
+                   {"variant", subject.variant},
+                   {"folded", subject.folded},
+                   {"precision", subject.precision},
+                   {"batch", batch},
+                   {"threads", threads},
+                   {"error", error}};
       to.us.resize(static_cast<std::size_t>(round + 1));
       running.push_back({&to, std::move(child)});
     }
@@ -192,9 +198,14 @@ class Measurement {
     }
   }
 
-  std::unique_ptr<Child> start(const Subject& subject, const std::string& model, std::int64_t batch, int threads) {
-    const Json job = {{"variant", subject.variant}, {"model", model},        {"folded", subject.folded},
-                      {"batch", batch},             {"threads", threads},    {"seed", options_.seed},
+  std::unique_ptr<Child> start(const Subject& subject, const std::string& model, std::int64_t batch,
+                               int threads) {
+    const Json job = {{"variant", subject.variant},
+                      {"model", model},
+                      {"folded", subject.folded},
+                      {"batch", batch},
+                      {"threads", threads},
+                      {"seed", options_.seed},
                       {"hard_share", options_.hard_share}};
     return std::make_unique<Child>(subject.program.string(), std::vector<std::string>{job.dump()},
                                    environment(subject, threads, options_.avx2));
@@ -209,8 +220,9 @@ class Measurement {
       if (best.is_null() || answer.at("busy") > best.at("busy")) best = std::move(answer);
       if (best.at("busy") >= kLeastBusy) break;
     }
-    one.to->us.back().push_back(best.at("us"));
-    one.to->cpu_us.push_back(best.at("cpu_us"));
+    // CPU time leaves out what others took of the core; with more threads the main one's would say little.
+    const bool disturbed = best.at("busy") < kLeastBusy && one.to->result.at("threads") == 1;
+    one.to->us.back().push_back(best.at(disturbed ? "cpu_us" : "us"));
     one.to->low_us = std::min(one.to->low_us, best.at("low_us").get<double>());
     one.to->busy = std::min(one.to->busy, best.at("busy").get<double>());
   }
@@ -252,8 +264,6 @@ class Measurement {
     out["us"] = bench::percentiles(all, kMedian)[0];
     out["low"] = *std::min_element(rounds.begin(), rounds.end());
     out["high"] = *std::max_element(rounds.begin(), rounds.end());
-    // Of the main thread: with one thread, what the work takes on a machine that others use too.
-    out["cpu_us"] = bench::percentiles(measured.cpu_us, kMedian)[0];
     out["p10_us"] = measured.low_us;
     out["busy"] = measured.busy;
     out["blocks_us"] = measured.us;

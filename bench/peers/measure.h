@@ -10,7 +10,7 @@
 namespace cbnet::peers {
 
 struct MeasureOptions {
-  std::filesystem::path workers;  // the folder of the peer_* programs
+  std::filesystem::path workers;             // the folder of the peer_* programs
   std::vector<std::string> models, engines;  // engines: "onednn" or "onednn:blocked"; empty: all
   std::vector<std::int64_t> batches = {1, 64, 1024};
   std::vector<int> threads = {1, 2};
@@ -23,8 +23,8 @@ struct MeasureOptions {
 };
 
 /// Every engine on every model, in turns; the JSON that the report is made from.
-/// Throws std::invalid_argument for a filter that names nothing, std::runtime_error where a worker fails or its outputs
-/// are not those of the reference.
+/// Throws std::invalid_argument for a filter that names nothing, std::runtime_error where a worker fails or
+/// its outputs are not those of the reference.
 Json measure(const MeasureOptions& options);
 
 }  // namespace cbnet::peers

@@ -72,8 +72,8 @@ PeerModel assemble(std::string name, NetworkSpec spec, StateDict weights, double
   return model;
 }
 
-/// The entropy between the images that leave and the `stay` that stay; where several are about as near, the widest
-/// gap, so that no rounding error moves an image across.
+/// The entropy between the images that leave and the `stay` that stay; where several are about as near, the
+/// widest gap, so that no rounding error moves an image across.
 double threshold_for(std::vector<double> entropies, double hard_share) {
   std::sort(entropies.begin(), entropies.end());
   const auto n = static_cast<std::int64_t>(entropies.size());
@@ -117,7 +117,8 @@ std::unique_ptr<Network> network_f64(const PeerModel& model) {
 }
 
 double macs_without_padding(const Layer& layer) {
-  if (layer.spec.kind != LayerKind::conv2d) return static_cast<double>(layer.weight.defined() ? layer.weight.numel() : 0);
+  if (layer.spec.kind != LayerKind::conv2d)
+    return static_cast<double>(layer.weight.defined() ? layer.weight.numel() : 0);
   // Taps that meet a pixel, along one axis.
   const auto taps = [&](std::int64_t in, std::int64_t out) {
     std::int64_t count = 0;
@@ -136,9 +137,15 @@ double macs_without_padding(const Layer& layer) {
 }  // namespace
 
 const std::vector<std::string>& model_names() {
-  static const std::vector<std::string> names = {
-      "lenet",        "classifier",   "branchynet",  "autoencoder-mnist", "autoencoder-fmnist", "autoencoder-kmnist",
-      "cbnet-mnist", "cbnet-fmnist", "cbnet-kmnist"};
+  static const std::vector<std::string> names = {"lenet",
+                                                 "classifier",
+                                                 "branchynet",
+                                                 "autoencoder-mnist",
+                                                 "autoencoder-fmnist",
+                                                 "autoencoder-kmnist",
+                                                 "cbnet-mnist",
+                                                 "cbnet-fmnist",
+                                                 "cbnet-kmnist"};
   return names;
 }
 
@@ -161,7 +168,8 @@ PeerModel make_model(const std::string& name, std::uint64_t seed, double hard_sh
   Rng rng(seed, kBiasStream);
   StateDict weights;
   for (const auto& [key, tensor] : Network(spec, seed).state_dict()) {
-    weights.emplace_back(key, key.ends_with("bias") ? Tensor::normal(tensor.shape(), 0.0, 0.1, rng) : tensor.clone());
+    weights.emplace_back(
+        key, key.ends_with("bias") ? Tensor::normal(tensor.shape(), 0.0, 0.1, rng) : tensor.clone());
   }
   PeerModel model = assemble(name, spec, std::move(weights), 0.0);
   if (model.has_exit()) {
@@ -202,8 +210,10 @@ PeerModel folded(const PeerModel& model) {
     for (const auto& [key, tensor] : weights) {
       const bool trunk = key.starts_with("trunk.");
       const std::size_t layer = trunk ? std::stoul(key.substr(6)) : 0;
-      if (!trunk || layer < i) fewer.emplace_back(key, tensor);
-      else if (layer > i + 1) fewer.emplace_back(name(layer - 1, key.substr(key.rfind('.')).c_str()), tensor);
+      if (!trunk || layer < i)
+        fewer.emplace_back(key, tensor);
+      else if (layer > i + 1)
+        fewer.emplace_back(name(layer - 1, key.substr(key.rfind('.')).c_str()), tensor);
     }
     fewer.emplace_back(name(i, ".weight"), Tensor::from(weight, {out, in}).to(DType::f32));
     fewer.emplace_back(name(i, ".bias"), Tensor::from(bias, {out}).to(DType::f32));

@@ -21,8 +21,8 @@ struct PeerModel {
   std::string name;
   NetworkSpec spec;
   StateDict weights;  // f32
-  /// `trunk` is the whole network; of one with a side exit, what stands before the exit, and `branch` and `rest` are
-  /// what follows for an image that leaves and for one that stays.
+  /// `trunk` is the whole network; of one with a side exit, what stands before the exit, and `branch` and
+  /// `rest` are what follows for an image that leaves and for one that stays.
   std::vector<Layer> trunk, branch, rest;
   /// An image whose early softmax has an entropy (nats) below it leaves.
   double threshold = 0.0;
@@ -59,8 +59,8 @@ Tensor images(std::uint64_t seed, std::int64_t n);
 /// What the network makes of `pixels`, computed in f64: (n, width).
 std::vector<double> reference(const PeerModel& model, const Tensor& pixels);
 
-/// Pools and rectifiers change places where a ReLU follows a max-pool: the same function, and engines that join a
-/// convolution with its ReLU find them side by side.
+/// Pools and rectifiers change places where a ReLU follows a max-pool: the same function, and engines that
+/// join a convolution with its ReLU find them side by side.
 std::vector<Layer> relu_before_pool(std::vector<Layer> layers);
 
 /// Entropy in nats of softmax(logits).

@@ -88,3 +88,6 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   peer_worker(tinydnn INCLUDES ${CBNET_TINYDNN_INCLUDE} ${CBNET_CEREAL_INCLUDE} ${CMAKE_BINARY_DIR}/tinydnn
     LINKS OpenMP::OpenMP_CXX OPTIONS -mavx2 -mfma -DCNN_USE_AVX -DCNN_USE_OMP)
 endif()
+
+get_property(workers GLOBAL PROPERTY CBNET_PEER_WORKERS)
+add_custom_target(peers DEPENDS cbnet_peers ${workers})

@@ -30,7 +30,8 @@ std::string head(const std::vector<std::string>& cells, std::size_t left) {
 }
 
 std::string timed(const Entry& entry) {
-  return concat(us_text(entry.us), " [", us_text(entry.low), "-", us_text(entry.high), "]", entry.disturbed() ? " †" : "");
+  return concat(us_text(entry.us), " [", us_text(entry.low), "-", us_text(entry.high), "]",
+                entry.disturbed() ? " †" : "");
 }
 
 std::string side(const std::optional<Entry>& entry) { return entry ? timed(*entry) : "-"; }
@@ -48,14 +49,14 @@ std::string spread(const Comparison& c) {
 }
 
 std::string bars_table(const std::vector<Entry>& entries) {
-  std::string out = head({"model", "precision", "ours", "by", "best peer", "by", "ratio", "spread", "must reach", "aim",
-                          "", "floor", "ours over the floor"},
+  std::string out = head({"model", "precision", "ours", "by", "best peer", "by", "ratio", "spread",
+                          "must reach", "aim", "", "floor", "ours over the floor"},
                          2);
   for (const Bar& bar : bars()) {
     const Comparison c = compare(entries, bar.of);
     out += row({bar.of.model, bar.of.precision, side(c.ours), c.ours ? c.ours->variant : "-", side(c.peer),
-                c.peer ? c.peer->name() : "-", fixed(c.ratio, 2), spread(c), fixed(bar.must, 2), fixed(bar.aim, 2),
-                verdict(c, bar.must, bar.aim), floor_text(c), over_floor(c)});
+                c.peer ? c.peer->name() : "-", fixed(c.ratio, 2), spread(c), fixed(bar.must, 2),
+                fixed(bar.aim, 2), verdict(c, bar.must, bar.aim), floor_text(c), over_floor(c)});
   }
   return out;
 }
@@ -69,7 +70,8 @@ struct Axes {
 Axes axes_of(const std::vector<Entry>& entries) {
   Axes out;
   for (const Entry& entry : entries) {
-    if (std::find(out.models.begin(), out.models.end(), entry.model) == out.models.end()) out.models.push_back(entry.model);
+    if (std::find(out.models.begin(), out.models.end(), entry.model) == out.models.end())
+      out.models.push_back(entry.model);
     out.points.emplace(entry.threads, entry.batch);
   }
   std::sort(out.models.begin(), out.models.end());
@@ -78,8 +80,8 @@ Axes axes_of(const std::vector<Entry>& entries) {
 
 /// Everything beside the bars: throughput must be the best peer's at least, in either precision.
 std::string others_table(const std::vector<Entry>& entries) {
-  std::string out = head({"threads", "batch", "model", "precision", "ours", "best peer", "by", "ratio", "spread",
-                          "at least as fast", "ours over the floor"},
+  std::string out = head({"threads", "batch", "model", "precision", "ours", "best peer", "by", "ratio",
+                          "spread", "at least as fast", "ours over the floor"},
                          4);
   const Axes axes = axes_of(entries);
   for (const auto& [threads, batch] : axes.points) {
@@ -87,8 +89,11 @@ std::string others_table(const std::vector<Entry>& entries) {
       for (const char* precision : {"fp32", "int8"}) {
         const Comparison c = compare(entries, {model, precision, batch, threads});
         if (!c.peer) continue;
-        out += row({std::to_string(threads), std::to_string(batch), model, precision, side(c.ours), side(c.peer),
-                    c.peer->name(), fixed(c.ratio, 2), spread(c), !c.ratio ? "-" : *c.ratio <= 1.0 ? "yes" : "no",
+        out += row({std::to_string(threads), std::to_string(batch), model, precision, side(c.ours),
+                    side(c.peer), c.peer->name(), fixed(c.ratio, 2), spread(c),
+                    !c.ratio          ? "-"
+                    : *c.ratio <= 1.0 ? "yes"
+                                      : "no",
                     over_floor(c)});
       }
     }
@@ -106,7 +111,8 @@ std::string engine_tables(const std::vector<Entry>& entries, const std::string& 
       if (entry.threads == threads && entry.batch == batch)
         rows[{entry.precision, entry.name()}].emplace(entry.model, entry);
     }
-    out += concat("\n", level, " ", threads, threads == 1 ? " thread" : " threads", ", batch ", batch, "\n\n");
+    out +=
+        concat("\n", level, " ", threads, threads == 1 ? " thread" : " threads", ", batch ", batch, "\n\n");
     std::vector<std::string> cells = {"engine", "precision"};
     cells.insert(cells.end(), axes.models.begin(), axes.models.end());
     out += head(cells, 2);
@@ -131,12 +137,13 @@ std::string limits_table(const Json& limits) {
     const Json& value = limits.at(key);
     return value.is_null() ? std::string("not measured") : fixed(value.get<double>(), 1) + " GMAC/s";
   };
-  std::string out = concat("One core, ISA ", limits.at("isa").get<std::string>(), ": f32 FMA ", rate("fma_gmac_per_s"),
-                           ", int8 ", rate("int8_gmac_per_s"), ".\n\n");
+  std::string out = concat("One core, ISA ", limits.at("isa").get<std::string>(), ": f32 FMA ",
+                           rate("fma_gmac_per_s"), ", int8 ", rate("int8_gmac_per_s"), ".\n\n");
   out += head({"buffer, bytes", "read one way, GB/s", "forward, then backward, GB/s"}, 0);
   for (const Json& read : limits.at("reads")) {
     out += row({grouped(static_cast<std::int64_t>(read.at("size_bytes").get<double>())),
-                fixed(read.at("one_way_gb_per_s").get<double>(), 1), fixed(read.at("zigzag_gb_per_s").get<double>(), 1)});
+                fixed(read.at("one_way_gb_per_s").get<double>(), 1),
+                fixed(read.at("zigzag_gb_per_s").get<double>(), 1)});
   }
   return out;
 }
@@ -156,30 +163,40 @@ std::string engines_table(const Json& engines) {
 std::string models_table(const Json& models) {
   std::string out = head({"model", "multiply-adds", "less those on padding", "f32 weights, bytes"}, 1);
   for (const Json& model : models) {
-    const auto count = [&](const char* key) { return grouped(static_cast<std::int64_t>(model.at(key).get<double>())); };
-    out += row({concat(model.at("model").get<std::string>(), model.at("folded").get<bool>() ? ", folded" : ""),
-                count("macs"), count("macs_without_padding"), count("weight_bytes")});
+    const auto count = [&](const char* key) {
+      return grouped(static_cast<std::int64_t>(model.at(key).get<double>()));
+    };
+    out +=
+        row({concat(model.at("model").get<std::string>(), model.at("folded").get<bool>() ? ", folded" : ""),
+             count("macs"), count("macs_without_padding"), count("weight_bytes")});
   }
   return out;
 }
 
 constexpr const char* kBarsText =
-    "Batch 1, one thread, µs an image: median over the blocks [lowest-highest round]; a † stands where the main thread\n"
-    "had its core for less than 95 % of a block, however often it was measured again. Ratio: ours over the fastest peer,\n"
-    "folded or not; spread: from the luckiest rounds of ours and the unluckiest of the peer to the reverse. Floor: the\n"
-    "larger of multiply-adds at the FMA (or int8) peak and weights at the bandwidth of their size, of the folded model.\n\n";
+    "Batch 1, one thread, µs an image: median over the blocks [lowest-highest round]. † marks a block whose "
+    "main thread\n"
+    "had its core for less than 95 % of the time, however often it was measured again; with one thread its "
+    "CPU time stands\n"
+    "there instead. Ratio: ours over the fastest peer, folded or not; spread: from the luckiest rounds of "
+    "ours and the\n"
+    "unluckiest of the peer to the reverse. Floor: the larger of multiply-adds at the FMA (or int8) peak and "
+    "weights at the\n"
+    "bandwidth of their size, of the folded model.\n\n";
 
 std::string run_text(const Json& run, const std::vector<Entry>& entries, const std::string& level) {
-  return concat(kBarsText, bars_table(entries), "\n", level,
-                " Every model, batch and thread count\n\nOurs against the fastest peer of the same precision.\n\n",
-                others_table(entries), "\n", level, " Limits of the machine\n\n", limits_table(run.at("limits")));
+  return concat(
+      kBarsText, bars_table(entries), "\n", level,
+      " Every model, batch and thread count\n\nOurs against the fastest peer of the same precision.\n\n",
+      others_table(entries), "\n", level, " Limits of the machine\n\n", limits_table(run.at("limits")));
 }
 
 std::string method(const Json& run) {
   const Json& m = run.at("method");
   return concat(
       "Every engine runs in a process of its own, on the same random weights and images (seed ", m.at("seed"),
-      "), and its\noutputs are compared with an f64 reference first. Batch 1 goes round 64 images. Processes are pinned to one\n"
+      "), and its\noutputs are compared with an f64 reference first. Batch 1 goes round 64 images. Processes "
+      "are pinned to one\n"
       "core, or two for two threads, and take turns: ",
       m.at("rounds"), " rounds of ", m.at("blocks"), " blocks of ", m.at("block_s"),
       " s each, back and forth.\nBranchyNet: the share ", m.at("hard_share"),
@@ -188,40 +205,46 @@ std::string method(const Json& run) {
 }
 
 std::string training_table(const Json& training) {
-  std::string out = concat("\n## Training\n\nImages a second, ours and ", training.at("peer").get<std::string>(),
-                           " by turns.\n\n", head({"model", "batch", "threads", "ours", "LibTorch", "ratio"}, 1));
+  std::string out =
+      concat("\n## Training\n\nImages a second, ours and ", training.at("peer").get<std::string>(),
+             " by turns.\n\n", head({"model", "batch", "threads", "ours", "LibTorch", "ratio"}, 1));
   for (const Json& one : training.at("trainings")) {
     const double ours = one.at("cbnet").at("images_per_s"), theirs = one.at("torch").at("images_per_s");
-    out += row({one.at("model"), one.at("batch").dump(), one.at("threads").dump(), fixed(ours, 0), fixed(theirs, 0),
-                fixed(ours / theirs, 2)});
+    out += row({one.at("model"), one.at("batch").dump(), one.at("threads").dump(), fixed(ours, 0),
+                fixed(theirs, 0), fixed(ours / theirs, 2)});
   }
   return out;
 }
 
 std::string make(const Page& page) {
   std::string out =
-      "# Performance\n\nMade by `scripts/bench-peers` from measurements; do not edit. `CONTRIBUTING.md` says how to measure.\n\n";
+      "# Performance\n\nMade by `scripts/bench-peers` from measurements; do not edit. `CONTRIBUTING.md` says "
+      "how to measure.\n\n";
   for (std::size_t i = 0; i < page.runs.size(); ++i) {
     const Json& run = page.runs[i];
     const std::vector<Entry> entries = entries_of(run);
     const bool capped = !run.at("cap").is_null();
     if (i == 0) {
-      out += concat("On ", run.at("host").get<std::string>(), ", commit ", run.at("commit").get<std::string>(), ".\n\n",
-                    method(run), "## Bars\n\n", run_text(run, entries, "##"), "\n## Engines\n\n",
-                    engines_table(run.at("engines")), "\n## Models\n\n", models_table(run.at("models")));
+      out +=
+          concat("On ", run.at("host").get<std::string>(), ", commit ", run.at("commit").get<std::string>(),
+                 ".\n\n", method(run), "## Bars\n\n", run_text(run, entries, "##"), "\n## Engines\n\n",
+                 engines_table(run.at("engines")), "\n## Models\n\n", models_table(run.at("models")));
     } else {
       out += concat("\n## ", capped ? "With AVX2 only" : "Another run", "\n\n");
       if (capped)
-        out += "`CBNET_FORCE_ISA=avx2`; oneDNN by ONEDNN_MAX_CPU_ISA, LibTorch by ATEN_CPU_CAPABILITY too, OpenBLAS by\n"
-               "OPENBLAS_CORETYPE. ONNX Runtime documents no such switch: its rows here may use wider vectors.\n\n";
+        out +=
+            "`CBNET_FORCE_ISA=avx2`; oneDNN by ONEDNN_MAX_CPU_ISA, LibTorch by ATEN_CPU_CAPABILITY too, "
+            "OpenBLAS by\n"
+            "OPENBLAS_CORETYPE. ONNX Runtime documents no such switch: its rows here may use wider "
+            "vectors.\n\n";
       out += run_text(run, entries, "###");
     }
   }
   if (!page.training.is_null()) out += training_table(page.training);
   for (const std::string& section : page.more) out += "\n" + section;
   for (std::size_t i = 0; i < page.runs.size(); ++i) {
-    out += concat("\n## All engines, µs an image", page.runs[i].at("cap").is_null() ? "" : ", AVX2 only", "\n",
-                  engine_tables(entries_of(page.runs[i]), "###"));
+    out += concat("\n## All engines, µs an image", page.runs[i].at("cap").is_null() ? "" : ", AVX2 only",
+                  "\n", engine_tables(entries_of(page.runs[i]), "###"));
   }
   return out;
 }
@@ -245,8 +268,8 @@ std::vector<std::string> summary(const Json& run) {
     const Comparison c = compare(entries, bar.of);
     if (!c.ours && !c.peer) continue;
     out.push_back(concat(bar.of.model, " ", bar.of.precision, ": ours ", side(c.ours), " µs, best peer ",
-                         c.peer ? c.peer->name() : "-", " ", side(c.peer), " µs, ratio ", fixed(c.ratio, 2), ", must ",
-                         fixed(bar.must, 2), ": ", verdict(c, bar.must, bar.aim)));
+                         c.peer ? c.peer->name() : "-", " ", side(c.peer), " µs, ratio ", fixed(c.ratio, 2),
+                         ", must ", fixed(bar.must, 2), ": ", verdict(c, bar.must, bar.aim)));
   }
   return out;
 }

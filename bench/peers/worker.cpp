@@ -1,6 +1,6 @@
-// The main program of every engine's worker. `WORKER --about` prints what it offers; `WORKER JOB`, a JSON object,
-// builds a model, compares its outputs with the f64 reference, and then times a block for each "block SECONDS" on the
-// standard input. Every answer is one line of JSON.
+// The main program of every engine's worker. `WORKER --about` prints what it offers; `WORKER JOB`, a JSON
+// object, builds a model, compares its outputs with the f64 reference, and then times a block for each "block
+// SECONDS" on the standard input. Every answer is one line of JSON.
 #include <time.h>
 
 #include <algorithm>
@@ -39,7 +39,8 @@ Json about() {
   const EngineInfo info = engine_info();
   Json variants = Json::array();
   for (const Variant& variant : info.variants)
-    variants.push_back({{"variant", variant.name}, {"precision", variant.precision}, {"setup", variant.setup}});
+    variants.push_back(
+        {{"variant", variant.name}, {"precision", variant.precision}, {"setup", variant.setup}});
   return {{"engine", info.name},
           {"version", info.version},
           {"openmp_blas", info.openmp_blas},
@@ -69,7 +70,7 @@ void softmax_rows(std::vector<double>& values, std::int64_t width) {
   for (auto row = values.begin(); row != values.end(); row += width) {
     const double top = *std::max_element(row, row + width);
     double sum = 0.0;
-    for (auto v = row; v != row + width; ++v) sum += *v = std::exp(*v - top);
+    for (auto v = row; v != row + width; ++v) sum += * v = std::exp(*v - top);
     for (auto v = row; v != row + width; ++v) *v /= sum;
   }
 }
@@ -108,7 +109,8 @@ int serve(const Json& job) {
     std::istringstream words(line);
     std::string command;
     double block_s = 0.0;
-    if (!(words >> command >> block_s) || command != "block") throw InputError("stdin", "block SECONDS", line);
+    if (!(words >> command >> block_s) || command != "block")
+      throw InputError("stdin", "block SECONDS", line);
     for (const Clock::time_point start = Clock::now(); seconds_since(start) < 0.2 * block_s;) pass();
     std::vector<double> us;
     const Clock::time_point start = Clock::now();
@@ -124,7 +126,10 @@ int serve(const Json& job) {
     constexpr double kPercents[] = {50.0, 10.0};
     const std::size_t passes = us.size();
     const std::vector<double> percentiles = bench::percentiles(std::move(us), kPercents);
-    say({{"us", percentiles[0]}, {"low_us", percentiles[1]}, {"passes", passes}, {"busy", cpu / now},
+    say({{"us", percentiles[0]},
+         {"low_us", percentiles[1]},
+         {"passes", passes},
+         {"busy", cpu / now},
          {"cpu_us", 1e6 * cpu / static_cast<double>(n * static_cast<std::int64_t>(passes))}});
   }
   return 0;

@@ -12,9 +12,9 @@ extern "C" void openblas_set_num_threads(int);
 namespace cbnet::peers {
 namespace {
 
-// dlib's max-pool rounds sizes down. With a padding of one, its windows over an odd side begin one pixel early, where
-// ours end one pixel late: mirrored, they are the same. So images, convolution kernels and what reads the last feature
-// map are mirrored, and the results are the same.
+// dlib's max-pool rounds sizes down. With a padding of one, its windows over an odd side begin one pixel
+// early, where ours end one pixel late: mirrored, they are the same. So images, convolution kernels and what
+// reads the last feature map are mirrored, and the results are the same.
 
 using Input = dlib::input<dlib::matrix<float>>;
 
@@ -54,7 +54,8 @@ std::size_t mirrored(std::size_t i, const Shape& map) {
 }
 
 void fill_linear(const Layer& layer, const Mirror& mirror, float* params) {
-  const auto in = static_cast<std::size_t>(layer.weight.size(1)), out = static_cast<std::size_t>(layer.weight.size(0));
+  const auto in = static_cast<std::size_t>(layer.weight.size(1)),
+             out = static_cast<std::size_t>(layer.weight.size(0));
   for (std::size_t o = 0; o < out; ++o) {
     const std::size_t to = mirror.outputs ? mirrored(o, mirror.out_map) : o;
     for (std::size_t i = 0; i < in; ++i) {
@@ -83,7 +84,7 @@ class Dlib final : public Engine {
     const std::vector<dlib::matrix<float>> blanks(static_cast<std::size_t>(batch), blank);
     net_.to_tensor(blanks.begin(), blanks.end(), x_);
     mirrors_input_ = model.trunk.front().spec.kind == LayerKind::conv2d;
-    net_.forward(x_);  // gives its layers their sizes
+    net_.forward(x_);            // gives its layers their sizes
     std::vector<float*> params;  // the last layer first
     dlib::visit_computational_layers(net_, [&](auto& layer) {
       if (layer.get_layer_params().size() > 0) params.push_back(layer.get_layer_params().host());
@@ -136,17 +137,28 @@ class Dispatch final : public Engine {
     const std::string dataset = model.name.substr(model.name.find('-') + 1);
     const bool cbnet = model.name.starts_with("cbnet");
     const bool less = model.trunk.size() < reference_layers(model);
-    if (model.name == "lenet" && less) make<dlib::fc<10, trunk<Input>>>();
-    else if (model.name == "lenet") make<dlib::fc<10, dlib::fc<84, trunk<Input>>>>();
-    else if (model.name == "classifier") make<early<Input>>();
-    else if (dataset == "mnist" && cbnet) make<early<image<decoded<encoder_mnist<Input>>>>>();
-    else if (dataset == "mnist") make<decoded<encoder_mnist<Input>>>();
-    else if (dataset == "fmnist" && cbnet) make<early<image<decoded<encoder_fmnist<Input>>>>>();
-    else if (dataset == "fmnist") make<decoded<encoder_fmnist<Input>>>();
-    else if (less && cbnet) make<early<image<decoded<encoder_kmnist_folded<Input>>>>>();
-    else if (less) make<decoded<encoder_kmnist_folded<Input>>>();
-    else if (cbnet) make<early<image<decoded<encoder_kmnist<Input>>>>>();
-    else make<decoded<encoder_kmnist<Input>>>();
+    if (model.name == "lenet" && less)
+      make<dlib::fc<10, trunk<Input>>>();
+    else if (model.name == "lenet")
+      make<dlib::fc<10, dlib::fc<84, trunk<Input>>>>();
+    else if (model.name == "classifier")
+      make<early<Input>>();
+    else if (dataset == "mnist" && cbnet)
+      make<early<image<decoded<encoder_mnist<Input>>>>>();
+    else if (dataset == "mnist")
+      make<decoded<encoder_mnist<Input>>>();
+    else if (dataset == "fmnist" && cbnet)
+      make<early<image<decoded<encoder_fmnist<Input>>>>>();
+    else if (dataset == "fmnist")
+      make<decoded<encoder_fmnist<Input>>>();
+    else if (less && cbnet)
+      make<early<image<decoded<encoder_kmnist_folded<Input>>>>>();
+    else if (less)
+      make<decoded<encoder_kmnist_folded<Input>>>();
+    else if (cbnet)
+      make<early<image<decoded<encoder_kmnist<Input>>>>>();
+    else
+      make<decoded<encoder_kmnist<Input>>>();
     engine_->prepare(model, batch, threads);
   }
   void run(const float* pixels, float* out) override { engine_->run(pixels, out); }

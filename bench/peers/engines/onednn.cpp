@@ -24,14 +24,15 @@ memory::desc plain(const memory::dims& dims) {
 
 memory::desc any(const memory::dims& dims) { return {dims, memory::data_type::f32, Tag::any}; }
 
-/// How convolutions are asked for: in layouts of the library's choice, or with outputs in blocks of channels as wide as
-/// a vector, which its direct kernels write from plain pixels.
+/// How convolutions are asked for: in layouts of the library's choice, or with outputs in blocks of channels
+/// as wide as a vector, which its direct kernels write from plain pixels.
 enum class Layout { any, blocked };
 
 /// A chain of primitives.
 class Chain {
  public:
-  Chain(const dnnl::engine& engine, Layout layout, std::int64_t n) : engine_(engine), layout_(layout), n_(n) {}
+  Chain(const dnnl::engine& engine, Layout layout, std::int64_t n)
+      : engine_(engine), layout_(layout), n_(n) {}
 
   /// `input` undefined: pixels, set before each run.
   void build(const std::vector<Layer>& given, const memory& input, const Shape& in, dnnl::stream& stream) {
@@ -57,7 +58,9 @@ class Chain {
   }
 
   /// Ends in plain rows.
-  void finish() { at_ = reordered(at_, plain(at_.get_desc().dims().size() == 4 ? flat_dims() : at_.get_desc().dims())); }
+  void finish() {
+    at_ = reordered(at_, plain(at_.get_desc().dims().size() == 4 ? flat_dims() : at_.get_desc().dims()));
+  }
 
   void run(dnnl::stream& stream) {
     for (Step& step : steps_) step.primitive.execute(stream, step.args);
@@ -84,7 +87,8 @@ class Chain {
     return out;
   }
 
-  memory weights(const Tensor& tensor, const memory::dims& dims, const memory::desc& wanted, dnnl::stream& stream) {
+  memory weights(const Tensor& tensor, const memory::dims& dims, const memory::desc& wanted,
+                 dnnl::stream& stream) {
     const Tag tag = dims.size() == 4 ? Tag::oihw : dims.size() == 2 ? Tag::oi : Tag::x;
     memory user({dims, memory::data_type::f32, tag}, engine_);
     std::copy_n(tensor.data<float>(), tensor.numel(), static_cast<float*>(user.get_data_handle()));
@@ -105,14 +109,21 @@ class Chain {
     const memory::dims in = with_batch(n_, layer.in), out = with_batch(n_, layer.out);
     const std::int64_t k = layer.spec.kernel_size, s = layer.spec.stride, p = layer.spec.padding;
     const memory::dims w = {layer.out[0], layer.in[0], k, k}, b = {layer.out[0]};
-    const Tag blocks = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core ? Tag::nChw16c : Tag::nChw8c;
+    const Tag blocks =
+        dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core ? Tag::nChw16c : Tag::nChw8c;
     const bool blocked = layout_ == Layout::blocked;
     const memory::desc src = blocked ? plain(in) : any(in);
     const memory::desc dst = blocked ? memory::desc(out, memory::data_type::f32, blocks) : any(out);
-    const dnnl::convolution_forward::primitive_desc desc(
-        {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, src, any(w), any(b), dst, {s, s}, {p, p},
-         {p, p}},
-        attr, engine_);
+    const dnnl::convolution_forward::primitive_desc desc({dnnl::prop_kind::forward_inference,
+                                                          dnnl::algorithm::convolution_direct,
+                                                          src,
+                                                          any(w),
+                                                          any(b),
+                                                          dst,
+                                                          {s, s},
+                                                          {p, p},
+                                                          {p, p}},
+                                                         attr, engine_);
     const memory x = reordered(at_, desc.src_desc());
     push(dnnl::convolution_forward(desc), memory(desc.dst_desc(), engine_),
          {{DNNL_ARG_SRC, x},
@@ -148,11 +159,17 @@ class Chain {
       case LayerKind::max_pool2d: {
         const std::int64_t k = layer.spec.kernel_size, s = layer.spec.stride;
         // Rounded up: the last window hangs over the edge.
-        const memory::dims over = {(layer.out[1] - 1) * s + k - layer.in[1], (layer.out[2] - 1) * s + k - layer.in[2]};
-        const dnnl::pooling_forward::primitive_desc desc(
-            {dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_max, at_.get_desc(), any(out), {s, s}, {k, k},
-             {0, 0}, over},
-            engine_);
+        const memory::dims over = {(layer.out[1] - 1) * s + k - layer.in[1],
+                                   (layer.out[2] - 1) * s + k - layer.in[2]};
+        const dnnl::pooling_forward::primitive_desc desc({dnnl::prop_kind::forward_inference,
+                                                          dnnl::algorithm::pooling_max,
+                                                          at_.get_desc(),
+                                                          any(out),
+                                                          {s, s},
+                                                          {k, k},
+                                                          {0, 0},
+                                                          over},
+                                                         engine_);
         return push(dnnl::pooling_forward(desc), memory(desc.dst_desc(), engine_), {{DNNL_ARG_SRC, at_}});
       }
       case LayerKind::relu:
@@ -214,7 +231,8 @@ class OneDnn final : public Engine {
       branch_->run(stream_);
       last = branch_.get();
       stream_.wait();
-      if (softmax_entropy(static_cast<const float*>(branch_->output().get_data_handle()), width_) >= threshold_) {
+      if (softmax_entropy(static_cast<const float*>(branch_->output().get_data_handle()), width_) >=
+          threshold_) {
         rest_->run(stream_);
         last = rest_.get();
       }
@@ -233,7 +251,8 @@ class OneDnn final : public Engine {
 
 template <Layout layout>
 Variant variant(const char* name, const char* setup, bool (*takes)(const PeerModel&, std::int64_t)) {
-  return {name, "fp32", setup, takes, []() -> std::unique_ptr<Engine> { return std::make_unique<OneDnn<layout>>(); }};
+  return {name, "fp32", setup, takes,
+          []() -> std::unique_ptr<Engine> { return std::make_unique<OneDnn<layout>>(); }};
 }
 
 bool has_convolution(const PeerModel& model) {
@@ -249,8 +268,9 @@ EngineInfo engine_info() {
   const dnnl::version_t* v = dnnl::version();
   return {"onednn",
           concat(v->major, ".", v->minor, ".", v->patch),
-          {variant<Layout::any>("any", "memory formats left to the library, post-ops fused",
-                                [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; }),
+          {variant<Layout::any>(
+               "any", "memory formats left to the library, post-ops fused",
+               [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; }),
            variant<Layout::blocked>("blocked", "convolution outputs in blocks of channels, post-ops fused",
                                     [](const PeerModel& model, std::int64_t batch) {
                                       return has_convolution(model) && (!model.has_exit() || batch == 1);

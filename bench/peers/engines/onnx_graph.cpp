@@ -36,7 +36,8 @@ class Writer {
     };
     switch (layer.spec.kind) {
       case LayerKind::conv2d:
-        window(to_.node("Conv", name, {x, to_.weight(name + ".w", layer.weight), to_.weight(name + ".b", layer.bias)}),
+        window(to_.node("Conv", name,
+                        {x, to_.weight(name + ".w", layer.weight), to_.weight(name + ".b", layer.bias)}),
                layer.spec.padding);
         return name;
       case LayerKind::max_pool2d: {
@@ -47,7 +48,8 @@ class Writer {
       }
       case LayerKind::linear:
         if (options_.int8_dense) return write_int8(layer, x, name);
-        set_int(to_.node("Gemm", name, {x, to_.weight(name + ".w", layer.weight), to_.weight(name + ".b", layer.bias)}),
+        set_int(to_.node("Gemm", name,
+                         {x, to_.weight(name + ".w", layer.weight), to_.weight(name + ".b", layer.bias)}),
                 "transB", 1);
         return name;
       case LayerKind::relu:
@@ -70,7 +72,8 @@ class Writer {
     }
   }
 
-  std::string bytes(const std::string& name, int dtype, const std::vector<std::int64_t>& dims, const std::string& raw) {
+  std::string bytes(const std::string& name, int dtype, const std::vector<std::int64_t>& dims,
+                    const std::string& raw) {
     onnx::TensorProto& out = *weights_.add_initializer();
     out.set_name(name);
     out.set_data_type(dtype);
@@ -79,8 +82,8 @@ class Writer {
     return name;
   }
 
-  /// y = x W^T + b with x quantized as it comes and one symmetric scale per output, in the form that the runtime joins
-  /// into one kernel.
+  /// y = x W^T + b with x quantized as it comes and one symmetric scale per output, in the form that the
+  /// runtime joins into one kernel.
   std::string write_int8(const Layer& layer, const std::string& x, const std::string& name) {
     const std::int64_t out = layer.weight.size(0), in = layer.weight.size(1);
     const float* w = layer.weight.data<float>();
@@ -114,7 +117,8 @@ class Writer {
   GraphOptions options_;
 };
 
-void write_exit(Writer& writer, onnx::GraphProto& graph, const PeerModel& model, const GraphOptions& options) {
+void write_exit(Writer& writer, onnx::GraphProto& graph, const PeerModel& model,
+                const GraphOptions& options) {
   GraphWriter& to = writer.graph();
   const std::string shared = writer.write(model.trunk, "pixels", "trunk.");
   const std::string early = writer.write(model.branch, shared, "branch.");

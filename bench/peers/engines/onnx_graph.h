@@ -12,8 +12,8 @@ struct GraphOptions {
   bool int8_dense = false;  // linear layers by DynamicQuantizeLinear and MatMulInteger
 };
 
-/// The bytes of an ONNX file: `pixels` f32 (batch, 1, 28, 28) -> `y` f32 (batch, width), and nothing else. A side exit is
-/// an `If` on the entropy, and takes batch 1.
+/// The bytes of an ONNX file: `pixels` f32 (batch, 1, 28, 28) -> `y` f32 (batch, width), and nothing else. A
+/// side exit is an `If` on the entropy, and takes batch 1.
 std::string onnx_graph(const PeerModel& model, std::int64_t batch, const GraphOptions& options);
 
 }  // namespace cbnet::peers

@@ -1,5 +1,5 @@
-// ONNX Runtime, from its npm package, which ships the library without headers. Its C interface is a versioned table of
-// functions that only grows at the end, so the entries needed here are called by their place in it.
+// ONNX Runtime, from its npm package, which ships the library without headers. Its C interface is a versioned
+// table of functions that only grows at the end, so the entries needed here are called by their place in it.
 #include <dlfcn.h>
 
 #include <array>
@@ -34,7 +34,8 @@ enum Slot : std::size_t {
 };
 
 constexpr std::uint32_t kApiVersion = 1;
-constexpr int kWarning = 2, kSequential = 0, kAllOptimizations = 99, kDeviceAllocator = 0, kDefaultMemory = 0, kFloat = 1;
+constexpr int kWarning = 2, kSequential = 0, kAllOptimizations = 99, kDeviceAllocator = 0, kDefaultMemory = 0,
+              kFloat = 1;
 
 /// The library, opened once; what it makes lives as long as the process.
 class Runtime {
@@ -50,8 +51,8 @@ class Runtime {
   void call(Slot slot, Args... args) const {
     void* status = reinterpret_cast<void* (*)(Args...)>(const_cast<void*>(table_[slot]))(args...);
     if (status != nullptr)
-      throw std::runtime_error(concat(
-          "[ort] ", reinterpret_cast<const char* (*)(const void*)>(const_cast<void*>(table_[kGetErrorMessage]))(status)));
+      throw std::runtime_error(concat("[ort] ", reinterpret_cast<const char* (*)(const void*)>(
+                                                    const_cast<void*>(table_[kGetErrorMessage]))(status)));
   }
 
  private:
@@ -99,8 +100,8 @@ class Ort final : public Engine {
     const void* const inputs[] = {in_value};
     const char* const input_names[] = {"pixels"};
     const char* const output_names[] = {"y"};
-    Runtime::get().call(kRun, session_, nullptr, input_names, inputs, std::size_t{1}, output_names, std::size_t{1},
-                        &out_value);
+    Runtime::get().call(kRun, session_, nullptr, input_names, inputs, std::size_t{1}, output_names,
+                        std::size_t{1}, &out_value);
   }
 
  private:
@@ -113,8 +114,8 @@ class Ort final : public Engine {
     std::size_t bytes = sizeof(float);
     for (const std::int64_t size : shape) bytes *= static_cast<std::size_t>(size);
     void* made = nullptr;
-    Runtime::get().call(kCreateTensorWithDataAsOrtValue, memory_, const_cast<float*>(data), bytes, shape.data(), rank,
-                        kFloat, &made);
+    Runtime::get().call(kCreateTensorWithDataAsOrtValue, memory_, const_cast<float*>(data), bytes,
+                        shape.data(), rank, kFloat, &made);
     values_.emplace_back(data, made);
     return made;
   }
@@ -140,7 +141,9 @@ bool has(const PeerModel& model, LayerKind kind) {
 }  // namespace
 
 EngineInfo engine_info() {
-  const auto fits = [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; };
+  const auto fits = [](const PeerModel& model, std::int64_t batch) {
+    return !model.has_exit() || batch == 1;
+  };
   return {"ort",
           Runtime::get().version(),
           {{"plain", "fp32", "graph optimizations ALL, sequential", fits, make<false, false>},
@@ -151,7 +154,8 @@ EngineInfo engine_info() {
             make<true, false>},
            {"int8", "int8",
             "graph optimizations ALL, sequential, dense layers DynamicQuantizeLinear + MatMulInteger",
-            [](const PeerModel& model, std::int64_t) { return has(model, LayerKind::sigmoid); }, make<true, true>}}};
+            [](const PeerModel& model, std::int64_t) { return has(model, LayerKind::sigmoid); },
+            make<true, true>}}};
 }
 
 }  // namespace cbnet::peers

@@ -35,7 +35,8 @@ class Pad final : public tiny_dnn::feedforward_layer<activation::identity> {
       std::fill(to.begin(), to.end(), 0.0F);
       for (serial_size_t c = 0; c < in_.depth_; ++c) {
         for (serial_size_t y = 0; y < in_.height_; ++y)
-          std::copy_n(&(*in[0])[n][in_.get_index(0, y, c)], in_.width_, &to[out_.get_index(padding_, y + padding_, c)]);
+          std::copy_n(&(*in[0])[n][in_.get_index(0, y, c)], in_.width_,
+                      &to[out_.get_index(padding_, y + padding_, c)]);
       }
     }
     forward_activation(*out[0], *out[1]);
@@ -56,8 +57,9 @@ class TinyDnn final : public Engine {
     batch_ = static_cast<std::size_t>(batch);
     const auto layers = relu_before_pool(model.trunk);
     for (std::size_t i = 0; i < layers.size(); ++i) {
-      const bool joined = i + 1 < layers.size() && layers[i].weight.defined() &&
-                          (layers[i + 1].spec.kind == LayerKind::relu || layers[i + 1].spec.kind == LayerKind::sigmoid);
+      const bool joined =
+          i + 1 < layers.size() && layers[i].weight.defined() &&
+          (layers[i + 1].spec.kind == LayerKind::relu || layers[i + 1].spec.kind == LayerKind::sigmoid);
       if (!joined) {
         append<activation::identity>(layers[i]);
       } else if (layers[++i].spec.kind == LayerKind::relu) {
@@ -92,19 +94,19 @@ class TinyDnn final : public Engine {
         const serial_size_t k = size(layer.spec.kernel_size), p = size(layer.spec.padding);
         net_ << Pad(in, p)
              << tiny_dnn::convolutional_layer<Activation>(in.width_ + 2 * p, in.height_ + 2 * p, k, in.depth_,
-                                                          size(layer.out[0]), tiny_dnn::padding::valid, true, 1, 1,
-                                                          backend);
+                                                          size(layer.out[0]), tiny_dnn::padding::valid, true,
+                                                          1, 1, backend);
         return;
       }
       case LayerKind::max_pool2d: {
         const shape3d in = shape(layer.in);
-        net_ << tiny_dnn::max_pooling_layer<activation::identity>(in.width_, in.height_, in.depth_, 2, 2, 2, 2,
-                                                                  tiny_dnn::padding::same, backend);
+        net_ << tiny_dnn::max_pooling_layer<activation::identity>(in.width_, in.height_, in.depth_, 2, 2, 2,
+                                                                  2, tiny_dnn::padding::same, backend);
         return;
       }
       case LayerKind::linear:
-        net_ << tiny_dnn::fully_connected_layer<Activation>(size(layer.weight.size(1)), size(layer.weight.size(0)), true,
-                                                            backend);
+        net_ << tiny_dnn::fully_connected_layer<Activation>(size(layer.weight.size(1)),
+                                                            size(layer.weight.size(0)), true, backend);
         return;
       case LayerKind::flatten:
       case LayerKind::unflatten:
@@ -128,7 +130,8 @@ class TinyDnn final : public Engine {
     }
     const std::int64_t out = layer.weight.size(0), in = layer.weight.size(1);
     for (std::int64_t o = 0; o < out; ++o) {
-      for (std::int64_t i = 0; i < in; ++i) (*to.at(0))[static_cast<std::size_t>(i * out + o)] = w[o * in + i];
+      for (std::int64_t i = 0; i < in; ++i)
+        (*to.at(0))[static_cast<std::size_t>(i * out + o)] = w[o * in + i];
     }
   }
 

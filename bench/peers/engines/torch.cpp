@@ -99,7 +99,9 @@ class Torch final : public Engine {
 }  // namespace
 
 EngineInfo engine_info() {
-  const auto takes = [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; };
+  const auto takes = [](const PeerModel& model, std::int64_t batch) {
+    return !model.has_exit() || batch == 1;
+  };
   return {"libtorch",
           TORCH_VERSION,
           {{"optimized", "fp32", "TorchScript, frozen, optimize_for_inference", takes,
