@@ -117,6 +117,30 @@ TEST_CASE("peers report: the page holds what was measured, and says what was not
   CHECK(summary(run())[0].find("lenet fp32: ours 10.0") == 0);
 }
 
+TEST_CASE("peers report: trainings against their bars") {
+  const auto engine = [](const char* name, double rate) {
+    return Json{{"engine", name}, {"images_per_s", rate}, {"low", 0.9 * rate}, {"high", 1.1 * rate}};
+  };
+  const auto training = [&](const char* model, int threads, double ours) {
+    return Json{{"model", model},
+                {"batch_size", 512},
+                {"threads", threads},
+                {"ratio", ours / 1e3},
+                {"ratio_low", 1.0},
+                {"ratio_high", 9.0},
+                {"engines", {engine("cbnet", ours), engine("libtorch", 1e3)}}};
+  };
+  const Json trainings = {{"peer", "a peer"},
+                          {"trainings",
+                           {training("lenet", 1, 2900.0), training("autoencoder", 1, 1400.0),
+                            training("autoencoder", 2, 1400.0)}}};
+  const std::string page = markdown({{run()}, trainings, {}});
+  CHECK(page.find("| lenet | 512 | 1 | 2,900 [2,610-3,190] | 1,000 [900-1,100] | 2.90 | 1.00-9.00 | 3.0 | "
+                  "missed |") != std::string::npos);
+  CHECK(page.find("| 1.40 | 1.00-9.00 | 1.5 | missed |") != std::string::npos);
+  CHECK(page.find("| 1.40 | 1.00-9.00 | 1.3 | met |") != std::string::npos);
+}
+
 TEST_CASE("peers: floors") {
   const ModelCost cost{1'000'000, 800'000, 400'000, 500'000, 200'000};
   const MachineLimits limits{Isa::avx2, 100.0, 400.0, {{400'000, 50, 60}, {250'000, 100, 120}}};
