@@ -29,7 +29,7 @@ package_client() {
   echo none
 }
 
-# package_names <client> <group>: what the client calls the packages of a group (build, test, lint, fuzz).
+# package_names <client> <group>: what the client calls the packages of a group (build, test, lint, fuzz, peers).
 package_names() {
   case $1:$2 in
     apt-get:build)
@@ -38,6 +38,9 @@ package_names() {
     apt-get:test) echo doctest-dev binutils ;;
     apt-get:lint) echo clang-format clang-tidy libomp-dev ;;
     apt-get:fuzz) echo clang libclang-rt-dev libomp-dev ;;
+    apt-get:peers)
+      echo libtorch-dev libopenblas0-openmp libdnnl-dev libdlib-dev tiny-dnn libcereal-dev libstb-dev libgemmlowp-dev \
+        libonnx-dev libprotobuf-dev protobuf-compiler npm ;;
     dnf:build)
       echo gcc-c++ cmake ninja-build openblas-devel cxxopts-devel zlib-devel libzip-devel json-devel libpng-devel curl ;;
     dnf:test) echo doctest-devel binutils ;;
@@ -53,6 +56,7 @@ package_names() {
     *:test) echo "doctest, binutils" ;;
     *:lint) echo "clang-format, clang-tidy" ;;
     *:fuzz) echo "clang with libFuzzer and OpenMP" ;;
+    *:peers) echo "LibTorch, OpenBLAS for OpenMP, oneDNN, dlib, tiny-dnn, ONNX, protobuf, npm" ;;
   esac
 }
 
@@ -69,7 +73,7 @@ is_installed() { # <client> <package>
     apt-get)
       # A tool that came by another way (a newer CMake in /usr/local, say) is as good as its package.
       case $2 in
-        g++ | cmake | curl | clang-format | clang-tidy) command -v "$2" >/dev/null && return ;;
+        g++ | cmake | curl | clang-format | clang-tidy | npm) command -v "$2" >/dev/null && return ;;
         ninja-build) command -v ninja >/dev/null && return ;;
       esac
       [ "$(dpkg-query -W -f '${db:Status-Status}' "$2" 2>/dev/null)" = installed ] ;;

@@ -53,6 +53,8 @@ TEST_CASE("a planted library header in the wrong place is seen") {
   CHECK(breaks("layers/linear.cpp", "#include <doctest/doctest.h>"));
   CHECK(breaks("autograd/ops/relu.cpp", "#include <immintrin.h>"));
   CHECK(breaks("bench/main.cpp", "#include <boost/format.hpp>"));
+  CHECK(breaks("bench/peers/engines/ort.cpp", "#include <dnnl.hpp>"));
+  CHECK(breaks("bench/protocol.cpp", "#include <immintrin.h>"));
   CHECK(breaks("tensor/error.h", "#include <format>"));
 }
 

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/json.h"
+
+namespace cbnet::peers {
+
+/// One result of a run.
+struct Entry {
+  std::string model, engine, variant, precision;
+  bool folded = false;
+  std::int64_t batch = 0;
+  int threads = 0;
+  double us = 0.0, low = 0.0, high = 0.0;  // median over the blocks; lowest and highest median of a round
+  double busy = 1.0;                       // least share of a block in which the main thread had its core
+  std::optional<double> floor_us;
+  bool memory_bound = false;
+
+  bool ours() const { return engine == "cbnet"; }
+  bool disturbed() const { return busy < 0.95; }
+  std::string name() const;  // "onednn blocked, folded"
+};
+
+/// Throws InputError when `run` is not what `cbnet_peers run` writes.
+std::vector<Entry> entries_of(const Json& run);
+
+/// What is compared: one model, batch and thread count, in "fp32", "int8", or "best", the fastest precision
+/// of each side.
+struct Case {
+  std::string model, precision;
+  std::int64_t batch = 1;
+  int threads = 1;
+};
+
+struct Comparison {
+  Case of;
+  std::optional<Entry> ours, peer;  // the fastest of each side
+  /// ours over peer: of the medians, and from the luckiest to the unluckiest rounds.
+  std::optional<double> ratio, ratio_low, ratio_high;
+  /// The least floor over the model as it is and folded.
+  std::optional<double> floor_us;
+  bool memory_bound = false;
+};
+
+Comparison compare(const std::vector<Entry>& entries, const Case& of);
+
+/// Ratios to reach and to aim for, by issue of the bench: batch 1, one thread.
+struct Bar {
+  Case of;
+  double must = 0.0, aim = 0.0;
+};
+const std::vector<Bar>& bars();
+
+/// "met, aim too", "met", "missed", or "not measured".
+std::string verdict(const Comparison& comparison, double must, double aim);
+
+}  // namespace cbnet::peers

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/peers/model.h"
+
+// One inference engine. Each is linked into a worker program of its own, so that thread pools, BLAS builds
+// and instruction set flags cannot meet.
+
+namespace cbnet::peers {
+
+class Engine {
+ public:
+  Engine() = default;
+  virtual ~Engine() = default;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Builds what run() needs, for `batch` images a call and so many threads.
+  virtual void prepare(const PeerModel& model, std::int64_t batch, int threads) = 0;
+  /// `batch` images of 784 pixels -> `batch` rows of model.width. Where an image stops at a side exit, the
+  /// row is that exit's.
+  virtual void run(const float* pixels, float* out) = 0;
+};
+
+/// A way to run an engine.
+struct Variant {
+  const char* name;
+  const char* precision;  // "fp32" or "int8"
+  const char* setup;      // as its documentation calls it, for the report
+  bool (*takes)(const PeerModel& model, std::int64_t batch);
+  std::unique_ptr<Engine> (*make)();
+  /// Makes a classifier's probabilities, where the others stop at its logits.
+  bool probabilities = false;
+};
+
+/// What the worker that this is linked into offers.
+struct EngineInfo {
+  std::string name, version;
+  std::vector<Variant> variants;
+  /// Where its BLAS should be the build of OpenBLAS that takes OpenMP's threads.
+  bool openmp_blas = false;
+};
+EngineInfo engine_info();
+
+}  // namespace cbnet::peers

@@ -1,0 +1,89 @@
+// This project's engine.
+#include <algorithm>
+
+#include "autograd/tape.h"
+#include "bench/peers/engine.h"
+#include "cbnet/version.h"
+#include "models/compile.h"
+#include "runtime/plan.h"
+#include "tensor/error.h"
+#include "tensor/isa.h"
+
+namespace cbnet::peers {
+namespace {
+
+/// Layer by layer, as in training, without a tape.
+class Eager final : public Engine {
+ public:
+  void prepare(const PeerModel& model, std::int64_t batch, int) override {
+    network_ = std::make_unique<Network>(model.spec);
+    network_->load_state_dict(model.weights);
+    network_->eval();
+    has_exit_ = model.has_exit();
+    threshold_ = model.threshold;
+    pixels_ = Tensor::empty({batch, 1, 28, 28});
+  }
+
+  void run(const float* pixels, float* out) override {
+    const NoGrad no_grad;
+    std::copy_n(pixels, pixels_.numel(), pixels_.data<float>());
+    const Tensor y = forward(Variable(pixels_)).value();
+    std::copy_n(y.data<float>(), y.numel(), out);
+  }
+
+ private:
+  Variable forward(const Variable& x) {
+    if (!has_exit_) return network_->forward(x);
+    const NetworkSpec& spec = network_->spec();
+    const std::int64_t after = spec.exits.front().after;
+    const Variable shared = network_->forward_trunk(x, 0, after);
+    const Variable early = network_->forward_branch(0, shared);
+    if (softmax_entropy(early.value().data<float>(), early.value().numel()) < threshold_) return early;
+    return network_->forward_trunk(shared, after, static_cast<std::int64_t>(spec.trunk.size()));
+  }
+
+  std::unique_ptr<Network> network_;
+  Tensor pixels_;
+  bool has_exit_ = false;
+  double threshold_ = 0.0;
+};
+
+/// The compiled plan. It answers with labels, entropies and exits too.
+class Compiled final : public Engine {
+ public:
+  void prepare(const PeerModel& model, std::int64_t batch, int) override {
+    Network network(model.spec);
+    network.load_state_dict(model.weights);
+    network.eval();
+    const std::vector<double> thresholds(model.spec.exits.size(), model.threshold);
+    plan_ = std::make_unique<runtime::Plan>(model.classifies() ? classifier_graph(network, thresholds)
+                                                               : autoencoder_graph(network, 1.0));
+    workspace_ = std::make_unique<runtime::Workspace>(*plan_);
+    batch_ = batch;
+  }
+
+  void run(const float* pixels, float* out) override {
+    const runtime::Results results = plan_->run(pixels, batch_, *workspace_);
+    const std::span<const float> values = results.output.empty() ? results.probabilities : results.output;
+    std::copy(values.begin(), values.end(), out);
+  }
+
+ private:
+  std::unique_ptr<runtime::Plan> plan_;
+  std::unique_ptr<runtime::Workspace> workspace_;
+  std::int64_t batch_ = 0;
+};
+
+}  // namespace
+
+EngineInfo engine_info() {
+  return {"cbnet",
+          concat(kVersion, ", ISA ", to_string(active_isa())),
+          {{"plan", "fp32", "compiled plan", [](const PeerModel&, std::int64_t) { return true; },
+            []() -> std::unique_ptr<Engine> { return std::make_unique<Compiled>(); }, /*probabilities=*/true},
+           {"eager", "fp32", "layer by layer, as in training",
+            [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; },
+            []() -> std::unique_ptr<Engine> { return std::make_unique<Eager>(); }}}};
+}
+
+}  // namespace cbnet::peers

@@ -1,0 +1,167 @@
+#include "bench/peers/engines/onnx_graph.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "models/onnx/graph_writer.h"
+#include "tensor/error.h"
+
+namespace cbnet::peers {
+namespace {
+
+constexpr int kOpset = 13;
+constexpr int kIrVersion = 7;
+
+class Writer {
+ public:
+  Writer(onnx::GraphProto& graph, onnx::GraphProto& weights, GraphOptions options)
+      : to_(graph, weights), weights_(weights), options_(options) {}
+
+  /// Returns the name of what the last layer makes; every name begins with `prefix`.
+  std::string write(const std::vector<Layer>& given, std::string value, const std::string& prefix) {
+    const auto layers = options_.relu_first ? relu_before_pool(given) : given;
+    for (std::size_t i = 0; i < layers.size(); ++i) value = write_layer(layers[i], value, concat(prefix, i));
+    return value;
+  }
+
+  GraphWriter& graph() { return to_; }
+
+ private:
+  std::string write_layer(const Layer& layer, const std::string& x, const std::string& name) {
+    const auto window = [&](onnx::NodeProto& node, std::int64_t padding) {
+      const std::int64_t k = layer.spec.kernel_size, s = layer.spec.stride;
+      set_ints(node, "kernel_shape", {k, k});
+      set_ints(node, "strides", {s, s});
+      set_ints(node, "pads", {padding, padding, padding, padding});
+    };
+    switch (layer.spec.kind) {
+      case LayerKind::conv2d:
+        window(to_.node("Conv", name,
+                        {x, to_.weight(name + ".w", layer.weight), to_.weight(name + ".b", layer.bias)}),
+               layer.spec.padding);
+        return name;
+      case LayerKind::max_pool2d: {
+        onnx::NodeProto& node = to_.node("MaxPool", name, {x});
+        window(node, 0);
+        set_int(node, "ceil_mode", layer.spec.ceil_mode ? 1 : 0);
+        return name;
+      }
+      case LayerKind::linear:
+        if (options_.int8_dense) return write_int8(layer, x, name);
+        set_int(to_.node("Gemm", name,
+                         {x, to_.weight(name + ".w", layer.weight), to_.weight(name + ".b", layer.bias)}),
+                "transB", 1);
+        return name;
+      case LayerKind::relu:
+        to_.node("Relu", name, {x});
+        return name;
+      case LayerKind::sigmoid:
+        to_.node("Sigmoid", name, {x});
+        return name;
+      case LayerKind::flatten:
+        set_int(to_.node("Flatten", name, {x}), "axis", 1);
+        return name;
+      case LayerKind::unflatten: {
+        Shape shape = layer.spec.shape;
+        shape.insert(shape.begin(), 0);
+        to_.node("Reshape", name, {x, to_.integers(name + ".shape", shape)});
+        return name;
+      }
+      default:
+        throw std::invalid_argument(concat("[onnx] no node for ", to_string(layer.spec.kind)));
+    }
+  }
+
+  std::string bytes(const std::string& name, int dtype, const std::vector<std::int64_t>& dims,
+                    const std::string& raw) {
+    onnx::TensorProto& out = *weights_.add_initializer();
+    out.set_name(name);
+    out.set_data_type(dtype);
+    for (const std::int64_t size : dims) out.add_dims(size);
+    out.set_raw_data(raw);
+    return name;
+  }
+
+  /// y = x W^T + b with x quantized as it comes and one symmetric scale per output, in the form that the
+  /// runtime joins into one kernel.
+  std::string write_int8(const Layer& layer, const std::string& x, const std::string& name) {
+    const std::int64_t out = layer.weight.size(0), in = layer.weight.size(1);
+    const float* w = layer.weight.data<float>();
+    std::vector<float> scales(static_cast<std::size_t>(out));
+    std::string quantized(static_cast<std::size_t>(in * out), '\0');
+    for (std::int64_t o = 0; o < out; ++o) {
+      float top = 0.0F;
+      for (std::int64_t k = 0; k < in; ++k) top = std::max(top, std::abs(w[o * in + k]));
+      const float scale = top > 0.0F ? top / 127.0F : 1.0F;
+      scales[static_cast<std::size_t>(o)] = scale;
+      for (std::int64_t k = 0; k < in; ++k) {
+        quantized[static_cast<std::size_t>(k * out + o)] =
+            static_cast<char>(static_cast<signed char>(std::lround(w[o * in + k] / scale)));
+      }
+    }
+    onnx::NodeProto& quantize = to_.node("DynamicQuantizeLinear", name + ".q", {x});
+    quantize.add_output(name + ".qs");
+    quantize.add_output(name + ".qz");
+    const std::string weight = bytes(name + ".w", onnx::TensorProto::INT8, {in, out}, quantized);
+    const std::string zero = bytes(name + ".wz", onnx::TensorProto::INT8, {}, std::string(1, '\0'));
+    to_.node("MatMulInteger", name + ".sums", {name + ".q", weight, name + ".qz", zero});
+    set_int(to_.node("Cast", name + ".cast", {name + ".sums"}), "to", onnx::TensorProto::FLOAT);
+    to_.node("Mul", name + ".scale", {name + ".qs", to_.weight(name + ".ws", Tensor::from(scales, {out}))});
+    to_.node("Mul", name + ".scaled", {name + ".cast", name + ".scale"});
+    to_.node("Add", name, {name + ".scaled", to_.weight(name + ".b", layer.bias)});
+    return name;
+  }
+
+  GraphWriter to_;
+  onnx::GraphProto& weights_;
+  GraphOptions options_;
+};
+
+void write_exit(Writer& writer, onnx::GraphProto& graph, const PeerModel& model,
+                const GraphOptions& options) {
+  GraphWriter& to = writer.graph();
+  const std::string shared = writer.write(model.trunk, "pixels", "trunk.");
+  const std::string early = writer.write(model.branch, shared, "branch.");
+  set_int(to.node("LogSoftmax", "logs", {early}), "axis", 1);
+  to.node("Exp", "shares", {"logs"});
+  to.node("Mul", "products", {"shares", "logs"});
+  set_int(to.node("ReduceSum", "sum", {"products"}), "keepdims", 0);
+  to.node("Greater", "leaves", {"sum", to.scalar("threshold", static_cast<float>(-model.threshold))});
+  onnx::NodeProto& node = to.node("If", "y", {"leaves"});
+  const auto branch = [&](const char* name, const char* value) -> onnx::GraphProto& {
+    onnx::AttributeProto& attribute = *node.add_attribute();
+    attribute.set_name(name);
+    attribute.set_type(onnx::AttributeProto::GRAPH);
+    onnx::GraphProto& inner = *attribute.mutable_g();
+    inner.set_name(name);
+    GraphWriter(inner, graph).output(value, onnx::TensorProto::FLOAT, "", {model.width});
+    return inner;
+  };
+  GraphWriter(branch("then_branch", "early"), graph).node("Identity", "early", {early});
+  onnx::GraphProto& stay = branch("else_branch", "late");
+  Writer late(stay, graph, options);
+  late.graph().node("Identity", "late", {late.write(model.rest, shared, "rest.")});
+}
+
+}  // namespace
+
+std::string onnx_graph(const PeerModel& model, std::int64_t batch, const GraphOptions& options) {
+  require(!model.has_exit() || batch == 1, "onnx", "a side exit takes batch 1; got ", batch);
+  onnx::ModelProto proto;
+  proto.set_ir_version(kIrVersion);
+  proto.add_opset_import()->set_version(kOpset);
+  onnx::GraphProto& graph = *proto.mutable_graph();
+  graph.set_name(model.name);
+  Writer writer(graph, graph, options);
+  writer.graph().input("pixels", "", model.spec.input);
+  if (model.has_exit())
+    write_exit(writer, graph, model, options);
+  else
+    writer.graph().node("Identity", "y", {writer.write(model.trunk, "pixels", "trunk.")});
+  writer.graph().output("y", onnx::TensorProto::FLOAT, "", {model.width});
+  for (auto* value : {graph.mutable_input(0), graph.mutable_output(0)})
+    value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(batch);
+  return proto.SerializeAsString();
+}
+
+}  // namespace cbnet::peers

@@ -1,0 +1,161 @@
+// ONNX Runtime, from its npm package, which ships the library without headers. Its C interface is a versioned
+// table of functions that only grows at the end, so the entries needed here are called by their place in it.
+#include <dlfcn.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+
+#include "bench/peers/engine.h"
+#include "bench/peers/engines/onnx_graph.h"
+#include "tensor/error.h"
+
+namespace cbnet::peers {
+namespace {
+
+struct ApiBase {
+  const void* (*get_api)(std::uint32_t version);
+  const char* (*get_version)();
+};
+
+/// Of the public header, version 1 of the interface.
+enum Slot : std::size_t {
+  kGetErrorMessage = 2,
+  kCreateEnv = 3,
+  kCreateSessionFromArray = 8,
+  kRun = 9,
+  kCreateSessionOptions = 10,
+  kSetSessionExecutionMode = 13,
+  kSetSessionGraphOptimizationLevel = 23,
+  kSetIntraOpNumThreads = 24,
+  kSetInterOpNumThreads = 25,
+  kCreateTensorWithDataAsOrtValue = 49,
+  kCreateCpuMemoryInfo = 69,
+};
+
+constexpr std::uint32_t kApiVersion = 1;
+constexpr int kWarning = 2, kSequential = 0, kAllOptimizations = 99, kDeviceAllocator = 0, kDefaultMemory = 0,
+              kFloat = 1;
+
+/// The library, opened once; what it makes lives as long as the process.
+class Runtime {
+ public:
+  static const Runtime& get() {
+    static const Runtime runtime;
+    return runtime;
+  }
+
+  const char* version() const { return version_; }
+
+  template <class... Args>
+  void call(Slot slot, Args... args) const {
+    void* status = reinterpret_cast<void* (*)(Args...)>(const_cast<void*>(table_[slot]))(args...);
+    if (status != nullptr)
+      throw std::runtime_error(concat("[ort] ", reinterpret_cast<const char* (*)(const void*)>(
+                                                    const_cast<void*>(table_[kGetErrorMessage]))(status)));
+  }
+
+ private:
+  Runtime() {
+    const char* file = std::getenv("CBNET_ORT_LIBRARY");
+    if (file == nullptr) file = CBNET_ORT_LIBRARY;
+    void* library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr)
+      throw InputError(file, "ONNX Runtime's library", dlerror(), "scripts/bench-peers installs it");
+    const auto get_base = reinterpret_cast<const ApiBase* (*)()>(dlsym(library, "OrtGetApiBase"));
+    if (get_base == nullptr) throw InputError(file, "the entry OrtGetApiBase", "none");
+    version_ = get_base()->get_version();
+    // Places in the table are those of the public 1.x interface.
+    if (!std::string(version_).starts_with("1.")) throw InputError(file, "a version 1.x", version_);
+    table_ = static_cast<const void* const*>(get_base()->get_api(kApiVersion));
+    if (table_ == nullptr) throw InputError(file, "version 1 of the interface", "none");
+  }
+
+  const char* version_ = nullptr;
+  const void* const* table_ = nullptr;
+};
+
+template <bool relu_first, bool int8_dense>
+class Ort final : public Engine {
+ public:
+  void prepare(const PeerModel& model, std::int64_t batch, int threads) override {
+    const Runtime& ort = Runtime::get();
+    const std::string graph = onnx_graph(model, batch, {relu_first, int8_dense});
+    void *env = nullptr, *options = nullptr;
+    ort.call(kCreateEnv, kWarning, "cbnet_peers", &env);
+    ort.call(kCreateSessionOptions, &options);
+    ort.call(kSetSessionExecutionMode, options, kSequential);
+    ort.call(kSetSessionGraphOptimizationLevel, options, kAllOptimizations);
+    ort.call(kSetIntraOpNumThreads, options, threads);
+    ort.call(kSetInterOpNumThreads, options, 1);
+    ort.call(kCreateSessionFromArray, env, graph.data(), graph.size(), options, &session_);
+    ort.call(kCreateCpuMemoryInfo, kDeviceAllocator, kDefaultMemory, &memory_);
+    in_shape_ = {batch, 1, 28, 28};
+    out_shape_ = {batch, model.width};
+  }
+
+  void run(const float* pixels, float* out) override {
+    void* in_value = value(pixels, in_shape_);
+    void* out_value = value(out, out_shape_);
+    const void* const inputs[] = {in_value};
+    const char* const input_names[] = {"pixels"};
+    const char* const output_names[] = {"y"};
+    Runtime::get().call(kRun, session_, nullptr, input_names, inputs, std::size_t{1}, output_names,
+                        std::size_t{1}, &out_value);
+  }
+
+ private:
+  /// A tensor on memory of the caller's. Made once per address: passes come back to the same ones.
+  template <std::size_t rank>
+  void* value(const float* data, const std::array<std::int64_t, rank>& shape) {
+    for (const auto& [address, made] : values_) {
+      if (address == data) return made;
+    }
+    std::size_t bytes = sizeof(float);
+    for (const std::int64_t size : shape) bytes *= static_cast<std::size_t>(size);
+    void* made = nullptr;
+    Runtime::get().call(kCreateTensorWithDataAsOrtValue, memory_, const_cast<float*>(data), bytes,
+                        shape.data(), rank, kFloat, &made);
+    values_.emplace_back(data, made);
+    return made;
+  }
+
+  void *session_ = nullptr, *memory_ = nullptr;
+  std::array<std::int64_t, 4> in_shape_{};
+  std::array<std::int64_t, 2> out_shape_{};
+  std::vector<std::pair<const float*, void*>> values_;
+};
+
+template <bool relu_first, bool int8_dense>
+std::unique_ptr<Engine> make() {
+  return std::make_unique<Ort<relu_first, int8_dense>>();
+}
+
+bool has(const PeerModel& model, LayerKind kind) {
+  for (const LayerSpec& layer : model.spec.trunk) {
+    if (layer.kind == kind) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+EngineInfo engine_info() {
+  const auto fits = [](const PeerModel& model, std::int64_t batch) {
+    return !model.has_exit() || batch == 1;
+  };
+  return {"ort",
+          Runtime::get().version(),
+          {{"plain", "fp32", "graph optimizations ALL, sequential", fits, make<false, false>},
+           {"relu-first", "fp32", "graph optimizations ALL, sequential, ReLU before the pool",
+            [](const PeerModel& model, std::int64_t batch) {
+              return has(model, LayerKind::conv2d) && (!model.has_exit() || batch == 1);
+            },
+            make<true, false>},
+           {"int8", "int8",
+            "graph optimizations ALL, sequential, dense layers DynamicQuantizeLinear + MatMulInteger",
+            [](const PeerModel& model, std::int64_t) { return has(model, LayerKind::sigmoid); },
+            make<true, true>}}};
+}
+
+}  // namespace cbnet::peers

@@ -1,0 +1,112 @@
+// LibTorch: a TorchScript module in evaluation mode, frozen and given to optimize_for_inference.
+#include <ATen/Parallel.h>
+#include <torch/script.h>
+#include <torch/version.h>
+
+#include "bench/peers/engine.h"
+#include "tensor/error.h"
+
+extern "C" void openblas_set_num_threads(int);
+
+namespace cbnet::peers {
+namespace {
+
+at::Tensor copied(const Tensor& tensor) {
+  std::vector<std::int64_t> shape(tensor.shape().begin(), tensor.shape().end());
+  return torch::from_blob(const_cast<float*>(tensor.data<float>()), shape, torch::kFloat32).clone();
+}
+
+/// Writes the layers as statements on `x`, and their weights as parameters of the module.
+std::string statements(const std::vector<Layer>& layers, const std::string& prefix, const std::string& indent,
+                       torch::jit::Module& module) {
+  std::string out;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const Layer& layer = layers[i];
+    const std::string w = concat(prefix, "_w", i), b = concat(prefix, "_b", i);
+    const std::int64_t k = layer.spec.kernel_size, s = layer.spec.stride, p = layer.spec.padding;
+    if (layer.weight.defined()) {
+      module.register_parameter(w, copied(layer.weight), false);
+      module.register_parameter(b, copied(layer.bias), false);
+    }
+    const std::string weights = concat("self.", w, ", self.", b);
+    std::string call;
+    switch (layer.spec.kind) {
+      case LayerKind::conv2d:
+        call = concat("torch.conv2d(x, ", weights, ", [", s, ", ", s, "], [", p, ", ", p, "])");
+        break;
+      case LayerKind::linear:
+        call = concat("torch.linear(x, ", weights, ")");
+        break;
+      case LayerKind::max_pool2d:
+        call = concat("torch.max_pool2d(x, [", k, ", ", k, "], [", s, ", ", s, "], [0, 0], [1, 1], ",
+                      layer.spec.ceil_mode ? "True" : "False", ")");
+        break;
+      case LayerKind::relu:
+        call = "torch.relu(x)";
+        break;
+      case LayerKind::sigmoid:
+        call = "torch.sigmoid(x)";
+        break;
+      case LayerKind::flatten:
+        call = "torch.flatten(x, 1)";
+        break;
+      case LayerKind::unflatten:
+        call = concat("torch.reshape(x, [-1, ", layer.spec.shape[0], ", ", layer.spec.shape[1], ", ",
+                      layer.spec.shape[2], "])");
+        break;
+      default:
+        throw std::invalid_argument(concat("[torch] no statement for ", to_string(layer.spec.kind)));
+    }
+    out += concat(indent, "x = ", call, "\n");
+  }
+  return out;
+}
+
+class Torch final : public Engine {
+ public:
+  void prepare(const PeerModel& model, std::int64_t batch, int threads) override {
+    // BLAS has its own count, which this project's own products set to one.
+    openblas_set_num_threads(threads);
+    at::set_num_threads(threads);
+    torch::jit::Module module(model.name);
+    std::string source = "def forward(self, x: Tensor):\n" + statements(model.trunk, "trunk", "  ", module);
+    if (model.has_exit()) {
+      source += "  shared = x\n" + statements(model.branch, "branch", "  ", module) +
+                "  logs = torch.log_softmax(x, 1)\n" +
+                concat("  if bool(torch.sum(torch.exp(logs) * logs) <= ", -model.threshold, "):\n") +
+                "    x = shared\n" + statements(model.rest, "rest", "    ", module);
+    }
+    module.define(source + "  return x\n");
+    module.eval();
+    module_ = torch::jit::freeze(module);
+    module_ = torch::jit::optimize_for_inference(module_);
+    batch_ = batch;
+    numel_ = batch * model.width;
+  }
+
+  void run(const float* pixels, float* out) override {
+    const c10::InferenceMode guard;
+    const at::Tensor x = torch::from_blob(const_cast<float*>(pixels), {batch_, 1, 28, 28}, torch::kFloat32);
+    const at::Tensor y = module_.forward({x}).toTensor().contiguous();
+    std::copy_n(y.data_ptr<float>(), numel_, out);
+  }
+
+ private:
+  torch::jit::Module module_{"none"};
+  std::int64_t batch_ = 0, numel_ = 0;
+};
+
+}  // namespace
+
+EngineInfo engine_info() {
+  const auto takes = [](const PeerModel& model, std::int64_t batch) {
+    return !model.has_exit() || batch == 1;
+  };
+  return {"libtorch",
+          TORCH_VERSION,
+          {{"optimized", "fp32", "TorchScript, frozen, optimize_for_inference", takes,
+            []() -> std::unique_ptr<Engine> { return std::make_unique<Torch>(); }}},
+          /*openmp_blas=*/true};
+}
+
+}  // namespace cbnet::peers

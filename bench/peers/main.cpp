@@ -1,0 +1,142 @@
+#include <filesystem>
+#include <iostream>
+
+#include "bench/peers/measure.h"
+#include "bench/peers/model.h"
+#include "bench/peers/report.h"
+#include "cbnet/version.h"
+#include "console/options.h"
+#include "console/output.h"
+#include "console/run_main.h"
+#include "tensor/error.h"
+#include "tensor/io.h"
+
+namespace cbnet::peers {
+namespace {
+
+constexpr const char* kUsage =
+    "cbnet_peers: this engine beside other inference engines\n"
+    "\n"
+    "Usage: cbnet_peers COMMAND [OPTIONS]\n"
+    "\n"
+    "  run       times every engine on every model, in turns, and writes JSON\n"
+    "  report    makes a Markdown page of such files\n"
+    "\n"
+    "  cbnet_peers COMMAND --help   options and examples of a command\n"
+    "  cbnet_peers --version\n"
+    "\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or input.\n";
+
+constexpr Manual kRunManual{"cbnet_peers", "run", "--json FILE [options]",
+                            "Gives every engine the same random weights, compares its outputs with an f64 "
+                            "reference, then times all of them\n"
+                            "in alternating blocks, each in a process of its own, pinned; and the limits of "
+                            "the machine beside them.\n",
+                            R"(Examples:
+  cbnet_peers run --json peers.json
+  cbnet_peers run --quick --models lenet --batch 1 --threads 1 --json quick.json
+  cbnet_peers run --engines cbnet --engines onednn:blocked --json two.json
+)"};
+
+constexpr Manual kReportManual{"cbnet_peers", "report", "--from FILE [--from FILE…] --out FILE.md",
+                               "Makes a Markdown page of what `cbnet_peers run` and bench_train wrote.\n",
+                               R"(Examples:
+  cbnet_peers report --from peers.json --from peers-avx2.json --out docs/performance.md
+)"};
+
+template <class T>
+std::vector<T> integers(const CommandLine& line, const std::string& name, std::vector<T> otherwise) {
+  if (!line.has(name)) return otherwise;
+  std::vector<T> out;
+  for (const std::string& word : line.list(name)) {
+    std::size_t used = 0;
+    long value = 0;
+    try {
+      value = std::stol(word, &used);
+    } catch (const std::exception&) {
+    }
+    if (used != word.size() || value < 1 || value > 65'536)
+      line.fail(concat("--", name, " must be a whole number, 1 to 65536; got '", word, "'"));
+    out.push_back(static_cast<T>(value));
+  }
+  return out;
+}
+
+int run_measure(const std::vector<std::string>& words) {
+  CommandLine line(kRunManual);
+  line.add_list("What", "models", "M", "this model alone; may be repeated");
+  line.add_list("What", "engines", "E[:VARIANT]", "this engine alone; may be repeated");
+  line.add_list("What", "batch", "N", "images a call; may be repeated (default: 1, 64 and 1024)");
+  line.add("What", "avx2", "", "everything capped to AVX2, as far as an engine can be");
+  line.add("What", "hard-share", "S",
+           "share of images that stay behind BranchyNet's side exit (default: 0.3)");
+  line.add("Measurement", "rounds", "N", "rounds over everything (default: 2)");
+  line.add("Measurement", "blocks", "N", "blocks of each engine in a round (default: 3)");
+  line.add("Measurement", "block-s", "S", "seconds of a block (default: 0.1)");
+  line.add("Measurement", "quick", "", "one round of short blocks, to see that all works");
+  line.add("Measurement", "seed", "N", "of weights and images (default: 1)");
+  if (!line.parse(words, false)) return 0;
+  static_cast<void>(line.required("json"));
+  MeasureOptions options;
+  options.workers = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "peers";
+  options.models = line.has("models") ? line.list("models") : model_names();
+  if (line.has("engines")) options.engines = line.list("engines");
+  options.batches = integers(line, "batch", options.batches);
+  if (line.has("threads")) options.threads = {static_cast<int>(line.integer("threads"))};
+  options.avx2 = line.is_set("avx2");
+  if (line.is_set("quick")) options.rounds = 1, options.blocks = 2, options.block_s = 0.02;
+  if (line.has("rounds")) options.rounds = static_cast<int>(line.integer("rounds", 1, 100));
+  if (line.has("blocks")) options.blocks = static_cast<int>(line.integer("blocks", 1, 1000));
+  if (line.has("block-s")) options.block_s = line.number("block-s");
+  if (line.has("seed")) options.seed = line.unsigned_integer("seed");
+  if (line.has("hard-share")) options.hard_share = line.number("hard-share");
+  if (!line.quiet()) options.progress = [](const std::string& text) { std::cerr << text << std::endl; };
+  const Json report = measure(options);
+  write_report(line.json_file(), report);
+  for (const std::string& text : summary(report)) std::cout << text << "\n";
+  return 0;
+}
+
+int run_report(const std::vector<std::string>& words) {
+  CommandLine line(kReportManual);
+  line.add_list("What", "from", "FILE", "what `cbnet_peers run` wrote; may be repeated");
+  line.add("What", "training", "FILE", "what bench_train wrote");
+  line.add_list("What", "append", "FILE.md", "more sections, as they are; may be repeated");
+  line.add("What", "out", "FILE.md", "the page");
+  if (!line.parse(words, false)) return 0;
+  const std::string out = line.required("out");
+  if (!line.has("from")) line.fail("option --from is required");
+  Page page;
+  for (const std::string& file : line.list("from")) page.runs.push_back(parse_json(read_file(file), file));
+  if (line.has("training"))
+    page.training = parse_json(read_file(line.text("training")), line.text("training"));
+  if (line.has("append")) {
+    for (const std::string& file : line.list("append")) page.more.push_back(read_file(file));
+  }
+  write_file_atomic(out, markdown(page));
+  return 0;
+}
+
+int run(const std::vector<std::string>& words) {
+  const std::string command = words.empty() ? "--help" : words.front();
+  if (command == "--help" || command == "-h" || command == "help") {
+    std::cout << kUsage;
+    return 0;
+  }
+  if (command == "--version") {
+    std::cout << "cbnet_peers " << kVersion << "\n";
+    return 0;
+  }
+  const std::vector<std::string> rest(words.begin() + 1, words.end());
+  if (command == "run") return run_measure(rest);
+  if (command == "report") return run_report(rest);
+  throw UsageError("unknown command '" + command + "'; hint: see `cbnet_peers --help`");
+}
+
+}  // namespace
+}  // namespace cbnet::peers
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  return cbnet::run_main("cbnet_peers", [&] { return cbnet::peers::run(words); });
+}

@@ -1,0 +1,289 @@
+#include "bench/peers/measure.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <thread>
+
+#include "bench/peers/bounds.h"
+#include "bench/peers/child.h"
+#include "bench/report.h"
+#include "bench/statistics.h"
+#include "console/output.h"
+#include "energy/host.h"
+#include "tensor/error.h"
+
+namespace cbnet::peers {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Largest difference from the f64 reference, as a share of the largest output. int8 is an approximation;
+/// what it costs in accuracy is not judged here.
+double tolerance(const std::string& precision) { return precision == "int8" ? 0.05 : 1e-5; }
+
+/// A block whose main thread had its core for less than this share of the time is measured again.
+constexpr double kLeastBusy = 0.95;
+constexpr int kTries = 3;
+/// Lets the thread pools of the engine before go to sleep.
+constexpr std::chrono::milliseconds kPause{10};
+
+/// One engine in one of its variants on one model.
+struct Subject {
+  fs::path program;
+  std::string engine, variant, precision;
+  bool openmp_blas = false, folded = false;
+};
+
+struct Engines {
+  Json about = Json::array();
+  std::vector<Subject> subjects;
+};
+
+Environment environment(const Subject& subject, int threads, bool avx2) {
+  Environment out = {{"OMP_NUM_THREADS", std::to_string(threads)}};
+  // Debian's default OpenBLAS has threads of its own, which fight with those of OpenMP.
+  if (subject.openmp_blas) out.emplace_back("LD_LIBRARY_PATH", CBNET_OPENBLAS_OPENMP);
+  if (avx2) {
+    out.insert(out.end(), {{"CBNET_FORCE_ISA", "avx2"},
+                           {"ONEDNN_MAX_CPU_ISA", "AVX2"},
+                           {"DNNL_MAX_CPU_ISA", "AVX2"},
+                           {"ATEN_CPU_CAPABILITY", "avx2"},
+                           {"OPENBLAS_CORETYPE", "Haswell"}});
+  }
+  return out;
+}
+
+bool asked(const MeasureOptions& options, const std::string& engine, const std::string& variant) {
+  const auto& wanted = options.engines;
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), engine) != wanted.end() ||
+         std::find(wanted.begin(), wanted.end(), engine + ":" + variant) != wanted.end();
+}
+
+Engines find_engines(const MeasureOptions& options) {
+  std::vector<fs::path> programs;
+  if (fs::is_directory(options.workers)) {
+    for (const auto& entry : fs::directory_iterator(options.workers)) {
+      if (entry.path().filename().string().starts_with("peer_")) programs.push_back(entry.path());
+    }
+  }
+  std::sort(programs.begin(), programs.end());
+  Engines out;
+  for (const fs::path& program : programs) {
+    // The cap holds here too: an engine says which ISA it will use.
+    Child child(program.string(), {"--about"}, environment({}, 1, options.avx2));
+    const Json about = parse_json(child.read_line(), program.string());
+    bool any = false;
+    for (const Json& variant : about.at("variants")) {
+      const std::string engine = about.at("engine"), name = variant.at("variant");
+      if (!asked(options, engine, name)) continue;
+      any = true;
+      Subject subject{program, engine, name, variant.at("precision"), about.at("openmp_blas").get<bool>()};
+      out.subjects.push_back(subject);
+      // This project's engine folds by itself.
+      subject.folded = true;
+      if (engine != "cbnet") out.subjects.push_back(subject);
+    }
+    if (any) out.about.push_back(about);
+  }
+  require(!out.subjects.empty(), "peers", "no such engine among the programs of ", options.workers.string());
+  return out;
+}
+
+std::vector<int> allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  sched_getaffinity(0, sizeof set, &set);
+  std::vector<int> out;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set)) out.push_back(cpu);
+  }
+  return out;
+}
+
+/// Keeps this process, and with it what it starts from now on, on the last `count` of the CPUs.
+void pin(const std::vector<int>& cpus, int count) {
+  require(count <= static_cast<int>(cpus.size()), "peers", "this process may run on ", cpus.size(),
+          " CPUs; got ", count, " threads");
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (auto cpu = cpus.end() - count; cpu != cpus.end(); ++cpu) CPU_SET(*cpu, &set);
+  sched_setaffinity(0, sizeof set, &set);
+}
+
+struct Measured {
+  Json result;
+  std::vector<std::vector<double>> us;  // by round, by block
+  double low_us = 1e300, busy = 1.0;
+};
+
+class Measurement {
+ public:
+  explicit Measurement(const MeasureOptions& options) : options_(options), cpus_(allowed_cpus()) {
+    for (const std::string& name : options.models) {
+      const PeerModel model = make_model(name, options.seed, options.hard_share);
+      const PeerModel less = folded(model);
+      costs_[{name, false}] = cost_of(model, options.hard_share);
+      if (less.spec.trunk.size() != model.spec.trunk.size())
+        costs_[{name, true}] = cost_of(less, options.hard_share);
+    }
+  }
+
+  Json run() {
+    engines_ = find_engines(options_);
+    for (int round = 0; round < options_.rounds; ++round) {
+      measure_machine();
+      for (const int threads : options_.threads) {
+        pin(cpus_, threads);
+        for (const std::int64_t batch : options_.batches) {
+          for (const std::string& model : options_.models) point(model, batch, threads, round);
+        }
+      }
+    }
+    return report();
+  }
+
+ private:
+  struct Running {
+    Measured* to;
+    std::unique_ptr<Child> child;
+  };
+
+  void measure_machine() {
+    pin(cpus_, 1);
+    std::vector<double> sizes;
+    for (const auto& [key, cost] : costs_) {
+      for (const char* precision : {"fp32", "int8"}) {
+        for (const int threads : options_.threads) sizes.push_back(core_bytes(cost, precision, threads));
+      }
+    }
+    const MachineLimits now = measure_limits(options_.avx2 ? Isa::avx2 : available_isas().back(), sizes);
+    limits_ = limits_.reads.empty() ? now : better(limits_, now);
+  }
+
+  void point(const std::string& model, std::int64_t batch, int threads, int round) {
+    if (options_.progress)
+      options_.progress(concat("round ", round + 1, ", ", threads, " threads, batch ", batch, ", ", model));
+    std::vector<Running> running;
+    for (const Subject& subject : engines_.subjects) {
+      if (costs_.count({model, subject.folded}) == 0) continue;
+      auto child = start(subject, model, batch, threads);
+      const Json ready = parse_json(child->read_line(), subject.program.string());
+      if (!ready.at("takes").get<bool>()) continue;
+      const double error = ready.at("error");
+      if (!(error <= tolerance(subject.precision)))
+        throw std::runtime_error(concat(subject.engine, " ", subject.variant, " on ", model,
+                                        ": outputs differ by ", error, " of the largest, more than ",
+                                        tolerance(subject.precision)));
+      Measured& to = results_[{threads, batch, model, subject.engine, subject.variant, subject.folded}];
+      to.result = {{"model", model},
+                   {"engine", subject.engine},
+                   {"variant", subject.variant},
+                   {"folded", subject.folded},
+                   {"precision", subject.precision},
+                   {"batch", batch},
+                   {"threads", threads},
+                   {"error", error}};
+      to.us.resize(static_cast<std::size_t>(round + 1));
+      running.push_back({&to, std::move(child)});
+    }
+    for (int b = 0; b < options_.blocks; ++b) {
+      // Back and forth: a machine that drifts does so to all of them alike.
+      if (b > 0) std::reverse(running.begin(), running.end());
+      for (Running& one : running) block(one);
+    }
+  }
+
+  std::unique_ptr<Child> start(const Subject& subject, const std::string& model, std::int64_t batch,
+                               int threads) {
+    const Json job = {{"variant", subject.variant},
+                      {"model", model},
+                      {"folded", subject.folded},
+                      {"batch", batch},
+                      {"threads", threads},
+                      {"seed", options_.seed},
+                      {"hard_share", options_.hard_share}};
+    return std::make_unique<Child>(subject.program.string(), std::vector<std::string>{job.dump()},
+                                   environment(subject, threads, options_.avx2));
+  }
+
+  void block(Running& one) {
+    Json best;
+    for (int i = 0; i < kTries; ++i) {
+      std::this_thread::sleep_for(kPause);
+      one.child->write_line(concat("block ", options_.block_s));
+      Json answer = parse_json(one.child->read_line(), "a worker");
+      if (best.is_null() || answer.at("busy") > best.at("busy")) best = std::move(answer);
+      if (best.at("busy") >= kLeastBusy) break;
+    }
+    // CPU time leaves out what others took of the core; with more threads the main one's would say little.
+    const bool disturbed = best.at("busy") < kLeastBusy && one.to->result.at("threads") == 1;
+    one.to->us.back().push_back(best.at(disturbed ? "cpu_us" : "us"));
+    one.to->low_us = std::min(one.to->low_us, best.at("low_us").get<double>());
+    one.to->busy = std::min(one.to->busy, best.at("busy").get<double>());
+  }
+
+  Json report() const {
+    Json out = {{"schema", "cbnet-peers/1"},
+                {"commit", bench::build_commit()},
+                {"host", energy::recognise_host().describe()},
+                {"cap", options_.avx2 ? Json("avx2") : Json()},
+                {"method",
+                 {{"rounds", options_.rounds},
+                  {"blocks", options_.blocks},
+                  {"block_s", options_.block_s},
+                  {"seed", options_.seed},
+                  {"hard_share", options_.hard_share}}},
+                {"engines", engines_.about},
+                {"limits", to_json(limits_)},
+                {"models", Json::array()},
+                {"results", Json::array()}};
+    for (const auto& [key, cost] : costs_) {
+      out["models"].push_back({{"model", key.first},
+                               {"folded", key.second},
+                               {"macs", cost.macs},
+                               {"macs_without_padding", cost.macs_without_padding},
+                               {"weight_bytes", cost.weight_bytes}});
+    }
+    for (const auto& [key, measured] : results_) out["results"].push_back(result(measured));
+    return out;
+  }
+
+  Json result(const Measured& measured) const {
+    Json out = measured.result;
+    std::vector<double> all, rounds;
+    constexpr double kMedian[] = {50.0};
+    for (const std::vector<double>& blocks : measured.us) {
+      all.insert(all.end(), blocks.begin(), blocks.end());
+      if (!blocks.empty()) rounds.push_back(bench::percentiles(blocks, kMedian)[0]);
+    }
+    out["us"] = bench::percentiles(all, kMedian)[0];
+    out["low"] = *std::min_element(rounds.begin(), rounds.end());
+    out["high"] = *std::max_element(rounds.begin(), rounds.end());
+    out["p10_us"] = measured.low_us;
+    out["busy"] = measured.busy;
+    out["blocks_us"] = measured.us;
+    const ModelCost& cost = costs_.at({out.at("model"), out.at("folded").get<bool>()});
+    const auto floor = floor_of(cost, out.at("precision"), out.at("batch"), out.at("threads"), limits_);
+    out["floor_us"] = floor ? Json(floor->us) : Json();
+    out["floor_by"] = floor ? Json(floor->memory_bound ? "memory" : "arithmetic") : Json();
+    return out;
+  }
+
+  const MeasureOptions& options_;
+  std::vector<int> cpus_;
+  Engines engines_;
+  MachineLimits limits_;
+  std::map<std::pair<std::string, bool>, ModelCost> costs_;
+  std::map<std::tuple<int, std::int64_t, std::string, std::string, std::string, bool>, Measured> results_;
+};
+
+}  // namespace
+
+Json measure(const MeasureOptions& options) { return Measurement(options).run(); }
+
+}  // namespace cbnet::peers

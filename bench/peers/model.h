@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/network.h"
+
+// The models of the peer bench, as every engine is given them.
+
+namespace cbnet::peers {
+
+/// One layer with its weights, as an engine wants to read it.
+struct Layer {
+  LayerSpec spec;
+  Shape in, out;        // of one sample
+  Tensor weight, bias;  // f32; undefined where the kind has none
+};
+
+struct PeerModel {
+  std::string name;
+  NetworkSpec spec;
+  StateDict weights;  // f32
+  /// `trunk` is the whole network; of one with a side exit, what stands before the exit, and `branch` and
+  /// `rest` are what follows for an image that leaves and for one that stays.
+  std::vector<Layer> trunk, branch, rest;
+  /// An image whose early softmax has an entropy (nats) below it leaves.
+  double threshold = 0.0;
+  std::int64_t width = 0;  // outputs of one image: logits, or pixels of an autoencoder
+
+  bool classifies() const { return !name.starts_with("autoencoder"); }
+  bool has_exit() const { return !branch.empty(); }
+};
+
+/// What one image costs on average, given the share of images that stay behind a side exit.
+struct ModelCost {
+  double macs = 0.0;
+  double macs_without_padding = 0.0;  // less those whose pixel is padding
+  double weight_bytes = 0.0;          // f32
+  /// The fully connected layers' share of them, which int8 variants compute in bytes.
+  double dense_macs = 0.0, dense_weight_bytes = 0.0;
+};
+
+/// "lenet", "classifier", "branchynet", and "autoencoder-D" and "cbnet-D" for the three datasets.
+const std::vector<std::string>& model_names();
+
+/// Random weights from `seed`; the threshold such that the share `hard_share` of images(seed, 64) stays.
+/// Throws std::invalid_argument for an unknown name.
+PeerModel make_model(const std::string& name, std::uint64_t seed, double hard_share);
+
+/// Adjacent fully connected layers become one where that saves multiply-adds; the function stays the same.
+PeerModel folded(const PeerModel& model);
+
+ModelCost cost_of(const PeerModel& model, double hard_share);
+
+/// f32 (n, 1, 28, 28): noise of differing contrast, so that no two images have the same entropy.
+Tensor images(std::uint64_t seed, std::int64_t n);
+
+/// What the network makes of `pixels`, computed in f64: (n, width).
+std::vector<double> reference(const PeerModel& model, const Tensor& pixels);
+
+/// Pools and rectifiers change places where a ReLU follows a max-pool: the same function, and engines that
+/// join a convolution with its ReLU find them side by side.
+std::vector<Layer> relu_before_pool(std::vector<Layer> layers);
+
+/// Entropy in nats of softmax(logits).
+double softmax_entropy(const float* logits, std::int64_t n);
+
+}  // namespace cbnet::peers

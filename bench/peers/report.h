@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "models/json.h"
+
+// docs/performance.md, made from the JSON of measurements and from nothing else.
+
+namespace cbnet::peers {
+
+struct Page {
+  std::vector<Json> runs;         // of `cbnet_peers run`, the one without a cap first
+  Json training;                  // of bench_train; null for none
+  std::vector<std::string> more;  // Markdown sections, as they are
+};
+
+/// Throws InputError for JSON of another schema or without what a table needs.
+std::string markdown(const Page& page);
+
+/// The bars of one run, a line each.
+std::vector<std::string> summary(const Json& run);
+
+}  // namespace cbnet::peers

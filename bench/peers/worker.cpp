@@ -1,0 +1,151 @@
+// The main program of every engine's worker. `WORKER --about` prints what it offers; `WORKER JOB`, a JSON
+// object, builds a model, compares its outputs with the f64 reference, and then times a block for each "block
+// SECONDS" on the standard input. Every answer is one line of JSON.
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <iostream>
+#include <sstream>
+
+#include "bench/peers/engine.h"
+#include "bench/statistics.h"
+#include "console/run_main.h"
+#include "models/json.h"
+#include "tensor/error.h"
+#include "tensor/parallel.h"
+
+namespace cbnet::peers {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::int64_t kImages = 64;  // at least so many in a pass
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Seconds that the main thread has had a core.
+double thread_seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+void say(const Json& answer) { std::cout << answer.dump() << std::endl; }
+
+Json about() {
+  const EngineInfo info = engine_info();
+  Json variants = Json::array();
+  for (const Variant& variant : info.variants)
+    variants.push_back(
+        {{"variant", variant.name}, {"precision", variant.precision}, {"setup", variant.setup}});
+  return {{"engine", info.name},
+          {"version", info.version},
+          {"openmp_blas", info.openmp_blas},
+          {"variants", variants}};
+}
+
+const Variant& find(const EngineInfo& info, const std::string& name) {
+  for (const Variant& variant : info.variants) {
+    if (name == variant.name) return variant;
+  }
+  throw InputError("job", "a variant of " + info.name, name);
+}
+
+/// The largest difference from the reference, as a share of the largest output.
+double worst_error(const std::vector<float>& out, const std::vector<double>& expected) {
+  double worst = 0.0, largest = 0.0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double difference = std::abs(static_cast<double>(out[i]) - expected[i]);
+    // NaN compares with nothing.
+    worst = difference <= worst ? worst : (std::isnan(difference) ? HUGE_VAL : difference);
+    largest = std::max(largest, std::abs(expected[i]));
+  }
+  return worst / largest;
+}
+
+void softmax_rows(std::vector<double>& values, std::int64_t width) {
+  for (auto row = values.begin(); row != values.end(); row += width) {
+    const double top = *std::max_element(row, row + width);
+    double sum = 0.0;
+    for (auto v = row; v != row + width; ++v) sum += * v = std::exp(*v - top);
+    for (auto v = row; v != row + width; ++v) *v /= sum;
+  }
+}
+
+int serve(const Json& job) {
+  const EngineInfo info = engine_info();
+  const Variant& variant = find(info, job.at("variant"));
+  const auto batch = job.at("batch").get<std::int64_t>();
+  const auto seed = job.at("seed").get<std::uint64_t>();
+  const auto threads = job.at("threads").get<int>();
+  PeerModel model = make_model(job.at("model"), seed, job.at("hard_share"));
+  if (job.at("folded").get<bool>()) model = folded(model);
+  if (!variant.takes(model, batch)) {
+    say({{"takes", false}});
+    return 0;
+  }
+  const std::int64_t n = std::max(kImages, batch);
+  require(n % batch == 0, "peers", "a batch divides ", kImages, " or is a multiple of it; got ", batch);
+  const Tensor pixels = images(seed, n);
+  std::vector<double> expected = reference(model, pixels);
+  if (variant.probabilities && model.classifies()) softmax_rows(expected, model.width);
+
+  set_num_threads(threads);
+  const std::unique_ptr<Engine> engine = variant.make();
+  engine->prepare(model, batch, threads);
+  std::vector<float> out(static_cast<std::size_t>(n * model.width));
+  const float* in = pixels.data<float>();
+  const auto pass = [&] {
+    for (std::int64_t i = 0; i < n; i += batch) engine->run(in + i * 784, out.data() + i * model.width);
+  };
+  pass();
+  pass();  // what the first call leaves behind must not matter
+  say({{"takes", true}, {"error", worst_error(out, expected)}});
+
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream words(line);
+    std::string command;
+    double block_s = 0.0;
+    if (!(words >> command >> block_s) || command != "block")
+      throw InputError("stdin", "block SECONDS", line);
+    for (const Clock::time_point start = Clock::now(); seconds_since(start) < 0.2 * block_s;) pass();
+    std::vector<double> us;
+    const Clock::time_point start = Clock::now();
+    const double cpu_start = thread_seconds();
+    double now = 0.0;
+    do {
+      const double before = now;
+      pass();
+      now = seconds_since(start);
+      us.push_back(1e6 * (now - before) / static_cast<double>(n));
+    } while (now < block_s);
+    const double cpu = thread_seconds() - cpu_start;
+    constexpr double kPercents[] = {50.0, 10.0};
+    const std::size_t passes = us.size();
+    const std::vector<double> percentiles = bench::percentiles(std::move(us), kPercents);
+    say({{"us", percentiles[0]},
+         {"low_us", percentiles[1]},
+         {"passes", passes},
+         {"busy", cpu / now},
+         {"cpu_us", 1e6 * cpu / static_cast<double>(n * static_cast<std::int64_t>(passes))}});
+  }
+  return 0;
+}
+
+int run(int argc, char** argv) {
+  if (argc != 2) throw InputError("arguments", "--about or a job", concat(argc - 1, " words"));
+  const std::string word = argv[1];
+  if (word != "--about") return serve(parse_json(word, "job"));
+  say(about());
+  return 0;
+}
+
+}  // namespace
+}  // namespace cbnet::peers
+
+int main(int argc, char** argv) {
+  return cbnet::run_main("peer worker", [&] { return cbnet::peers::run(argc, argv); });
+}
