@@ -23,7 +23,7 @@ class Predictor {
  public:
   virtual ~Predictor() = default;
 
-  /// images u8 (N, 28, 28), any N >= 1.
+  /// images u8 (N, 28, 28), any N >= 1. Several threads may call it at once.
   virtual Predictions predict(const Tensor& images) = 0;
   /// The same work, pixels in and labels out, without handing the answer over: what is timed.
   virtual void run(const Tensor& images) { static_cast<void>(predict(images)); }

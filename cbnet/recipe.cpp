@@ -33,9 +33,9 @@ Json train_to_json(const TrainRecipe& r) {
 void train_from_json(const Json& json, const std::string& where, TrainRecipe& r) {
   for (const auto& [key, value] : json.items()) {
     if (key == "epochs")
-      value.get_to(r.epochs);
+      get_whole(value, r.epochs);
     else if (key == "batch_size")
-      value.get_to(r.batch_size);
+      get_whole(value, r.batch_size);
     else if (key == "learning_rate")
       value.get_to(r.learning_rate);
     else if (key == "schedule")
@@ -43,7 +43,7 @@ void train_from_json(const Json& json, const std::string& where, TrainRecipe& r)
     else if (key == "weight_decay")
       value.get_to(r.weight_decay);
     else if (key == "shift")
-      value.get_to(r.augmentation.shift);
+      get_whole(value, r.augmentation.shift);
     else if (key == "flip")
       value.get_to(r.augmentation.flip);
     else

@@ -85,7 +85,7 @@ TrainingState load_state(const Stage& stage, Adam& adam, const TrainerOptions& o
     }
     stage.network->load_state_dict(model);
     adam.load_state(optimizer);
-    state.epochs_done = parse_json(metadata("cbnet.epochs_done")).get<std::int64_t>();
+    get_whole(parse_json(metadata("cbnet.epochs_done")), state.epochs_done);
     state.result.seconds = parse_json(metadata("cbnet.seconds")).get<double>();
     state.result.validation = parse_json(metadata("cbnet.validation")).get<std::map<std::string, double>>();
     for (const Json& line : parse_json(metadata("cbnet.log")))

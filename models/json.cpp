@@ -1,5 +1,7 @@
 #include "models/json.h"
 
+#include <limits>
+
 #include "tensor/error.h"
 
 namespace cbnet {
@@ -29,6 +31,20 @@ Json json_or_text(const std::string& text) {
   } catch (const Json::exception&) {
     return text;
   }
+}
+
+void get_whole(const Json& json, std::int64_t& out) {
+  const bool fits =
+      json.is_number_integer() &&
+      (!json.is_number_unsigned() || json.get<std::uint64_t>() <= std::numeric_limits<std::int64_t>::max());
+  require(fits, "json", "expected a whole number below 2^63; got ", json.dump().substr(0, 40));
+  json.get_to(out);
+}
+
+void get_whole(const Json& json, std::vector<std::int64_t>& out) {
+  require(json.is_array(), "json", "expected a list of whole numbers; got ", json.dump().substr(0, 40));
+  out.clear();
+  for (const Json& element : json) get_whole(element, out.emplace_back());
 }
 
 }  // namespace cbnet

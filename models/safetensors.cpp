@@ -86,8 +86,12 @@ Entry read_entry(const std::string& name, const Json& json, std::uint64_t data_s
   const std::optional<StoredType> type = stored_type(type_name);
   if (!type)
     fail(source, "dtype F32, F64, F16, BF16, U8, I32 or I64", concat("'", type_name, "' for ", name));
-  Entry entry{name, *type, json.at("shape").get<Shape>(), json.at("data_offsets").at(0).get<std::uint64_t>(),
-              json.at("data_offsets").at(1).get<std::uint64_t>()};
+  std::vector<std::int64_t> offsets;
+  get_whole(json.at("data_offsets"), offsets);
+  if (offsets.size() != 2) fail(source, "two data_offsets", concat(offsets.size(), " for ", name));
+  Entry entry{
+      name, *type, {}, static_cast<std::uint64_t>(offsets[0]), static_cast<std::uint64_t>(offsets[1])};
+  get_whole(json.at("shape"), entry.shape);
   if (entry.shape.size() > kMaxRank)
     fail(source, concat("at most ", kMaxRank, " axes"), concat(entry.shape.size(), " for ", name));
   if (entry.begin > entry.end || entry.end > data_size) {

@@ -54,19 +54,19 @@ LayerSpec layer_from_json(const Json& json, int depth) {
   for (const auto& [key, value] : json.items()) {
     if (key == "kind") continue;
     if (key == "inputs")
-      value.get_to(layer.inputs);
+      get_whole(value, layer.inputs);
     else if (key == "out")
-      value.get_to(layer.out);
+      get_whole(value, layer.out);
     else if (key == "kernel_size")
-      value.get_to(layer.kernel_size);
+      get_whole(value, layer.kernel_size);
     else if (key == "stride")
-      value.get_to(layer.stride);
+      get_whole(value, layer.stride);
     else if (key == "padding")
-      value.get_to(layer.padding);
+      get_whole(value, layer.padding);
     else if (key == "dilation")
-      value.get_to(layer.dilation);
+      get_whole(value, layer.dilation);
     else if (key == "groups")
-      value.get_to(layer.groups);
+      get_whole(value, layer.groups);
     else if (key == "bias")
       value.get_to(layer.bias);
     else if (key == "ceil_mode")
@@ -78,9 +78,9 @@ LayerSpec layer_from_json(const Json& json, int depth) {
     else if (key == "epsilon")
       value.get_to(layer.epsilon);
     else if (key == "axis")
-      value.get_to(layer.axis);
+      get_whole(value, layer.axis);
     else if (key == "shape")
-      value.get_to(layer.shape);
+      get_whole(value, layer.shape);
     else if (key == "body")
       layer.body = layers_from_json(value, depth + 1);
     else if (key == "shortcut")
@@ -119,11 +119,12 @@ NetworkSpec network_spec_from_json(const std::string& text) {
     const Json json = parse_json(text);
     NetworkSpec network;
     json.at("name").get_to(network.name);
-    json.at("input").get_to(network.input);
+    get_whole(json.at("input"), network.input);
     network.trunk = layers_from_json(json.at("trunk"), 0);
     require(json.at("exits").size() <= kMaxLayers, "spec", "expected at most ", kMaxLayers, " exits");
     for (const Json& exit : json.at("exits")) {
-      network.exits.push_back({exit.at("after").get<std::int64_t>(), layers_from_json(exit.at("branch"), 0)});
+      network.exits.push_back({0, layers_from_json(exit.at("branch"), 0)});
+      get_whole(exit.at("after"), network.exits.back().after);
     }
     const auto init = json.at("init").get<std::string>();
     const auto* found = std::find(std::begin(kInitNames), std::end(kInitNames), init);

@@ -182,6 +182,33 @@ install_if_offered() {
 # has_header <header>: the compiler finds it.
 has_header() { echo "#include <$1>" | "${CXX:-c++}" -E -x c++ - >/dev/null 2>&1; }
 
+# offer_onnx: libonnx and protobuf where they can be had. Prints ON or OFF, for -DCBNET_ONNX; what it says besides goes to
+# stderr.
+offer_onnx() {
+  local package
+  for package in libonnx-dev libprotobuf-dev protobuf-compiler; do install_if_offered $package >&2; done
+  if has_header onnx/onnx-ml.pb.h && command -v protoc >/dev/null; then
+    echo ON
+  else
+    say "no libonnx-dev here: ONNX is left out" >&2
+    echo OFF
+  fi
+}
+
+# offer_onnxruntime: ONNX Runtime's package for node, some 290 MB, in build/onnxruntime, where there are node and npm.
+# Without its install scripts, which would fetch libraries for GPUs.
+offer_onnxruntime() {
+  local folder=build/onnxruntime
+  if [ -d $folder/node_modules/onnxruntime-node ]; then return; fi
+  if [ -n "${CBNET_NO_INSTALL:-}" ] || ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    say "going on without ONNX Runtime, which wants node and npm"
+  else
+    say "installing onnxruntime-node into $folder"
+    npm install --ignore-scripts --no-audit --no-fund --silent --prefix $folder onnxruntime-node ||
+      say "going on without ONNX Runtime, which npm could not install"
+  fi
+}
+
 # at_least <version> <floor>
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 

@@ -89,5 +89,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     LINKS OpenMP::OpenMP_CXX OPTIONS -mavx2 -mfma -DCNN_USE_AVX -DCNN_USE_OMP)
 endif()
 
+include(${CMAKE_CURRENT_LIST_DIR}/train.cmake)
+
 get_property(workers GLOBAL PROPERTY CBNET_PEER_WORKERS)
 add_custom_target(peers DEPENDS cbnet_peers ${workers})

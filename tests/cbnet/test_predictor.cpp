@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <thread>
 
 #include "cbnet/run_folder.h"
 #include "models/zoo.h"
 #include "tensor/error.h"
+#include "tensor/parallel.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
 
@@ -96,4 +98,28 @@ TEST_CASE("costs: CBNet is autoencoder plus classifier") {
   CHECK(load_predictor(folder.path(), "branchynet")->macs_by_exit() ==
         std::vector<std::int64_t>{220'150, 1'247'720});
   CHECK(cbnet_model->dataset() == "fmnist");
+}
+
+TEST_CASE("many threads ask one predictor at once and get what one thread gets") {
+  const TempFolder folder;
+  fill(RunFolder(folder.path()));
+  const Tensor images = random_images(64);
+  const int threads_before = num_threads();
+  set_num_threads(2);
+  for (const std::string& name : model_names()) {
+    CAPTURE(name);
+    const auto predictor = load_predictor(folder.path(), name);
+    const auto bits = [&] {
+      const Predictions made = predictor->predict(images);
+      const Tensor& values = name == "autoencoder" ? made.converted : made.probabilities;
+      return values.to_vector<float>();
+    };
+    const std::vector<float> expected = bits();
+    std::vector<std::vector<float>> got(6);
+    std::vector<std::thread> askers;
+    for (auto& mine : got) askers.emplace_back([&mine, &bits] { mine = bits(); });
+    for (std::thread& asker : askers) asker.join();
+    for (const auto& one : got) CHECK(one == expected);
+  }
+  set_num_threads(threads_before);
 }

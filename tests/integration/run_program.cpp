@@ -44,14 +44,14 @@ double seconds_since(Clock::time_point start) {
 }
 
 /// In the child; does not return.
-[[noreturn]] void become(const std::string& path, std::vector<char*>& arguments,
-                         const ProgramOptions& options, std::FILE* out, std::FILE* err) {
+[[noreturn]] void become(std::vector<char*>& arguments, const ProgramOptions& options, std::FILE* out,
+                         std::FILE* err) {
   for (const auto& [name, value] : options.environment) ::setenv(name.c_str(), value.c_str(), 1);
   const rlimit limits{options.address_space_bytes, options.address_space_bytes};
   const bool ready = (options.folder.empty() || ::chdir(options.folder.c_str()) == 0) &&
                      (options.address_space_bytes == 0 || ::setrlimit(RLIMIT_AS, &limits) == 0) &&
                      ::dup2(::fileno(out), STDOUT_FILENO) >= 0 && ::dup2(::fileno(err), STDERR_FILENO) >= 0;
-  if (ready) ::execv(path.c_str(), arguments.data());
+  if (ready) ::execvp(arguments[0], arguments.data());
   ::_exit(kNotStarted);
 }
 
@@ -76,7 +76,8 @@ int wait_for(pid_t child, const ProgramOptions& options, Clock::time_point start
 ProgramResult run_program(const std::string& name, const std::vector<std::string>& arguments,
                           const ProgramOptions& options) {
   const std::string path = std::string(CBNET_BIN_DIR) + "/" + name;
-  std::vector<std::string> words{path};
+  std::vector<std::string> words = options.under;
+  words.push_back(path);
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
   pointers.reserve(words.size() + 1);
@@ -88,7 +89,7 @@ ProgramResult run_program(const std::string& name, const std::vector<std::string
   const Clock::time_point start = Clock::now();
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("cannot fork");
-  if (child == 0) become(path, pointers, options, out.get(), err.get());
+  if (child == 0) become(pointers, options, out.get(), err.get());
 
   ProgramResult result;
   const int status = wait_for(child, options, start, result.timed_out);
@@ -96,7 +97,7 @@ ProgramResult run_program(const std::string& name, const std::vector<std::string
   result.seconds = seconds_since(start);
   result.out = content_of(out.get());
   result.err = content_of(err.get());
-  if (result.exit_code == kNotStarted) throw std::runtime_error("cannot run " + path);
+  if (result.exit_code == kNotStarted) throw std::runtime_error("cannot run " + words[0]);
   return result;
 }
 

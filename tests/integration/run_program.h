@@ -9,6 +9,8 @@
 namespace cbnet::test {
 
 struct ProgramOptions {
+  /// A program, looked up in PATH, with arguments, that runs it: valgrind.
+  std::vector<std::string> under;
   /// The working folder; the current one when empty.
   std::filesystem::path folder;
   /// Set on top of the inherited environment.

@@ -88,11 +88,12 @@ TEST_CASE("a training whose writes fail goes on from the last good state, to the
   const std::string run = folder / "run";
   const auto words = train_arguments(run, {"--resume", "--quiet"});
   // Every kind of file that training writes, by turns, each at its second or third write.
+  // run.json comes last: its second write is at the end of a training.
   const std::pair<const char*, int> writes[] = {{"lenet.state", 2},
                                                 {"log.jsonl", 2},
-                                                {"run.json", 1},
                                                 {"lenet.safetensors", 0},
-                                                {"branchynet.state", 1}};
+                                                {"branchynet.state", 1},
+                                                {"run.json", 1}};
   for (std::size_t i = 0; i < std::size(kFaults); ++i) {
     const Fault& fault = kFaults[i];
     CAPTURE(fault.call);

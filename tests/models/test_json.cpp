@@ -32,3 +32,22 @@ TEST_CASE("keys keep their order, and text that is no JSON stays text") {
   CHECK(json_or_text(R"({"a":[1,2]})").at("a").size() == 2);
   CHECK(json_or_text("pt{x") == "pt{x");
 }
+
+TEST_CASE("whole numbers are whole and fit") {
+  std::int64_t number = 0;
+  for (const char* text : {"1.5", "1e50", "2.0", "true", "9223372036854775808", "\"7\"", "null", "[1]"}) {
+    CAPTURE(std::string(text));
+    CHECK_THROWS_SAYING(get_whole(parse_json(text), number), std::invalid_argument,
+                        "expected a whole number below 2^63; got " + std::string(text));
+  }
+  get_whole(parse_json("-9223372036854775808"), number);
+  CHECK(number == INT64_MIN);
+  get_whole(parse_json("9223372036854775807"), number);
+  CHECK(number == INT64_MAX);
+  std::vector<std::int64_t> list = {9};
+  get_whole(parse_json("[1,-2]"), list);
+  CHECK(list == std::vector<std::int64_t>{1, -2});
+  CHECK_THROWS_SAYING(get_whole(parse_json("[1,2.5]"), list), std::invalid_argument, "got 2.5");
+  CHECK_THROWS_SAYING(get_whole(parse_json("{\"a\":1}"), list), std::invalid_argument,
+                      "expected a list of whole numbers");
+}

@@ -1,6 +1,7 @@
 #include "tensor/parallel.h"
 
 #include <atomic>
+#include <thread>
 #include <vector>
 
 #include "tensor/error.h"
@@ -61,4 +62,26 @@ TEST_CASE("a loop inside a loop runs in the calling worker") {
     parallel_for(end - begin, 1, [&](std::int64_t b, std::int64_t e) { inner += static_cast<int>(e - b); });
   });
   CHECK(inner == 4);
+}
+
+TEST_CASE("several threads run loops at once, each its own") {
+  const Threads setting(3);
+  constexpr std::int64_t kItems = 1000;
+  std::vector<std::vector<std::int64_t>> results(4, std::vector<std::int64_t>(kItems));
+  std::vector<std::thread> callers;
+  for (std::size_t t = 0; t < results.size(); ++t) {
+    callers.emplace_back([&results, t] {
+      for (int repeat = 0; repeat < 20; ++repeat) {
+        parallel_for(kItems, 1, [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t i = begin; i < end; ++i)
+            results[t][static_cast<std::size_t>(i)] += i * static_cast<std::int64_t>(t);
+        });
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  for (std::size_t t = 0; t < results.size(); ++t) {
+    for (std::int64_t i = 0; i < kItems; ++i)
+      REQUIRE(results[t][static_cast<std::size_t>(i)] == 20 * i * static_cast<std::int64_t>(t));
+  }
 }
