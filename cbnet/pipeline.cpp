@@ -65,14 +65,6 @@ std::vector<std::string> stages_of(const std::string& model) {
   return {"lenet", "branchynet", "autoencoder"};
 }
 
-/// Of the pixels and labels themselves: what "the same data" means.
-std::string checksum(const data::Split& split) {
-  data::Md5 md5;
-  for (const Tensor& tensor : {split.images, split.labels})
-    md5.update(tensor.data<std::uint8_t>(), static_cast<std::size_t>(tensor.numel()));
-  return md5.finish();
-}
-
 /// One training of the whole method; each method below is one step of it.
 class Pipeline {
  public:
@@ -83,11 +75,10 @@ class Pipeline {
         recipe_(options.recipe),
         wanted_(stages_of(options.model)),
         lock_(folder.lock()),
-        data_md5_(checksum(dataset.train)) {
+        data_md5_(training_checksum(dataset.train)) {
     training_.images = dataset.train.images;
     training_.labels = dataset.train.labels;
-    training_.split = data::stratified_split_fraction(training_.labels, recipe_.validation_fraction,
-                                                      derive_seed(options.seed, kSplitSeed));
+    training_.split = training_split(training_.labels, recipe_.validation_fraction, options.seed);
     validation_images_ = gather(training_.images, training_.split.validation);
     validation_labels_ = gather(training_.labels, training_.split.validation);
     validation_truth_ = validation_labels_.to_vector<std::int64_t>();
@@ -385,6 +376,17 @@ class Pipeline {
 };
 
 }  // namespace
+
+data::SplitIndices training_split(const Tensor& labels, double validation_fraction, std::uint64_t seed) {
+  return data::stratified_split_fraction(labels, validation_fraction, derive_seed(seed, kSplitSeed));
+}
+
+std::string training_checksum(const data::Split& split) {
+  data::Md5 md5;
+  for (const Tensor& tensor : {split.images, split.labels})
+    md5.update(tensor.data<std::uint8_t>(), static_cast<std::size_t>(tensor.numel()));
+  return md5.finish();
+}
 
 StepResult joint_step(Network& branchynet, const data::Batch& batch, double early_weight,
                       double final_weight) {

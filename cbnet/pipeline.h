@@ -33,6 +33,12 @@ struct PipelineOptions {
 /// continue it.
 void run_pipeline(const data::Dataset& dataset, const RunFolder& folder, const PipelineOptions& options);
 
+/// Which training images a run with this seed holds out for validation.
+data::SplitIndices training_split(const Tensor& labels, double validation_fraction, std::uint64_t seed);
+
+/// MD5 of the pixels and labels themselves: what "the same data" means.
+std::string training_checksum(const data::Split& split);
+
 /// The loss that the paper minimises for BranchyNet: the weighted sum of both exits' cross-entropies.
 StepResult joint_step(Network& branchynet, const data::Batch& batch, double early_weight,
                       double final_weight);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/plan_file.h"
+
 namespace cbnet {
 namespace {
 
@@ -61,6 +63,15 @@ class PlanPredictor : public Predictor {
 
 std::unique_ptr<Predictor> make_plan_predictor(PlannedModel model) {
   return std::make_unique<PlanPredictor>(std::move(model));
+}
+
+CompiledModel load_compiled(const std::filesystem::path& file) {
+  const runtime::Graph graph = runtime::load_graph(file);
+  CompiledModel out;
+  out.info = compiled_info_from_json(graph.provenance, file.string());
+  out.predictor = make_plan_predictor({out.info.model, out.info.dataset, runtime::Plan(graph), out.info.macs_by_exit,
+                                       out.info.parameter_count, std::nullopt});
+  return out;
 }
 
 }  // namespace cbnet

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "cbnet/compression.h"
 #include "cbnet/predictor.h"
 #include "runtime/plan.h"
 
@@ -19,5 +20,13 @@ struct PlannedModel {
 };
 
 std::unique_ptr<Predictor> make_plan_predictor(PlannedModel model);
+
+/// A model that `cbnet compile` wrote, and what it says of itself.
+struct CompiledModel {
+  CompiledInfo info;
+  std::unique_ptr<Predictor> predictor;
+};
+/// Throws InputError for a missing, damaged or foreign file.
+CompiledModel load_compiled(const std::filesystem::path& file);
 
 }  // namespace cbnet

@@ -12,6 +12,7 @@ int run_data(const Arguments& arguments);
 int run_train(const Arguments& arguments);
 int run_eval(const Arguments& arguments);
 int run_predict(const Arguments& arguments);
+int run_compile(const Arguments& arguments);
 int run_export(const Arguments& arguments);
 int run_import(const Arguments& arguments);
 int run_info(const Arguments& arguments);

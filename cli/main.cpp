@@ -14,10 +14,11 @@ struct Command {
   const char* name;
   int (*run)(const Arguments&);
 };
-constexpr std::array<Command, 7> kCommands{{{"data", run_data},
+constexpr std::array<Command, 8> kCommands{{{"data", run_data},
                                             {"train", run_train},
                                             {"eval", run_eval},
                                             {"predict", run_predict},
+                                            {"compile", run_compile},
                                             {"export", run_export},
                                             {"import", run_import},
                                             {"info", run_info}}};
@@ -35,6 +36,7 @@ Commands:
   train    train LeNet, BranchyNet, the converting autoencoder and CBNet
   eval     measure trained models on the test set
   predict  classify images
+  compile  prepare a model for inference in fewer bits
   export   write a model as ONNX
   import   read a network from ONNX
   info     this build and machine; what is in a model file

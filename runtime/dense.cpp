@@ -132,6 +132,13 @@ void pack(T* to, const std::vector<T>& w, std::int64_t in, std::int64_t out, Den
 
 }  // namespace
 
+Precision parse_precision(const std::string& name) {
+  for (const Precision precision : {Precision::fp32, Precision::bf16, Precision::int8}) {
+    if (name == to_string(precision)) return precision;
+  }
+  throw std::invalid_argument(concat("[precision] expected fp32, bf16 or int8; got '", name, "'"));
+}
+
 const char* to_string(Precision precision) {
   switch (precision) {
     case Precision::fp32:

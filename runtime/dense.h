@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "runtime/kernels/table.h"
@@ -14,6 +15,8 @@ namespace cbnet::runtime {
 enum class Precision : int { fp32, bf16, int8 };
 
 const char* to_string(Precision precision);
+/// Throws std::invalid_argument for another name.
+Precision parse_precision(const std::string& name);
 
 /// A real number r as a byte q: r = scale * (q - zero_point), q and zero_point within 0 … 255.
 struct QuantParams {

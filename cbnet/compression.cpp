@@ -1,0 +1,340 @@
+#include "cbnet/compression.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "autograd/ops/mse_loss.h"
+#include "autograd/ops/cross_entropy.h"
+#include "autograd/tape.h"
+#include "cbnet/argmax.h"
+#include "cbnet/pipeline.h"
+#include "cbnet/predictor.h"
+#include "cbnet/provenance.h"
+#include "data/batches.h"
+#include "models/compile.h"
+#include "models/json.h"
+#include "optim/adam.h"
+#include "runtime/plan.h"
+#include "runtime/quantize.h"
+
+namespace cbnet {
+namespace {
+
+using runtime::Graph;
+using runtime::Kind;
+using runtime::Node;
+using runtime::Precision;
+
+constexpr std::int64_t kCalibrationImages = 1'000;
+constexpr std::int64_t kBatch = 256;
+
+/// The images that a run was trained on, and those that it held out.
+struct TrainingImages {
+  Tensor images, labels;  // u8
+  data::SplitIndices split;
+};
+
+TrainingImages training_images(const Model& model, const std::string& file, const data::Dataset& dataset) {
+  const std::string fingerprint = fingerprint_of(model.info, file);
+  const Json json = json_or_text(fingerprint);
+  if (!json.is_object() || !json.contains("seed") || !json.contains("validation_fraction"))
+    throw InputError(file, "a model that says which images it was not trained on", "none of that",
+                     "models of `cbnet train` do; imported ones cannot be compressed");
+  const std::string expected = json.value("data_md5", "");
+  const std::string found = training_checksum(dataset.train);
+  if (expected != found)
+    throw InputError(file, concat("the training set it was trained on (md5 ", expected, ")"),
+                     concat(dataset.name, " with md5 ", found), "give the same --dataset and --data-dir as in training");
+  return {dataset.train.images, dataset.train.labels,
+          training_split(dataset.train.labels, json["validation_fraction"].get<double>(),
+                         json["seed"].get<std::uint64_t>())};
+}
+
+Tensor gather(const Tensor& rows, const std::vector<std::int64_t>& indices) {
+  Shape shape = rows.shape();
+  shape[0] = static_cast<std::int64_t>(indices.size());
+  Tensor out = Tensor::empty(shape, rows.dtype());
+  for (std::size_t i = 0; i < indices.size(); ++i)
+    out.select(0, static_cast<std::int64_t>(i)).copy_from(rows.select(0, indices[i]));
+  return out;
+}
+
+/// One model of a run: what it is made of, and as a graph.
+class Source {
+ public:
+  Source(const RunFolder& folder, const std::string& name) : name_(name) {
+    static_cast<void>(load_predictor(folder.path(), name));  // refuses parts that do not belong together
+    main_ = load_model(folder.model_file(name == "cbnet" ? "autoencoder" : name));
+    const bool converts = name == "cbnet" || name == "autoencoder";
+    if (converts && has_model(folder.path(), "classifier")) classifier_ = load_model(folder.model_file("classifier"));
+    if (converts) require(classifier_.has_value(), "compile", "an autoencoder is judged by the run's classifier; ",
+                          folder.path().string(), " has none");
+  }
+
+  Model& main() { return main_; }
+  bool converts() const { return name_ == "autoencoder" || name_ == "cbnet"; }
+
+  Graph graph() const {
+    if (name_ == "autoencoder") return autoencoder_graph(*main_.network, main_.info.rescale);
+    if (name_ == "cbnet") return cbnet_graph(*main_.network, main_.info.rescale, *classifier_->network);
+    return classifier_graph(*main_.network, main_.info.thresholds);
+  }
+  /// What the names of the main network's layers begin with in graph().
+  std::string prefix() const { return name_ == "cbnet" ? "autoencoder." : ""; }
+
+  /// Share of images (u8) that are classified right, an autoencoder's by the classifier behind it.
+  double accuracy(const Graph& graph, const Tensor& images, const std::vector<std::int64_t>& labels) const {
+    const runtime::Plan plan(graph);
+    runtime::Workspace workspace(plan);
+    runtime::Results results = plan.run(std::as_const(images).data<std::uint8_t>(), images.size(0), workspace);
+    std::optional<runtime::Plan> second;
+    std::optional<runtime::Workspace> second_workspace;
+    if (!graph.classifies) {
+      second.emplace(classifier_graph(*classifier_->network, {}));
+      second_workspace.emplace(*second);
+      results = second->run(results.output.data(), images.size(0), *second_workspace);
+    }
+    std::int64_t correct = 0;
+    for (std::size_t i = 0; i < labels.size(); ++i) correct += results.labels[i] == labels[i] ? 1 : 0;
+    return static_cast<double>(correct) / static_cast<double>(labels.size());
+  }
+
+  CompiledInfo describe() const {
+    CompiledInfo out;
+    out.model = name_;
+    out.dataset = main_.info.dataset;
+    out.macs_by_exit = cbnet::macs_by_exit(main_.network->spec());
+    out.parameter_count = main_.network->parameter_count();
+    if (name_ == "cbnet") {
+      out.macs_by_exit.front() += total_cost(classifier_->network->spec()).macs;
+      out.parameter_count += classifier_->network->parameter_count();
+    }
+    return out;
+  }
+
+ private:
+  std::string name_;
+  Model main_;
+  std::optional<Model> classifier_;
+};
+
+/// A plan's values before the last: what value v of a graph is.
+Graph up_to(const Graph& graph, std::int32_t v) {
+  Graph out;
+  out.name = graph.name;
+  out.input = graph.input;
+  out.classifies = false;
+  out.nodes.assign(graph.nodes.begin(), graph.nodes.begin() + v);
+  return out;
+}
+
+/// Whether value v is the pixels themselves.
+bool is_pixels(const Graph& graph, std::int32_t v) {
+  while (v > 0 && graph.nodes[static_cast<std::size_t>(v) - 1].kind == Kind::reshape)
+    v = graph.nodes[static_cast<std::size_t>(v) - 1].inputs.front();
+  return v == 0;
+}
+
+class Compressor {
+ public:
+  Compressor(Source& source, const TrainingImages& data, const CompressionOptions& options)
+      : source_(source), data_(data), options_(options) {}
+
+  Graph run() {
+    const Graph dense = fold(source_.graph());
+    const Tensor images = gather(data_.images, data_.split.validation);
+    const auto labels = gather(data_.labels, data_.split.validation).to_vector<std::int64_t>();
+    CompiledInfo info = source_.describe();
+    info.precision = options_.precision;
+    info.sparsity = options_.sparsity;
+    info.validation_images = images.size(0);
+    info.fp32_accuracy = source_.accuracy(dense, images, labels);
+    if (options_.sparsity > 0) prune(dense);
+    Graph out = fold(masked(source_.graph()));
+    if (options_.precision != Precision::fp32) reduce(out);
+    info.accuracy = options_.precision == Precision::fp32 && masks_.empty() ? info.fp32_accuracy
+                                                                            : source_.accuracy(out, images, labels);
+    out.provenance = to_json(info);
+    return out;
+  }
+
+ private:
+  void say(const std::string& text) const {
+    if (options_.say) options_.say(text);
+  }
+
+  // ---- pruning
+
+  Graph masked(Graph graph) const {
+    for (Node& node : graph.nodes) {
+      const auto mask = masks_.find(node.name);
+      if (mask != masks_.end()) node.dense.mask = mask->second;
+    }
+    return graph;
+  }
+
+  /// Chooses masks for the large layers of the main network that folding leaves as they are, and fine-tunes it.
+  void prune(const Graph& dense) {
+    require(options_.precision != Precision::bf16, "compile", "sparsity goes with fp32 and int8, not bf16");
+    const std::string prefix = source_.prefix();
+    Network& network = *source_.main().network;
+    std::map<std::string, Tensor> state;
+    for (auto& [name, tensor] : network.state_dict()) state[name] = tensor;
+    std::vector<std::pair<runtime::BlockMask, Tensor>> layers;
+    for (const Node& node : dense.nodes) {
+      if (node.kind != Kind::linear || node.dense.in * node.dense.out < kLeastWeights) continue;
+      if (!node.name.starts_with(prefix) || state.count(node.name.substr(prefix.size()) + ".weight") == 0) continue;
+      Tensor weight = state.at(node.name.substr(prefix.size()) + ".weight");
+      const std::int64_t block_in = options_.precision == Precision::int8 ? 4 : 1;
+      masks_[node.name] = runtime::block_mask(node.dense.fp32, node.dense.out, node.dense.in, 16, block_in,
+                                              options_.sparsity);
+      layers.emplace_back(masks_[node.name], weight);
+    }
+    require(!layers.empty(), "compile", "no fully connected layer of at least ", kLeastWeights, " weights to prune");
+    fine_tune(network, layers);
+  }
+
+  void fine_tune(Network& network, std::vector<std::pair<runtime::BlockMask, Tensor>>& layers) {
+    const auto mask_all = [&] {
+      for (auto& [mask, weight] : layers)
+        runtime::apply_mask(mask, {weight.data<float>(), static_cast<std::size_t>(weight.numel())}, weight.size(0),
+                            weight.size(1));
+    };
+    const std::unique_ptr<Network> teacher = std::make_unique<Network>(network.spec());
+    teacher->load_state_dict(network.state_dict());
+    teacher->eval();
+    mask_all();
+    Adam adam(network.parameters(), {});
+    data::BatchOptions batching;
+    batching.batch_size = kBatch;
+    batching.seed = options_.seed;
+    data::Batches batches(data_.images, data_.labels, data_.split.train, batching);
+    Schedule schedule;
+    schedule.kind = ScheduleKind::cosine;
+    schedule.base_rate = 1e-3;
+    network.train();
+    for (std::int64_t epoch = 0; epoch < kFineTuningEpochs; ++epoch) {
+      batches.set_epoch(epoch);
+      double sum = 0;
+      for (std::int64_t b = 0; b < batches.size(); ++b) {
+        const data::Batch batch = batches.batch(b);
+        adam.set_learning_rate(schedule.rate(epoch * batches.size() + b, kFineTuningEpochs * batches.size()));
+        adam.zero_grad();
+        Variable loss = loss_of(network, *teacher, batch);
+        loss.backward();
+        adam.step();
+        mask_all();
+        sum += loss.value().item();
+      }
+      say(concat("fine-tuning, epoch ", epoch + 1, " of ", kFineTuningEpochs, ": loss ",
+                 sum / static_cast<double>(batches.size())));
+    }
+    network.eval();
+  }
+
+  Variable loss_of(Network& network, Network& teacher, const data::Batch& batch) const {
+    const Variable pixels(batch.pixels);
+    if (source_.converts()) {
+      const Variable wanted = [&] {
+        const NoGrad no_grad;
+        return teacher.forward(pixels);
+      }();
+      return mse_loss(network.forward(pixels), wanted);
+    }
+    if (network.exit_count() > 1) return joint_step(network, batch, 1.0, 1.0).loss;
+    return cross_entropy(network.forward(pixels), batch.labels);
+  }
+
+  // ---- precision
+
+  void reduce(Graph& graph) const {
+    const Graph before = graph;
+    const auto is_large = [](const Node& node) {
+      return node.kind == Kind::linear && node.dense.in * node.dense.out >= kLeastWeights;
+    };
+    const bool any_large = std::any_of(graph.nodes.begin(), graph.nodes.end(), is_large);
+    for (Node& node : graph.nodes) {
+      if (node.kind != Kind::linear || (any_large && !is_large(node))) {
+        if (node_weight_bytes(node) > 0) say(concat(node.name, ": ", to_string(node.kind), " stays fp32"));
+        continue;
+      }
+      node.dense = runtime::convert(node.dense, options_.precision);
+      if (options_.precision == Precision::int8) node.input = input_range(before, node.inputs.front());
+      say(concat(node.name, ": ", node.dense.out, " x ", node.dense.in, " weights in ",
+                 to_string(options_.precision)));
+    }
+  }
+
+  /// What the bytes that stand for value v mean.
+  runtime::QuantParams input_range(const Graph& graph, std::int32_t v) const {
+    if (is_pixels(graph, v)) return {1.0F / 255.0F, 0};
+    std::vector<std::int64_t> chosen = data_.split.train;
+    Rng(options_.seed, 77).shuffle(std::span<std::int64_t>(chosen));
+    chosen.resize(std::min<std::size_t>(chosen.size(), kCalibrationImages));
+    const Tensor images = gather(data_.images, chosen);
+    const runtime::Plan plan(up_to(graph, v));
+    runtime::Workspace workspace(plan);
+    return runtime::calibrate(
+        plan.run(std::as_const(images).data<std::uint8_t>(), images.size(0), workspace).output);
+  }
+
+  Source& source_;
+  const TrainingImages& data_;
+  const CompressionOptions& options_;
+  std::map<std::string, runtime::BlockMask> masks_;  // by node
+};
+
+}  // namespace
+
+std::string to_json(const CompiledInfo& info) {
+  return Json{{"schema", "cbnet-plan/1"},
+              {"model", info.model},
+              {"dataset", info.dataset},
+              {"precision", to_string(info.precision)},
+              {"sparsity", info.sparsity},
+              {"validation",
+               {{"images", info.validation_images},
+                {"accuracy", info.accuracy},
+                {"fp32_accuracy", info.fp32_accuracy}}},
+              {"macs_by_exit", info.macs_by_exit},
+              {"parameters", info.parameter_count}}
+      .dump();
+}
+
+CompiledInfo compiled_info_from_json(const std::string& text, const std::string& source) {
+  try {
+    const Json json = parse_json(text, source);
+    if (json.at("schema") != "cbnet-plan/1")
+      throw InputError(source, "a plan of `cbnet compile` (cbnet-plan/1)", json.at("schema").dump());
+    CompiledInfo out;
+    out.model = json.at("model").get<std::string>();
+    out.dataset = json.at("dataset").get<std::string>();
+    out.precision = runtime::parse_precision(json.at("precision").get<std::string>());
+    out.sparsity = json.at("sparsity").get<double>();
+    const Json& validation = json.at("validation");
+    out.validation_images = validation.at("images").get<std::int64_t>();
+    out.accuracy = validation.at("accuracy").get<double>();
+    out.fp32_accuracy = validation.at("fp32_accuracy").get<double>();
+    out.macs_by_exit = json.at("macs_by_exit").get<std::vector<std::int64_t>>();
+    out.parameter_count = json.at("parameters").get<std::int64_t>();
+    return out;
+  } catch (const Json::exception& error) {
+    throw InputError(source, "what `cbnet compile` says of a plan", error.what());
+  } catch (const std::invalid_argument& error) {
+    throw InputError(source, "what `cbnet compile` says of a plan", error.what());
+  }
+}
+
+runtime::Graph compress(const RunFolder& folder, const std::string& model, const data::Dataset& dataset,
+                        const CompressionOptions& options) {
+  require(options.sparsity >= 0 && options.sparsity < 1, "compile", "sparsity must be from 0 to below 1; got ",
+          options.sparsity);
+  Source source(folder, model);
+  const std::string file = folder.model_file(model == "cbnet" ? "autoencoder" : model).string();
+  const TrainingImages data = training_images(source.main(), file, dataset);
+  require(!data.split.validation.empty(), "compile", "the run held no validation images out: nothing to judge by");
+  return Compressor(source, data, options).run();
+}
+
+}  // namespace cbnet
