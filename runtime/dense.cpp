@@ -94,6 +94,16 @@ T* pack_step(T* to, const std::vector<T>& w, std::int64_t in, std::int64_t out, 
   return to;
 }
 
+void pack_narrow(float* to, const std::vector<float>& w, std::int64_t in, std::int64_t out) {
+  for (std::int64_t first = 0; first < in; first += kDenseGroup) {
+    for (std::int64_t o = 0; o < out; ++o) {
+      for (std::int64_t k = first; k < first + kDenseGroup; ++k) {
+        *to++ = k < in ? w[static_cast<std::size_t>(o * in + k)] : 0.0F;
+      }
+    }
+  }
+}
+
 template <class T>
 void pack(T* to, const std::vector<T>& w, std::int64_t in, std::int64_t out, DenseKind kind,
           const kernels::DenseTable& table, const kernels::DenseCall& call) {
@@ -106,8 +116,9 @@ void pack(T* to, const std::vector<T>& w, std::int64_t in, std::int64_t out, Den
     }
     return;
   }
+  const std::int64_t most = table.groups[static_cast<int>(kind)];
   // As the kernel splits them: the fewest panels, as equal as can be.
-  const std::int64_t panels = (groups + table.groups - 1) / table.groups;
+  const std::int64_t panels = (groups + most - 1) / most;
   for (std::int64_t panel = 0, group = 0; panel < panels; ++panel) {
     const std::int64_t count = groups / panels + (panel < groups % panels ? 1 : 0);
     for (std::int64_t step = 0; step < call.steps; ++step) {
@@ -144,6 +155,8 @@ DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
   const std::int64_t inputs = kernels::dense_step(kind_), steps = (in_ + inputs - 1) / inputs;
   const std::int64_t groups = (out_ + kDenseGroup - 1) / kDenseGroup;
   const bool sparse = !w.mask.kept.empty();
+  // Adding up the lanes costs what 256 inputs save.
+  narrow_ = in_ >= 256 && kind_ == DenseKind::f32 && !sparse && out_ <= table_->narrow;
   std::vector<std::int64_t> starts;
   std::vector<std::int32_t> columns;
   if (sparse) {
@@ -164,9 +177,10 @@ DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
   const bool s8 = kind_ == DenseKind::s8;
   const std::size_t element = s8 ? 1 : kind_ == DenseKind::bf16 ? 2 : 4;
   const std::int64_t kept_steps = sparse ? starts.back() : groups * steps;
-  packed_bytes_ = static_cast<std::size_t>(kept_steps * inputs * kDenseGroup) * element;
+  const std::int64_t held = narrow_ ? round_up(in_, kDenseGroup) * out_ : kept_steps * inputs * kDenseGroup;
+  packed_bytes_ = static_cast<std::size_t>(held) * element;
   Parts parts;
-  const std::size_t at_weights = parts.add(kept_steps * inputs * kDenseGroup, element);
+  const std::size_t at_weights = parts.add(held, element);
   const std::size_t at_bias = parts.add(groups * kDenseGroup, sizeof(float));
   const std::size_t at_multiplier = parts.add(s8 ? groups * kDenseGroup : 0, sizeof(float));
   const std::size_t at_offset = parts.add(s8 ? groups * kDenseGroup : 0, sizeof(std::int32_t));
@@ -211,6 +225,8 @@ DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
     pack(reinterpret_cast<std::int8_t*>(base + at_weights), w.int8, in_, out_, kind_, *table_, call_);
   } else if (kind_ == DenseKind::bf16) {
     pack(reinterpret_cast<std::uint16_t*>(base + at_weights), w.bf16, in_, out_, kind_, *table_, call_);
+  } else if (narrow_) {
+    pack_narrow(reinterpret_cast<float*>(base + at_weights), w.fp32, in_, out_);
   } else {
     pack(reinterpret_cast<float*>(base + at_weights), w.fp32, in_, out_, kind_, *table_, call_);
   }
@@ -248,6 +264,7 @@ void DenseLayer::run(const void* x, std::int64_t x_pitch, void* y, std::int64_t 
     call.x = scratch;
     call.x_pitch = padded_;
   }
+  if (narrow_) return table_->run_narrow(call);
   (call.starts != nullptr ? table_->run_sparse : table_->run)[kind](call);
 }
 

@@ -10,6 +10,8 @@
 //          the weights of the group's 16 outputs, so that one panel is read from front to back. Of a sparse
 //          layer every panel is one group, and only the steps that its column list names are there.
 //          In a step the inputs of an output stand together. Missing outputs and inputs are zeros.
+//          Of a narrow layer (f32, few outputs): 16 inputs at a time, the weights of each output side by
+//          side.
 // Inputs : rows of f32, or of u8 for s8 weights, with as many elements as the steps cover: `prepare` makes
 // them. Threads: none inside. The order of summation depends on the layer and the number of rows only.
 
@@ -27,6 +29,14 @@ enum class DenseKind : int { f32, bf16, s8 };
 [[gnu::always_inline]] constexpr int64_t dense_step(DenseKind kind) {
   return kind == DenseKind::f32 ? 1 : kind == DenseKind::bf16 ? 2 : 4;
 }
+
+// The largest block of sums that a kernel keeps in registers.
+struct DenseBlock {
+  int groups, rows;
+};
+struct DenseNarrow {
+  int outputs, rows;
+};
 
 // All that a kernel reads of a layer, and the rows of one call.
 struct DenseCall {
@@ -63,10 +73,12 @@ struct DenseInput {
 };
 
 struct DenseTable {
-  int groups;  // of a panel, at most
-  int taken;   // what the s8 kernel takes off every input: its sums lack that times the sum of the weights
+  int groups[3];  // of a panel, at most, by DenseKind
+  int taken;      // what the s8 kernel takes off every input: its sums lack that times the sum of the weights
   void (*run[3])(const DenseCall& call);         // by DenseKind
   void (*run_sparse[3])(const DenseCall& call);  // null for bf16
+  int narrow;                                    // most outputs that run_narrow takes; 0: none
+  void (*run_narrow)(const DenseCall& call);     // f32
   void (*prepare[3])(const DenseInput& input);
   // y[m,j] = factor * exp(x[m,j] - max_j x[m,j]) / sum_j exp(...); x and y may be the same.
   void (*softmax_rows)(const float* x, float* y, int64_t rows, int64_t n, int64_t x_pitch, int64_t y_pitch,

@@ -1,6 +1,7 @@
 // The body of dense.h, included by each isa/<isa>.cpp inside an anonymous namespace of its own after it has
-// set CBNET_VECTOR_BYTES (0: one element at a time) and the largest block of sums, kDenseRows rows by
-// kDenseGroups groups: the sums, one group's row of weights and one input must fit the vector registers.
+// set CBNET_VECTOR_BYTES (0: one element at a time) and the largest blocks of sums, groups by rows: for each
+// kind of weights, and kDenseSparseRows by one group. The sums, a step's weights of the groups and one input
+// must fit the vector registers.
 // Nothing of std:: here: an inline symbol compiled with ISA flags could be linked into baseline code.
 
 // The blocks below live in registers only if these loops of constant count are unrolled.
@@ -98,15 +99,16 @@ BlockFn<Step> block_fn(int64_t groups, int64_t rows) {
 template <class Step, bool Sparse>
 void run(const DenseCall& call) {
   constexpr int64_t kChunkBytes = 256 * 1024;
-  constexpr int kGroups = Sparse ? 1 : kDenseGroups;
+  constexpr int kGroups = Sparse ? 1 : Step::kBlock.groups;
+  constexpr int kRows = Sparse ? kDenseSparseRows : Step::kBlock.rows;
   const int64_t groups = (call.out + kDenseGroup - 1) / kDenseGroup;
   const Split panels(groups, kGroups);
   const int64_t row_bytes = call.steps * Step::kInputs * static_cast<int64_t>(sizeof(typename Step::Input));
-  const int64_t fitting = kChunkBytes / row_bytes / kDenseRows * kDenseRows;
-  const int64_t chunk = fitting > kDenseRows ? fitting : kDenseRows;
+  const int64_t fitting = kChunkBytes / row_bytes / kRows * kRows;
+  const int64_t chunk = fitting > kRows ? fitting : kRows;
   const auto* const weights = static_cast<const typename Step::Weight*>(call.weights);
   for (int64_t first = 0; first < call.rows; first += chunk) {
-    const Split rows(call.rows - first < chunk ? call.rows - first : chunk, kDenseRows);
+    const Split rows(call.rows - first < chunk ? call.rows - first : chunk, kRows);
     for (int64_t i = 0; i < panels.blocks; ++i) {
       const int64_t panel = call.backwards ? panels.blocks - 1 - i : i;
       const int64_t group = panels.first(panel), count = panels.count(panel);
@@ -115,20 +117,24 @@ void run(const DenseCall& call) {
       const auto* const w = weights + start * Step::kGroupWeights;
       const int32_t* const columns = Sparse ? call.columns + start : nullptr;
       for (int64_t b = 0; b < rows.blocks; ++b) {
-        block_fn<Step, Sparse, kGroups, kDenseRows>(count, rows.count(b))(call, first + rows.first(b), group,
-                                                                          w, columns, steps);
+        block_fn<Step, Sparse, kGroups, kRows>(count, rows.count(b))(call, first + rows.first(b), group, w,
+                                                                     columns, steps);
       }
     }
   }
 }
 
+#include "runtime/kernels/dense_narrow.inc.h"
+
 #include "runtime/kernels/dense_rows.inc.h"
 
 constexpr DenseTable kTable = {
-    .groups = kDenseGroups,
+    .groups = {kDenseF32.groups, kDenseBf16.groups, kDenseS8.groups},
     .taken = StepS8::kTaken,
     .run = {run<StepF32, false>, run<StepBf16, false>, run<StepS8, false>},
     .run_sparse = {run<StepF32, true>, nullptr, run<StepS8, true>},
+    .narrow = kDenseNarrow.outputs,
+    .run_narrow = run_narrow,
     .prepare = {prepare<float>, prepare<float>, prepare<StepS8::Input>},
     .softmax_rows = softmax_rows,
 };

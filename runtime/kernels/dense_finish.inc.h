@@ -13,59 +13,81 @@
   return to_float(load(sums) + load(call.offset + at)) * load(call.multiplier + at) + load(call.bias + at);
 }
 
-[[gnu::always_inline]] inline F32 activate(F32 v, Activation activation, float slope) {
-  switch (activation) {
-    case Activation::none:
-      return v;
-    case Activation::relu:
-      return v < 0.0F ? F32{} : v;  // NaN stays
-    case Activation::leaky_relu:
-      return v < 0.0F ? v * slope : v;
-    case Activation::sigmoid:
-      return sigmoid(v);
-    case Activation::tanh:
-      return tanh(v);
-  }
+template <Activation Kind>
+[[gnu::always_inline]] inline F32 activate(F32 v, float slope) {
+  if constexpr (Kind == Activation::relu) return v < 0.0F ? F32{} : v;  // NaN stays
+  if constexpr (Kind == Activation::leaky_relu) return v < 0.0F ? v * slope : v;
+  if constexpr (Kind == Activation::sigmoid) return sigmoid(v);
+  if constexpr (Kind == Activation::tanh) return tanh(v);
   return v;
+}
+
+// The low bytes of the lanes.
+[[gnu::always_inline]] inline void store_bytes(uint8_t* p, U32 v) {
+#if defined(__AVX512F__)
+  // Unmasked, the intrinsic of GCC 12 warns of a variable of its own.
+  const __m128i low = _mm512_maskz_cvtepi32_epi8(static_cast<__mmask16>(-1), bits<__m512i>(v));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), low);
+#elif defined(__AVX2__)
+  const __m256i low = bits<__m256i>(v & 0xffU);
+  const __m128i pairs = _mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(pairs, pairs));
+#elif CBNET_VECTOR_BYTES
+  for (int i = 0; i < kLanes; ++i) p[i] = static_cast<uint8_t>(v[i]);
+#else
+  *p = static_cast<uint8_t>(v);
+#endif
+}
+
+template <class T>
+[[gnu::always_inline]] inline void store_outputs(T* to, const T* from, int64_t count) {
+  if (count >= kDenseGroup) {
+    __builtin_memcpy(to, from, kDenseGroup * sizeof(T));
+  } else {
+    for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+  }
+}
+
+template <Activation Kind, class Sum>
+[[gnu::noinline]] void finish_as(const DenseCall& call, const Sum* sums, int rows, int groups, int64_t row,
+                                 int64_t group) {
+  for (int r = 0; r < rows; ++r) {
+    for (int g = 0; g < groups; ++g, sums += kDenseGroup) {
+      const int64_t at = (group + g) * kDenseGroup, to = (row + r) * call.y_pitch + at;
+      F32 y[kVectors];
+      CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) {
+        y[v] = activate<Kind>(scaled(call, sums + v * kLanes, at + v * kLanes), call.slope);
+      }
+      if (call.y_u8) {
+        uint8_t q[kDenseGroup];
+        CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) {
+          const F32 real = y[v] * call.y_inverse_scale + call.y_zero_point;
+          store_bytes(q + v * kLanes, bits<U32>(clamp_drop_nan(real, 0.0F, 255.0F) + kRounding));
+        }
+        store_outputs(static_cast<uint8_t*>(call.y) + to, q, call.out - at);
+      } else {
+        float q[kDenseGroup];
+        CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) store(q + v * kLanes, y[v]);
+        store_outputs(static_cast<float*>(call.y) + to, q, call.out - at);
+      }
+    }
+  }
 }
 
 // sums: (rows, groups * 16) of the rows from `row` and the groups from `group` on.
 template <class Sum>
-[[gnu::noinline]] void finish(const DenseCall& call, const Sum* sums, int rows, int groups, int64_t row,
-                              int64_t group) {
-  for (int r = 0; r < rows; ++r) {
-    for (int g = 0; g < groups; ++g, sums += kDenseGroup) {
-      const int64_t at = (group + g) * kDenseGroup;
-      const int64_t left = call.out - at, count = left < kDenseGroup ? left : kDenseGroup;
-      alignas(64) float y[kDenseGroup];
-      for (int v = 0; v < kVectors; ++v) {
-        const F32 sum = scaled(call, sums + v * kLanes, at + v * kLanes);
-        store(y + v * kLanes, activate(sum, call.activation, call.slope));
-      }
-      const int64_t to = (row + r) * call.y_pitch + at;
-      if (call.y_u8) {
-        alignas(64) uint8_t q[kDenseGroup];
-        for (int v = 0; v < kVectors; ++v) {
-          const F32 real = load(y + v * kLanes) * call.y_inverse_scale + call.y_zero_point;
-          const U32 rounded = bits<U32>(clamp_drop_nan(real, 0.0F, 255.0F) + kRounding);
-          alignas(64) uint32_t low[kLanes];
-          store(low, rounded);
-          for (int i = 0; i < kLanes; ++i) q[v * kLanes + i] = static_cast<uint8_t>(low[i]);
-        }
-        uint8_t* const out = static_cast<uint8_t*>(call.y) + to;
-        if (count == kDenseGroup) {
-          __builtin_memcpy(out, q, sizeof q);
-        } else {
-          for (int64_t i = 0; i < count; ++i) out[i] = q[i];
-        }
-      } else {
-        float* const out = static_cast<float*>(call.y) + to;
-        if (count == kDenseGroup) {
-          __builtin_memcpy(out, y, sizeof y);
-        } else {
-          for (int64_t i = 0; i < count; ++i) out[i] = y[i];
-        }
-      }
-    }
+[[gnu::always_inline]] inline void finish(const DenseCall& call, const Sum* sums, int rows, int groups,
+                                          int64_t row, int64_t group) {
+  switch (call.activation) {
+    case Activation::none:
+      return finish_as<Activation::none>(call, sums, rows, groups, row, group);
+    case Activation::relu:
+      return finish_as<Activation::relu>(call, sums, rows, groups, row, group);
+    case Activation::leaky_relu:
+      return finish_as<Activation::leaky_relu>(call, sums, rows, groups, row, group);
+    case Activation::sigmoid:
+      return finish_as<Activation::sigmoid>(call, sums, rows, groups, row, group);
+    case Activation::tanh:
+      return finish_as<Activation::tanh>(call, sums, rows, groups, row, group);
   }
 }

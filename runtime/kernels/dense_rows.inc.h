@@ -41,13 +41,6 @@ void prepare(const DenseInput& input) {
   }
 }
 
-// Lanes beyond the end of a row are `rest`.
-[[gnu::always_inline]] inline F32 load_or(const float* x, int64_t left, float rest) {
-  if (left >= kLanes) return load(x);
-  float lanes[kLanes];
-  for (int i = 0; i < kLanes; ++i) lanes[i] = i < left ? x[i] : rest;
-  return load(lanes);
-}
 [[gnu::always_inline]] inline void store_part(float* y, int64_t left, F32 v) {
   if (left >= kLanes) return store(y, v);
   float lanes[kLanes];

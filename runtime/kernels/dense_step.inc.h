@@ -4,6 +4,7 @@
 // the step, the same in every lane. One group's weights of a step take kGroupWeights elements.
 
 struct StepF32 {
+  static constexpr DenseBlock kBlock = kDenseF32;
   using Weight = float;
   using Input = float;
   using Scalar = float;
@@ -19,6 +20,7 @@ struct StepF32 {
 
 // Two inputs' weights share 32 bits, so that a shift and a mask widen them.
 struct StepBf16 {
+  static constexpr DenseBlock kBlock = kDenseBf16;
   using Weight = uint16_t;
   using Input = float;
   using Scalar = float;
@@ -32,7 +34,10 @@ struct StepBf16 {
   static constexpr int64_t kInputs = 2, kGroupWeights = 2 * kDenseGroup;
 
   [[gnu::always_inline]] static Wide widen(const Weight* group, int v) {
-    const U32 both = load(reinterpret_cast<const uint32_t*>(group) + v * kLanes);
+    U32 both = load(reinterpret_cast<const uint32_t*>(group) + v * kLanes);
+#if CBNET_VECTOR_BYTES && defined(__x86_64__)
+    asm("" : "+v"(both));  // or GCC loads it once for each half
+#endif
     return {bits<F32>(both << 16), bits<F32>(both & 0xffff0000U)};
   }
   [[gnu::always_inline]] static Spread spread(const Input* x) { return {fill(x[0]), fill(x[1])}; }
@@ -46,6 +51,7 @@ struct StepBf16 {
 // saturates: it is exact where its unsigned factors are at most 128. So those are the sizes of x - 128, whose
 // signs move to the weights, and the sums lack 128 times the sum of the weights (kTaken).
 struct StepS8 {
+  static constexpr DenseBlock kBlock = kDenseS8;
   using Weight = int8_t;
   using Input = uint8_t;
   using Scalar = int32_t;

@@ -9,8 +9,10 @@
 namespace cbnet::runtime::kernels::avx512_vnni {
 namespace {
 
-// 32 registers: 6 rows * 4 vectors of sums, 4 of weights, 1 pixel.
-constexpr int kDenseGroups = 4, kDenseRows = 6;
+// 32 registers: 6 rows * 4 vectors of sums, 4 of weights, 1 input.
+constexpr DenseBlock kDenseF32{4, 6}, kDenseBf16{4, 6}, kDenseS8{4, 6};
+constexpr int kDenseSparseRows = 12;
+constexpr DenseNarrow kDenseNarrow{12, 2};
 // A convolution: 24 sums, 4 vectors of pixels, 1 weight.
 constexpr int kAccumulators = 24;
 

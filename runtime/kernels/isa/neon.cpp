@@ -9,8 +9,10 @@
 namespace cbnet::runtime::kernels::neon {
 namespace {
 
-// 32 registers: 6 rows * 4 vectors of sums, 4 of weights, 1 pixel.
-constexpr int kDenseGroups = 1, kDenseRows = 6;
+// 32 registers: 6 rows * 4 vectors of sums, 4 of weights, 1 input.
+constexpr DenseBlock kDenseF32{1, 6}, kDenseBf16{1, 5}, kDenseS8{1, 6};
+constexpr int kDenseSparseRows = 6;
+constexpr DenseNarrow kDenseNarrow{12, 2};
 // A convolution: 24 sums, 4 vectors of pixels, 1 weight.
 constexpr int kAccumulators = 24;
 

@@ -8,7 +8,9 @@ namespace cbnet::runtime::kernels::scalar {
 namespace {
 
 // 16 sums a group of outputs: one row at a time.
-constexpr int kDenseGroups = 1, kDenseRows = 1;
+constexpr DenseBlock kDenseF32{1, 1}, kDenseBf16{1, 1}, kDenseS8{1, 1};
+constexpr int kDenseSparseRows = 1;
+constexpr DenseNarrow kDenseNarrow{1, 1};
 // A convolution: 8 sums, 4 pixels, 1 weight.
 constexpr int kAccumulators = 8;
 
