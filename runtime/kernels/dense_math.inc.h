@@ -15,7 +15,7 @@ using F32 = VectorOf<float, CBNET_VECTOR_BYTES>::type;
 using I32 = VectorOf<int32_t, CBNET_VECTOR_BYTES>::type;
 using U32 = VectorOf<uint32_t, CBNET_VECTOR_BYTES>::type;
 
-constexpr int kLanes = sizeof(F32) / sizeof(float);
+constexpr int kLanes = CBNET_VECTOR_BYTES ? CBNET_VECTOR_BYTES / 4 : 1;
 constexpr int kVectors = kDenseGroup / kLanes;  // that make one group
 
 template <class T>

@@ -137,8 +137,7 @@ bool is_cuda_header(const std::string& header) {
 /// Compiled once per ISA with that ISA's flags: an inline symbol of the C++ library made here could be
 /// linked into baseline code.
 bool is_isa_file(const std::string& path) {
-  return path.starts_with("tensor/kernels/isa/") || path.starts_with("runtime/kernels/isa/") ||
-         path.ends_with(".inc.h");
+  return path.find("/kernels/isa/") != std::string::npos || path.ends_with(".inc.h");
 }
 
 bool may_stand_in(const Names& places, const std::string& path) {

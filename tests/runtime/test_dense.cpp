@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -67,6 +68,16 @@ TEST_CASE("dense: wrong use throws, by name") {
   says(message_of(w), "sparse in blocks of 16 x 1; got 8 x 1");
   w.mask = {16, 1, {1, 1, 1, 1}};
   says(message_of(w), "mask must hold 5 values");
+
+  w = {.in = 65'001, .out = 1, .precision = Precision::int8};
+  w.int8.assign(65'001, 1);
+  w.scales = {1};
+  says(message_of(w), "int8 sums fit 32 bits up to 65000 inputs; got 65001");
+  for (const Isa isa : {Isa::avx2, Isa::neon}) {  // no machine has both
+    const auto isas = available_isas();
+    if (std::find(isas.begin(), isas.end(), isa) != isas.end()) continue;
+    CHECK_THROWS_AS(DenseLayer(small(Precision::fp32), {}, isa), std::invalid_argument);
+  }
 
   const DenseLayer layer(small(Precision::fp32), {});
   float x[5] = {}, y[3] = {};

@@ -131,7 +131,8 @@ TEST_CASE("calibrate: cuts outliers off where that brings the bytes closer, and 
   // wide, which costs their square / 12, 3.2e-5.
   Rng rng(2);
   std::vector<float> values;
-  for (int i = 0; i < 1'000'000; ++i) values.push_back(static_cast<float>(rng.uniform()));
+  values.resize(1'000'000);
+  for (auto& v : values) v = static_cast<float>(rng.uniform());
   values[17] = 5.0F;
   const QuantParams cut = calibrate(values), wide{5.0F / 255, 0};
   CHECK(cut.scale == doctest::Approx(1.0 / 255).epsilon(0.01));

@@ -75,7 +75,7 @@ TEST_CASE("isa: names choose, and nothing chooses the best") {
   CHECK(cbnet::choose_isa("") == isas.back());
 }
 
-TEST_CASE("isa: each ISA has kernels of its own, avx512_vnni those of avx512, and the active table is that of active_isa") {
+TEST_CASE("isa: each ISA has kernels, avx512_vnni those of avx512; the active table is active_isa's") {
   using cbnet::kernels::isa_table;
   const auto family = [](Isa isa) { return isa == Isa::avx512_vnni ? Isa::avx512 : isa; };
   for (const Isa a : cbnet::available_isas()) {
