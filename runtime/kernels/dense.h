@@ -12,8 +12,8 @@
 //          In a step the inputs of an output stand together. Missing outputs and inputs are zeros.
 //          Of a narrow layer (f32, few outputs): 16 inputs at a time, the weights of each output side by
 //          side.
-// Inputs : rows of f32, or of u8 for s8 weights, with as many elements as the steps cover: `prepare` makes
-// them. Threads: none inside. The order of summation depends on the layer and the number of rows only.
+// Inputs : rows of f32, or of u8 for s8 weights, as many elements as the steps cover: made by `prepare`.
+// Threads: none inside. The order of summation depends on the layer and the number of rows only.
 
 namespace cbnet::runtime {
 
@@ -45,7 +45,7 @@ struct DenseCall {
   const int32_t* columns;   // sparse: which steps
   const float* bias;        // of each output, zeros up to whole groups
   const float* multiplier;  // s8: what one unit of an output's sum is worth
-  const int32_t* offset;  // s8: what is missing from the sum: (taken - zero_point of x) * sum of the weights
+  const int32_t* offset;    // s8: what the sum lacks: (taken - zero point of x) * sum of the weights
   int64_t out, steps;
 
   Activation activation;
@@ -61,8 +61,7 @@ struct DenseCall {
   int64_t y_pitch;
 };
 
-// From rows as the caller has them to rows as the kernels take them; `padded` >= in elements, zeros at the
-// end.
+// From rows as the caller has them to rows as the kernels take them: `padded` elements, zeros at the end.
 struct DenseInput {
   int64_t rows, in, padded;
   const void* x;

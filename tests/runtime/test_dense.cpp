@@ -69,7 +69,10 @@ TEST_CASE("dense: wrong use throws, by name") {
   w.mask = {16, 1, {1, 1, 1, 1}};
   says(message_of(w), "mask must hold 5 values");
 
-  w = {.in = 65'001, .out = 1, .precision = Precision::int8};
+  w = {};
+  w.in = 65'001;
+  w.out = 1;
+  w.precision = Precision::int8;
   w.int8.assign(65'001, 1);
   w.scales = {1};
   says(message_of(w), "int8 sums fit 32 bits up to 65000 inputs; got 65001");
