@@ -18,12 +18,13 @@ struct Predictions {
   Tensor converted;                  // f32 (N, 1, 28, 28); only the autoencoder and CBNet make one
 };
 
-/// A trained model behind one call, pixels in and labels out, as `eval`, `predict` and the bench see it.
+/// A trained model behind one call, pixels in and labels out, as `eval`, `predict` and the bench see it. For
+/// one thread at a time: several have a predictor each.
 class Predictor {
  public:
   virtual ~Predictor() = default;
 
-  /// images u8 (N, 28, 28), any N >= 1. Several threads may call it at once.
+  /// images u8 (N, 28, 28), any N >= 1.
   virtual Predictions predict(const Tensor& images) = 0;
   /// The same work, pixels in and labels out, without handing the answer over: what is timed.
   virtual void run(const Tensor& images) { static_cast<void>(predict(images)); }

@@ -5,7 +5,9 @@
 #include <thread>
 
 #include "cbnet/run_folder.h"
+#include "models/compile.h"
 #include "models/zoo.h"
+#include "runtime/plan.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 #include "tests/support/temp_folder.h"
@@ -100,26 +102,47 @@ TEST_CASE("costs: CBNet is autoencoder plus classifier") {
   CHECK(cbnet_model->dataset() == "fmnist");
 }
 
-TEST_CASE("many threads ask one predictor at once and get what one thread gets") {
+TEST_CASE("many threads with a predictor each, at once, get what one thread gets") {
   const TempFolder folder;
   fill(RunFolder(folder.path()));
   const Tensor images = random_images(64);
   const int threads_before = num_threads();
   set_num_threads(2);
-  for (const std::string& name : model_names()) {
-    CAPTURE(name);
-    const auto predictor = load_predictor(folder.path(), name);
-    const auto bits = [&] {
-      const Predictions made = predictor->predict(images);
-      const Tensor& values = name == "autoencoder" ? made.converted : made.probabilities;
-      return values.to_vector<float>();
-    };
-    const std::vector<float> expected = bits();
-    std::vector<std::vector<float>> got(6);
-    std::vector<std::thread> askers;
-    for (auto& mine : got) askers.emplace_back([&mine, &bits] { mine = bits(); });
-    for (std::thread& asker : askers) asker.join();
-    for (const auto& one : got) CHECK(one == expected);
+  for (const Engine engine : {Engine::plan, Engine::eager}) {
+    for (const std::string& name : model_names()) {
+      CAPTURE(std::string(to_string(engine)));
+      CAPTURE(name);
+      const auto bits = [&] {
+        const Predictions made = load_predictor(folder.path(), name, -1.0, engine)->predict(images);
+        const Tensor& values = name == "autoencoder" ? made.converted : made.probabilities;
+        return values.to_vector<float>();
+      };
+      const std::vector<float> expected = bits();
+      std::vector<std::vector<float>> got(4);
+      std::vector<std::thread> askers;
+      for (auto& mine : got) askers.emplace_back([&mine, &bits] { mine = bits(); });
+      for (std::thread& asker : askers) asker.join();
+      for (const auto& one : got) CHECK(one == expected);
+    }
   }
   set_num_threads(threads_before);
+}
+
+TEST_CASE("many threads share a plan, each with a workspace of its own") {
+  const TempFolder folder;
+  const RunFolder run(folder.path());
+  fill(run);
+  const runtime::Plan plan(model_graph(load_model(run.model_file("branchynet"))));
+  const Tensor images = random_images(64);
+  const auto bits = [&] {
+    runtime::Workspace workspace(plan);
+    const auto results = plan.run(images.data<std::uint8_t>(), 64, workspace);
+    return std::vector<float>(results.probabilities.begin(), results.probabilities.end());
+  };
+  const std::vector<float> expected = bits();
+  std::vector<std::vector<float>> got(6);
+  std::vector<std::thread> callers;
+  for (auto& mine : got) callers.emplace_back([&mine, &bits] { mine = bits(); });
+  for (std::thread& caller : callers) caller.join();
+  for (const auto& one : got) CHECK(one == expected);
 }
