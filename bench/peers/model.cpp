@@ -95,17 +95,18 @@ std::vector<std::vector<double>> rows(const Tensor& values) {
   return out;
 }
 
+/// In T, as an engine would compute it.
 template <class T>
 double entropy(const T* logits, std::int64_t n) {
-  const double top = static_cast<double>(*std::max_element(logits, logits + n));
-  double sum = 0.0, weighted = 0.0;
+  const T top = *std::max_element(logits, logits + n);
+  T sum = 0, weighted = 0;
   for (std::int64_t i = 0; i < n; ++i) {
-    const double d = static_cast<double>(logits[i]) - top;
-    const double e = std::exp(d);
+    const T d = logits[i] - top;
+    const T e = std::exp(d);
     sum += e;
     weighted += e * d;
   }
-  return std::log(sum) - weighted / sum;
+  return static_cast<double>(std::log(sum) - weighted / sum);
 }
 
 std::unique_ptr<Network> network_f64(const PeerModel& model) {

@@ -4,7 +4,7 @@
 
 #include <array>
 #include <cstdlib>
-#include <filesystem>
+#include <unordered_map>
 
 #include "bench/peers/engine.h"
 #include "bench/peers/engines/onnx_graph.h"
@@ -108,22 +108,20 @@ class Ort final : public Engine {
   /// A tensor on memory of the caller's. Made once per address: passes come back to the same ones.
   template <std::size_t rank>
   void* value(const float* data, const std::array<std::int64_t, rank>& shape) {
-    for (const auto& [address, made] : values_) {
-      if (address == data) return made;
-    }
+    if (const auto found = values_.find(data); found != values_.end()) return found->second;
     std::size_t bytes = sizeof(float);
     for (const std::int64_t size : shape) bytes *= static_cast<std::size_t>(size);
     void* made = nullptr;
     Runtime::get().call(kCreateTensorWithDataAsOrtValue, memory_, const_cast<float*>(data), bytes,
                         shape.data(), rank, kFloat, &made);
-    values_.emplace_back(data, made);
+    values_.emplace(data, made);
     return made;
   }
 
   void *session_ = nullptr, *memory_ = nullptr;
   std::array<std::int64_t, 4> in_shape_{};
   std::array<std::int64_t, 2> out_shape_{};
-  std::vector<std::pair<const float*, void*>> values_;
+  std::unordered_map<const float*, void*> values_;
 };
 
 template <bool relu_first, bool int8_dense>
