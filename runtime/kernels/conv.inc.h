@@ -152,7 +152,15 @@ void conv_run(const Conv& a, const float* in, float* scratch, float* out) {
 #if CBNET_VECTOR_BYTES
 typedef uint8_t Bytes __attribute__((vector_size(CBNET_VECTOR_BYTES / 4), aligned(1), may_alias));
 [[gnu::always_inline]] inline Vec to_vec(const uint8_t* p) {
-  return __builtin_convertvector(*reinterpret_cast<const Bytes*>(p), Vec);
+  const Bytes bytes = *reinterpret_cast<const Bytes*>(p);
+  // GCC 12 takes a conversion of vectors apart into one of each element.
+#if CBNET_VECTOR_BYTES == 64 && defined(__AVX512F__)
+  return _mm512_maskz_cvtepi32_ps(0xFFFF, _mm512_maskz_cvtepu8_epi32(0xFFFF, __builtin_bit_cast(__m128i, bytes)));
+#elif CBNET_VECTOR_BYTES == 32 && defined(__AVX2__)
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(__builtin_bit_cast(int64_t, bytes))));
+#else
+  return __builtin_convertvector(bytes, Vec);
+#endif
 }
 #else
 [[gnu::always_inline]] inline Vec to_vec(const uint8_t* p) { return static_cast<float>(*p); }
