@@ -1,15 +1,8 @@
-// The body of dense.h, included by each isa/<isa>.cpp inside an anonymous namespace of its own after it has
-// set CBNET_VECTOR_BYTES (0: one element at a time) and the largest blocks of sums, groups by rows: for each
-// kind of weights, and kDenseSparseRows by one group. The sums, a step's weights of the groups and one input
-// must fit the vector registers.
-// Nothing of std:: here: an inline symbol compiled with ISA flags could be linked into baseline code.
-
-// The blocks below live in registers only if these loops of constant count are unrolled.
-#if defined(__clang__)
-#define CBNET_DENSE_UNROLL _Pragma("unroll")
-#else
-#define CBNET_DENSE_UNROLL _Pragma("GCC unroll 16")
-#endif
+// The body of dense.h, included by each isa/<isa>.cpp inside a namespace of its own after simd.inc.h,
+// with CBNET_VECTOR_BYTES set (0: one element at a time) and the largest blocks of sums, groups by rows: for
+// each kind of weights, and kDenseSparseRows by one group. The sums, a step's weights of the groups and one
+// input must fit the vector registers. Nothing of std:: here: an inline symbol compiled with ISA flags could
+// be linked into baseline code.
 
 // In this order: each needs those before it.
 #include "runtime/kernels/dense_math.inc.h"
@@ -43,40 +36,40 @@ template <class Step, int Groups, int Rows, bool Sparse>
   const auto* const x = static_cast<const typename Step::Input*>(call.x) + row * call.x_pitch;
   const int64_t x_pitch = call.x_pitch;
   Sum sum[kSets][Rows][Groups][kVectors];
-  CBNET_DENSE_UNROLL for (int s = 0; s < kSets; ++s) {
-    CBNET_DENSE_UNROLL for (int r = 0; r < Rows; ++r) {
-      CBNET_DENSE_UNROLL for (int g = 0; g < Groups; ++g) {
-        CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) sum[s][r][g][v] = Sum{};
+  CBNET_UNROLL for (int s = 0; s < kSets; ++s) {
+    CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
+      CBNET_UNROLL for (int g = 0; g < Groups; ++g) {
+        CBNET_UNROLL for (int v = 0; v < kVectors; ++v) sum[s][r][g][v] = Sum{};
       }
     }
   }
   const auto add = [&](Sum(&to)[Rows][Groups][kVectors], int64_t step) __attribute__((always_inline)) {
     typename Step::Wide wide[Groups][kVectors];
-    CBNET_DENSE_UNROLL for (int g = 0; g < Groups; ++g) {
-      CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) {
+    CBNET_UNROLL for (int g = 0; g < Groups; ++g) {
+      CBNET_UNROLL for (int v = 0; v < kVectors; ++v) {
         wide[g][v] = Step::widen(w + step * kStepWeights + g * Step::kGroupWeights, v);
       }
     }
     const int64_t at = (Sparse ? columns[step] : step) * Step::kInputs;
-    CBNET_DENSE_UNROLL for (int r = 0; r < Rows; ++r) {
+    CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
       const typename Step::Spread spread = Step::spread(x + r * x_pitch + at);
-      CBNET_DENSE_UNROLL for (int g = 0; g < Groups; ++g) {
-        CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) { Step::add(to[r][g][v], wide[g][v], spread); }
+      CBNET_UNROLL for (int g = 0; g < Groups; ++g) {
+        CBNET_UNROLL for (int v = 0; v < kVectors; ++v) { Step::add(to[r][g][v], wide[g][v], spread); }
       }
     }
   };
   int64_t step = 0;
   for (; step + kSets <= steps; step += kSets) {
-    CBNET_DENSE_UNROLL for (int s = 0; s < kSets; ++s) add(sum[s], step + s);
+    CBNET_UNROLL for (int s = 0; s < kSets; ++s) add(sum[s], step + s);
   }
   for (; step < steps; ++step) add(sum[0], step);
 
   alignas(64) typename Step::Scalar sums[Rows][Groups * kDenseGroup];
-  CBNET_DENSE_UNROLL for (int r = 0; r < Rows; ++r) {
-    CBNET_DENSE_UNROLL for (int g = 0; g < Groups; ++g) {
-      CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) {
+  CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
+    CBNET_UNROLL for (int g = 0; g < Groups; ++g) {
+      CBNET_UNROLL for (int v = 0; v < kVectors; ++v) {
         Sum total = sum[0][r][g][v];
-        CBNET_DENSE_UNROLL for (int s = 1; s < kSets; ++s) total += sum[s][r][g][v];
+        CBNET_UNROLL for (int s = 1; s < kSets; ++s) total += sum[s][r][g][v];
         store(&sums[r][g * kDenseGroup + v * kLanes], total);
       }
     }
@@ -138,5 +131,3 @@ constexpr DenseTable kTable = {
     .prepare = {prepare<float>, prepare<float>, prepare<StepS8::Input>},
     .softmax_rows = softmax_rows,
 };
-
-#undef CBNET_DENSE_UNROLL

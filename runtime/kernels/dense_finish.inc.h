@@ -55,19 +55,19 @@ template <Activation Kind, class Sum>
     for (int g = 0; g < groups; ++g, sums += kDenseGroup) {
       const int64_t at = (group + g) * kDenseGroup, to = (row + r) * call.y_pitch + at;
       F32 y[kVectors];
-      CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) {
+      CBNET_UNROLL for (int v = 0; v < kVectors; ++v) {
         y[v] = activate<Kind>(scaled(call, sums + v * kLanes, at + v * kLanes), call.slope);
       }
       if (call.y_u8) {
         uint8_t q[kDenseGroup];
-        CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) {
+        CBNET_UNROLL for (int v = 0; v < kVectors; ++v) {
           const F32 real = y[v] * call.y_inverse_scale + call.y_zero_point;
           store_bytes(q + v * kLanes, bits<U32>(clamp_drop_nan(real, 0.0F, 255.0F) + kRounding));
         }
         store_outputs(static_cast<uint8_t*>(call.y) + to, q, call.out - at);
       } else {
         float q[kDenseGroup];
-        CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) store(q + v * kLanes, y[v]);
+        CBNET_UNROLL for (int v = 0; v < kVectors; ++v) store(q + v * kLanes, y[v]);
         store_outputs(static_cast<float*>(call.y) + to, q, call.out - at);
       }
     }

@@ -11,11 +11,10 @@ struct VectorOf<T, 0> {
   typedef T loose __attribute__((aligned(1), may_alias));
 };
 
-using F32 = VectorOf<float, CBNET_VECTOR_BYTES>::type;
-using I32 = VectorOf<int32_t, CBNET_VECTOR_BYTES>::type;
-using U32 = VectorOf<uint32_t, CBNET_VECTOR_BYTES>::type;
+using F32 = Vec;
+using I32 = VecInt;
+using U32 = VecBits;
 
-constexpr int kLanes = CBNET_VECTOR_BYTES ? CBNET_VECTOR_BYTES / 4 : 1;
 constexpr int kVectors = kDenseGroup / kLanes;  // that make one group
 
 template <class T>
@@ -32,16 +31,14 @@ template <class To, class From>
   return __builtin_bit_cast(To, v);
 }
 
-[[gnu::always_inline]] inline F32 fill(float x) { return x - F32{}; }  // x - 0 is x: a broadcast
-
 // Written so that NaN in v stays NaN, or becomes `low` in the second.
 [[gnu::always_inline]] inline F32 clamp_keep_nan(F32 v, float low, float high) {
-  v = v < low ? fill(low) : v;
-  return v > high ? fill(high) : v;
+  v = v < low ? broadcast(low) : v;
+  return v > high ? broadcast(high) : v;
 }
 [[gnu::always_inline]] inline F32 clamp_drop_nan(F32 v, float low, float high) {
-  v = v > low ? v : fill(low);
-  return v < high ? v : fill(high);
+  v = v > low ? v : broadcast(low);
+  return v < high ? v : broadcast(high);
 }
 
 // Adding 1.5 * 2^23 leaves |v| < 2^22 rounded to an integer, ties to even, in the low bits of the sum.
@@ -68,7 +65,7 @@ constexpr float kRounding = 12582912.0F;
 // 1 / (1 + exp(-x)) with the exponential that does not overflow.
 [[gnu::always_inline]] inline F32 sigmoid(F32 x) {
   const F32 small = exp(bits<F32>(bits<U32>(x) | 0x80000000U));
-  return (x < 0.0F ? small : fill(1.0F)) / (1.0F + small);
+  return (x < 0.0F ? small : broadcast(1.0F)) / (1.0F + small);
 }
 
 // Near 0, where 1 - 2 / (exp(2x) + 1) would cancel, the polynomial interpolates (tanh(x) / x - 1) / x^2 in

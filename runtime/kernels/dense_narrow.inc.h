@@ -31,16 +31,16 @@ template <int Outputs, int Rows>
   const float* w = static_cast<const float*>(call.weights);
   F32 sum[Rows][Outputs] = {};
   const auto add = [&](int64_t k, bool whole) __attribute__((always_inline)) {
-    CBNET_DENSE_UNROLL for (int v = 0; v < kVectors; ++v) {
+    CBNET_UNROLL for (int v = 0; v < kVectors; ++v) {
       const int64_t at = k + v * kLanes;
       F32 inputs[Rows];
-      CBNET_DENSE_UNROLL for (int r = 0; r < Rows; ++r) {
+      CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
         const float* const from = x + r * call.x_pitch + at;
         inputs[r] = whole ? load(from) : load_or(from, call.steps - at, 0.0F);
       }
-      CBNET_DENSE_UNROLL for (int o = 0; o < Outputs; ++o) {
+      CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
         const F32 weights = load(w + o * kDenseGroup + v * kLanes);
-        CBNET_DENSE_UNROLL for (int r = 0; r < Rows; ++r) sum[r][o] += weights * inputs[r];
+        CBNET_UNROLL for (int r = 0; r < Rows; ++r) sum[r][o] += weights * inputs[r];
       }
     }
     w += Outputs * kDenseGroup;
@@ -50,9 +50,8 @@ template <int Outputs, int Rows>
   if (k < call.steps) add(k, false);
 
   alignas(64) float sums[Rows][kDenseGroup] = {};
-  CBNET_DENSE_UNROLL for (int r = 0; r < Rows; ++r) {
-    CBNET_DENSE_UNROLL for (int o = 0; o < Outputs; ++o) sums[r][o] =
-        sum_lanes<CBNET_VECTOR_BYTES>(sum[r][o]);
+  CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
+    CBNET_UNROLL for (int o = 0; o < Outputs; ++o) sums[r][o] = sum_lanes<CBNET_VECTOR_BYTES>(sum[r][o]);
   }
   finish(call, &sums[0][0], Rows, 1, row, 0);
 }

@@ -52,7 +52,7 @@ void softmax_rows(const float* x, float* y, int64_t rows, int64_t n, int64_t x_p
                   float factor) {
   const float low = -__builtin_inff();
   for (int64_t r = 0; r < rows; ++r, x += x_pitch, y += y_pitch) {
-    F32 tops = fill(low);
+    F32 tops = broadcast(low);
     for (int64_t i = 0; i < n; i += kLanes) {
       const F32 v = load_or(x + i, n - i, low);
       tops = v > tops ? v : tops;

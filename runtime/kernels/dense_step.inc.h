@@ -14,7 +14,7 @@ struct StepF32 {
   static constexpr int64_t kInputs = 1, kGroupWeights = kDenseGroup;
 
   [[gnu::always_inline]] static Wide widen(const Weight* group, int v) { return load(group + v * kLanes); }
-  [[gnu::always_inline]] static Spread spread(const Input* x) { return fill(*x); }
+  [[gnu::always_inline]] static Spread spread(const Input* x) { return broadcast(*x); }
   [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) { sum += w * x; }
 };
 
@@ -40,7 +40,7 @@ struct StepBf16 {
 #endif
     return {bits<F32>(both << 16), bits<F32>(both & 0xffff0000U)};
   }
-  [[gnu::always_inline]] static Spread spread(const Input* x) { return {fill(x[0]), fill(x[1])}; }
+  [[gnu::always_inline]] static Spread spread(const Input* x) { return {broadcast(x[0]), broadcast(x[1])}; }
   [[gnu::always_inline]] static void add(Sum& sum, const Wide& w, const Spread& x) {
     sum += w.first * x.first;
     sum += w.second * x.second;
