@@ -3,6 +3,7 @@
 
 #include "autograd/tape.h"
 #include "bench/peers/engine.h"
+#include "cbnet/compression.h"
 #include "cbnet/version.h"
 #include "models/compile.h"
 #include "runtime/plan.h"
@@ -59,7 +60,8 @@ runtime::Graph graph_of(const PeerModel& model, const Network& network) {
   return model.classifies() ? classifier_graph(network, thresholds) : autoencoder_graph(network, 1.0);
 }
 
-/// Linear layers in bytes, their inputs calibrated on the first images that are timed.
+/// Large linear layers in bytes, as `cbnet compile --precision int8` has them: pixels as they are in files,
+/// other inputs calibrated, here on random images.
 runtime::Graph quantized_graph(const PeerModel& model) {
   constexpr std::int64_t kCalibrationImages = 64;
   const NoGrad no_grad;
@@ -69,8 +71,10 @@ runtime::Graph quantized_graph(const PeerModel& model) {
   Variable x(images(1, kCalibrationImages));
   for (std::size_t i = 0; i < less.spec.trunk.size(); ++i) {
     for (runtime::Node& node : graph.nodes) {
-      if (node.kind != runtime::Kind::linear || node.name != concat("trunk.", i)) continue;
-      node.input = runtime::calibrate(x.value().to_vector<float>());
+      if (node.name != concat("trunk.", i) || node.dense.in * node.dense.out < kLeastWeights) continue;
+      const bool pixels = i == 1;  // behind the flatten that these networks begin with
+      node.input =
+          pixels ? runtime::QuantParams{1.0F / 255.0F, 0} : runtime::calibrate(x.value().to_vector<float>());
       node.dense = runtime::convert(node.dense, runtime::Precision::int8);
     }
     x = network->forward_trunk(x, static_cast<std::int64_t>(i), static_cast<std::int64_t>(i + 1));
@@ -117,7 +121,7 @@ EngineInfo engine_info() {
       concat(kVersion, ", ISA ", to_string(active_isa())),
       {{"plan", "fp32", "compiled plan", [](const PeerModel&, std::int64_t) { return true; }, compiled<false>,
         /*probabilities=*/true},
-       {"plan-int8", "int8", "compiled plan, dense layers in bytes", is_dense, compiled<true>,
+       {"plan-int8", "int8", "compiled plan, large dense layers in bytes", is_dense, compiled<true>,
         /*probabilities=*/true},
        {"eager", "fp32", "layer by layer, as in training",
         [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; },
