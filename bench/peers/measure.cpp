@@ -107,8 +107,6 @@ std::vector<int> allowed_cpus() {
 
 /// Keeps this process, and with it what it starts from now on, on the last `count` of the CPUs.
 void pin(const std::vector<int>& cpus, int count) {
-  require(count <= static_cast<int>(cpus.size()), "peers", "this process may run on ", cpus.size(),
-          " CPUs; got ", count, " threads");
   cpu_set_t set;
   CPU_ZERO(&set);
   for (auto cpu = cpus.end() - count; cpu != cpus.end(); ++cpu) CPU_SET(*cpu, &set);
@@ -124,6 +122,13 @@ struct Measured {
 class Measurement {
  public:
   explicit Measurement(const MeasureOptions& options) : options_(options), cpus_(allowed_cpus()) {
+    for (const std::int64_t batch : options.batches)
+      require(batch % 64 == 0 || 64 % batch == 0, "peers", "a batch divides 64 or is a multiple of it; got ",
+              batch);
+    for (const int threads : options.threads)
+      require(threads <= static_cast<int>(cpus_.size()), "peers", "this process may run on ", cpus_.size(),
+              " CPUs; got ", threads, " threads");
+    require(options.block_s > 0, "peers", "a block takes some time; got ", options.block_s, " s");
     for (const std::string& name : options.models) {
       const PeerModel model = make_model(name, options.seed, options.hard_share);
       const PeerModel less = folded(model);

@@ -3,22 +3,29 @@
 
 #include "autograd/tape.h"
 #include "bench/peers/engine.h"
+#include "cbnet/compression.h"
 #include "cbnet/version.h"
 #include "models/compile.h"
 #include "runtime/plan.h"
+#include "runtime/quantize.h"
 #include "tensor/error.h"
 #include "tensor/isa.h"
 
 namespace cbnet::peers {
 namespace {
 
+std::unique_ptr<Network> network_of(const PeerModel& model) {
+  auto network = std::make_unique<Network>(model.spec);
+  network->load_state_dict(model.weights);
+  network->eval();
+  return network;
+}
+
 /// Layer by layer, as in training, without a tape.
 class Eager final : public Engine {
  public:
   void prepare(const PeerModel& model, std::int64_t batch, int) override {
-    network_ = std::make_unique<Network>(model.spec);
-    network_->load_state_dict(model.weights);
-    network_->eval();
+    network_ = network_of(model);
     has_exit_ = model.has_exit();
     threshold_ = model.threshold;
     pixels_ = Tensor::empty({batch, 1, 28, 28});
@@ -48,16 +55,40 @@ class Eager final : public Engine {
   double threshold_ = 0.0;
 };
 
+runtime::Graph graph_of(const PeerModel& model, const Network& network) {
+  const std::vector<double> thresholds(model.spec.exits.size(), model.threshold);
+  return model.classifies() ? classifier_graph(network, thresholds) : autoencoder_graph(network, 1.0);
+}
+
+/// Large linear layers in bytes, as `cbnet compile --precision int8` has them: pixels as they are in files,
+/// other inputs calibrated, here on random images.
+runtime::Graph quantized_graph(const PeerModel& model) {
+  constexpr std::int64_t kCalibrationImages = 64;
+  const NoGrad no_grad;
+  const PeerModel less = folded(model);
+  const auto network = network_of(less);
+  runtime::Graph graph = graph_of(less, *network);
+  Variable x(images(1, kCalibrationImages));
+  for (std::size_t i = 0; i < less.spec.trunk.size(); ++i) {
+    for (runtime::Node& node : graph.nodes) {
+      if (node.name != concat("trunk.", i) || node.dense.in * node.dense.out < kLeastWeights) continue;
+      const bool pixels = i == 1;  // behind the flatten that these networks begin with
+      node.input =
+          pixels ? runtime::QuantParams{1.0F / 255.0F, 0} : runtime::calibrate(x.value().to_vector<float>());
+      node.dense = runtime::convert(node.dense, runtime::Precision::int8);
+    }
+    x = network->forward_trunk(x, static_cast<std::int64_t>(i), static_cast<std::int64_t>(i + 1));
+  }
+  return graph;
+}
+
 /// The compiled plan. It answers with labels, entropies and exits too.
+template <bool int8>
 class Compiled final : public Engine {
  public:
   void prepare(const PeerModel& model, std::int64_t batch, int) override {
-    Network network(model.spec);
-    network.load_state_dict(model.weights);
-    network.eval();
-    const std::vector<double> thresholds(model.spec.exits.size(), model.threshold);
-    plan_ = std::make_unique<runtime::Plan>(model.classifies() ? classifier_graph(network, thresholds)
-                                                               : autoencoder_graph(network, 1.0));
+    plan_ =
+        std::make_unique<runtime::Plan>(int8 ? quantized_graph(model) : graph_of(model, *network_of(model)));
     workspace_ = std::make_unique<runtime::Workspace>(*plan_);
     batch_ = batch;
   }
@@ -74,16 +105,27 @@ class Compiled final : public Engine {
   std::int64_t batch_ = 0;
 };
 
+template <bool int8>
+std::unique_ptr<Engine> compiled() {
+  return std::make_unique<Compiled<int8>>();
+}
+
 }  // namespace
 
 EngineInfo engine_info() {
-  return {"cbnet",
-          concat(kVersion, ", ISA ", to_string(active_isa())),
-          {{"plan", "fp32", "compiled plan", [](const PeerModel&, std::int64_t) { return true; },
-            []() -> std::unique_ptr<Engine> { return std::make_unique<Compiled>(); }, /*probabilities=*/true},
-           {"eager", "fp32", "layer by layer, as in training",
-            [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; },
-            []() -> std::unique_ptr<Engine> { return std::make_unique<Eager>(); }}}};
+  const auto is_dense = [](const PeerModel& model, std::int64_t) {
+    return model.trunk.front().spec.kind == LayerKind::flatten;
+  };
+  return {
+      "cbnet",
+      concat(kVersion, ", ISA ", to_string(active_isa())),
+      {{"plan", "fp32", "compiled plan", [](const PeerModel&, std::int64_t) { return true; }, compiled<false>,
+        /*probabilities=*/true},
+       {"plan-int8", "int8", "compiled plan, large dense layers in bytes", is_dense, compiled<true>,
+        /*probabilities=*/true},
+       {"eager", "fp32", "layer by layer, as in training",
+        [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; },
+        []() -> std::unique_ptr<Engine> { return std::make_unique<Eager>(); }}}};
 }
 
 }  // namespace cbnet::peers
