@@ -31,11 +31,14 @@ class BatchCheck {
   void image(std::size_t i, Agreement& out) const {
     ++out.images;
     if (!got_.labels.empty()) {
-      check_label(i);
       if (got_.exit[i] != wanted_.exits.at(first_ + i)) {
-        check_tie(i);
-        ++out.exit_ties;
+        check_exit_tie(i);
+        ++out.ties;
         return;  // two heads, two sets of probabilities
+      }
+      if (got_.labels[i] != wanted_.labels.at(first_ + i)) {
+        check_label_tie(i);
+        ++out.ties;
       }
     }
     const auto width = static_cast<std::size_t>(wanted_.width);
@@ -49,13 +52,18 @@ class BatchCheck {
   }
 
  private:
-  void check_label(std::size_t i) const {
-    const std::int64_t wanted = wanted_.labels.at(first_ + i);
-    if (got_.labels[i] == wanted) return;
-    fail(i, concat("label ", got_.labels[i], " instead of ", wanted));
+  void check_label_tie(std::size_t i) const {
+    const std::int64_t got = got_.labels[i], wanted = wanted_.labels.at(first_ + i);
+    const std::size_t row = (first_ + i) * static_cast<std::size_t>(wanted_.width);
+    const auto probability = [&](std::int64_t label) {
+      return static_cast<double>(wanted_.values.at(row + static_cast<std::size_t>(label)));
+    };
+    // Written so that NaN fails.
+    if (!(probability(wanted) - probability(got) <= kAgreementTolerance))
+      fail(i, concat("label ", got, " instead of ", wanted));
   }
 
-  void check_tie(std::size_t i) const {
+  void check_exit_tie(std::size_t i) const {
     const double difference = std::abs(got_.entropy[i] - wanted_.entropy.at(first_ + i));
     if (difference <= kAgreementTolerance) return;
     fail(i, concat("exit ", got_.exit[i], " instead of ", wanted_.exits.at(first_ + i), ", entropy off by ",

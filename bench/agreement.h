@@ -41,16 +41,17 @@ class Recorder : public Predictor {
 struct Agreement {
   std::int64_t images = 0;
   double max_difference = 0.0;  // of a probability or a pixel
-  /// Images on either side of the exit threshold, by rounding alone.
-  std::int64_t exit_ties = 0;
+  /// Images on either side of the exit threshold, or with two classes as likely, by rounding alone.
+  std::int64_t ties = 0;
 };
 
-/// Probabilities, pixels and entropies may differ by this much between batch sizes: f32 sums are taken in
-/// another order, over at most 784 terms.
+/// Probabilities, pixels and entropies may differ by this much between batch sizes and engines: f32 sums are taken
+/// in another order, over at most 784 terms.
 inline constexpr double kAgreementTolerance = 1e-4;
 
-/// Predicts the batches, which together are the reference's images in its order. Labels must be equal for
-/// every image, exits too unless the entropies agree to rounding, values within kAgreementTolerance.
+/// Predicts the batches, which together are the reference's images in its order. Values must agree within
+/// kAgreementTolerance; labels and exits must be equal unless the probabilities of both labels, or the
+/// entropies, agree so too.
 /// Throws std::runtime_error that names the model and the image, as numbered in `image_numbers`.
 Agreement check_agreement(Predictor& predictor, const std::vector<Tensor>& batches,
                           const Reference& reference, const std::vector<std::int64_t>& image_numbers);

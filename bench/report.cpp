@@ -73,6 +73,11 @@ EnergySummary summarise_energy(const std::vector<Block>& blocks) {
   return out;
 }
 
+std::string title_of(const Row& row) {
+  return concat(row.model, row.precision == "fp32" ? "" : ", " + row.precision,
+                row.engine == "plan" ? "" : ", " + row.engine);
+}
+
 HostRecord record_host() {
   return {energy::recognise_host(), to_string(active_isa()), blas_description(), wait_policy(),
           num_threads()};
@@ -94,7 +99,8 @@ const char* to_string(energy::Platform platform) {
 
 const Row* baseline_of(const Report& report, const Row& row) {
   for (const Row& other : report.rows) {
-    if (other.run == row.run && other.model == "lenet") return &other;
+    if (other.run == row.run && other.model == "lenet" && other.engine == row.engine && other.precision == "fp32")
+      return &other;
   }
   return nullptr;
 }

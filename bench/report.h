@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bench/protocol.h"
+#include "bench/runs.h"
 #include "energy/host.h"
 #include "energy/kind.h"
 
@@ -38,6 +39,7 @@ struct Row {
   std::string run;  // the folder, as it was given
   std::string dataset;
   std::string model;
+  std::string engine = "plan";  // or "eager": the modules that trained the model
   std::string device = "cpu";
   std::string protocol = "fair";
   std::string precision = "fp32";
@@ -53,6 +55,9 @@ struct Row {
   std::int64_t weight_bytes = 0;
   std::vector<Block> blocks;
 };
+
+/// "cbnet", "cbnet, int8" or "cbnet, eager".
+std::string title_of(const Row& row);
 
 /// The machine and the engine.
 struct HostRecord {
@@ -72,9 +77,11 @@ struct Report {
   std::int64_t rounds = 3;
   std::uint64_t order_seed = 0;  // of the order in which the images are visited
   std::vector<Row> rows;
+  std::vector<LeftOut> left_out;
 };
 
-/// The row of LeNet in the same run: what speed-ups and savings are relative to. Null when it has none.
+/// The f32 row of LeNet in the same run and engine: what speed-ups and savings are relative to. Null when there is
+/// none.
 const Row* baseline_of(const Report& report, const Row& row);
 /// Baseline's mean latency over this one's.
 std::optional<double> speedup(const Report& report, const Row& row);

@@ -26,18 +26,6 @@ Json kind_or_null(const std::optional<energy::Kind>& kind) {
   return "modelled";
 }
 
-Json host_json(const HostRecord& record) {
-  return {{"description", record.host.describe()},
-          {"platform", to_string(record.host.platform)},
-          {"model", text_or_null(record.host.model)},
-          {"cpu", text_or_null(record.host.cpu)},
-          {"cpu_count", record.host.cpu_count},
-          {"isa", record.isa},
-          {"blas", record.blas},
-          {"threads", record.threads},
-          {"wait_policy", record.wait_policy}};
-}
-
 Json machines_json(const std::array<double, kPaperMachines>& figures) {
   Json out = Json::object();
   for (std::size_t m = 0; m < kPaperMachines; ++m) out[kPaperMachineNames[m].key] = figures[m];
@@ -73,6 +61,7 @@ Json row_json(const Report& report, const Row& row) {
   Json out{{"run", row.run},
            {"dataset", row.dataset},
            {"model", row.model},
+           {"engine", row.engine},
            {"device", row.device},
            {"protocol", row.protocol},
            {"precision", row.precision},
@@ -107,11 +96,32 @@ Json row_json(const Report& report, const Row& row) {
   return out;
 }
 
+Json left_out_json(const LeftOut& plan) {
+  return {{"run", plan.run},
+          {"model", plan.model},
+          {"precision", plan.precision},
+          {"validation_accuracy", or_null(plan.accuracy)},
+          {"fp32_validation_accuracy", or_null(plan.fp32_accuracy)}};
+}
+
 }  // namespace
 
+Json host_json(const HostRecord& record) {
+  return {{"description", record.host.describe()},
+          {"platform", to_string(record.host.platform)},
+          {"model", text_or_null(record.host.model)},
+          {"cpu", text_or_null(record.host.cpu)},
+          {"cpu_count", record.host.cpu_count},
+          {"isa", record.isa},
+          {"blas", record.blas},
+          {"threads", record.threads},
+          {"wait_policy", record.wait_policy}};
+}
+
 Json report_json(const Report& report) {
-  Json rows = Json::array();
+  Json rows = Json::array(), left_out = Json::array();
   for (const Row& row : report.rows) rows.push_back(row_json(report, row));
+  for (const LeftOut& plan : report.left_out) left_out.push_back(left_out_json(plan));
   return {{"schema", "cbnet-bench/1"},
           {"version", kVersion},
           {"commit", text_or_null(build_commit())},
@@ -122,7 +132,8 @@ Json report_json(const Report& report) {
             {"order_seed", report.order_seed},
             {"timer_cost_ns", report.timer_cost_ns},
             {"energy", report.meter}}},
-          {"rows", std::move(rows)}};
+          {"rows", std::move(rows)},
+          {"left_out", std::move(left_out)}};
 }
 
 }  // namespace cbnet::bench

@@ -5,6 +5,9 @@
 
 namespace cbnet::bench {
 
+/// The machine and the engine, as every schema has them under "host".
+Json host_json(const HostRecord& record);
+
 /// "cbnet-bench/1", every key of which docs/bench-json.md explains.
 Json report_json(const Report& report);
 

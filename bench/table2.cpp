@@ -33,6 +33,7 @@ constexpr Manual kManual{
     R"(Examples:
   cbnet_bench table2 --run runs/fmnist
   cbnet_bench table2 --run runs/mnist --run runs/fmnist --threads 1 --json table2.json
+  cbnet_bench table2 --run runs/fmnist --engine all
   cbnet_bench table2 --run runs/fmnist --power-model pi4 --power-constants p_idle_w=2.5,p_peak_w=6.8
 )"};
 
@@ -40,11 +41,14 @@ struct Settings {
   std::vector<std::string> runs;
   std::int64_t batch = 1;
   std::int64_t repeats = 3;
+  std::vector<Engine> engines{Engine::plan};
   std::string power_model = "auto", power_constants;
 };
 
 void declare(CommandLine& line) {
   line.add_list("Measurement", "run", "RUN", "a run folder made by `cbnet train`; may be repeated");
+  line.add("Measurement", "engine", "ENGINE",
+           "plan (default), the inference engine; eager, the modules that trained; or all");
   line.add("Measurement", "batch", "N", "images a call (default: 1)");
   line.add("Measurement", "repeats", "N", "blocks of each model, at least 3 (default: 3)");
   line.add("Energy", "power-model", "NAME",
@@ -52,9 +56,18 @@ void declare(CommandLine& line) {
   line.add("Energy", "power-constants", "NAME=VALUE,…", "of that model: n, N, p_idle_w, p_peak_w, beta");
 }
 
+std::vector<Engine> engines_named(const CommandLine& line, const std::string& name) {
+  if (name == "all") return {Engine::plan, Engine::eager};
+  for (const Engine engine : {Engine::plan, Engine::eager}) {
+    if (name == to_string(engine)) return {engine};
+  }
+  line.fail(concat("--engine must be plan, eager or all; got '", name, "'"));
+}
+
 Settings read_settings(const CommandLine& line) {
   Settings out;
   out.runs = run_folders(line);
+  if (line.has("engine")) out.engines = engines_named(line, line.text("engine"));
   if (line.has("batch")) out.batch = line.integer("batch", 1);
   if (line.has("repeats")) out.repeats = line.integer("repeats", 3);
   if (line.has("power-model")) out.power_model = line.text("power-model");
@@ -63,17 +76,28 @@ Settings read_settings(const CommandLine& line) {
 }
 
 /// Everything of a row that does not take a clock.
-Row judge(Predictor& predictor, const TestSet& test, const std::vector<Tensor>& batches,
+Row judge(const Contender& contender, const TestSet& test, const std::vector<Tensor>& batches,
           const std::function<void(const std::string&)>& say) {
+  Predictor& predictor = *contender.predictor;
   Recorder recorder(predictor);
   const Evaluation evaluation = evaluate(recorder, test.images, test.labels);
   // Also the warm-up: a whole pass of the very calls that will be timed.
   const Agreement agreement = check_agreement(predictor, batches, recorder.recorded(), test.numbers);
-  say(concat(predictor.name(), ": ", agreement.images, " images checked, largest difference ",
-             agreement.max_difference, ", ", agreement.exit_ties, " at the threshold itself"));
   Row row;
   row.dataset = predictor.dataset();
   row.model = predictor.name();
+  row.engine = to_string(contender.engine);
+  row.precision = contender.precision;
+  const auto told = [&](const char* with, const Agreement& found) {
+    say(concat(title_of(row), ": ", found.images, " images checked ", with, ", largest difference ",
+               found.max_difference, ", ", found.ties, " on an edge by rounding"));
+  };
+  told("with its evaluation", agreement);
+  if (contender.reference) {
+    Recorder modules(*contender.reference);
+    static_cast<void>(evaluate(modules, test.images, test.labels));
+    told("with the modules", check_agreement(predictor, batches, modules.recorded(), test.numbers));
+  }
   row.batch = batches.front().size(0);
   row.threads = num_threads();
   row.images = evaluation.images;
@@ -81,7 +105,7 @@ Row judge(Predictor& predictor, const TestSet& test, const std::vector<Tensor>& 
   row.exit_rates = evaluation.exit_rates;
   row.macs_by_exit = predictor.macs_by_exit();
   row.macs_mean = evaluation.mean_macs;
-  row.weight_bytes = 4 * predictor.parameter_count();
+  row.weight_bytes = predictor.weight_bytes();
   return row;
 }
 
@@ -116,20 +140,27 @@ Report measure_runs(const Settings& settings, const data::Location& location, Pr
   protocol.rounds = settings.repeats;
 
   Report report{host, meter->describe(), timer_cost_ns(), protocol.min_block_s, protocol.rounds, kOrderSeed,
+                {},
                 {}};
   // A wrong folder is found before anything is timed.
-  std::vector<std::vector<std::unique_ptr<Predictor>>> loaded;
-  for (const std::string& run : settings.runs) loaded.push_back(load_models(run));
+  std::vector<Contenders> loaded;
+  for (const std::string& run : settings.runs) {
+    loaded.push_back(load_contenders(run, settings.engines, nullptr));
+    const std::vector<LeftOut>& left_out = loaded.back().left_out;
+    report.left_out.insert(report.left_out.end(), left_out.begin(), left_out.end());
+  }
   for (std::size_t r = 0; r < loaded.size(); ++r) {
     say(concat("run ", settings.runs[r]));
-    const data::TestSet files = data::load_test_set(dataset_id(loaded[r].front()->dataset()), location);
+    const std::vector<Contender>& contenders = loaded[r].timed;
+    const data::TestSet files =
+        data::load_test_set(dataset_id(contenders.front().predictor->dataset()), location);
     const TestSet test = shuffled(files.split, kOrderSeed);
     std::optional<BlockProgress> progress;
     protocol.progress = [&](const std::string& model, std::int64_t round) {
-      if (!progress) progress.emplace(bar, loaded[r].size(), settings.repeats);
+      if (!progress) progress.emplace(bar, contenders.size(), settings.repeats);
       progress->before(model, round);
     };
-    for (Row& row : measure(loaded[r], test, settings.batch, *meter, protocol, say)) {
+    for (Row& row : measure(contenders, test, settings.batch, *meter, protocol, say)) {
       row.run = settings.runs[r];
       report.rows.push_back(std::move(row));
     }
@@ -162,17 +193,17 @@ std::vector<Tensor> in_batches(const Tensor& images, std::int64_t batch) {
   return out;
 }
 
-std::vector<Row> measure(const std::vector<std::unique_ptr<Predictor>>& predictors, const TestSet& test,
+std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet& test,
                          std::int64_t batch, energy::Meter& meter, const ProtocolOptions& protocol,
                          const std::function<void(const std::string&)>& say) {
   const std::vector<Tensor> batches = in_batches(test.images, std::min(batch, test.images.size(0)));
   std::vector<Row> rows;
   std::vector<Subject> subjects;
-  for (const auto& predictor : predictors) {
-    rows.push_back(judge(*predictor, test, batches, say));
-    subjects.push_back({predictor->name(), static_cast<std::int64_t>(batches.size()), [&](std::int64_t call) {
+  for (const Contender& contender : contenders) {
+    rows.push_back(judge(contender, test, batches, say));
+    subjects.push_back({title_of(rows.back()), static_cast<std::int64_t>(batches.size()), [&](std::int64_t call) {
                           const Tensor& images = batches[static_cast<std::size_t>(call)];
-                          predictor->predict(images);
+                          contender.predictor->run(images);
                           return images.size(0);
                         }});
   }

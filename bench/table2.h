@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "bench/report.h"
-#include "cbnet/predictor.h"
+#include "bench/runs.h"
 #include "data/dataset.h"
 
 namespace cbnet::bench {
@@ -22,9 +22,9 @@ TestSet shuffled(const data::Split& test, std::uint64_t seed);
 /// Views of `images`, `batch` at a time; the last may be smaller.
 std::vector<Tensor> in_batches(const Tensor& images, std::int64_t batch);
 
-/// Evaluates and checks every predictor on the test set, and times them against one another.
+/// Evaluates and checks every contender on the test set, and times them against one another.
 /// The rows lack `run`.
-std::vector<Row> measure(const std::vector<std::unique_ptr<Predictor>>& predictors, const TestSet& test,
+std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet& test,
                          std::int64_t batch, energy::Meter& meter, const ProtocolOptions& protocol,
                          const std::function<void(const std::string&)>& say);
 

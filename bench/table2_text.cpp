@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bench/agreement.h"
 #include "bench/paper.h"
 #include "cbnet/version.h"
 #include "console/output.h"
@@ -13,7 +14,7 @@ namespace {
 
 using Line = std::vector<std::string>;
 
-std::string title_of(const std::string& dataset) {
+std::string dataset_title(const std::string& dataset) {
   if (dataset == "mnist") return "MNIST";
   if (dataset == "fmnist") return "Fashion-MNIST";
   if (dataset == "kmnist") return "KMNIST";
@@ -46,10 +47,10 @@ std::string our_table(const Report& report, const std::vector<const Row*>& rows)
   table.add({"", "us/image", "us", "us", "us", "%", "%", "mean", "bytes", "W", "mJ/image", "%"});
   for (const Row* row : rows) {
     const LatencyUs& t = row->latency;
-    table.add({row->model, fixed(t.mean, 2) + " ± " + fixed(t.spread, 2), fixed(t.median, 2), fixed(t.p90, 2),
+    table.add({title_of(*row), fixed(t.mean, 2) + " ± " + fixed(t.spread, 2), fixed(t.median, 2), fixed(t.p90, 2),
                fixed(t.p99, 2), percent(row->accuracy, 2), exits(*row), grouped(std::llround(row->macs_mean)),
                grouped(row->weight_bytes), fixed(row->energy.power_w, 2), joules(row->energy),
-               row->model == "lenet" ? "-" : percent(energy_savings(report, *row), 1)});
+               row == baseline_of(report, *row) ? "-" : percent(energy_savings(report, *row), 1)});
   }
   return table.text();
 }
@@ -80,14 +81,13 @@ std::string paper_table(const Report& report, const std::vector<const Row*>& row
     const std::optional<PaperRow> paper = paper_row(row->dataset, row->model);
     const std::optional<PaperRow> lenet = paper_row(row->dataset, "lenet");
     if (!paper || !lenet) continue;
-    Line line{row->model, fixed(row->latency.mean * 1e-3, 4)};
+    Line line{title_of(*row), fixed(row->latency.mean * 1e-3, 4)};
     for (const double ms : paper->latency_ms) line.push_back(fixed(ms, 3));
     line.push_back(fixed(speedup(report, *row), 2));
     for (std::size_t m = 0; m < kPaperMachines; ++m) {
       line.push_back(fixed(lenet->latency_ms[m] / paper->latency_ms[m], 2));
     }
-    const bool is_lenet = row->model == "lenet";
-    line.push_back(is_lenet ? "-" : percent(energy_savings(report, *row), 1));
+    line.push_back(row == baseline_of(report, *row) ? "-" : percent(energy_savings(report, *row), 1));
     for (std::size_t m = 0; m < kPaperMachines; ++m) {
       line.push_back(paper->energy_savings ? percent((*paper->energy_savings)[m], 0) : "-");
     }
@@ -150,14 +150,29 @@ std::string energy_notes(const Report& report) {
   return out;
 }
 
+std::string engine_notes(const Report& report) {
+  const auto any = [&](const auto& is) { return std::any_of(report.rows.begin(), report.rows.end(), is); };
+  std::string out = "- Engine: ";
+  if (any([](const Row& row) { return row.engine == "plan"; })) out += "the compiled plan (runtime/)";
+  if (any([](const Row& row) { return row.engine == "eager"; }))
+    out += concat(out.back() == ' ' ? "" : "; in the rows that say eager, ", "the modules that trained the model");
+  out += ". f32 but where a row says otherwise; x LeNet and saved are relative to LeNet in f32 in the same engine.\n";
+  for (const LeftOut& plan : report.left_out) {
+    out += concat("- Not timed: ", plan.model, ", ", plan.precision, " of ", plan.run, ": ", percent(plan.accuracy, 2),
+                  " % of the validation images right, fp32 ", percent(plan.fp32_accuracy, 2), " %; at most ",
+                  percent(kAdmissibleLoss, 1), " points may be lost.\n");
+  }
+  return out;
+}
+
 std::string general_notes(const Report& report) {
   const Row& row = report.rows.front();
   const auto is_classifier = [](const Row& r) { return r.model == "classifier"; };
   std::string out = "Notes\n";
   out += concat("- Measured here: latency, accuracy and exits, on ", report.host.host.describe(), "; ",
                 row.threads, row.threads == 1 ? " thread" : " threads", " (wait policy ",
-                report.host.wait_policy, "), ISA ", report.host.isa, ", ", report.host.blas, ", f32, cbnet ",
-                kVersion, ".\n");
+                report.host.wait_policy, "), ISA ", report.host.isa, ", ", report.host.blas, ", cbnet ",
+                kVersion, ".\n", engine_notes(report));
   out += concat(
       "- Latency: from u8 pixels in memory to the label, softmax, entropy and exit decision included, ",
       row.batch, row.batch == 1 ? " image a call" : " images a call",
@@ -166,9 +181,12 @@ std::string general_notes(const Report& report) {
       " s, the models in turns; ± is half the range of the blocks' means. p50, p90 and p99 are over single "
       "calls: an early-exit network's median hides its hard images. The clock itself adds ",
       fixed(report.timer_cost_ns, 0), " ns to a call.\n");
+  out += concat("- Before timing, the calls that are timed gave for every test image the answer of the accuracy "
+                "evaluation, and f32 plans that of the modules: values within ",
+                kAgreementTolerance, ", labels and exits the same but where rounding decides.\n");
   out +=
-      "- Before timing, the timed calls gave the labels of the accuracy evaluation for every test image.\n";
-  out += "- MACs: multiply-adds of an image, mean over the exits that the test images take. Weights: f32.\n";
+      "- MACs: multiply-adds of an image in the network as it was built, mean over the exits that the test images "
+      "take. Weights: as they are stored.\n";
   if (std::any_of(report.rows.begin(), report.rows.end(), is_classifier)) {
     out +=
         "- classifier: BranchyNet's early branch alone on raw images, without the autoencoder: a control "
@@ -196,8 +214,8 @@ std::string table2_text(const Report& report) {
       if (row.run == first.run) rows.push_back(&row);
     }
     out +=
-        concat(title_of(first.dataset), " (", first.run, "): ", grouped(first.images), " test images, batch ",
-               first.batch, ", ", first.device, ", ", first.precision, "\n\n", our_table(report, rows), "\n");
+        concat(dataset_title(first.dataset), " (", first.run, "): ", grouped(first.images), " test images, batch ",
+               first.batch, ", ", first.device, ", ISA ", report.host.isa, "\n\n", our_table(report, rows), "\n");
     const std::string beside = paper_table(report, rows);
     if (!beside.empty()) out += beside + "\n";
     const std::string notes = run_notes(rows);
