@@ -45,8 +45,8 @@ struct Agreement {
   std::int64_t ties = 0;
 };
 
-/// Probabilities, pixels and entropies may differ by this much between batch sizes and engines: f32 sums are taken
-/// in another order, over at most 784 terms.
+/// Probabilities, pixels and entropies may differ by this much between batch sizes and engines: f32 sums are
+/// taken in another order, over at most 784 terms.
 inline constexpr double kAgreementTolerance = 1e-4;
 
 /// Predicts the batches, which together are the reference's images in its order. Values must agree within

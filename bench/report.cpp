@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "bench/commit.h"
 #include "bench/statistics.h"
@@ -75,6 +76,7 @@ EnergySummary summarise_energy(const std::vector<Block>& blocks) {
 
 std::string title_of(const Row& row) {
   return concat(row.model, row.precision == "fp32" ? "" : ", " + row.precision,
+                row.sparsity > 0 ? concat(", ", std::lround(100 * row.sparsity), " % sparse") : std::string(),
                 row.engine == "plan" ? "" : ", " + row.engine);
 }
 
@@ -99,7 +101,8 @@ const char* to_string(energy::Platform platform) {
 
 const Row* baseline_of(const Report& report, const Row& row) {
   for (const Row& other : report.rows) {
-    if (other.run == row.run && other.model == "lenet" && other.engine == row.engine && other.precision == "fp32")
+    if (other.run == row.run && other.model == "lenet" && other.engine == row.engine &&
+        other.precision == "fp32")
       return &other;
   }
   return nullptr;

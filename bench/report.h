@@ -43,6 +43,7 @@ struct Row {
   std::string device = "cpu";
   std::string protocol = "fair";
   std::string precision = "fp32";
+  double sparsity = 0.0;  // of the large layers of a compiled plan
   std::int64_t batch = 1;
   std::int64_t threads = 1;
   std::int64_t images = 0;  // of the test set
@@ -56,7 +57,7 @@ struct Row {
   std::vector<Block> blocks;
 };
 
-/// "cbnet", "cbnet, int8" or "cbnet, eager".
+/// "cbnet", "cbnet, int8", "cbnet, int8, 50 % sparse" or "cbnet, eager".
 std::string title_of(const Row& row);
 
 /// The machine and the engine.
@@ -80,8 +81,8 @@ struct Report {
   std::vector<LeftOut> left_out;
 };
 
-/// The f32 row of LeNet in the same run and engine: what speed-ups and savings are relative to. Null when there is
-/// none.
+/// The f32 row of LeNet in the same run and engine: what speed-ups and savings are relative to. Null when
+/// there is none.
 const Row* baseline_of(const Report& report, const Row& row);
 /// Baseline's mean latency over this one's.
 std::optional<double> speedup(const Report& report, const Row& row);

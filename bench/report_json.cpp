@@ -65,6 +65,7 @@ Json row_json(const Report& report, const Row& row) {
            {"device", row.device},
            {"protocol", row.protocol},
            {"precision", row.precision},
+           {"sparsity", row.sparsity},
            {"batch", row.batch},
            {"threads", row.threads},
            {"images", row.images},
@@ -100,8 +101,8 @@ Json left_out_json(const LeftOut& plan) {
   return {{"run", plan.run},
           {"model", plan.model},
           {"precision", plan.precision},
-          {"validation_accuracy", or_null(plan.accuracy)},
-          {"fp32_validation_accuracy", or_null(plan.fp32_accuracy)}};
+          {"validation_accuracy", plan.accuracy},
+          {"fp32_validation_accuracy", plan.fp32_accuracy}};
 }
 
 }  // namespace

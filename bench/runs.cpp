@@ -1,7 +1,9 @@
 #include "bench/runs.h"
 
 #include <algorithm>
+#include <filesystem>
 
+#include "cbnet/plan_predictor.h"
 #include "tensor/error.h"
 
 namespace cbnet::bench {
@@ -40,43 +42,37 @@ std::vector<std::unique_ptr<Predictor>> load_models(const std::string& run, Engi
 
 namespace {
 
-bool is_admissible(const CompiledPlan& plan) {
-  return plan.accuracy && plan.fp32_accuracy && *plan.accuracy >= *plan.fp32_accuracy - kAdmissibleLoss;
-}
-
-CompiledPlan load_checked(const std::filesystem::path& file, const std::string& model, const std::string& precision,
-                          const PlanLoader& load_plan) {
-  CompiledPlan plan = load_plan(file);
-  if (plan.predictor->name() != model || plan.precision != precision) {
-    throw InputError(file.string(), concat("a plan of ", model, " in ", precision),
-                     concat(plan.predictor->name(), " in ", plan.precision), "name it MODEL.PRECISION.plan");
+/// Adds the plan in that file, or says why not.
+void add_compiled(const std::string& run, const Predictor& model, const std::string& precision,
+                  Contenders& out) {
+  const std::filesystem::path file =
+      std::filesystem::path(run) / concat(model.name(), ".", precision, ".plan");
+  if (!std::filesystem::exists(file)) return;
+  CompiledModel compiled = load_compiled(file);
+  const CompiledInfo& info = compiled.info;
+  if (info.model != model.name() || info.dataset != model.dataset() ||
+      to_string(info.precision) != precision) {
+    throw InputError(file.string(), concat(model.name(), " of ", model.dataset(), " in ", precision),
+                     concat(info.model, " of ", info.dataset, " in ", to_string(info.precision)));
   }
-  return plan;
+  if (info.accuracy >= info.fp32_accuracy - kAdmissibleLoss) {
+    out.timed.push_back({std::move(compiled.predictor), Engine::plan, precision, info.sparsity, nullptr});
+  } else {
+    out.left_out.push_back({run, info.model, precision, info.accuracy, info.fp32_accuracy});
+  }
 }
 
 }  // namespace
 
-Contenders load_contenders(const std::string& run, const std::vector<Engine>& engines, const PlanLoader& load_plan) {
+Contenders load_contenders(const std::string& run, const std::vector<Engine>& engines) {
   Contenders out;
   for (const Engine engine : engines) {
     for (auto& predictor : load_models(run, engine)) {
-      const std::string model = predictor->name();
-      Contender& contender = out.timed.emplace_back();
-      contender.predictor = std::move(predictor);
-      contender.engine = engine;
+      const Predictor& model = *predictor;
+      out.timed.push_back({std::move(predictor), engine, "fp32", 0.0, nullptr});
       if (engine == Engine::eager) continue;
-      contender.reference = load_predictor(run, model, -1.0, Engine::eager);
-      if (!load_plan) continue;
-      for (const char* precision : {"bf16", "int8"}) {
-        const std::filesystem::path file = std::filesystem::path(run) / concat(model, ".", precision, ".plan");
-        if (!std::filesystem::exists(file)) continue;
-        CompiledPlan plan = load_checked(file, model, precision, load_plan);
-        if (is_admissible(plan)) {
-          out.timed.push_back({std::move(plan.predictor), Engine::plan, precision, nullptr});
-        } else {
-          out.left_out.push_back({run, model, precision, plan.accuracy, plan.fp32_accuracy});
-        }
-      }
+      out.timed.back().reference = load_predictor(run, model.name(), -1.0, Engine::eager);
+      for (const char* precision : {"bf16", "int8"}) add_compiled(run, model, precision, out);
     }
   }
   return out;

@@ -1,9 +1,6 @@
 #pragma once
 
-#include <filesystem>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,25 +22,19 @@ struct Contender {
   std::unique_ptr<Predictor> predictor;
   Engine engine = Engine::plan;
   std::string precision = "fp32";
-  /// What it must agree with before it is timed: the modules, for a plan in f32. Null where there is no such thing.
+  double sparsity = 0.0;
+  /// What it must agree with before it is timed: the modules, for a plan made of them here. Null for the
+  /// others.
   std::unique_ptr<Predictor> reference;
 };
 
-/// A compiled plan file as its maker describes it. Accuracies are those on the validation images.
-struct CompiledPlan {
-  std::unique_ptr<Predictor> predictor;
-  std::string precision;
-  std::optional<double> accuracy, fp32_accuracy;
-};
-using PlanLoader = std::function<CompiledPlan(const std::filesystem::path&)>;
-
-/// A plan that is not timed, for it costs too much accuracy.
+/// A plan that is not timed, for it costs too much accuracy. Accuracies are those on the validation images.
 struct LeftOut {
   std::string run, model, precision;
-  std::optional<double> accuracy, fp32_accuracy;  // on the validation images
+  double accuracy = 0.0, fp32_accuracy = 0.0;
 };
 
-/// How far below f32's a reduced precision's validation accuracy may be to be timed: 0.2 points.
+/// How far below f32's a plan's validation accuracy may be: 0.2 points.
 inline constexpr double kAdmissibleLoss = 0.002;
 
 struct Contenders {
@@ -51,10 +42,10 @@ struct Contenders {
   std::vector<LeftOut> left_out;
 };
 
-/// All models of the run folder, by engine. A plan is followed by those that lie beside it as
-/// <model>.<precision>.plan, precision bf16 or int8, which `load_plan` reads; without one they are not looked for.
-/// Throws as load_models, and InputError for a plan file of another model or precision than its name says.
-Contenders load_contenders(const std::string& run, const std::vector<Engine>& engines, const PlanLoader& load_plan);
+/// All models of the run folder, engine by engine. A plan is followed by those that `cbnet compile` wrote
+/// beside it as <model>.bf16.plan and <model>.int8.plan. Throws as load_models, and InputError for a plan of
+/// another model, dataset or precision.
+Contenders load_contenders(const std::string& run, const std::vector<Engine>& engines);
 
 /// Of the name that a model carries; "kmnist-first7011" is KMNIST.
 data::DatasetId dataset_id(const std::string& name);

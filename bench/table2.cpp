@@ -88,6 +88,7 @@ Row judge(const Contender& contender, const TestSet& test, const std::vector<Ten
   row.model = predictor.name();
   row.engine = to_string(contender.engine);
   row.precision = contender.precision;
+  row.sparsity = contender.sparsity;
   const auto told = [&](const char* with, const Agreement& found) {
     say(concat(title_of(row), ": ", found.images, " images checked ", with, ", largest difference ",
                found.max_difference, ", ", found.ties, " on an edge by rounding"));
@@ -139,13 +140,12 @@ Report measure_runs(const Settings& settings, const data::Location& location, Pr
   ProtocolOptions protocol;
   protocol.rounds = settings.repeats;
 
-  Report report{host, meter->describe(), timer_cost_ns(), protocol.min_block_s, protocol.rounds, kOrderSeed,
-                {},
-                {}};
+  Report report{
+      host, meter->describe(), timer_cost_ns(), protocol.min_block_s, protocol.rounds, kOrderSeed, {}, {}};
   // A wrong folder is found before anything is timed.
   std::vector<Contenders> loaded;
   for (const std::string& run : settings.runs) {
-    loaded.push_back(load_contenders(run, settings.engines, nullptr));
+    loaded.push_back(load_contenders(run, settings.engines));
     const std::vector<LeftOut>& left_out = loaded.back().left_out;
     report.left_out.insert(report.left_out.end(), left_out.begin(), left_out.end());
   }
@@ -193,19 +193,20 @@ std::vector<Tensor> in_batches(const Tensor& images, std::int64_t batch) {
   return out;
 }
 
-std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet& test,
-                         std::int64_t batch, energy::Meter& meter, const ProtocolOptions& protocol,
+std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet& test, std::int64_t batch,
+                         energy::Meter& meter, const ProtocolOptions& protocol,
                          const std::function<void(const std::string&)>& say) {
   const std::vector<Tensor> batches = in_batches(test.images, std::min(batch, test.images.size(0)));
   std::vector<Row> rows;
   std::vector<Subject> subjects;
   for (const Contender& contender : contenders) {
     rows.push_back(judge(contender, test, batches, say));
-    subjects.push_back({title_of(rows.back()), static_cast<std::int64_t>(batches.size()), [&](std::int64_t call) {
-                          const Tensor& images = batches[static_cast<std::size_t>(call)];
-                          contender.predictor->run(images);
-                          return images.size(0);
-                        }});
+    subjects.push_back(
+        {title_of(rows.back()), static_cast<std::int64_t>(batches.size()), [&](std::int64_t call) {
+           const Tensor& images = batches[static_cast<std::size_t>(call)];
+           contender.predictor->run(images);
+           return images.size(0);
+         }});
   }
   std::vector<std::vector<Block>> blocks = time_blocks(subjects, meter, protocol);
   for (std::size_t i = 0; i < rows.size(); ++i) {

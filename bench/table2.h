@@ -24,8 +24,8 @@ std::vector<Tensor> in_batches(const Tensor& images, std::int64_t batch);
 
 /// Evaluates and checks every contender on the test set, and times them against one another.
 /// The rows lack `run`.
-std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet& test,
-                         std::int64_t batch, energy::Meter& meter, const ProtocolOptions& protocol,
+std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet& test, std::int64_t batch,
+                         energy::Meter& meter, const ProtocolOptions& protocol,
                          const std::function<void(const std::string&)>& say);
 
 /// `cbnet_bench table2`, with the words after the command. The exit code; errors are thrown.

@@ -47,9 +47,10 @@ std::string our_table(const Report& report, const std::vector<const Row*>& rows)
   table.add({"", "us/image", "us", "us", "us", "%", "%", "mean", "bytes", "W", "mJ/image", "%"});
   for (const Row* row : rows) {
     const LatencyUs& t = row->latency;
-    table.add({title_of(*row), fixed(t.mean, 2) + " ± " + fixed(t.spread, 2), fixed(t.median, 2), fixed(t.p90, 2),
-               fixed(t.p99, 2), percent(row->accuracy, 2), exits(*row), grouped(std::llround(row->macs_mean)),
-               grouped(row->weight_bytes), fixed(row->energy.power_w, 2), joules(row->energy),
+    table.add({title_of(*row), fixed(t.mean, 2) + " ± " + fixed(t.spread, 2), fixed(t.median, 2),
+               fixed(t.p90, 2), fixed(t.p99, 2), percent(row->accuracy, 2), exits(*row),
+               grouped(std::llround(row->macs_mean)), grouped(row->weight_bytes),
+               fixed(row->energy.power_w, 2), joules(row->energy),
                row == baseline_of(report, *row) ? "-" : percent(energy_savings(report, *row), 1)});
   }
   return table.text();
@@ -155,12 +156,16 @@ std::string engine_notes(const Report& report) {
   std::string out = "- Engine: ";
   if (any([](const Row& row) { return row.engine == "plan"; })) out += "the compiled plan (runtime/)";
   if (any([](const Row& row) { return row.engine == "eager"; }))
-    out += concat(out.back() == ' ' ? "" : "; in the rows that say eager, ", "the modules that trained the model");
-  out += ". f32 but where a row says otherwise; x LeNet and saved are relative to LeNet in f32 in the same engine.\n";
+    out += concat(out.back() == ' ' ? "" : "; in the rows that say eager, ",
+                  "the modules that trained the model");
+  out +=
+      ". f32 but where a row says otherwise; x LeNet and saved are relative to LeNet in f32 in the same "
+      "engine.\n";
   for (const LeftOut& plan : report.left_out) {
-    out += concat("- Not timed: ", plan.model, ", ", plan.precision, " of ", plan.run, ": ", percent(plan.accuracy, 2),
-                  " % of the validation images right, fp32 ", percent(plan.fp32_accuracy, 2), " %; at most ",
-                  percent(kAdmissibleLoss, 1), " points may be lost.\n");
+    out += concat("- Not timed: ", plan.model, ", ", plan.precision, " of ", plan.run, ": ",
+                  percent(plan.accuracy, 2), " % of the validation images right, fp32 ",
+                  percent(plan.fp32_accuracy, 2), " %; at most ", percent(kAdmissibleLoss, 1),
+                  " points may be lost.\n");
   }
   return out;
 }
@@ -181,11 +186,13 @@ std::string general_notes(const Report& report) {
       " s, the models in turns; ± is half the range of the blocks' means. p50, p90 and p99 are over single "
       "calls: an early-exit network's median hides its hard images. The clock itself adds ",
       fixed(report.timer_cost_ns, 0), " ns to a call.\n");
-  out += concat("- Before timing, the calls that are timed gave for every test image the answer of the accuracy "
-                "evaluation, and f32 plans that of the modules: values within ",
-                kAgreementTolerance, ", labels and exits the same but where rounding decides.\n");
+  out += concat(
+      "- Before timing, the calls that are timed gave for every test image the answer of the accuracy "
+      "evaluation, and f32 plans that of the modules: values within ",
+      kAgreementTolerance, ", labels and exits the same but where rounding decides.\n");
   out +=
-      "- MACs: multiply-adds of an image in the network as it was built, mean over the exits that the test images "
+      "- MACs: multiply-adds of an image in the network as it was built, mean over the exits that the test "
+      "images "
       "take. Weights: as they are stored.\n";
   if (std::any_of(report.rows.begin(), report.rows.end(), is_classifier)) {
     out +=
@@ -213,9 +220,9 @@ std::string table2_text(const Report& report) {
     for (const Row& row : report.rows) {
       if (row.run == first.run) rows.push_back(&row);
     }
-    out +=
-        concat(dataset_title(first.dataset), " (", first.run, "): ", grouped(first.images), " test images, batch ",
-               first.batch, ", ", first.device, ", ISA ", report.host.isa, "\n\n", our_table(report, rows), "\n");
+    out += concat(dataset_title(first.dataset), " (", first.run, "): ", grouped(first.images),
+                  " test images, batch ", first.batch, ", ", first.device, ", ISA ", report.host.isa, "\n\n",
+                  our_table(report, rows), "\n");
     const std::string beside = paper_table(report, rows);
     if (!beside.empty()) out += beside + "\n";
     const std::string notes = run_notes(rows);

@@ -47,7 +47,7 @@ TEST_CASE("agreement: equal answers pass") {
   const Agreement agreement = check(predictor);
   CHECK(agreement.images == 4);
   CHECK(agreement.max_difference == 0.0);
-  CHECK(agreement.exit_ties == 0);
+  CHECK(agreement.ties == 0);
 }
 
 TEST_CASE("agreement: another label names the model and the image") {
@@ -61,10 +61,36 @@ TEST_CASE("agreement: another label names the model and the image") {
 TEST_CASE("agreement: another exit is an error unless the entropies agree") {
   ScriptedPredictor predictor("branchynet");
   predictor.flip_exit_of_pixel = 14;
-  CHECK(check(predictor).exit_ties == 1);
+  CHECK(check(predictor).ties == 1);
   predictor.entropy_error = 0.01;
   CHECK(contains(message_of<std::runtime_error>([&] { check(predictor); }),
                  "test image 41: exit 1 instead of 0"));
+}
+
+TEST_CASE("agreement: another label is a tie where both are as likely") {
+  // Says 3, and holds 4 for as likely.
+  class Undecided : public ScriptedPredictor {
+   public:
+    Undecided() : ScriptedPredictor("lenet") {}
+    Predictions predict(const Tensor& images) override {
+      Predictions out = ScriptedPredictor::predict(images);
+      for (const std::int64_t label : {3, 4}) out.probabilities.select(0, 0).select(0, label).fill(0.5);
+      return out;
+    }
+  };
+  const auto ties = [](float third, float fourth) {
+    Undecided predictor;
+    Reference reference{{4}, {0}, {0.1}, std::vector<float>(10, 0.0F), 10};
+    reference.values[3] = third;
+    reference.values[4] = fourth;
+    return check_agreement(predictor, {images_of({3})}, reference, kNumbers).ties;
+  };
+  CHECK(ties(0.49999F, 0.50001F) == 1);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const float third : {0.4999F, 0.4F, nan}) {
+    CHECK(contains(message_of<std::runtime_error>([&] { ties(third, 1.0F - third); }),
+                   "test image 40: label 3 instead of 4"));
+  }
 }
 
 TEST_CASE("agreement: the autoencoder is compared by its pixels") {

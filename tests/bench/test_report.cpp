@@ -25,6 +25,29 @@ TEST_CASE("report: the mean is total time over images, the spread is over blocks
   CHECK(t.p99 == doctest::Approx(14.0));
 }
 
+TEST_CASE("report: a row is relative to LeNet in f32 in its engine and run") {
+  Report report = report_of({row_of("lenet", 40.0, 2.0), row_of("lenet", 20.0, 2.0),
+                             row_of("lenet", 100.0, 2.0), row_of("cbnet", 50.0, 2.0)});
+  report.rows[0].precision = "int8";
+  report.rows[2].engine = "eager";
+  report.rows[3].engine = "eager";
+  CHECK(speedup(report, report.rows[0]) == doctest::Approx(0.5));
+  CHECK(speedup(report, report.rows[3]) == doctest::Approx(2.0));
+  report.rows[3].run = "runs/b";
+  CHECK_FALSE(speedup(report, report.rows[3]).has_value());
+}
+
+TEST_CASE("report: a row's title names what is not usual about it") {
+  Row row = row_of("cbnet", 1.0, {});
+  CHECK(title_of(row) == "cbnet");
+  row.precision = "int8";
+  row.sparsity = 0.504;
+  CHECK(title_of(row) == "cbnet, int8, 50 % sparse");
+  row = row_of("cbnet", 1.0, {});
+  row.engine = "eager";
+  CHECK(title_of(row) == "cbnet, eager");
+}
+
 TEST_CASE("report: joules are those of all windows over all images") {
   const EnergySummary e = summarise_energy({block_of(100, 10.0, 2.0), block_of(300, 14.0, 4.0)});
   REQUIRE(e.j_per_image);

@@ -24,13 +24,16 @@ std::vector<std::string> keys_of(const Json& object) {
 TEST_CASE("report_json: the keys of the schema, in its order") {
   const Json json = report_json(report_of({row_of("lenet", 40.0, 2.0)}));
   CHECK(json.at("schema") == "cbnet-bench/1");
-  CHECK(keys_of(json) == std::vector<std::string>{"schema", "version", "commit", "host", "method", "rows"});
+  CHECK(keys_of(json) ==
+        std::vector<std::string>{"schema", "version", "commit", "host", "method", "rows", "left_out"});
   CHECK(keys_of(json.at("rows").at(0)) == std::vector<std::string>{"run",
                                                                    "dataset",
                                                                    "model",
+                                                                   "engine",
                                                                    "device",
                                                                    "protocol",
                                                                    "precision",
+                                                                   "sparsity",
                                                                    "batch",
                                                                    "threads",
                                                                    "images",
@@ -61,7 +64,9 @@ TEST_CASE("report_json: the values of a row") {
   const Json row = report_json(report).at("rows").at(1);
   CHECK(row.at("dataset") == "fmnist");
   CHECK(row.at("protocol") == "fair");
+  CHECK(row.at("engine") == "plan");
   CHECK(row.at("precision") == "fp32");
+  CHECK(row.at("sparsity") == 0.0);
   CHECK(row.at("latency_us").at("mean").get<double>() == doctest::Approx(20.0));
   CHECK(row.at("speedup_over_lenet").get<double>() == doctest::Approx(2.0));
   CHECK(row.at("energy_j_per_image").get<double>() == doctest::Approx(40e-6));
@@ -88,6 +93,17 @@ TEST_CASE("report_json: what is not known is null, never 0") {
     CHECK(row.at(key).is_null());
   }
   CHECK(row.at("blocks").at(0).at("energy_j").is_null());
+}
+
+TEST_CASE("report_json: plans that were left out, and why") {
+  Report report = report_of({});
+  report.left_out = {{"runs/a", "cbnet", "int8", 0.87, 0.88}};
+  const Json plan = report_json(report).at("left_out").at(0);
+  CHECK(plan.at("run") == "runs/a");
+  CHECK(plan.at("model") == "cbnet");
+  CHECK(plan.at("precision") == "int8");
+  CHECK(plan.at("validation_accuracy") == 0.87);
+  CHECK(plan.at("fp32_validation_accuracy") == 0.88);
 }
 
 TEST_CASE("report_json: the three kinds of energy") {

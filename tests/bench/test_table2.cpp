@@ -49,9 +49,9 @@ TEST_CASE("table2: the rows of two models with scripted times") {
     predictor->hard_ns = hard_ns;
     return predictor;
   };
-  std::vector<std::unique_ptr<Predictor>> predictors;
-  predictors.push_back(make("branchynet", 100'000'000, 700'000'000));
-  predictors.push_back(make("autoencoder", 500'000'000, 500'000'000));
+  std::vector<Contender> contenders;
+  contenders.push_back({make("branchynet", 100'000'000, 700'000'000)});
+  contenders.push_back({make("autoencoder", 500'000'000, 500'000'000), Engine::eager, "int8", 0.5});
   TestSet test;
   test.images = images_of({3, 14, 225, 9});  // one hard image
   test.labels = Tensor::from<std::uint8_t>({3, 4, 5, 8}, {4});
@@ -60,7 +60,7 @@ TEST_CASE("table2: the rows of two models with scripted times") {
   protocol.clock = clock.reader();
   std::vector<std::string> said;
   const std::vector<Row> rows =
-      measure(predictors, test, 1, meter, protocol, [&](const std::string& line) { said.push_back(line); });
+      measure(contenders, test, 1, meter, protocol, [&](const std::string& line) { said.push_back(line); });
 
   REQUIRE(rows.size() == 2);
   CHECK(said.size() == 2);
@@ -76,14 +76,19 @@ TEST_CASE("table2: the rows of two models with scripted times") {
   CHECK(branchynet.exit_rates == std::vector<double>{0.75, 0.25});
   CHECK(branchynet.macs_mean == doctest::Approx(200.0));
   CHECK(branchynet.weight_bytes == 28);
+  CHECK(branchynet.engine == "plan");
+  CHECK(branchynet.precision == "fp32");
   CHECK(*branchynet.energy.j_per_image == doctest::Approx(0.5));
   CHECK(branchynet.blocks.size() == 3);
 
   const Row& autoencoder = rows[1];
   CHECK_FALSE(autoencoder.accuracy);
+  CHECK(autoencoder.engine == "eager");
+  CHECK(autoencoder.precision == "int8");
+  CHECK(autoencoder.sparsity == 0.5);
   CHECK(autoencoder.latency.mean == doctest::Approx(500'000.0));
   // One call for the evaluation, a pass for the check, and one for each block.
-  const auto& calls = dynamic_cast<ScriptedPredictor&>(*predictors[1]).calls;
+  const auto& calls = dynamic_cast<ScriptedPredictor&>(*contenders[1].predictor).calls;
   CHECK(calls.size() == 1 + 4 + 3 * 4);
   CHECK(calls.front() == 4);
 }
@@ -93,8 +98,8 @@ TEST_CASE("table2: nothing is timed when the timed calls say something else") {
   ScriptedMeter meter(clock, 2.0);
   auto predictor = std::make_unique<ScriptedPredictor>("cbnet");
   predictor->lie_about_pixel = 9;
-  std::vector<std::unique_ptr<Predictor>> predictors;
-  predictors.push_back(std::move(predictor));
+  std::vector<Contender> contenders;
+  contenders.push_back({std::move(predictor)});
   TestSet test;
   test.images = images_of({3, 9});
   test.labels = Tensor::from<std::uint8_t>({3, 9}, {2});
@@ -103,8 +108,25 @@ TEST_CASE("table2: nothing is timed when the timed calls say something else") {
   ProtocolOptions protocol;
   protocol.progress = [&](const std::string&, std::int64_t) { timed = true; };
   const std::string message = message_of<std::runtime_error>(
-      [&] { measure(predictors, test, 1, meter, protocol, [](const std::string&) {}); });
+      [&] { measure(contenders, test, 1, meter, protocol, [](const std::string&) {}); });
   CHECK(contains(message, "cbnet"));
   CHECK(contains(message, "test image 71"));
   CHECK_FALSE(timed);
+}
+
+TEST_CASE("table2: nothing is timed when a plan says something else than the modules") {
+  ScriptedClock clock;
+  ScriptedMeter meter(clock, 2.0);
+  std::vector<Contender> contenders;
+  contenders.push_back({std::make_unique<ScriptedPredictor>("cbnet")});
+  auto modules = std::make_unique<ScriptedPredictor>("cbnet");
+  modules->lie_about_pixel = 9;  // of a call with one image, which is what the evaluation makes of this set
+  contenders.back().reference = std::move(modules);
+  TestSet test;
+  test.images = images_of({9});
+  test.labels = Tensor::from<std::uint8_t>({9}, {1});
+  test.numbers = {71};
+  const std::string message = message_of<std::runtime_error>(
+      [&] { measure(contenders, test, 1, meter, {}, [](const std::string&) {}); });
+  CHECK(contains(message, "test image 71: label 9 instead of 0"));
 }

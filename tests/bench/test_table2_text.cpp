@@ -70,10 +70,34 @@ TEST_CASE("table2_text: the KMNIST subset is named, and one block for each run")
   row.energy.warnings = {"the window is short", "the window is shorter"};
   report.rows.push_back(row);
   const std::string text = table2_text(report);
-  CHECK(contains(text, "Fashion-MNIST (runs/a): 100 test images, batch 1, cpu, fp32"));
+  CHECK(contains(text, "Fashion-MNIST (runs/a): 100 test images, batch 1, cpu, ISA scalar"));
   CHECK(contains(text, "KMNIST, trained on its first 7,011 images (runs/k)"));
   CHECK(contains(text, "the paper's figures are for all 60,000"));
   CHECK(contains(text, "energy of cbnet: the window is short (and 1 more like it, see the JSON)."));
+}
+
+TEST_CASE(
+    "table2_text: engines and precisions have rows of their own, each beside LeNet in f32 in its engine") {
+  Report report = whole_report(2.0);
+  for (const char* model : {"lenet", "cbnet"}) {
+    Row row = row_of(model, model == std::string("lenet") ? 80.0 : 160.0, 2.0);
+    row.engine = "eager";
+    report.rows.push_back(row);
+  }
+  Row int8 = row_of("lenet", 10.0, 2.0);
+  int8.precision = "int8";
+  int8.sparsity = 0.5;
+  report.rows.push_back(int8);
+  report.left_out = {{"runs/a", "cbnet", "int8", 0.8701, 0.8722}};
+  const std::string text = table2_text(report);
+  CHECK(contains(line_of(text, "cbnet, eager ", "energy saved, %"), " 0.50 "));
+  CHECK(contains(line_of(text, "lenet, int8, 50 % sparse ", "energy saved, %"), " 4.00 "));
+  CHECK(
+      contains(text,
+               "- Not timed: cbnet, int8 of runs/a: 87.01 % of the validation images right, fp32 87.22 %; at "
+               "most 0.2 points may be lost."));
+  CHECK(contains(text, "in the rows that say eager, the modules that trained the model"));
+  CHECK_FALSE(contains(table2_text(whole_report(2.0)), "the rows that say eager"));
 }
 
 TEST_CASE("table2_text: nothing measured, nothing said") { CHECK(table2_text(report_of({})).empty()); }

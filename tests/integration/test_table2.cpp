@@ -79,7 +79,8 @@ TEST_CASE("table2: the program on a run") {
   }
   CHECK(models == Words{"lenet", "branchynet", "autoencoder", "classifier", "cbnet"});
   CHECK(json.at("rows").at(0).at("macs") == 1140070);
-  CHECK(json.at("rows").at(0).at("weight_bytes") == 4 * 67824);
+  // Folded: 720 x 84 and 84 x 10 weights become 720 x 10.
+  CHECK(json.at("rows").at(0).at("weight_bytes") == 4 * (67824 - 721 * 84 - 85 * 10 + 721 * 10));
   CHECK(json.at("rows").at(1).at("macs_by_exit") == Json{220150, 1247720});
 }
 
@@ -87,14 +88,19 @@ TEST_CASE("table2: the accuracy is that of `cbnet eval`") {
   const Folder folder;
   const std::string bench_file = folder / "table2.json";
   const std::string eval_file = folder / "eval.json";
-  // Several images a call, and no energy.
-  const ProgramResult result = table2(bench_file, {"--batch", "10", "--power-model", "none"});
+  // Several images a call, both engines, and no energy.
+  const ProgramResult result =
+      table2(bench_file, {"--batch", "10", "--power-model", "none", "--engine", "all"});
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
   CHECK_FALSE(contains(result.out, "modelled"));
   const Json rows = read_json(bench_file).at("rows");
-  for (const Json& row : rows) {
+  REQUIRE(rows.size() == 10);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Json& row = rows.at(i);
     CHECK(row.at("batch") == 10);
+    CHECK(row.at("engine") == (i < 5 ? "plan" : "eager"));
+    CHECK(row.at("accuracy") == rows.at(i % 5).at("accuracy"));
     CHECK(row.at("energy_j_per_image").is_null());
     CHECK(row.at("energy_kind").is_null());
   }
@@ -118,6 +124,7 @@ TEST_CASE("table2: wrong usage and input end with 2 and one line that says why")
       {{"table2", "--run", "a", "--run", "a"}, "twice"},
       {{"table2", "--run", empty, "--batch", "0"}, "--batch must be a whole number, 1 or more; got '0'"},
       {{"table2", "--run", empty, "--batch", "many"}, "got 'many'"},
+      {{"table2", "--run", empty, "--engine", "fast"}, "--engine must be plan, eager or all; got 'fast'"},
       {{"table2", "--run", empty, "--repeats", "2"}, "--repeats must be a whole number, 3 or more; got '2'"},
       {{"table2", "--run", empty, "--threads", "0"}, "--threads must be a whole number, 1 to 1024; got '0'"},
       {{"table2", "--run", empty, "--device", "tpu"}, "tpu"},

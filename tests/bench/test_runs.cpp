@@ -1,0 +1,107 @@
+#include "bench/runs.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "cbnet/compression.h"
+#include "cbnet/run_folder.h"
+#include "models/compile.h"
+#include "models/zoo.h"
+#include "runtime/plan_file.h"
+#include "runtime/quantize.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/throws.h"
+
+using namespace cbnet;
+using namespace cbnet::bench;
+
+namespace {
+
+Model lenet() {
+  Model model;
+  model.info.model = "lenet";
+  model.info.dataset = "fmnist";
+  model.network = std::make_unique<Network>(lenet_spec(), 1);
+  return model;
+}
+
+/// A plan as `cbnet compile` writes it.
+void write_plan(const std::filesystem::path& file, const CompiledInfo& info) {
+  runtime::Graph graph = model_graph(lenet());
+  for (runtime::Node& node : graph.nodes) {
+    if (node.kind == runtime::Kind::linear) node.dense = runtime::convert(node.dense, info.precision);
+  }
+  graph.provenance = to_json(info);
+  runtime::save_graph(file, graph);
+}
+
+CompiledInfo bf16_info() {
+  CompiledInfo info;
+  info.model = "lenet";
+  info.dataset = "fmnist";
+  info.precision = runtime::Precision::bf16;
+  info.validation_images = 1000;
+  info.accuracy = 0.898;
+  info.fp32_accuracy = 0.9;
+  info.macs_by_exit = {1140070};
+  info.parameter_count = 67824;
+  return info;
+}
+
+}  // namespace
+
+TEST_CASE("runs: a folder without models is refused") {
+  const testing::TempFolder folder;
+  CHECK_THROWS_SAYING(load_contenders(folder.path(), {Engine::plan}), InputError, "trained models");
+}
+
+TEST_CASE("runs: a compiled plan stands behind its model, one that lost too much is left out") {
+  const testing::TempFolder folder;
+  const Model model = lenet();
+  save_model(RunFolder(folder.path()).model_file("lenet"), *model.network, model.info);
+  CompiledInfo info = bf16_info();
+  write_plan(folder / "lenet.bf16.plan", info);
+  write_plan(folder / "lenet.fp8.plan", info);  // of no precision that is looked for
+
+  const Contenders all = load_contenders(folder.path(), {Engine::plan, Engine::eager});
+  REQUIRE(all.timed.size() == 3);
+  CHECK(all.left_out.empty());
+  CHECK(all.timed[0].precision == "fp32");
+  CHECK(all.timed[0].reference != nullptr);
+  CHECK(all.timed[1].precision == "bf16");
+  CHECK(all.timed[1].engine == Engine::plan);
+  CHECK(all.timed[1].reference == nullptr);
+  CHECK(all.timed[1].predictor->weight_bytes() < all.timed[0].predictor->weight_bytes());
+  CHECK(all.timed[2].engine == Engine::eager);
+  CHECK(all.timed[2].reference == nullptr);
+
+  info.accuracy = 0.8979;
+  write_plan(folder / "lenet.bf16.plan", info);
+  const Contenders fewer = load_contenders(folder.path(), {Engine::plan});
+  CHECK(fewer.timed.size() == 1);
+  REQUIRE(fewer.left_out.size() == 1);
+  CHECK(fewer.left_out[0].model == "lenet");
+  CHECK(fewer.left_out[0].precision == "bf16");
+  CHECK(fewer.left_out[0].accuracy == 0.8979);
+  CHECK(fewer.left_out[0].fp32_accuracy == 0.9);
+}
+
+TEST_CASE("runs: a plan of something else than its name says is refused") {
+  const testing::TempFolder folder;
+  const Model model = lenet();
+  save_model(RunFolder(folder.path()).model_file("lenet"), *model.network, model.info);
+  const auto refused = [&](const CompiledInfo& info, const char* part) {
+    write_plan(folder / "lenet.bf16.plan", info);
+    CHECK_THROWS_SAYING(load_contenders(folder.path(), {Engine::plan}), InputError, part);
+  };
+  CompiledInfo info = bf16_info();
+  info.model = "cbnet";
+  refused(info, "found cbnet of fmnist in bf16");
+  info = bf16_info();
+  info.dataset = "mnist";
+  refused(info, "found lenet of mnist in bf16");
+  info = bf16_info();
+  info.precision = runtime::Precision::fp32;
+  refused(info, "expected lenet of fmnist in bf16; found lenet of fmnist in fp32");
+}
