@@ -104,6 +104,11 @@ struct Range {
   return {begin, end < begin ? begin : end};
 }
 
+// i, or the end of `done` if it lies there: what the main loops leave to the edges.
+[[gnu::always_inline]] inline int64_t after(int64_t i, Range done) {
+  return i >= done.begin && i < done.end ? done.end : i;
+}
+
 template <class T>
 struct LanePixels {
   const T* x;  // lanes
@@ -131,16 +136,6 @@ template <class T, int Pixels, int Outputs>
     for (int64_t k = ky.begin; k < ky.end; ++k) {
       const T* x = a.x + ((c * a.d.h + top + k) * width + left) * L;
       const T* w = a.w + (c * a.d.kh + k) * kw * Outputs;
-      const auto at_edge = [&](Range taps) __attribute__((always_inline)) {
-        for (int64_t kx = taps.begin; kx < taps.end; ++kx) {
-          CBNET_UNROLL for (int p = 0; p < Pixels; ++p) {
-            if (left + kx + p < 0 || left + kx + p >= width) continue;
-            const Simd<T> pixel = load(x + (kx + p) * L);
-            CBNET_UNROLL for (int o = 0; o < Outputs; ++o) acc[o][p] += w[kx * Outputs + o] * pixel;
-          }
-        }
-      };
-      at_edge({any.begin, all.begin});
       for (int64_t kx = all.begin; kx < all.end; ++kx) {
         Simd<T> pixel[Pixels];
         CBNET_UNROLL for (int p = 0; p < Pixels; ++p) pixel[p] = load(x + (kx + p) * L);
@@ -149,7 +144,13 @@ template <class T, int Pixels, int Outputs>
           CBNET_UNROLL for (int p = 0; p < Pixels; ++p) acc[o][p] += tap * pixel[p];
         }
       }
-      at_edge({all.end, any.end});
+      for (int64_t kx = after(any.begin, all); kx < any.end; kx = after(kx + 1, all)) {
+        CBNET_UNROLL for (int p = 0; p < Pixels; ++p) {
+          if (left + kx + p < 0 || left + kx + p >= width) continue;
+          const Simd<T> pixel = load(x + (kx + p) * L);
+          CBNET_UNROLL for (int o = 0; o < Outputs; ++o) acc[o][p] += w[kx * Outputs + o] * pixel;
+        }
+      }
     }
   }
   T* y = a.y + (i * a.d.ow() + j) * L;
@@ -227,16 +228,6 @@ template <class T, int Outputs, int Taps>
   for (int64_t i = rows.begin; i < rows.end; ++i) {
     const T* x = a.x + ((i + ky - a.d.pad_h) * width + left) * L;
     const T* dy = a.dy + i * ow * L;
-    const auto at_edge = [&](Range columns) __attribute__((always_inline)) {
-      for (int64_t j = columns.begin; j < columns.end; ++j) {
-        CBNET_UNROLL for (int t = 0; t < Taps; ++t) {
-          if (left + j + t < 0 || left + j + t >= width) continue;
-          const Simd<T> pixel = load(x + (j + t) * L);
-          CBNET_UNROLL for (int o = 0; o < Outputs; ++o) acc[o][t] += load(dy + o * plane + j * L) * pixel;
-        }
-      }
-    };
-    at_edge({0, all.begin});
     for (int64_t j = all.begin; j < all.end; ++j) {
       Simd<T> pixel[Taps];
       CBNET_UNROLL for (int t = 0; t < Taps; ++t) pixel[t] = load(x + (j + t) * L);
@@ -245,7 +236,13 @@ template <class T, int Outputs, int Taps>
         CBNET_UNROLL for (int t = 0; t < Taps; ++t) acc[o][t] += slope * pixel[t];
       }
     }
-    at_edge({all.end, ow});
+    for (int64_t j = after(0, all); j < ow; j = after(j + 1, all)) {
+      CBNET_UNROLL for (int t = 0; t < Taps; ++t) {
+        if (left + j + t < 0 || left + j + t >= width) continue;
+        const Simd<T> pixel = load(x + (j + t) * L);
+        CBNET_UNROLL for (int o = 0; o < Outputs; ++o) acc[o][t] += load(dy + o * plane + j * L) * pixel;
+      }
+    }
   }
   const int64_t taps = a.d.c * a.d.kh * a.d.kw;
   CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {

@@ -34,18 +34,22 @@ template <class T, int Rows, int Vectors>
     }
   }
   const Simd<T> alpha = t.alpha - Simd<T>{}, beta = t.beta - Simd<T>{};
-  CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
-    CBNET_UNROLL for (int v = 0; v < Vectors; ++v) {
-      T* c = t.c + r * t.ldc + v * L;
-      const int64_t here = t.columns - v * L;
-      if (here >= L) {
+  if (t.columns == Vectors * L) {
+    CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
+      CBNET_UNROLL for (int v = 0; v < Vectors; ++v) {
+        T* c = t.c + r * t.ldc + v * L;
         store(c, t.beta == T(0) ? alpha * acc[r][v] : alpha * acc[r][v] + beta * load(c));
-        continue;
       }
-      T lanes[L];
-      store(lanes, alpha * acc[r][v]);
-      for (int64_t j = 0; j < here; ++j) c[j] = t.beta == T(0) ? lanes[j] : lanes[j] + t.beta * c[j];
     }
+    return;
+  }
+  T tile[Rows][Vectors * L];
+  CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
+    CBNET_UNROLL for (int v = 0; v < Vectors; ++v) store(tile[r] + v * L, alpha * acc[r][v]);
+  }
+  for (int r = 0; r < Rows; ++r) {
+    T* c = t.c + r * t.ldc;
+    for (int64_t j = 0; j < t.columns; ++j) c[j] = t.beta == T(0) ? tile[r][j] : tile[r][j] + t.beta * c[j];
   }
 }
 

@@ -56,7 +56,7 @@ const std::map<std::string, Names>& libraries() {
       {"nlohmann/json_fwd.hpp", {"models", "cbnet", "console", "bench", "cli", "tests"}},
       {"cxxopts.hpp", {"console"}},
       {"doctest/doctest.h", {"tests"}},
-      {"torch/torch.h", {"tests"}},
+      {"torch/torch.h", {"tests", "bench/peers/train_torch.cpp"}},
       // One engine, one file.
       {"torch/script.h", {"bench/peers/engines/torch.cpp"}},
       {"torch/version.h", {"bench/peers/engines/torch.cpp"}},
