@@ -4,8 +4,8 @@
 #include <map>
 #include <optional>
 
-#include "autograd/ops/mse_loss.h"
 #include "autograd/ops/cross_entropy.h"
+#include "autograd/ops/mse_loss.h"
 #include "autograd/tape.h"
 #include "cbnet/argmax.h"
 #include "cbnet/pipeline.h"
@@ -45,7 +45,8 @@ TrainingImages training_images(const Model& model, const std::string& file, cons
   const std::string found = training_checksum(dataset.train);
   if (expected != found)
     throw InputError(file, concat("the training set it was trained on (md5 ", expected, ")"),
-                     concat(dataset.name, " with md5 ", found), "give the same --dataset and --data-dir as in training");
+                     concat(dataset.name, " with md5 ", found),
+                     "give the same --dataset and --data-dir as in training");
   return {dataset.train.images, dataset.train.labels,
           training_split(dataset.train.labels, json["validation_fraction"].get<double>(),
                          json["seed"].get<std::uint64_t>())};
@@ -67,9 +68,11 @@ class Source {
     static_cast<void>(load_predictor(folder.path(), name));  // refuses parts that do not belong together
     main_ = load_model(folder.model_file(name == "cbnet" ? "autoencoder" : name));
     const bool converts = name == "cbnet" || name == "autoencoder";
-    if (converts && has_model(folder.path(), "classifier")) classifier_ = load_model(folder.model_file("classifier"));
-    if (converts) require(classifier_.has_value(), "compile", "an autoencoder is judged by the run's classifier; ",
-                          folder.path().string(), " has none");
+    if (converts && has_model(folder.path(), "classifier"))
+      classifier_ = load_model(folder.model_file("classifier"));
+    if (converts)
+      require(classifier_.has_value(), "compile", "an autoencoder is judged by the run's classifier; ",
+              folder.path().string(), " has none");
   }
 
   Model& main() { return main_; }
@@ -87,7 +90,8 @@ class Source {
   double accuracy(const Graph& graph, const Tensor& images, const std::vector<std::int64_t>& labels) const {
     const runtime::Plan plan(graph);
     runtime::Workspace workspace(plan);
-    runtime::Results results = plan.run(std::as_const(images).data<std::uint8_t>(), images.size(0), workspace);
+    runtime::Results results =
+        plan.run(std::as_const(images).data<std::uint8_t>(), images.size(0), workspace);
     std::optional<runtime::Plan> second;
     std::optional<runtime::Workspace> second_workspace;
     if (!graph.classifies) {
@@ -153,8 +157,9 @@ class Compressor {
     if (options_.sparsity > 0) prune(dense);
     Graph out = fold(masked(source_.graph()));
     if (options_.precision != Precision::fp32) reduce(out);
-    info.accuracy = options_.precision == Precision::fp32 && masks_.empty() ? info.fp32_accuracy
-                                                                            : source_.accuracy(out, images, labels);
+    info.accuracy = options_.precision == Precision::fp32 && masks_.empty()
+                        ? info.fp32_accuracy
+                        : source_.accuracy(out, images, labels);
     out.provenance = to_json(info);
     return out;
   }
@@ -174,7 +179,8 @@ class Compressor {
     return graph;
   }
 
-  /// Chooses masks for the large layers of the main network that folding leaves as they are, and fine-tunes it.
+  /// Chooses masks for the large layers of the main network that folding leaves as they are, and fine-tunes
+  /// it.
   void prune(const Graph& dense) {
     require(options_.precision != Precision::bf16, "compile", "sparsity goes with fp32 and int8, not bf16");
     const std::string prefix = source_.prefix();
@@ -184,22 +190,24 @@ class Compressor {
     std::vector<std::pair<runtime::BlockMask, Tensor>> layers;
     for (const Node& node : dense.nodes) {
       if (node.kind != Kind::linear || node.dense.in * node.dense.out < kLeastWeights) continue;
-      if (!node.name.starts_with(prefix) || state.count(node.name.substr(prefix.size()) + ".weight") == 0) continue;
+      if (!node.name.starts_with(prefix) || state.count(node.name.substr(prefix.size()) + ".weight") == 0)
+        continue;
       Tensor weight = state.at(node.name.substr(prefix.size()) + ".weight");
       const std::int64_t block_in = options_.precision == Precision::int8 ? 4 : 1;
       masks_[node.name] = runtime::block_mask(node.dense.fp32, node.dense.out, node.dense.in, 16, block_in,
                                               options_.sparsity);
       layers.emplace_back(masks_[node.name], weight);
     }
-    require(!layers.empty(), "compile", "no fully connected layer of at least ", kLeastWeights, " weights to prune");
+    require(!layers.empty(), "compile", "no fully connected layer of at least ", kLeastWeights,
+            " weights to prune");
     fine_tune(network, layers);
   }
 
   void fine_tune(Network& network, std::vector<std::pair<runtime::BlockMask, Tensor>>& layers) {
     const auto mask_all = [&] {
       for (auto& [mask, weight] : layers)
-        runtime::apply_mask(mask, {weight.data<float>(), static_cast<std::size_t>(weight.numel())}, weight.size(0),
-                            weight.size(1));
+        runtime::apply_mask(mask, {weight.data<float>(), static_cast<std::size_t>(weight.numel())},
+                            weight.size(0), weight.size(1));
     };
     const std::unique_ptr<Network> teacher = std::make_unique<Network>(network.spec());
     teacher->load_state_dict(network.state_dict());
@@ -328,12 +336,13 @@ CompiledInfo compiled_info_from_json(const std::string& text, const std::string&
 
 runtime::Graph compress(const RunFolder& folder, const std::string& model, const data::Dataset& dataset,
                         const CompressionOptions& options) {
-  require(options.sparsity >= 0 && options.sparsity < 1, "compile", "sparsity must be from 0 to below 1; got ",
-          options.sparsity);
+  require(options.sparsity >= 0 && options.sparsity < 1, "compile",
+          "sparsity must be from 0 to below 1; got ", options.sparsity);
   Source source(folder, model);
   const std::string file = folder.model_file(model == "cbnet" ? "autoencoder" : model).string();
   const TrainingImages data = training_images(source.main(), file, dataset);
-  require(!data.split.validation.empty(), "compile", "the run held no validation images out: nothing to judge by");
+  require(!data.split.validation.empty(), "compile",
+          "the run held no validation images out: nothing to judge by");
   return Compressor(source, data, options).run();
 }
 

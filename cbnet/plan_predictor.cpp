@@ -70,8 +70,8 @@ CompiledModel load_compiled(const std::filesystem::path& file) {
   CompiledModel out;
   out.info = compiled_info_from_json(graph.provenance, file.string());
   try {
-    out.predictor = make_plan_predictor({out.info.model, out.info.dataset, runtime::Plan(graph), out.info.macs_by_exit,
-                                         out.info.parameter_count, std::nullopt});
+    out.predictor = make_plan_predictor({out.info.model, out.info.dataset, runtime::Plan(graph),
+                                         out.info.macs_by_exit, out.info.parameter_count, std::nullopt});
   } catch (const std::invalid_argument& error) {
     throw InputError(file.string(), "a plan that can be run", error.what(), "compile it anew");
   }

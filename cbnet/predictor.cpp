@@ -73,7 +73,8 @@ class AutoencoderPredictor : public Predictor {
 
 class BranchyPredictor : public Predictor {
  public:
-  explicit BranchyPredictor(Model model) : model_(std::move(model)), threshold_(model_.info.thresholds.front()) {}
+  explicit BranchyPredictor(Model model)
+      : model_(std::move(model)), threshold_(model_.info.thresholds.front()) {}
 
   Predictions predict(const Tensor& images) override {
     const NoGrad no_grad;
@@ -188,7 +189,9 @@ std::unique_ptr<Predictor> planned_cbnet(const Model& autoencoder, const Model& 
   const Network& first = *autoencoder.network;
   const Network& second = *classifier.network;
   const double rescale = autoencoder.info.rescale;
-  return make_plan_predictor({"cbnet", autoencoder.info.dataset, runtime::Plan(cbnet_graph(first, rescale, second)),
+  return make_plan_predictor({"cbnet",
+                              autoencoder.info.dataset,
+                              runtime::Plan(cbnet_graph(first, rescale, second)),
                               {total_cost(first.spec()).macs + total_cost(second.spec()).macs},
                               first.parameter_count() + second.parameter_count(),
                               runtime::Plan(autoencoder_graph(first, rescale))});
@@ -213,7 +216,8 @@ std::unique_ptr<Predictor> load_cbnet(const std::filesystem::path& run, Engine e
   return std::make_unique<CbnetPredictor>(std::move(autoencoder), std::move(classifier));
 }
 
-std::unique_ptr<Predictor> load_imported(const std::filesystem::path& run, const std::string& name, Engine engine) {
+std::unique_ptr<Predictor> load_imported(const std::filesystem::path& run, const std::string& name,
+                                         Engine engine) {
   const std::filesystem::path file = RunFolder(run).model_file(name);
   require(std::filesystem::path(name).filename() == name && std::filesystem::exists(file), "model",
           "expected lenet, branchynet, autoencoder, classifier, cbnet or an imported model of ", run.string(),

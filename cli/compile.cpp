@@ -55,7 +55,8 @@ int run_compile(const Arguments& arguments) {
 
   const auto size = static_cast<std::int64_t>(std::filesystem::file_size(out));
   std::cout << "wrote " << out << ": " << model << ", " << to_string(info.precision);
-  if (info.sparsity > 0) std::cout << ", " << fixed(100 * info.sparsity, 1) << " % of the large layers' blocks left out";
+  if (info.sparsity > 0)
+    std::cout << ", " << fixed(100 * info.sparsity, 1) << " % of the large layers' blocks left out";
   std::cout << ", " << grouped(size) << " bytes\naccuracy on " << grouped(info.validation_images)
             << " validation images: " << fixed(100 * info.accuracy, 2) << " %; in fp32 "
             << fixed(100 * info.fp32_accuracy, 2) << " %\n";

@@ -149,7 +149,8 @@ struct Plan::Impl {
   }
 
   /// Every image gets this exit's answer; those that are not sure of it go on, moved together.
-  void leave(Frame& at, const Segment& segment, std::int32_t exit, Workspace::Impl& w, TileImage* images) const {
+  void leave(Frame& at, const Segment& segment, std::int32_t exit, Workspace::Impl& w,
+             TileImage* images) const {
     std::int64_t going_on = 0;
     const bool last = segment.end == schedule.steps.size();
     for (std::int64_t i = 0; i < at.n; ++i) {
@@ -173,11 +174,14 @@ struct Plan::Impl {
     const Buffer& moved = schedule.buffers[static_cast<std::size_t>(buffer)];
     const auto bytes = static_cast<std::size_t>(moved.pitch * moved.form.element_bytes());
     std::byte* base = at.arena + moved.offset;
-    std::memcpy(base + static_cast<std::size_t>(to) * bytes, base + static_cast<std::size_t>(from) * bytes, bytes);
+    std::memcpy(base + static_cast<std::size_t>(to) * bytes, base + static_cast<std::size_t>(from) * bytes,
+                bytes);
   }
 };
 
-Workspace::Workspace(const Plan& plan) : impl_(std::make_unique<Impl>()) { plan.impl_->reserve(1, 1, *impl_); }
+Workspace::Workspace(const Plan& plan) : impl_(std::make_unique<Impl>()) {
+  plan.impl_->reserve(1, 1, *impl_);
+}
 Workspace::~Workspace() = default;
 Workspace::Workspace(Workspace&&) noexcept = default;
 Workspace& Workspace::operator=(Workspace&&) noexcept = default;
@@ -203,12 +207,14 @@ std::size_t Plan::arena_bytes() const { return impl_->schedule.arena_bytes + imp
 
 std::vector<StepInfo> Plan::steps() const {
   std::vector<StepInfo> out;
-  for (const StepPtr& step : impl_->schedule.steps) out.push_back({step->name, step->macs, step->weight_bytes});
+  for (const StepPtr& step : impl_->schedule.steps)
+    out.push_back({step->name, step->macs, step->weight_bytes});
   return out;
 }
 
 void Plan::run_step(std::size_t i, std::int64_t n, Workspace& workspace) const {
-  require(i < impl_->schedule.steps.size() && n >= 1 && n <= tile_images(), "plan", "no step ", i, " for ", n, " images");
+  require(i < impl_->schedule.steps.size() && n >= 1 && n <= tile_images(), "plan", "no step ", i, " for ", n,
+          " images");
   Frame frame = impl_->frame(*workspace.impl_, 0, n);
   if (impl_->schedule.steps[i]->reads.empty()) {
     thread_local std::vector<std::uint8_t> blank;

@@ -9,7 +9,8 @@
 namespace cbnet::runtime {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "plans are read and written as the memory has them");
+static_assert(std::endian::native == std::endian::little,
+              "plans are read and written as the memory has them");
 
 constexpr char kMagic[9] = "cbnetpln";
 constexpr std::uint32_t kVersion = 1;
@@ -19,7 +20,8 @@ constexpr std::uint64_t kMostAxes = 16;
 /// FNV-1a (Fowler, Noll and Vo), 64 bits: finds accidents, not forgeries.
 std::uint64_t checksum(const char* bytes, std::size_t size) {
   std::uint64_t hash = 0xCBF29CE484222325U;
-  for (std::size_t i = 0; i < size; ++i) hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 0x100000001B3U;
+  for (std::size_t i = 0; i < size; ++i)
+    hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 0x100000001B3U;
   return hash;
 }
 
@@ -64,7 +66,8 @@ class Writer {
 
 class Reader {
  public:
-  Reader(const char* bytes, std::size_t size, const std::string& source) : at_(bytes), left_(size), source_(source) {}
+  Reader(const char* bytes, std::size_t size, const std::string& source)
+      : at_(bytes), left_(size), source_(source) {}
 
   template <Number T>
   void number(T& value) {
@@ -218,13 +221,14 @@ std::string graph_to_bytes(const Graph& graph) {
 Graph graph_from_bytes(const std::string& bytes, const std::string& source) {
   const std::string compile = "`cbnet compile` writes plans";
   if (bytes.size() < kHeaderBytes || std::memcmp(bytes.data(), kMagic, 8) != 0)
-    throw InputError(source, "a plan that begins with 'cbnetpln'", concat("something else, ", bytes.size(), " bytes"),
-                     compile);
+    throw InputError(source, "a plan that begins with 'cbnetpln'",
+                     concat("something else, ", bytes.size(), " bytes"), compile);
   Header header{};
   std::memcpy(&header, bytes.data(), sizeof header);
   if (header.version != kVersion || header.zero != 0)
-    throw InputError(source, concat("a plan of version ", kVersion), concat("version ", header.version),
-                     header.version > kVersion ? "a newer cbnet wrote it; update this one, or compile it anew" : compile);
+    throw InputError(
+        source, concat("a plan of version ", kVersion), concat("version ", header.version),
+        header.version > kVersion ? "a newer cbnet wrote it; update this one, or compile it anew" : compile);
   const char* payload = bytes.data() + kHeaderBytes;
   const std::size_t size = bytes.size() - kHeaderBytes;
   if (header.size != size)
@@ -249,6 +253,8 @@ void save_graph(const std::filesystem::path& path, const Graph& graph) {
   write_file_atomic(path, graph_to_bytes(graph));
 }
 
-Graph load_graph(const std::filesystem::path& path) { return graph_from_bytes(read_file(path), path.string()); }
+Graph load_graph(const std::filesystem::path& path) {
+  return graph_from_bytes(read_file(path), path.string());
+}
 
 }  // namespace cbnet::runtime

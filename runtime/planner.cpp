@@ -45,7 +45,9 @@ class Planner {
   }
 
  private:
-  const std::vector<std::size_t>& readers(std::int32_t v) const { return readers_[static_cast<std::size_t>(v)]; }
+  const std::vector<std::size_t>& readers(std::int32_t v) const {
+    return readers_[static_cast<std::size_t>(v)];
+  }
 
   bool is_exit(std::int32_t v) const {
     return std::any_of(exits_.begin(), exits_.end(), [v](const Exit& exit) { return exit.logits == v; });
@@ -102,7 +104,8 @@ class Planner {
   /// The same in whichever f32 form there is.
   int in_any_form(std::int32_t v, std::int64_t size) {
     const std::vector<int>& known = forms_[source(v)];
-    const bool there = !known.empty() && out_.buffers[static_cast<std::size_t>(known[0])].form.type != Form::Type::u8;
+    const bool there =
+        !known.empty() && out_.buffers[static_cast<std::size_t>(known[0])].form.type != Form::Type::u8;
     // Planes of another shape than this reader's may lie there when it reads through a reshape.
     return there && source(v) == v ? known[0] : in_form(v, Form{}, size);
   }
@@ -235,7 +238,8 @@ class Planner {
   void add_plain(std::size_t i) {
     const Node& node = graph_.nodes[i];
     std::vector<int> from;
-    for (const std::int32_t v : node.inputs) from.push_back(in_form(v, Form{}, numel(value_shape(graph_, v))));
+    for (const std::int32_t v : node.inputs)
+      from.push_back(in_form(v, Form{}, numel(value_shape(graph_, v))));
     const int to = new_buffer(static_cast<std::int32_t>(i) + 1, Form{}, numel(node.shape));
     const bool whole_softmax = node.kind == Kind::softmax && node.shape.size() == 1;
     push(whole_softmax ? make_softmax_step(isa_, numel(node.shape), from[0], to)

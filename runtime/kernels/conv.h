@@ -3,17 +3,19 @@
 #include <cstddef>
 #include <cstdint>
 
-// Convolution (cross-correlation, stride 1, dilation 1, groups 1) of one image, with bias, and, as the results
-// leave the cache, max-pooling and ReLU. f32.
+// Convolution (cross-correlation, stride 1, dilation 1, groups 1) of one image, with bias, and, as the
+// results leave the cache, max-pooling and ReLU. f32.
 //
 // y[o,i,j] = bias[o] + sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i + ky - pad_h, j + kx - pad_w]
 //
-// Layout: a plane of x holds its rows `row` = W + padding elements apart, zeros above, below and on the left: the
-// zeros on the left of the next row serve as those on the right. Pixel (i, j) under tap (ky, kx) is then element
-// q + ky * row + kx with q = i * row + j, so vectors run over q straight across row ends; the elements between OW and
-// `row` are computed and dropped. The kernel writes its result where the next one reads it, zeros on the left and all.
+// Layout: a plane of x holds its rows `row` = W + padding elements apart, zeros above, below and on the left:
+// the zeros on the left of the next row serve as those on the right. Pixel (i, j) under tap (ky, kx) is then
+// element q + ky * row + kx with q = i * row + j, so vectors run over q straight across row ends; the
+// elements between OW and `row` are computed and dropped. The kernel writes its result where the next one
+// reads it, zeros on the left and all.
 //
-// What is skipped: taps (ky) that lie in the zeros above or below for a whole block of q. `blocks` says which.
+// What is skipped: taps (ky) that lie in the zeros above or below for a whole block of q. `blocks` says
+// which.
 
 namespace cbnet::runtime::kernels {
 
@@ -24,7 +26,8 @@ struct ConvBlock {
   std::int32_t ky_begin = 0, ky_end = 0;
 };
 
-/// What every call of one convolution shares. Pointers are into the plan; nothing here changes once it is made.
+/// What every call of one convolution shares. Pointers are into the plan; nothing here changes once it is
+/// made.
 struct Conv {
   std::int64_t c = 0, o = 0, kh = 0, kw = 0;
   std::int64_t oh = 0, ow = 0;  // of the convolution, before pooling

@@ -1,10 +1,10 @@
-// The body of conv.h, included by isa/table.inc.h after simd.inc.h and the ISA's kAccumulators: vectors of sums that
-// fit its registers beside what a step of the loop loads.
+// The body of conv.h, included by isa/table.inc.h after simd.inc.h and the ISA's kAccumulators: vectors of
+// sums that fit its registers beside what a step of the loop loads.
 
 // ---- sums
 
-// One block of q for `Outputs` channels, which go to planes of out, `pitch` elements apart. Kw is the width of the
-// kernel where it is unrolled, else 0. bias: null is zeros.
+// One block of q for `Outputs` channels, which go to planes of out, `pitch` elements apart. Kw is the width
+// of the kernel where it is unrolled, else 0. bias: null is zeros.
 template <int Vectors, int Outputs, int Kw>
 [[gnu::noinline]] void conv_block(const Conv& a, const ConvBlock& block, const float* in, const float* w,
                                   const float* bias, float* out, int64_t pitch) {
@@ -38,9 +38,7 @@ template <int Vectors, int Outputs, int Kw>
     }
   }
   CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
-    CBNET_UNROLL for (int v = 0; v < Vectors; ++v) {
-      store(out + o * pitch + v * kLanes, sum[o][v]);
-    }
+    CBNET_UNROLL for (int v = 0; v < Vectors; ++v) { store(out + o * pitch + v * kLanes, sum[o][v]); }
   }
 }
 
@@ -97,8 +95,8 @@ BlockFn block_fn(int64_t vectors, int64_t outputs, int64_t kw) {
 
 // ---- results
 
-// `planes` planes of sums -> where the next layer reads them. Lanes past the end of a row are written as zeros,
-// which is what the next row's left padding holds; its own elements come after.
+// `planes` planes of sums -> where the next layer reads them. Lanes past the end of a row are written as
+// zeros, which is what the next row's left padding holds; its own elements come after.
 template <bool Pool, bool Relu>
 void conv_results(const Conv& a, const float* sums, int64_t planes, float* out) {
   const VecInt lane = iota();
@@ -134,7 +132,7 @@ void conv_run(const Conv& a, const float* in, float* scratch, float* out) {
     for (int64_t b = 0; b < a.block_count; ++b) {
       const ConvBlock& block = a.blocks[b];
       block_fn(block.vectors, outputs, a.kw)(a, block, in, a.packed + first * taps, a.bias + first,
-                                                      scratch + block.q, a.scratch_plane);
+                                             scratch + block.q, a.scratch_plane);
     }
     float* to = out + first * a.out_plane;
     if (a.pool) {
@@ -155,7 +153,8 @@ typedef uint8_t Bytes __attribute__((vector_size(CBNET_VECTOR_BYTES / 4), aligne
   const Bytes bytes = *reinterpret_cast<const Bytes*>(p);
   // GCC 12 takes a conversion of vectors apart into one of each element.
 #if CBNET_VECTOR_BYTES == 64 && defined(__AVX512F__)
-  return _mm512_maskz_cvtepi32_ps(0xFFFF, _mm512_maskz_cvtepu8_epi32(0xFFFF, __builtin_bit_cast(__m128i, bytes)));
+  return _mm512_maskz_cvtepi32_ps(0xFFFF,
+                                  _mm512_maskz_cvtepu8_epi32(0xFFFF, __builtin_bit_cast(__m128i, bytes)));
 #elif CBNET_VECTOR_BYTES == 32 && defined(__AVX2__)
   return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(__builtin_bit_cast(int64_t, bytes))));
 #else

@@ -7,13 +7,15 @@
 namespace cbnet::runtime::kernels {
 
 struct ExitTable {
-  /// Rows of `classes` logits, `pitch` elements apart, readable for a vector beyond their end (kSlack of conv.h):
+  /// Rows of `classes` logits, `pitch` elements apart, readable for a vector beyond their end (kSlack of
+  /// conv.h):
   ///   p = softmax(x) -> probabilities, rows `classes` apart;  label = the first of the largest;
   ///   entropy = -sum p ln p, in nats, written as ln(1 + rest) - sum p (x - max x), where rest sums the
-  ///   exponentials of all but the largest: exact to the last digits for a sure row too. A row with NaN gives NaN.
+  ///   exponentials of all but the largest: exact to the last digits for a sure row too. A row with NaN gives
+  ///   NaN.
   /// exp is that of simd.inc.h: 2 ulp.
-  void (*classify)(const float* logits, std::int64_t n, std::int64_t classes, std::int64_t pitch, float* probabilities,
-                   float* entropy, std::int64_t* labels);
+  void (*classify)(const float* logits, std::int64_t n, std::int64_t classes, std::int64_t pitch,
+                   float* probabilities, float* entropy, std::int64_t* labels);
 };
 
 }  // namespace cbnet::runtime::kernels

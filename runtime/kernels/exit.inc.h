@@ -36,8 +36,8 @@ void classify_row(const float* x, int64_t classes, float* p, float* entropy, int
   *label = first;
 }
 
-void classify_rows(const float* logits, int64_t n, int64_t classes, int64_t pitch, float* probabilities, float* entropy,
-                   int64_t* labels) {
+void classify_rows(const float* logits, int64_t n, int64_t classes, int64_t pitch, float* probabilities,
+                   float* entropy, int64_t* labels) {
   for (int64_t i = 0; i < n; ++i)
     classify_row(logits + i * pitch, classes, probabilities + i * classes, entropy + i, labels + i);
 }

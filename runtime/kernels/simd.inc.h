@@ -1,5 +1,6 @@
-// Vectors of f32 for the kernels of one ISA: included by isa/table.inc.h inside its own anonymous namespace after
-// CBNET_VECTOR_BYTES is set (0: plain float). Nothing of std:: here, see tensor/kernels/conv2d_direct.inc.h.
+// Vectors of f32 for the kernels of one ISA: included by isa/table.inc.h inside its own anonymous namespace
+// after CBNET_VECTOR_BYTES is set (0: plain float). Nothing of std:: here, see
+// tensor/kernels/conv2d_direct.inc.h.
 
 #if defined(__clang__)
 #define CBNET_UNROLL _Pragma("unroll")
@@ -87,8 +88,9 @@ typedef uint32_t VecBits __attribute__((vector_size(CBNET_VECTOR_BYTES)));
 typedef uint32_t VecBits;
 #endif
 
-/// exp(x) for x <= 0 or NaN: 2^n e^r with n = round(x / ln 2), |r| <= ln(2) / 2, and e^r by its Taylor polynomial of
-/// degree 7 (truncation 5e-9, below half an ulp). ln 2 is split so that n's part is exact. 0 below -87.
+/// exp(x) for x <= 0 or NaN: 2^n e^r with n = round(x / ln 2), |r| <= ln(2) / 2, and e^r by its Taylor
+/// polynomial of degree 7 (truncation 5e-9, below half an ulp). ln 2 is split so that n's part is exact. 0
+/// below -87.
 [[gnu::always_inline]] inline Vec exp_negative(Vec x) {
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to integers, kept in the low bits
   const Vec shifted = x * 1.44269504F + kRound;
@@ -123,7 +125,8 @@ typedef uint32_t VecBits;
   float lanes[kLanes];
   store(lanes, v);
   CBNET_UNROLL for (int half = kLanes / 2; half > 0; half /= 2) {
-    CBNET_UNROLL for (int i = 0; i < half; ++i) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+    CBNET_UNROLL for (int i = 0; i < half; ++i) lanes[i] =
+        lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
   }
   return lanes[0];
 #else

@@ -1,9 +1,10 @@
 // The body of winograd.h, included by isa/table.inc.h after conv.inc.h.
 
-// B' d of some pairs, one vector a point, `step` elements apart. even, odd: the pixels of even and odd number of the
-// row, from under the first of the pairs on.
+// B' d of some pairs, one vector a point, `step` elements apart. even, odd: the pixels of even and odd number
+// of the row, from under the first of the pairs on.
 template <int K, class V>
-[[gnu::always_inline]] inline void transform_pairs(const float* even, const float* odd, float* to, int64_t step) {
+[[gnu::always_inline]] inline void transform_pairs(const float* even, const float* odd, float* to,
+                                                   int64_t step) {
   const V d0 = load_as<V>(even), d1 = load_as<V>(odd), d2 = load_as<V>(even + 1), d3 = load_as<V>(odd + 1);
   if constexpr (K == 3) {
     store(to, d0 - d2);
@@ -23,11 +24,11 @@ template <int K, class V>
   }
 }
 
-// Rows are written vector by vector from their end, each vector for all rows before the next: what reaches beyond a
-// row's end lies in the next row, whose own elements come after.
+// Rows are written vector by vector from their end, each vector for all rows before the next: what reaches
+// beyond a row's end lies in the next row, whose own elements come after.
 
-// Columns of even and of odd number of a plane whose rows begin with `padding` zeros, `row` elements apart. What
-// stands right of a row's pixels, and left of the next one's, is zeros.
+// Columns of even and of odd number of a plane whose rows begin with `padding` zeros, `row` elements apart.
+// What stands right of a row's pixels, and left of the next one's, is zeros.
 void split_columns(const Winograd& a, const float* in, float* evens, float* odds, int64_t row) {
   const VecInt lane = iota();
   // Behind an odd number of zeros the first pixel has an odd column.
@@ -74,13 +75,15 @@ void transform_planes(const Winograd& a, const float* in, float* columns, float*
 
 // A' of one block's sums, bias, and the larger of each pair -> planes of pooled rows.
 template <int K>
-void pool_pairs(const Winograd& a, const ConvBlock& block, int64_t outputs, const float* sums, const float* bias,
-                float* to) {
+void pool_pairs(const Winograd& a, const ConvBlock& block, int64_t outputs, const float* sums,
+                const float* bias, float* to) {
   const int64_t plane = 4 * kLanes;
   const int64_t step = outputs * plane;  // from one point to the next
   for (int64_t o = 0; o < outputs; ++o, sums += plane, to += a.sums.scratch_plane) {
     for (int64_t v = 0; v < block.vectors * kLanes; v += kLanes) {
-      const auto sum = [&](int64_t point) __attribute__((always_inline)) { return load(sums + point * step + v); };
+      const auto sum = [&](int64_t point) __attribute__((always_inline)) {
+        return load(sums + point * step + v);
+      };
       Vec first, second;
       if constexpr (K == 3) {
         const Vec m1 = sum(1), m2 = sum(2);

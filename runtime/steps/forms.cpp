@@ -22,7 +22,9 @@ struct Rows {
         plane(form.type == Form::Type::padded ? form.plane() : shape.h * shape.w),
         first(form.type == Form::Type::padded ? form.first() : 0) {}
 
-  float* at(float* buffer, std::int64_t c, std::int64_t i) const { return buffer + first + c * plane + i * row; }
+  float* at(float* buffer, std::int64_t c, std::int64_t i) const {
+    return buffer + first + c * plane + i * row;
+  }
   const float* at(const float* buffer, std::int64_t c, std::int64_t i) const {
     return buffer + first + c * plane + i * row;
   }
@@ -65,7 +67,8 @@ class InputStep : public Step {
     for (std::int64_t i = 0; i < frame.n; ++i) {
       if (form_.type == Form::Type::u8) {
         if (frame.pixels_u8 != nullptr) {
-          std::memcpy(frame.at<std::uint8_t>(writes, i), frame.pixels_u8 + i * size_, static_cast<std::size_t>(size_));
+          std::memcpy(frame.at<std::uint8_t>(writes, i), frame.pixels_u8 + i * size_,
+                      static_cast<std::size_t>(size_));
         } else {
           quantize(frame.pixels_f32 + i * size_, frame.at<std::uint8_t>(writes, i), size_, form_);
         }
@@ -75,7 +78,8 @@ class InputStep : public Step {
       if (frame.pixels_u8 != nullptr) {
         const std::uint8_t* from = frame.pixels_u8 + i * size_;
         for (std::int64_t c = 0; c < planes_.c; ++c)
-          table_.conv.pixels(from + c * planes_.h * planes_.w, rows_.at(to, c, 0), planes_.h, planes_.w, rows_.row);
+          table_.conv.pixels(from + c * planes_.h * planes_.w, rows_.at(to, c, 0), planes_.h, planes_.w,
+                             rows_.row);
       } else {
         copy_rows(frame.pixels_f32 + i * size_, Rows(planes_, Form{}), to, rows_);
       }

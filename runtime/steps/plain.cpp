@@ -18,7 +18,8 @@ using Body = std::function<void(const float* const* x, float* y, float* scratch)
 
 class PlainStep : public Step {
  public:
-  PlainStep(const std::vector<int>& from, int to, Body body, std::int64_t scratch_bytes) : body_(std::move(body)) {
+  PlainStep(const std::vector<int>& from, int to, Body body, std::int64_t scratch_bytes)
+      : body_(std::move(body)) {
     reads = from;
     writes = to;
     // The pointers of a call stand before what the body needs: a plan is shared by threads.
@@ -46,8 +47,8 @@ Body pointwise(std::int64_t size, F f) {
   };
 }
 
-/// Strides, per axis of `shape`, of a value of shape `stretched` that is repeated along its missing axes and those
-/// of size 1.
+/// Strides, per axis of `shape`, of a value of shape `stretched` that is repeated along its missing axes and
+/// those of size 1.
 std::vector<std::int64_t> stretch(const Shape& stretched, const Shape& shape) {
   const std::vector<std::int64_t> own = contiguous_strides(stretched);
   std::vector<std::int64_t> out(shape.size(), 0);
@@ -88,8 +89,8 @@ Body join(const Graph& graph, const Node& node, F f) {
       for (std::int64_t i = 0; i < size; ++i) y[i] = f(x[0][i], b[i]);
     };
   }
-  return [=, shape = node.shape, a_strides = stretch(left, node.shape), b_strides = stretch(right, node.shape)](
-             const float* const* x, float* y, float*) {
+  return [=, shape = node.shape, a_strides = stretch(left, node.shape),
+          b_strides = stretch(right, node.shape)](const float* const* x, float* y, float*) {
     const float* b = other(x);
     walk(shape, a_strides, [&](std::int64_t to, std::int64_t from) { y[to] = x[0][from]; });
     walk(shape, b_strides, [&](std::int64_t to, std::int64_t from) { y[to] = f(y[to], b[from]); });
@@ -108,10 +109,10 @@ Body affine(const Node& node) {
 }
 
 Body pool(const Node& node, const Shape& input) {
-  const cbnet::kernels::Pool2dDims dims = cbnet::kernels::pool2d_dims(
-      to_string(node.kind), input[0], input[1], input[2],
-      {node.kernel_h, node.kernel_w, node.stride, node.stride, node.padding, node.padding, node.dilation, node.dilation,
-       node.ceil_mode});
+  const cbnet::kernels::Pool2dDims dims =
+      cbnet::kernels::pool2d_dims(to_string(node.kind), input[0], input[1], input[2],
+                                  {node.kernel_h, node.kernel_w, node.stride, node.stride, node.padding,
+                                   node.padding, node.dilation, node.dilation, node.ceil_mode});
   if (node.kind == Kind::max_pool2d) {
     return [dims](const float* const* x, float* y, float*) {
       cbnet::kernels::max_pool2d<float>(x[0], y, nullptr, dims);
@@ -135,15 +136,16 @@ Body convolution(const Node& node, const Shape& input) {
   dims.out_h = node.shape[1];
   dims.out_w = node.shape[2];
   const std::int64_t outputs = node.shape[0] / node.groups;
-  return [=, groups = node.groups, w = node.weight, b = node.bias](const float* const* x, float* y, float* scratch) {
+  return [=, groups = node.groups, w = node.weight, b = node.bias](const float* const* x, float* y,
+                                                                   float* scratch) {
     const std::int64_t pixels = dims.out_h * dims.out_w, taps = dims.channels * dims.kernel_h * dims.kernel_w;
     for (std::int64_t g = 0; g < groups; ++g) {
       float* to = y + g * outputs * pixels;
       for (std::int64_t o = 0; o < outputs; ++o)
         std::fill_n(to + o * pixels, pixels, b.defined() ? b.data<float>()[g * outputs + o] : 0.0F);
       cbnet::kernels::im2col(x[0] + g * dims.channels * dims.height * dims.width, dims, scratch);
-      gemm<float>(false, false, outputs, pixels, taps, 1.0F, w.data<float>() + g * outputs * taps, taps, scratch, pixels,
-                  1.0F, to, pixels);
+      gemm<float>(false, false, outputs, pixels, taps, 1.0F, w.data<float>() + g * outputs * taps, taps,
+                  scratch, pixels, 1.0F, to, pixels);
     }
   };
 }
@@ -197,7 +199,7 @@ Body body_of(const Graph& graph, const Node& node) {
       const bool log = node.kind == Kind::log_softmax;
       return [=, channels = node.shape.front()](const float* const* x, float* y, float*) {
         (log ? cbnet::kernels::log_softmax<float> : cbnet::kernels::softmax<float>)(x[0], y, 1, channels,
-                                                                                   size / channels);
+                                                                                    size / channels);
       };
     }
     case Kind::affine:

@@ -41,14 +41,16 @@ std::int64_t weight_bytes(const runtime::Graph& graph) {
 TEST_CASE("compress refuses what makes no sense") {
   CompressionOptions options;
   options.sparsity = 1.0;
-  CHECK_THROWS_SAYING(compress(trained(), "cbnet", bars(), options), std::invalid_argument, "sparsity must be");
+  CHECK_THROWS_SAYING(compress(trained(), "cbnet", bars(), options), std::invalid_argument,
+                      "sparsity must be");
   options.sparsity = 0.5;
   options.precision = Precision::bf16;
   CHECK_THROWS_SAYING(compress(trained(), "cbnet", bars(), options), std::invalid_argument, "not bf16");
   options.precision = Precision::fp32;
   CHECK_THROWS_SAYING(compress(trained(), "classifier", bars(), options), std::invalid_argument, "to prune");
   const data::Dataset other = bar_dataset(500, 100);
-  CHECK_THROWS_SAYING(compress(trained(), "cbnet", other, {}), InputError, "the training set it was trained on");
+  CHECK_THROWS_SAYING(compress(trained(), "cbnet", other, {}), InputError,
+                      "the training set it was trained on");
 }
 
 TEST_CASE("fewer bits: dense layers shrink, convolutions stay, the accuracy is judged on validation images") {
@@ -111,7 +113,8 @@ TEST_CASE("what a plan says of itself is read back, or refused with the file's n
   CHECK(back.precision == Precision::int8);
   CHECK(back.macs_by_exit == info.macs_by_exit);
   CHECK_THROWS_SAYING(compiled_info_from_json("{}", "a.plan"), InputError, "a.plan");
-  CHECK_THROWS_SAYING(compiled_info_from_json(R"({"schema":"other/1"})", "a.plan"), InputError, "cbnet-plan/1");
+  CHECK_THROWS_SAYING(compiled_info_from_json(R"({"schema":"other/1"})", "a.plan"), InputError,
+                      "cbnet-plan/1");
   std::string odd = to_json(info);
   odd.replace(odd.find("int8"), 4, "int3");
   CHECK_THROWS_SAYING(compiled_info_from_json(odd, "a.plan"), InputError, "int3");

@@ -54,7 +54,8 @@ TEST_CASE("images of another size, files that are no plan, and plans that nobody
   const TempFolder folder;
   const auto predictor =
       make_plan_predictor({"lenet", "mnist", runtime::Plan(lenet_graph("{}")), {1}, 1, std::nullopt});
-  CHECK_THROWS_SAYING(predictor->predict(Tensor::zeros({1, 27, 28}, DType::u8)), std::invalid_argument, "(1,28,28)");
+  CHECK_THROWS_SAYING(predictor->predict(Tensor::zeros({1, 27, 28}, DType::u8)), std::invalid_argument,
+                      "(1,28,28)");
   CHECK_THROWS_SAYING(load_compiled(folder / "missing.plan"), InputError, "missing.plan");
   write_file_atomic(folder / "text.plan", "not a plan");
   CHECK_THROWS_SAYING(load_compiled(folder / "text.plan"), InputError, "cbnetpln");

@@ -12,8 +12,11 @@ namespace dense {
 }  // namespace
 
 const KernelTable table = {
-    .conv = {.lanes = kLanes, .accumulators = kAccumulators, .run = conv_run,
-             .run_winograd = winograd_run, .pixels = pixels_run},
+    .conv = {.lanes = kLanes,
+             .accumulators = kAccumulators,
+             .run = conv_run,
+             .run_winograd = winograd_run,
+             .pixels = pixels_run},
     .dense = dense::kTable,
     .exit = {.classify = classify_rows},
 };
