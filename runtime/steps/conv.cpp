@@ -1,4 +1,5 @@
-// Convolutions that kernels/conv.h does directly: how the work is cut, and the weights as the kernels read them.
+// Convolutions that kernels/conv.h does directly: how the work is cut, and the weights as the kernels read
+// them.
 #include <algorithm>
 #include <cmath>
 
@@ -41,7 +42,8 @@ std::vector<ConvBlock> cut(const Conv& conv, std::int64_t h, std::int64_t paddin
   return out;
 }
 
-/// In cycles of a core that does a vector FMA per cycle, about: loads and latency may cost more than the sums.
+/// In cycles of a core that does a vector FMA per cycle, about: loads and latency may cost more than the
+/// sums.
 double cost(const Conv& conv, const std::vector<ConvBlock>& blocks, std::int64_t outputs) {
   double sum = 0;
   for (const ConvBlock& block : blocks) {
@@ -68,7 +70,8 @@ std::vector<ConvBlock> choose(Conv& conv, const ConvTable& table, std::int64_t h
     std::vector<ConvBlock> blocks = cut(conv, h, padding, table.lanes, vectors);
     for (const std::int64_t outputs : kernels::kConvOutputs) {
       const std::int64_t rest = conv.o % outputs;
-      if (outputs > conv.o || vectors * outputs > table.accumulators || (rest > 0 && !is_offered(rest))) continue;
+      if (outputs > conv.o || vectors * outputs > table.accumulators || (rest > 0 && !is_offered(rest)))
+        continue;
       const double cycles = cost(conv, blocks, outputs);
       if (cycles >= least) continue;
       least = cycles;
@@ -105,8 +108,8 @@ void set_results(Conv& conv, const ConvTail& tail, const Form& to_form) {
   conv.out_first = padded ? to_form.first() : 0;
 }
 
-/// The pooled convolution of `node` by way of winograd.h, all but where its input lies, its results go and its
-/// weights are.
+/// The pooled convolution of `node` by way of winograd.h, all but where its input lies, its results go and
+/// its weights are.
 Winograd plan_winograd(const ConvTable& table, const Node& node, const Shape& input, std::int64_t pairs,
                        std::vector<ConvBlock>& blocks) {
   Winograd out;
@@ -182,11 +185,13 @@ class ConvStep : public Step {
 
 /// G g of a row of k weights: one number a point (winograd.h).
 std::vector<double> transform_weights(const float* g, std::int64_t k) {
-  // Of the polynomial with these coefficients, its values at the points, each over a constant of its point; at
-  // infinity the leading one.
-  const std::vector<double> points = k == 3 ? std::vector<double>{0, 1, -1} : std::vector<double>{0, 1, -1, 2, -2};
+  // Of the polynomial with these coefficients, its values at the points, each over a constant of its point;
+  // at infinity the leading one.
+  const std::vector<double> points =
+      k == 3 ? std::vector<double>{0, 1, -1} : std::vector<double>{0, 1, -1, 2, -2};
   const std::vector<double> factors =
-      k == 3 ? std::vector<double>{1, 0.5, 0.5} : std::vector<double>{1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24};
+      k == 3 ? std::vector<double>{1, 0.5, 0.5}
+             : std::vector<double>{1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24};
   std::vector<double> out;
   for (std::size_t p = 0; p < points.size(); ++p) {
     double value = 0;
@@ -256,8 +261,9 @@ class WinogradStep : public Step {
 }  // namespace
 
 bool is_direct(const Node& conv) {
+  // What a vector reads behind the last plane is padding - 1 zeros and the rest of its lanes.
   return conv.kind == Kind::conv2d && conv.stride == 1 && conv.dilation == 1 && conv.groups == 1 &&
-         conv.padding < conv.kernel_h && conv.padding < conv.kernel_w;
+         conv.padding < conv.kernel_h && conv.padding < conv.kernel_w && conv.padding <= kernels::kSlack / 2;
 }
 
 bool is_direct_pool(const Node& pool) {
@@ -266,12 +272,14 @@ bool is_direct_pool(const Node& pool) {
 }
 
 bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool) {
-  const bool can = is_direct(conv) && conv.kernel_h == conv.kernel_w && (conv.kernel_h == 3 || conv.kernel_h == 5) &&
-                   pool != nullptr && is_direct_pool(*pool);
+  const bool can = is_direct(conv) && conv.kernel_h == conv.kernel_w &&
+                   (conv.kernel_h == 3 || conv.kernel_h == 5) && pool != nullptr && is_direct_pool(*pool);
   if (!can) return false;
   std::vector<ConvBlock> blocks;
   const Winograd by_points = plan_winograd(table.conv, conv, input, pool->shape[2], blocks);
-  const auto vectors = [&](std::int64_t n) { return static_cast<double>(round_up(n, table.conv.lanes) / table.conv.lanes); };
+  const auto vectors = [&](std::int64_t n) {
+    return static_cast<double>(round_up(n, table.conv.lanes) / table.conv.lanes);
+  };
   const auto points = static_cast<double>(by_points.points);
   const auto planes = static_cast<double>(by_points.sums.c), outputs = static_cast<double>(by_points.sums.o);
   // B' d and A' take some instructions a point, most of them stores and loads.
