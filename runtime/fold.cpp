@@ -31,6 +31,16 @@ class Folder {
     return count;
   }
 
+  /// Node i makes an exit's logits, and without it they would not stand behind those of the exit before.
+  bool holds_exit(std::size_t i, std::int32_t instead) const {
+    const auto made = static_cast<std::int32_t>(i) + 1;
+    const auto stands = [&](std::int32_t from, std::int32_t to) {
+      return std::any_of(graph_.exits.begin(), graph_.exits.end(),
+                         [&](const Exit& exit) { return exit.logits >= from && exit.logits <= to; });
+    };
+    return stands(made, made) && (instead == 0 || stands(instead, made - 1));
+  }
+
   /// Takes node i out; whoever read it reads `instead`.
   void remove(std::size_t i, std::int32_t instead) {
     const auto gone = static_cast<std::int32_t>(i) + 1;
@@ -50,7 +60,8 @@ class Folder {
   /// affine(conv(x)) and affine(linear(x)).
   bool fold_affine(std::size_t i) {
     const Node& affine = graph_.nodes[i];
-    if (affine.kind != Kind::affine || !has_own_maker(affine)) return false;
+    if (affine.kind != Kind::affine || !has_own_maker(affine) || holds_exit(i, affine.inputs.front()))
+      return false;
     Node& before = maker(affine.inputs.front());
     if (before.kind != Kind::conv2d && !is_fp32_linear(before)) return false;
     const float* factor = affine.weight.data<float>();
@@ -77,7 +88,8 @@ class Folder {
   /// linear(linear(x)) where their product is less work than both.
   bool fold_linear(std::size_t i) {
     Node& second = graph_.nodes[i];
-    if (!is_fp32_linear(second) || !has_own_maker(second) || !is_fp32_linear(maker(second.inputs.front()))) return false;
+    if (!is_fp32_linear(second) || !has_own_maker(second) || !is_fp32_linear(maker(second.inputs.front())))
+      return false;
     Node& first = maker(second.inputs.front());
     const std::int64_t in = first.dense.in, middle = first.dense.out, out = second.dense.out;
     if (in * out >= in * middle + middle * out) return false;
@@ -85,7 +97,8 @@ class Folder {
     product.in = in;
     product.out = out;
     product.fp32.resize(static_cast<std::size_t>(in * out));
-    if (!first.dense.bias.empty() || !second.dense.bias.empty()) product.bias.resize(static_cast<std::size_t>(out));
+    if (!first.dense.bias.empty() || !second.dense.bias.empty())
+      product.bias.resize(static_cast<std::size_t>(out));
     std::vector<double> row(static_cast<std::size_t>(in));
     for (std::int64_t o = 0; o < out; ++o) {
       std::fill(row.begin(), row.end(), 0.0);
@@ -94,7 +107,8 @@ class Folder {
         const double factor = second.dense.fp32[static_cast<std::size_t>(o * middle + m)];
         const float* w = first.dense.fp32.data() + m * in;
         for (std::size_t k = 0; k < row.size(); ++k) row[k] += factor * static_cast<double>(w[k]);
-        if (!first.dense.bias.empty()) bias += factor * static_cast<double>(first.dense.bias[static_cast<std::size_t>(m)]);
+        if (!first.dense.bias.empty())
+          bias += factor * static_cast<double>(first.dense.bias[static_cast<std::size_t>(m)]);
       }
       std::transform(row.begin(), row.end(), product.fp32.begin() + o * in,
                      [](double v) { return static_cast<float>(v); });
@@ -107,7 +121,8 @@ class Folder {
     return true;
   }
 
-  /// relu(x) then max_pool -> max_pool then relu: the larger of two is taken first, then its sign is looked at.
+  /// relu(x) then max_pool -> max_pool then relu: the larger of two is taken first, then its sign is looked
+  /// at.
   bool swap_relu(std::size_t i) {
     Node& pool = graph_.nodes[i];
     if (pool.kind != Kind::max_pool2d || pool.padding != 0 || !has_own_maker(pool)) return false;
@@ -123,7 +138,7 @@ class Folder {
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
       const Node& node = graph_.nodes[i];
       if (node.kind == Kind::reshape && node.shape == value_shape(graph_, node.inputs.front()) &&
-          i + 1 < graph_.nodes.size()) {
+          i + 1 < graph_.nodes.size() && !holds_exit(i, node.inputs.front())) {
         remove(i, node.inputs.front());
         return true;
       }

@@ -7,9 +7,10 @@
 namespace cbnet::runtime {
 namespace {
 
-constexpr const char* kNames[] = {"conv2d", "linear",      "max_pool2d", "avg_pool2d", "affine",    "relu",
-                                  "leaky_relu", "sigmoid", "tanh",       "softmax",    "log_softmax", "rescale",
-                                  "reshape", "transpose",  "add",        "mul",        "matmul",    "concat"};
+constexpr const char* kNames[] = {"conv2d",      "linear",     "max_pool2d", "avg_pool2d", "affine",
+                                  "relu",        "leaky_relu", "sigmoid",    "tanh",       "softmax",
+                                  "log_softmax", "rescale",    "reshape",    "transpose",  "add",
+                                  "mul",         "matmul",     "concat"};
 
 /// Most elements of one sample of a value: far above any image, far below what overflows a product.
 constexpr std::int64_t kMostElements = std::int64_t{1} << 28;
@@ -23,7 +24,8 @@ class NodeCheck {
     const std::size_t least = node_.kind == Kind::matmul ? 2 : 1;
     const bool joins = node_.kind == Kind::add || node_.kind == Kind::mul;
     const std::size_t most = node_.kind == Kind::concat ? 4096 : joins ? 2 : least;
-    need(node_.inputs.size() >= least && node_.inputs.size() <= most, "reads ", node_.inputs.size(), " values");
+    need(node_.inputs.size() >= least && node_.inputs.size() <= most, "reads ", node_.inputs.size(),
+         " values");
     for (const std::int32_t v : node_.inputs)
       need(v >= 0 && static_cast<std::size_t>(v) <= position_, "reads value ", v, ", which is not before it");
     need(std::isfinite(node_.value), "has the parameter ", node_.value);
@@ -42,11 +44,23 @@ class NodeCheck {
     require(ok, "graph", node_.name, " (", to_string(node_.kind), ") ", message...);
   }
 
+  /// f(), with the node's name before what it throws.
+  template <class F>
+  auto named(F f) const {
+    try {
+      return f();
+    } catch (const std::invalid_argument& wrong) {
+      need(false, wrong.what());
+      throw;
+    }
+  }
+
   const Shape& in(std::size_t k = 0) const { return value_shape(graph_, node_.inputs[k]); }
 
   Shape planes() const {
     need(in().size() == 3, "reads planes (C,H,W); got ", in());
-    for (const std::int64_t size : {node_.kernel_h, node_.kernel_w, node_.stride, node_.dilation, node_.groups})
+    for (const std::int64_t size :
+         {node_.kernel_h, node_.kernel_w, node_.stride, node_.dilation, node_.groups})
       need(size >= 1 && size <= kMostElements, "has a size of ", size);
     need(node_.padding >= 0 && node_.padding <= kMostElements, "has a padding of ", node_.padding);
     const auto count = [&](std::int64_t size, std::int64_t kernel) {
@@ -59,23 +73,34 @@ class NodeCheck {
 
   Shape convolution() const {
     const Shape out = planes();
-    const Shape expected = {node_.weight.defined() ? node_.weight.size(0) : 0, in()[0] / node_.groups, node_.kernel_h,
+    const bool weighted = node_.weight.defined() && node_.weight.rank() == 4;
+    const Shape expected = {weighted ? node_.weight.size(0) : 0, in()[0] / node_.groups, node_.kernel_h,
                             node_.kernel_w};
-    need(node_.weight.defined() && node_.weight.shape() == expected && expected[0] >= 1, "needs weights ", expected);
+    need(weighted && node_.weight.shape() == expected && expected[0] >= 1, "needs weights ", expected);
     need(in()[0] % node_.groups == 0 && expected[0] % node_.groups == 0, "has ", node_.groups, " groups");
     need(!node_.bias.defined() || node_.bias.shape() == Shape{expected[0]}, "needs a bias of ", expected[0]);
     return {expected[0], out[1], out[2]};
+  }
+
+  Shape pooled() const {
+    const Shape out = planes();
+    const std::int64_t kernel = std::min(node_.kernel_h, node_.kernel_w);
+    need(2 * node_.padding <= (kernel - 1) * node_.dilation + 1, "has a padding above half its kernel");
+    need(node_.kind == Kind::max_pool2d || node_.dilation == 1, "has a dilation of ", node_.dilation);
+    return out;
   }
 
   Shape linear() const {
     const DenseWeights& dense = node_.dense;
     need(in().size() == 1 && in()[0] == dense.in, "reads ", dense.in, " features; got ", in());
     need(dense.in >= 1 && dense.out >= 1 && dense.in <= kMostElements / dense.out, "has weights of a size");
+    named([&] { check(dense, {.input = node_.input}); });
     const auto finite = [](const std::vector<float>& values) {
       return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
     };
     need(finite(dense.fp32) && finite(dense.scales) && finite(dense.bias), "has weights that are not finite");
-    need(std::none_of(dense.bf16.begin(), dense.bf16.end(), [](std::uint16_t v) { return (v & 0x7F80U) == 0x7F80U; }),
+    need(std::none_of(dense.bf16.begin(), dense.bf16.end(),
+                      [](std::uint16_t v) { return (v & 0x7F80U) == 0x7F80U; }),
          "has weights that are not finite");
     return {dense.out};
   }
@@ -83,7 +108,8 @@ class NodeCheck {
   Shape joined() const {
     const bool pair = node_.inputs.size() == 2;
     need(pair || node_.weight.defined(), "has no second operand");
-    return broadcast_shapes(in(), pair ? in(1) : node_.weight.shape(), to_string(node_.kind));
+    return named(
+        [&] { return broadcast_shapes(in(), pair ? in(1) : node_.weight.shape(), to_string(node_.kind)); });
   }
 
   Shape concatenated() const {
@@ -105,7 +131,8 @@ class NodeCheck {
     Shape out;
     std::vector<std::int64_t> sorted = node_.axes;
     std::sort(sorted.begin(), sorted.end());
-    for (std::size_t i = 0; i < sorted.size(); ++i) need(sorted[i] == static_cast<std::int64_t>(i), "repeats an axis");
+    for (std::size_t i = 0; i < sorted.size(); ++i)
+      need(sorted[i] == static_cast<std::int64_t>(i), "repeats an axis");
     need(sorted.size() == in().size(), "names ", sorted.size(), " axes of ", in());
     for (const std::int64_t axis : node_.axes) out.push_back(in()[static_cast<std::size_t>(axis)]);
     return out;
@@ -119,11 +146,10 @@ class NodeCheck {
         return linear();
       case Kind::max_pool2d:
       case Kind::avg_pool2d:
-        need(2 * node_.padding <= (node_.kernel_h - 1) * node_.dilation + 1, "has a padding above half its kernel");
-        return planes();
+        return pooled();
       case Kind::affine:
-        need(!in().empty() && node_.weight.defined() && node_.bias.defined() && node_.weight.shape() == Shape{in()[0]} &&
-                 node_.bias.shape() == Shape{in()[0]},
+        need(!in().empty() && node_.weight.defined() && node_.bias.defined() &&
+                 node_.weight.shape() == Shape{in()[0]} && node_.bias.shape() == Shape{in()[0]},
              "needs a factor and a summand per channel of ", in());
         return in();
       case Kind::softmax:
@@ -139,7 +165,8 @@ class NodeCheck {
       case Kind::mul:
         return joined();
       case Kind::matmul:
-        need(in().size() == 2 && in(1).size() == 2 && in()[1] == in(1)[0], "multiplies ", in(), " and ", in(1));
+        need(in().size() == 2 && in(1).size() == 2 && in()[1] == in(1)[0], "multiplies ", in(), " and ",
+             in(1));
         return {in()[0], in(1)[1]};
       case Kind::concat:
         return concatenated();
@@ -156,8 +183,8 @@ class NodeCheck {
 void check_size(const Shape& shape, const std::string& name) {
   std::int64_t product = 1;
   for (const std::int64_t size : shape) {
-    require(size >= 1 && size <= kMostElements / product, "graph", name, " has the shape ", shape, "; at most ",
-            kMostElements, " elements fit");
+    require(size >= 1 && size <= kMostElements / product, "graph", name, " has the shape ", shape,
+            "; at most ", kMostElements, " elements fit");
     product *= size;
   }
 }
@@ -178,9 +205,12 @@ std::int64_t node_macs(const Graph& graph, const Node& node) {
 }
 
 std::int64_t node_weight_bytes(const Node& node) {
-  const auto bytes = [](const auto& values) { return static_cast<std::int64_t>(values.size() * sizeof(values[0])); };
+  const auto bytes = [](const auto& values) {
+    return static_cast<std::int64_t>(values.size() * sizeof(values[0]));
+  };
   const DenseWeights& dense = node.dense;
-  std::int64_t out = bytes(dense.fp32) + bytes(dense.bf16) + bytes(dense.int8) + bytes(dense.scales) + bytes(dense.bias);
+  std::int64_t out =
+      bytes(dense.fp32) + bytes(dense.bf16) + bytes(dense.int8) + bytes(dense.scales) + bytes(dense.bias);
   for (const Tensor& tensor : {node.weight, node.bias}) out += tensor.defined() ? 4 * tensor.numel() : 0;
   return out;
 }
@@ -203,7 +233,8 @@ void check(const Graph& graph) {
     before = exit.logits;
   }
   require(graph.classifies || graph.exits.empty(), "graph", "a network with side exits must classify");
-  require(!graph.classifies || last.size() == 1, "graph", "a classifier must end in one number a class; got ", last);
+  require(!graph.classifies || last.size() == 1, "graph", "a classifier must end in one number a class; got ",
+          last);
 }
 
 }  // namespace cbnet::runtime

@@ -8,30 +8,30 @@
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
 
-// A trained network as the planner takes it: layers with their weights, in an order in which each reads only what
-// stands before it. models/compile makes one from a Network; plan_file stores one.
+// A trained network as the planner takes it: layers with their weights, in an order in which each reads only
+// what stands before it. models/compile makes one from a Network; plan_file stores one.
 
 namespace cbnet::runtime {
 
 enum class Kind : std::uint8_t {
-  conv2d,       // weight (O,C/groups,Kh,Kw), bias (O) or none
-  linear,       // weights as DenseWeights
-  max_pool2d,   // padding is -inf
-  avg_pool2d,   // padding is 0
-  affine,       // y = weight[c] * x + bias[c], c along the first axis
+  conv2d,      // weight (O,C/groups,Kh,Kw), bias (O) or none
+  linear,      // weights as DenseWeights
+  max_pool2d,  // padding is -inf
+  avg_pool2d,  // padding is 0
+  affine,      // y = weight[c] * x + bias[c], c along the first axis
   relu,
-  leaky_relu,   // slope `value`
+  leaky_relu,  // slope `value`
   sigmoid,
   tanh,
-  softmax,      // along the first axis of a sample
+  softmax,  // along the last axis
   log_softmax,
-  rescale,      // min(`value` * x, 1)
+  rescale,  // min(`value` * x, 1)
   reshape,
-  transpose,    // axes of one sample, `axes`
-  add,          // of two values of one shape, or of one and `weight`, stretched
+  transpose,  // axes of one sample, `axes`
+  add,        // of two values of one shape, or of one and `weight`, stretched
   mul,
-  matmul,       // (…,m,k) by (…,k,n)
-  concat,       // along `axis`
+  matmul,  // (…,m,k) by (…,k,n)
+  concat,  // along `axis`
 };
 
 const char* to_string(Kind kind);
@@ -53,7 +53,8 @@ struct Node {
   QuantParams input;    // linear with int8 weights: what the bytes it reads stand for
 };
 
-/// A side exit: a sample whose logits at `logits` have an entropy below `threshold` (nats, strict) leaves there.
+/// A side exit: a sample whose logits at `logits` have an entropy below `threshold` (nats, strict) leaves
+/// there.
 struct Exit {
   std::int32_t logits = 0;
   double threshold = 0.0;
@@ -80,13 +81,13 @@ std::int64_t node_macs(const Graph& graph, const Node& node);
 /// Bytes of a node's weights as they are stored.
 std::int64_t node_weight_bytes(const Node& node);
 
-/// Throws std::invalid_argument("[graph] …"), naming the node, unless every node reads earlier values of fitting
-/// shapes, makes `shape`, and has finite weights of fitting sizes.
+/// Throws std::invalid_argument("[graph] …"), naming the node, unless every node reads earlier values of
+/// fitting shapes, makes `shape`, and has finite weights of fitting sizes.
 void check(const Graph& graph);
 
-/// The same function with fewer multiply-adds: affine layers folded into the convolution or linear layer before
-/// them, two linear layers with nothing between them made one where that is less work, shapes that change nothing
-/// dropped, ReLU moved behind the pooling it commutes with. Quantized layers stay as they are.
+/// The same function with fewer multiply-adds: affine layers folded into the convolution or linear layer
+/// before them, two linear layers with nothing between them made one where that is less work, shapes that
+/// change nothing dropped, ReLU moved behind the pooling it commutes with. Quantized layers stay as they are.
 Graph fold(const Graph& graph);
 
 }  // namespace cbnet::runtime
