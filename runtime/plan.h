@@ -10,9 +10,9 @@
 #include "runtime/graph.h"
 #include "tensor/isa.h"
 
-// The inference engine: a network as a straight list of kernel calls over one arena whose every byte is planned
-// beforehand. A plan is immutable and shared; each caller brings a workspace of its own. After a first call of a
-// size, calls of at most that size allocate nothing.
+// The inference engine: a network as a straight list of kernel calls over one arena whose every byte is
+// planned beforehand. A plan is immutable and shared; each caller brings a workspace of its own. After a
+// first call of a size, calls of at most that size allocate nothing.
 
 namespace cbnet::runtime {
 
@@ -20,11 +20,11 @@ class Plan;
 
 /// What a plan says of N images. The spans lie in the workspace and hold until its next use.
 struct Results {
-  std::span<const std::int64_t> labels;    // (N); empty where the network does not classify
-  std::span<const float> probabilities;    // (N, classes), of the exit that each image took
-  std::span<const float> entropy;          // (N), nats, of the first exit's probabilities
-  std::span<const std::int32_t> exit;      // (N): 0 is the first exit
-  std::span<const float> output;           // (N, …): what the last layer makes where the network does not classify
+  std::span<const std::int64_t> labels;  // (N); empty where the network does not classify
+  std::span<const float> probabilities;  // (N, classes), of the exit that each image took
+  std::span<const float> entropy;        // (N), nats, of the first exit's probabilities
+  std::span<const std::int32_t> exit;    // (N): 0 is the first exit
+  std::span<const float> output;  // (N, …): what the last layer makes where the network does not classify
 };
 
 /// One step of a plan, for tables.
@@ -50,16 +50,17 @@ class Workspace {
 
 class Plan {
  public:
-  /// Folds the graph and packs its weights for `isa`. Throws std::invalid_argument for a graph that check() refuses
-  /// and for an ISA that is not available.
+  /// Folds the graph and packs its weights for `isa`. Throws std::invalid_argument for a graph that check()
+  /// refuses and for an ISA that is not available.
   explicit Plan(const Graph& graph, Isa isa = active_isa());
   ~Plan();
   Plan(Plan&&) noexcept;
   Plan& operator=(Plan&&) noexcept;
 
-  /// n >= 1 images, one after the other: bytes 0 to 255, or f32 in which 1 is what 255 is as a byte. Batches are
-  /// split over num_threads(); one image stays in the calling thread. In a batch only the images that did not leave
-  /// at an exit go on. Throws std::invalid_argument for n < 1 and for f32 pixels that are not finite.
+  /// n >= 1 images, one after the other: bytes 0 to 255, or f32 in which 1 is what 255 is as a byte. Batches
+  /// are split over num_threads(), which changes no bit; one image stays in the calling thread. In a batch
+  /// only the images that did not leave at an exit go on. Throws std::invalid_argument for n < 1, for f32
+  /// pixels that are not finite and for a workspace of another plan.
   Results run(const std::uint8_t* pixels, std::int64_t n, Workspace& workspace) const;
   Results run(const float* pixels, std::int64_t n, Workspace& workspace) const;
 
@@ -68,8 +69,8 @@ class Plan {
   Isa isa() const;
   /// In the order in which they run.
   std::vector<StepInfo> steps() const;
-  /// Runs step `i` alone on n images, on whatever the workspace holds: what a roofline is drawn from. n is at most
-  /// tile_images(); the caller has run the plan on n images before.
+  /// Runs step `i` alone on n images, on whatever the workspace holds: what a roofline is drawn from. n is at
+  /// most tile_images(); the caller has run the plan on n images before.
   void run_step(std::size_t i, std::int64_t n, Workspace& workspace) const;
   /// Images that go through the steps together.
   std::int64_t tile_images() const;

@@ -21,8 +21,8 @@ struct Buffer {
 /// The steps up to one exit.
 struct Segment {
   std::size_t begin = 0, end = 0;
-  int logits = -1;          // buffer; -1 behind the last segment of what does not classify
-  double threshold = 0.0;   // of a side exit
+  int logits = -1;           // buffer; -1 behind the last segment of what does not classify
+  double threshold = 0.0;    // of a side exit
   std::vector<int> carried;  // buffers that later segments read: compacted to the images that go on
 };
 

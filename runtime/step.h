@@ -10,15 +10,15 @@
 #include "runtime/kernels/table.h"
 #include "runtime/storage_form.h"
 
-// A plan is a list of steps: each reads and writes buffers of an arena, for some images at a time, and allocates
-// nothing.
+// A plan is a list of steps: each reads and writes buffers of an arena, for some images at a time, and
+// allocates nothing.
 
 namespace cbnet::runtime {
 
 /// Where one buffer of the arena lies.
 struct Slot {
-  std::size_t offset = 0;   // bytes
-  std::int64_t pitch = 0;   // elements from one image to the next
+  std::size_t offset = 0;  // bytes
+  std::int64_t pitch = 0;  // elements from one image to the next
 };
 
 /// What a step is called with.
@@ -26,8 +26,8 @@ struct Frame {
   std::byte* arena = nullptr;
   const Slot* slots = nullptr;
   std::byte* scratch = nullptr;
-  std::int64_t n = 0;           // images
-  bool backwards = false;       // weights are walked from the end: some of them are still in the cache
+  std::int64_t n = 0;      // images
+  bool backwards = false;  // weights are walked from the end: some of them are still in the cache
   const std::uint8_t* pixels_u8 = nullptr;  // of the first image; one of the two is null
   const float* pixels_f32 = nullptr;
 
@@ -46,10 +46,10 @@ class Step {
   /// Of Frame::scratch, for so many images.
   virtual std::int64_t scratch_bytes(std::int64_t images) const { return images > 0 ? scratch_fixed_ : 0; }
 
-  std::string name;         // of the layers it stands for
-  std::vector<int> reads;   // buffers
+  std::string name;        // of the layers it stands for
+  std::vector<int> reads;  // buffers
   int writes = -1;
-  std::int64_t macs = 0;    // of one image, padding zeros included
+  std::int64_t macs = 0;  // of one image, padding zeros included
   std::int64_t weight_bytes = 0;
 
  protected:
@@ -59,12 +59,10 @@ using StepPtr = std::unique_ptr<Step>;
 
 // Makers of steps: `from` and `to` are buffers. What a node reads and makes has the shapes of the graph.
 
-/// Bytes 0 to 255 that stand for 0 to 1: what pixels are.
-Form pixel_form();
-
 /// The network's input into the form of buffer `to`.
 StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Form& form, int to);
-/// A copy in another form. Between u8 and a padded form there is none: it goes by way of the dense one.
+/// A copy in another form. Throws std::invalid_argument unless it is from the dense form, to it from a padded
+/// one, or between padded ones with the same planes.
 StepPtr make_form_step(std::int64_t size, int from, const Form& from_form, int to, const Form& to_form);
 
 /// What a convolution takes with it: the pooling and the ReLU behind it.
@@ -78,8 +76,8 @@ struct ConvTail {
 bool is_direct(const Node& conv);
 /// Whether conv.h can pool so: 2x2, stride 2, no padding.
 bool is_direct_pool(const Node& pool);
-/// Whether winograd.h can do it with less work, given the one layer that reads it (or null). It reads its input in any
-/// f32 form.
+/// Whether winograd.h can do it with less work, given the one layer that reads it (or null). It reads its
+/// input in any f32 form.
 bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool);
 /// The padded form for a direct convolution's input, whose shape is (C,H,W).
 Form conv_form(const Node& conv, const Shape& input);
@@ -93,7 +91,6 @@ StepPtr make_dense_step(Isa isa, const Node& linear, Activation activation, doub
 StepPtr make_softmax_step(Isa isa, std::int64_t size, int from, int to);
 
 /// Every other node: dense f32 in and out.
-StepPtr make_plain_step(const Graph& graph, const Node& node,
-                        const std::vector<int>& from, int to);
+StepPtr make_plain_step(Isa isa, const Graph& graph, const Node& node, const std::vector<int>& from, int to);
 
 }  // namespace cbnet::runtime

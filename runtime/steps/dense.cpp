@@ -9,13 +9,16 @@ QuantParams params_of(const Form& form) { return {form.scale, form.zero_point}; 
 class DenseStep : public Step {
  public:
   DenseStep(DenseLayer layer, int from, const Form& from_form, int to, const Form& to_form)
-      : layer_(std::move(layer)), from_u8_(from_form.type == Form::Type::u8), to_u8_(to_form.type == Form::Type::u8) {
+      : layer_(std::move(layer)),
+        from_u8_(from_form.type == Form::Type::u8),
+        to_u8_(to_form.type == Form::Type::u8) {
     reads = {from};
     writes = to;
   }
 
   void run(const Frame& frame) const override {
-    const void* x = from_u8_ ? static_cast<const void*>(frame.at<std::uint8_t>(reads[0])) : frame.at<float>(reads[0]);
+    const void* x =
+        from_u8_ ? static_cast<const void*>(frame.at<std::uint8_t>(reads[0])) : frame.at<float>(reads[0]);
     void* y = to_u8_ ? static_cast<void*>(frame.at<std::uint8_t>(writes)) : frame.at<float>(writes);
     layer_.run(x, frame.pitch(reads[0]), y, frame.pitch(writes), frame.n, frame.scratch, frame.backwards);
   }
@@ -31,14 +34,15 @@ class DenseStep : public Step {
 
 class SoftmaxStep : public Step {
  public:
-  SoftmaxStep(Isa isa, std::int64_t size, float factor, int from, int to) : isa_(isa), size_(size), factor_(factor) {
+  SoftmaxStep(Isa isa, std::int64_t size, float factor, int from, int to)
+      : isa_(isa), size_(size), factor_(factor) {
     reads = {from};
     writes = to;
   }
 
   void run(const Frame& frame) const override {
-    softmax_rows(frame.at<float>(reads[0]), frame.pitch(reads[0]), frame.at<float>(writes), frame.pitch(writes),
-                 frame.n, size_, factor_, isa_);
+    softmax_rows(frame.at<float>(reads[0]), frame.pitch(reads[0]), frame.at<float>(writes),
+                 frame.pitch(writes), frame.n, size_, factor_, isa_);
   }
 
  private:
