@@ -58,7 +58,8 @@ Kind kind_of(LayerKind kind) {
 class Compiler {
  public:
   Compiler(Graph& graph, const Network& network) : graph_(graph) {
-    require(network.dtype() == DType::f32, "compile", "the inference engine is f32; got ", to_string(network.dtype()));
+    require(network.dtype() == DType::f32, "compile", "the inference engine is f32; got ",
+            to_string(network.dtype()));
     for (const auto& [name, tensor] : network.state_dict()) state_[name] = tensor.clone();
   }
 
@@ -76,7 +77,8 @@ class Compiler {
     }
   }
 
-  std::int32_t append_all(const LayerSpecs& layers, std::int32_t from, const Shape& input, const std::string& prefix) {
+  std::int32_t append_all(const LayerSpecs& layers, std::int32_t from, const Shape& input,
+                          const std::string& prefix) {
     std::vector<std::int32_t> at = {from};
     std::vector<Shape> shapes = {input};
     append(layers, 0, layers.size(), at, shapes, prefix);
@@ -137,15 +139,6 @@ class Compiler {
       case LayerKind::global_avg_pool2d:
         node.kernel_h = in.at(1);
         node.kernel_w = in.at(2);
-        if (made.size() == 1) {
-          node.shape = {in.at(0), 1, 1};
-          Node flat;
-          flat.kind = Kind::reshape;
-          flat.name = name;
-          flat.inputs = {push(std::move(node))};
-          flat.shape = made;
-          return push(std::move(flat));
-        }
         break;
       case LayerKind::residual: {
         const std::int32_t body = append_all(layer.body, inputs.front(), in, name + ".body.");
@@ -188,7 +181,8 @@ class Compiler {
 
 /// Where a classifier's logits are: a softmax at the end of its layers adds nothing to the plan's own.
 LayerSpecs without_softmax(LayerSpecs layers) {
-  while (!layers.empty() && (layers.back().kind == LayerKind::softmax || layers.back().kind == LayerKind::log_softmax))
+  while (!layers.empty() &&
+         (layers.back().kind == LayerKind::softmax || layers.back().kind == LayerKind::log_softmax))
     layers.pop_back();
   return layers;
 }
@@ -211,13 +205,17 @@ std::int32_t append_autoencoder(Graph& graph, const Network& network, double res
 
 Graph classifier_graph(const Network& network, const std::vector<double>& thresholds) {
   const NetworkSpec& spec = network.spec();
-  require(thresholds.size() == spec.exits.size(), "compile", "expected a threshold for each of ", spec.exits.size(),
-          " side exits; got ", thresholds.size());
+  require(thresholds.size() == spec.exits.size(), "compile", "expected a threshold for each of ",
+          spec.exits.size(), " side exits; got ", thresholds.size());
   Graph graph;
   graph.name = spec.name;
   graph.input = spec.input;
   Compiler compiler(graph, network);
   const LayerSpecs trunk = without_softmax(spec.trunk);
+  const auto need_layer_behind = [&](bool there) {
+    require(there, "compile", "'", spec.name, "' needs a layer behind its last side exit");
+  };
+  need_layer_behind(spec.exits.empty() || spec.exits.back().after < static_cast<std::int64_t>(trunk.size()));
   std::vector<std::int32_t> at = {0};
   std::vector<Shape> shapes = {spec.input};
   std::size_t done = 0;
@@ -225,13 +223,12 @@ Graph classifier_graph(const Network& network, const std::vector<double>& thresh
     const auto after = static_cast<std::size_t>(spec.exits[e].after);
     compiler.append(trunk, done, after, at, shapes, "trunk.");
     done = after;
-    const std::int32_t logits = compiler.append_all(without_softmax(spec.exits[e].branch), at.back(), shapes.back(),
-                                                    concat("exits.", e, "."));
+    const std::int32_t logits = compiler.append_all(without_softmax(spec.exits[e].branch), at.back(),
+                                                    shapes.back(), concat("exits.", e, "."));
     graph.exits.push_back({logits, thresholds[e]});
   }
   compiler.append(trunk, done, trunk.size(), at, shapes, "trunk.");
-  require(at.back() == static_cast<std::int32_t>(graph.nodes.size()), "compile", "'", spec.name,
-          "' needs a layer behind its last side exit");
+  need_layer_behind(at.back() == static_cast<std::int32_t>(graph.nodes.size()));  // dropout is none
   return graph;
 }
 
@@ -251,8 +248,8 @@ Graph cbnet_graph(const Network& autoencoder, double rescale, const Network& cla
   const std::int32_t converted = append_autoencoder(graph, autoencoder, rescale);
   const std::size_t first_of_classifier = graph.nodes.size() + 1;
   const NetworkSpec& spec = classifier.spec();
-  require(numel(value_shape(graph, converted)) == numel(spec.input), "compile", "the classifier reads ", spec.input,
-          "; the autoencoder makes ", value_shape(graph, converted));
+  require(numel(value_shape(graph, converted)) == numel(spec.input), "compile", "the classifier reads ",
+          spec.input, "; the autoencoder makes ", value_shape(graph, converted));
   runtime::Node planes;
   planes.kind = Kind::reshape;
   planes.name = "converted";

@@ -3,12 +3,14 @@
 #include "models/checkpoint.h"
 #include "runtime/graph.h"
 
-// From modules to the inference engine: a trained network, as it behaves in eval mode, as a graph of runtime/.
+// From modules to the inference engine: a trained network, as it behaves in eval mode, as a graph of
+// runtime/.
 
 namespace cbnet {
 
-/// A classifier, with its side exits and their thresholds. A softmax at its end is left out: the plan takes the
-/// softmax of logits itself. Throws std::invalid_argument unless there is one threshold for each side exit.
+/// A classifier, with its side exits and their thresholds. A softmax at its end is left out: the plan takes
+/// the softmax of logits itself. Throws std::invalid_argument unless there is one threshold for each side
+/// exit.
 runtime::Graph classifier_graph(const Network& network, const std::vector<double>& thresholds);
 
 /// An autoencoder: pixels in, pixels out, `rescale` as in ModelInfo.
