@@ -139,15 +139,6 @@ class Compiler {
       case LayerKind::global_avg_pool2d:
         node.kernel_h = in.at(1);
         node.kernel_w = in.at(2);
-        if (made.size() == 1) {
-          node.shape = {in.at(0), 1, 1};
-          Node flat;
-          flat.kind = Kind::reshape;
-          flat.name = name;
-          flat.inputs = {push(std::move(node))};
-          flat.shape = made;
-          return push(std::move(flat));
-        }
         break;
       case LayerKind::residual: {
         const std::int32_t body = append_all(layer.body, inputs.front(), in, name + ".body.");
@@ -221,6 +212,10 @@ Graph classifier_graph(const Network& network, const std::vector<double>& thresh
   graph.input = spec.input;
   Compiler compiler(graph, network);
   const LayerSpecs trunk = without_softmax(spec.trunk);
+  const auto need_layer_behind = [&](bool there) {
+    require(there, "compile", "'", spec.name, "' needs a layer behind its last side exit");
+  };
+  need_layer_behind(spec.exits.empty() || spec.exits.back().after < static_cast<std::int64_t>(trunk.size()));
   std::vector<std::int32_t> at = {0};
   std::vector<Shape> shapes = {spec.input};
   std::size_t done = 0;
@@ -233,8 +228,7 @@ Graph classifier_graph(const Network& network, const std::vector<double>& thresh
     graph.exits.push_back({logits, thresholds[e]});
   }
   compiler.append(trunk, done, trunk.size(), at, shapes, "trunk.");
-  require(at.back() == static_cast<std::int32_t>(graph.nodes.size()), "compile", "'", spec.name,
-          "' needs a layer behind its last side exit");
+  need_layer_behind(at.back() == static_cast<std::int32_t>(graph.nodes.size()));  // dropout is none
   return graph;
 }
 

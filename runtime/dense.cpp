@@ -36,42 +36,6 @@ void check_scale(const char* what, const QuantParams& q) {
           q.zero_point);
 }
 
-void check(const DenseWeights& w, const DenseSpec& spec) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 31;
-  require(w.in >= 1 && w.out >= 1 && w.in < kMost && w.out < kMost && w.in <= kMost / w.out, "dense",
-          "in and out must be at least 1, and in * out at most ", kMost, "; got in ", w.in, ", out ", w.out);
-  const auto count = static_cast<std::size_t>(w.in * w.out), out = static_cast<std::size_t>(w.out);
-  const auto check_count = [&](const char* what, std::size_t got, std::size_t want) {
-    require(got == want, "dense", what, " must hold ", want, " values for ", w.out, "x", w.in, "; got ", got);
-  };
-  const auto holds = [&](Precision precision, std::size_t n) { return w.precision == precision ? n : 0; };
-  check_count("fp32", w.fp32.size(), holds(Precision::fp32, count));
-  check_count("bf16", w.bf16.size(), holds(Precision::bf16, count));
-  check_count("int8", w.int8.size(), holds(Precision::int8, count));
-  check_count("scales", w.scales.size(), holds(Precision::int8, out));
-  check_count("bias", w.bias.size(), w.bias.empty() ? 0 : out);
-  if (w.precision == Precision::int8) {
-    // A product is at most 255 * 128, and the zero point's share as large again.
-    require(w.in <= 65'000, "dense", "int8 sums fit 32 bits up to 65000 inputs; got ", w.in);
-    require(std::find(w.int8.begin(), w.int8.end(), -128) == w.int8.end(), "dense",
-            "int8 weights must be -127 to 127; got -128");
-    for (const float scale : w.scales) {
-      require(std::isfinite(scale) && scale > 0, "dense", "scales must be positive and finite; got ", scale);
-    }
-  }
-  if (spec.input_u8 || w.precision == Precision::int8) check_scale("input", spec.input);
-  if (spec.output_u8) check_scale("output", spec.output);
-  if (w.mask.kept.empty()) return;
-  require(w.precision != Precision::bf16, "dense", "there is no block-sparse kernel for bf16 weights");
-  const std::int64_t block_in = w.precision == Precision::fp32 ? 1 : 4;
-  require(w.mask.block_out == kDenseGroup && w.mask.block_in == block_in, "dense", to_string(w.precision),
-          " weights are sparse in blocks of ", kDenseGroup, " x ", block_in, "; got ", w.mask.block_out,
-          " x ", w.mask.block_in);
-  check_count(
-      "mask", w.mask.kept.size(),
-      static_cast<std::size_t>((w.out + kDenseGroup - 1) / kDenseGroup * ((w.in + block_in - 1) / block_in)));
-}
-
 /// Where the parts of a packed layer begin, in bytes.
 struct Parts {
   std::size_t size = 0;
@@ -149,6 +113,42 @@ const char* to_string(Precision precision) {
       return "int8";
   }
   return "unknown";
+}
+
+void check(const DenseWeights& w, const DenseSpec& spec) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 31;
+  require(w.in >= 1 && w.out >= 1 && w.in < kMost && w.out < kMost && w.in <= kMost / w.out, "dense",
+          "in and out must be at least 1, and in * out at most ", kMost, "; got in ", w.in, ", out ", w.out);
+  const auto count = static_cast<std::size_t>(w.in * w.out), out = static_cast<std::size_t>(w.out);
+  const auto check_count = [&](const char* what, std::size_t got, std::size_t want) {
+    require(got == want, "dense", what, " must hold ", want, " values for ", w.out, "x", w.in, "; got ", got);
+  };
+  const auto holds = [&](Precision precision, std::size_t n) { return w.precision == precision ? n : 0; };
+  check_count("fp32", w.fp32.size(), holds(Precision::fp32, count));
+  check_count("bf16", w.bf16.size(), holds(Precision::bf16, count));
+  check_count("int8", w.int8.size(), holds(Precision::int8, count));
+  check_count("scales", w.scales.size(), holds(Precision::int8, out));
+  check_count("bias", w.bias.size(), w.bias.empty() ? 0 : out);
+  if (w.precision == Precision::int8) {
+    // A product is at most 255 * 128, and the zero point's share as large again.
+    require(w.in <= 65'000, "dense", "int8 sums fit 32 bits up to 65000 inputs; got ", w.in);
+    require(std::find(w.int8.begin(), w.int8.end(), -128) == w.int8.end(), "dense",
+            "int8 weights must be -127 to 127; got -128");
+    for (const float scale : w.scales) {
+      require(std::isfinite(scale) && scale > 0, "dense", "scales must be positive and finite; got ", scale);
+    }
+  }
+  if (spec.input_u8 || w.precision == Precision::int8) check_scale("input", spec.input);
+  if (spec.output_u8) check_scale("output", spec.output);
+  if (w.mask.kept.empty()) return;
+  require(w.precision != Precision::bf16, "dense", "there is no block-sparse kernel for bf16 weights");
+  const std::int64_t block_in = w.precision == Precision::fp32 ? 1 : 4;
+  require(w.mask.block_out == kDenseGroup && w.mask.block_in == block_in, "dense", to_string(w.precision),
+          " weights are sparse in blocks of ", kDenseGroup, " x ", block_in, "; got ", w.mask.block_out,
+          " x ", w.mask.block_in);
+  check_count(
+      "mask", w.mask.kept.size(),
+      static_cast<std::size_t>((w.out + kDenseGroup - 1) / kDenseGroup * ((w.in + block_in - 1) / block_in)));
 }
 
 DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)

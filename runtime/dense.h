@@ -53,16 +53,18 @@ struct DenseSpec {
   QuantParams input{}, output{};
 };
 
+/// Throws std::invalid_argument: sizes below 1 or weights, scales, bias or mask of another size; blocks that
+/// the precision has no kernel for; scales that are not positive and finite; zero points outside 0 … 255;
+/// int8 weights of -128; int8 with in > 65,000, where a sum could leave 32 bits.
+void check(const DenseWeights& weights, const DenseSpec& spec);
+
 /// y[m,o] = act(bias[o] + sum_k w[o,k] x[m,k]): one fully connected layer, its weights packed for one ISA.
 /// Immutable, and cheap to copy: copies share the weights.
 ///
 /// Sums are f32 (fp32 and bf16 weights), or exact 32-bit integers (int8), the same on every ISA.
 class DenseLayer {
  public:
-  /// Throws std::invalid_argument: sizes below 1 or weights, scales, bias or mask of another size; blocks
-  /// that the precision has no kernel for; scales that are not positive and finite; zero points outside 0 …
-  /// 255; int8 weights of -128; int8 with in > 65,000, where a sum could leave 32 bits; an ISA that is not
-  /// available.
+  /// Throws std::invalid_argument where check() does, and for an ISA that is not available.
   DenseLayer(const DenseWeights& weights, const DenseSpec& spec, Isa isa = active_isa());
 
   std::int64_t in() const { return in_; }

@@ -31,6 +31,16 @@ class Folder {
     return count;
   }
 
+  /// Node i makes an exit's logits, and without it they would not stand behind those of the exit before.
+  bool holds_exit(std::size_t i, std::int32_t instead) const {
+    const auto made = static_cast<std::int32_t>(i) + 1;
+    const auto stands = [&](std::int32_t from, std::int32_t to) {
+      return std::any_of(graph_.exits.begin(), graph_.exits.end(),
+                         [&](const Exit& exit) { return exit.logits >= from && exit.logits <= to; });
+    };
+    return stands(made, made) && (instead == 0 || stands(instead, made - 1));
+  }
+
   /// Takes node i out; whoever read it reads `instead`.
   void remove(std::size_t i, std::int32_t instead) {
     const auto gone = static_cast<std::int32_t>(i) + 1;
@@ -50,7 +60,8 @@ class Folder {
   /// affine(conv(x)) and affine(linear(x)).
   bool fold_affine(std::size_t i) {
     const Node& affine = graph_.nodes[i];
-    if (affine.kind != Kind::affine || !has_own_maker(affine)) return false;
+    if (affine.kind != Kind::affine || !has_own_maker(affine) || holds_exit(i, affine.inputs.front()))
+      return false;
     Node& before = maker(affine.inputs.front());
     if (before.kind != Kind::conv2d && !is_fp32_linear(before)) return false;
     const float* factor = affine.weight.data<float>();
@@ -127,7 +138,7 @@ class Folder {
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
       const Node& node = graph_.nodes[i];
       if (node.kind == Kind::reshape && node.shape == value_shape(graph_, node.inputs.front()) &&
-          i + 1 < graph_.nodes.size()) {
+          i + 1 < graph_.nodes.size() && !holds_exit(i, node.inputs.front())) {
         remove(i, node.inputs.front());
         return true;
       }

@@ -44,6 +44,17 @@ class NodeCheck {
     require(ok, "graph", node_.name, " (", to_string(node_.kind), ") ", message...);
   }
 
+  /// f(), with the node's name before what it throws.
+  template <class F>
+  auto named(F f) const {
+    try {
+      return f();
+    } catch (const std::invalid_argument& wrong) {
+      need(false, wrong.what());
+      throw;
+    }
+  }
+
   const Shape& in(std::size_t k = 0) const { return value_shape(graph_, node_.inputs[k]); }
 
   Shape planes() const {
@@ -62,19 +73,28 @@ class NodeCheck {
 
   Shape convolution() const {
     const Shape out = planes();
-    const Shape expected = {node_.weight.defined() ? node_.weight.size(0) : 0, in()[0] / node_.groups,
-                            node_.kernel_h, node_.kernel_w};
-    need(node_.weight.defined() && node_.weight.shape() == expected && expected[0] >= 1, "needs weights ",
-         expected);
+    const bool weighted = node_.weight.defined() && node_.weight.rank() == 4;
+    const Shape expected = {weighted ? node_.weight.size(0) : 0, in()[0] / node_.groups, node_.kernel_h,
+                            node_.kernel_w};
+    need(weighted && node_.weight.shape() == expected && expected[0] >= 1, "needs weights ", expected);
     need(in()[0] % node_.groups == 0 && expected[0] % node_.groups == 0, "has ", node_.groups, " groups");
     need(!node_.bias.defined() || node_.bias.shape() == Shape{expected[0]}, "needs a bias of ", expected[0]);
     return {expected[0], out[1], out[2]};
+  }
+
+  Shape pooled() const {
+    const Shape out = planes();
+    const std::int64_t kernel = std::min(node_.kernel_h, node_.kernel_w);
+    need(2 * node_.padding <= (kernel - 1) * node_.dilation + 1, "has a padding above half its kernel");
+    need(node_.kind == Kind::max_pool2d || node_.dilation == 1, "has a dilation of ", node_.dilation);
+    return out;
   }
 
   Shape linear() const {
     const DenseWeights& dense = node_.dense;
     need(in().size() == 1 && in()[0] == dense.in, "reads ", dense.in, " features; got ", in());
     need(dense.in >= 1 && dense.out >= 1 && dense.in <= kMostElements / dense.out, "has weights of a size");
+    named([&] { check(dense, {.input = node_.input}); });
     const auto finite = [](const std::vector<float>& values) {
       return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
     };
@@ -88,7 +108,8 @@ class NodeCheck {
   Shape joined() const {
     const bool pair = node_.inputs.size() == 2;
     need(pair || node_.weight.defined(), "has no second operand");
-    return broadcast_shapes(in(), pair ? in(1) : node_.weight.shape(), to_string(node_.kind));
+    return named(
+        [&] { return broadcast_shapes(in(), pair ? in(1) : node_.weight.shape(), to_string(node_.kind)); });
   }
 
   Shape concatenated() const {
@@ -125,9 +146,7 @@ class NodeCheck {
         return linear();
       case Kind::max_pool2d:
       case Kind::avg_pool2d:
-        need(2 * node_.padding <= (node_.kernel_h - 1) * node_.dilation + 1,
-             "has a padding above half its kernel");
-        return planes();
+        return pooled();
       case Kind::affine:
         need(!in().empty() && node_.weight.defined() && node_.bias.defined() &&
                  node_.weight.shape() == Shape{in()[0]} && node_.bias.shape() == Shape{in()[0]},

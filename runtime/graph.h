@@ -23,7 +23,7 @@ enum class Kind : std::uint8_t {
   leaky_relu,  // slope `value`
   sigmoid,
   tanh,
-  softmax,  // along the first axis of a sample
+  softmax,  // along the last axis
   log_softmax,
   rescale,  // min(`value` * x, 1)
   reshape,

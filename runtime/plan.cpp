@@ -1,6 +1,7 @@
 #include "runtime/plan.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -37,9 +38,16 @@ bool is_finite(const float* x, std::int64_t count) {
   return std::all_of(std::begin(sum), std::end(sum), [](float v) { return v == 0.0F; });
 }
 
+/// No address: a later plan may stand where an earlier one stood.
+std::uint64_t next_id() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
 struct Workspace::Impl {
+  std::uint64_t plan = 0;     // whose workspace it is
   std::vector<Bytes> arenas;  // one a thread; the scratch stands behind the buffers
   std::vector<Bytes> lists;   // one a thread: exits of a tile
   std::vector<std::int64_t> labels;
@@ -49,6 +57,7 @@ struct Workspace::Impl {
 };
 
 struct Plan::Impl {
+  std::uint64_t id = next_id();
   Graph graph;
   Isa isa;
   const kernels::KernelTable& table;
@@ -102,8 +111,10 @@ struct Plan::Impl {
   template <class Pixel>
   Results run(const Pixel* pixels, std::int64_t n, Workspace::Impl& w) const {
     require(n >= 1, "plan", "expected at least one image; got ", n);
-    const std::int64_t threads = std::min<std::int64_t>(num_threads(), n);
-    const std::int64_t tile = std::min(schedule.tile, (n + threads - 1) / threads);
+    require(w.plan == id, "plan", "the workspace was made for another plan");
+    // Sums depend on how many rows a layer has at once, so the tiles must not depend on the number of
+    // threads.
+    const std::int64_t tile = std::min(schedule.tile, (n + 1) / 2);
     const std::int64_t tiles = (n + tile - 1) / tile;
     reserve(n, chunk_count(tiles, 1), w);
     ++w.calls;
@@ -139,7 +150,7 @@ struct Plan::Impl {
       const Segment& segment = schedule.segments[s];
       for (std::size_t i = segment.begin; i < segment.end; ++i) schedule.steps[i]->run(at);
       if (graph.classifies) {
-        leave(at, segment, static_cast<std::int32_t>(s), w, images);
+        leave(at, s, w, images);
       } else {
         for (std::int64_t i = 0; i < at.n; ++i)
           std::copy_n(at.at<float>(schedule.output, i), result_size,
@@ -149,16 +160,16 @@ struct Plan::Impl {
   }
 
   /// Every image gets this exit's answer; those that are not sure of it go on, moved together.
-  void leave(Frame& at, const Segment& segment, std::int32_t exit, Workspace::Impl& w,
-             TileImage* images) const {
+  void leave(Frame& at, std::size_t exit, Workspace::Impl& w, TileImage* images) const {
+    const Segment& segment = schedule.segments[exit];
+    const bool last = exit + 1 == schedule.segments.size();
     std::int64_t going_on = 0;
-    const bool last = segment.end == schedule.steps.size();
     for (std::int64_t i = 0; i < at.n; ++i) {
       const std::int64_t image = images[i].image;
       float entropy = 0.0F;
       table.exit.classify(at.at<float>(segment.logits, i), 1, result_size, result_size,
                           w.probabilities.data() + image * result_size, &entropy, w.labels.data() + image);
-      w.exit[static_cast<std::size_t>(image)] = exit;
+      w.exit[static_cast<std::size_t>(image)] = static_cast<std::int32_t>(exit);
       if (exit == 0) w.entropy[static_cast<std::size_t>(image)] = entropy;
       if (last || static_cast<double>(entropy) < segment.threshold) continue;
       if (going_on < i) {
@@ -180,6 +191,7 @@ struct Plan::Impl {
 };
 
 Workspace::Workspace(const Plan& plan) : impl_(std::make_unique<Impl>()) {
+  impl_->plan = plan.impl_->id;
   plan.impl_->reserve(1, 1, *impl_);
 }
 Workspace::~Workspace() = default;
@@ -215,6 +227,7 @@ std::vector<StepInfo> Plan::steps() const {
 void Plan::run_step(std::size_t i, std::int64_t n, Workspace& workspace) const {
   require(i < impl_->schedule.steps.size() && n >= 1 && n <= tile_images(), "plan", "no step ", i, " for ", n,
           " images");
+  require(workspace.impl_->plan == impl_->id, "plan", "the workspace was made for another plan");
   Frame frame = impl_->frame(*workspace.impl_, 0, n);
   if (impl_->schedule.steps[i]->reads.empty()) {
     thread_local std::vector<std::uint8_t> blank;

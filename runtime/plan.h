@@ -58,9 +58,9 @@ class Plan {
   Plan& operator=(Plan&&) noexcept;
 
   /// n >= 1 images, one after the other: bytes 0 to 255, or f32 in which 1 is what 255 is as a byte. Batches
-  /// are split over num_threads(); one image stays in the calling thread. In a batch only the images that did
-  /// not leave at an exit go on. Throws std::invalid_argument for n < 1 and for f32 pixels that are not
-  /// finite.
+  /// are split over num_threads(), which changes no bit; one image stays in the calling thread. In a batch
+  /// only the images that did not leave at an exit go on. Throws std::invalid_argument for n < 1, for f32
+  /// pixels that are not finite and for a workspace of another plan.
   Results run(const std::uint8_t* pixels, std::int64_t n, Workspace& workspace) const;
   Results run(const float* pixels, std::int64_t n, Workspace& workspace) const;
 

@@ -81,33 +81,33 @@ class Planner {
     for (const int id : forms_[v]) {
       if (out_.buffers[static_cast<std::size_t>(id)].form == form) return id;
     }
-    if (v == 0 && forms_[v].empty()) {
+    // Bytes of the input are enough where all its readers want them; else they are made from the dense form.
+    const bool bytes = form.type == Form::Type::u8;
+    if (v == 0 && forms_[v].empty() && (!bytes || wanted(0) == form)) {
       const int to = new_buffer(0, form, size);
       push(make_input_step(table_, size, form, to));
       return to;
     }
-    const int from = forms_[v].front();
-    const Form found = out_.buffers[static_cast<std::size_t>(from)].form;
-    const bool by_dense = form.type != Form::Type::dense && found.type != Form::Type::dense &&
-                          (form.type == Form::Type::u8 || found.type == Form::Type::u8);
-    if (by_dense) {
-      in_form(v, Form{}, size);
-      std::swap(forms_[v].front(), forms_[v].back());
-      return in_form(v, form, size);
-    }
+    // Planes of one shape are no planes of another, nor bytes: then by way of the dense form.
+    const Form* found =
+        forms_[v].empty() ? nullptr : &out_.buffers[static_cast<std::size_t>(forms_[v].front())].form;
+    const bool by_dense =
+        form.type != Form::Type::dense &&
+        (found == nullptr || (found->type != Form::Type::dense && !found->same_planes(form)));
+    const int from = by_dense ? in_form(v, Form{}, size) : forms_[v].front();
     const int to = new_buffer(v, form, size);
-    push(make_form_step(size, from, found, to, form));
+    push(make_form_step(size, from, out_.buffers[static_cast<std::size_t>(from)].form, to, form));
     out_.steps.back()->name = "copy";
     return to;
   }
 
-  /// The same in whichever f32 form there is.
-  int in_any_form(std::int32_t v, std::int64_t size) {
-    const std::vector<int>& known = forms_[source(v)];
-    const bool there =
-        !known.empty() && out_.buffers[static_cast<std::size_t>(known[0])].form.type != Form::Type::u8;
-    // Planes of another shape than this reader's may lie there when it reads through a reshape.
-    return there && source(v) == v ? known[0] : in_form(v, Form{}, size);
+  /// The same for a reader of planes in whichever f32 form they are.
+  int in_any_form(std::int32_t v, const Form& planes, std::int64_t size) {
+    for (const int id : forms_[source(v)]) {
+      const Form& form = out_.buffers[static_cast<std::size_t>(id)].form;
+      if (form.type == Form::Type::dense || form.same_planes(planes)) return id;
+    }
+    return in_form(v, Form{}, size);
   }
 
   /// Reshapes change nothing in memory.
@@ -117,19 +117,27 @@ class Planner {
     return v;
   }
 
-  /// The form in which the first reader of value v, through reshapes, would have it.
+  /// The form in which value v is best made: as its first reader, through reshapes, would have it; bytes only
+  /// if all of them would.
   Form wanted(std::int32_t v) const {
-    for (const std::size_t i : readers(v)) {
-      const Node& node = graph_.nodes[i];
-      if (node.kind == Kind::reshape) {
-        const Form form = wanted(static_cast<std::int32_t>(i) + 1);
-        // Through a reshape only a byte is a byte: planes have other sizes on its other side.
-        return form.type == Form::Type::u8 ? form : Form{};
-      }
-      if (is_direct(node)) return by_winograd(i) ? Form{} : conv_form(node, value_shape(graph_, v));
-      return node.kind == Kind::linear ? input_form(node) : Form{};
+    if (is_exit(v) || readers(v).empty()) return Form{};
+    const Form first = wanted_by(readers(v)[0], v);
+    const bool agreed =
+        first.type != Form::Type::u8 || std::all_of(readers(v).begin(), readers(v).end(),
+                                                    [&](std::size_t i) { return wanted_by(i, v) == first; });
+    return agreed ? first : Form{};
+  }
+
+  /// The form in which node i would have value v.
+  Form wanted_by(std::size_t i, std::int32_t v) const {
+    const Node& node = graph_.nodes[i];
+    if (node.kind == Kind::reshape) {
+      const Form form = wanted(static_cast<std::int32_t>(i) + 1);
+      // Through a reshape only a byte is a byte: planes have other sizes on its other side.
+      return form.type == Form::Type::u8 ? form : Form{};
     }
-    return Form{};
+    if (is_direct(node)) return by_winograd(i) ? Form{} : conv_form(node, value_shape(graph_, v));
+    return node.kind == Kind::linear ? input_form(node) : Form{};
   }
 
   bool by_winograd(std::size_t i) const {
@@ -197,8 +205,9 @@ class Planner {
     tail.relu = take(only_reader(made, Kind::relu, end));
     const Shape& input = value_shape(graph_, node.inputs.front());
     tail.winograd = tail.pool && by_winograd(i);
-    const int from = tail.winograd ? in_any_form(node.inputs.front(), numel(input))
-                                   : in_form(node.inputs.front(), conv_form(node, input), numel(input));
+    const Form planes = conv_form(node, input);
+    const int from = tail.winograd ? in_any_form(node.inputs.front(), planes, numel(input))
+                                   : in_form(node.inputs.front(), planes, numel(input));
     const Form from_form = out_.buffers[static_cast<std::size_t>(from)].form;
     const Form to_form = wanted(made).type == Form::Type::u8 ? Form{} : wanted(made);
     const int to = new_buffer(made, to_form, numel(value_shape(graph_, made)));
@@ -229,7 +238,7 @@ class Planner {
     const Form from_form = input_form(node);
     const int from = in_form(node.inputs.front(), from_form, node.dense.in);
     const Form next = wanted(made);
-    const Form to_form = next.type == Form::Type::u8 && !is_exit(made) ? next : Form{};
+    const Form to_form = next.type == Form::Type::u8 ? next : Form{};
     const int to = new_buffer(made, to_form, node.dense.out);
     push(make_dense_step(isa_, node, activation, slope, from, from_form, to, to_form));
     describe(nodes);
@@ -243,7 +252,7 @@ class Planner {
     const int to = new_buffer(static_cast<std::int32_t>(i) + 1, Form{}, numel(node.shape));
     const bool whole_softmax = node.kind == Kind::softmax && node.shape.size() == 1;
     push(whole_softmax ? make_softmax_step(isa_, numel(node.shape), from[0], to)
-                       : make_plain_step(graph_, node, from, to));
+                       : make_plain_step(isa_, graph_, node, from, to));
     describe({&node});
   }
 
@@ -256,18 +265,22 @@ class Planner {
       made.first_step = made.last_step = at;
       for (const int id : out_.steps[s]->reads) out_.buffers[static_cast<std::size_t>(id)].last_step = at;
     }
+    for (std::size_t s = 0; s < out_.segments.size(); ++s) {
+      Segment& segment = out_.segments[s];
+      const int end = static_cast<int>(segment.end);
+      for (int b = 0; b < static_cast<int>(out_.buffers.size()); ++b) {
+        const Buffer& buffer = out_.buffers[static_cast<std::size_t>(b)];
+        const bool answers_later =
+            std::any_of(out_.segments.begin() + static_cast<std::ptrdiff_t>(s) + 1, out_.segments.end(),
+                        [b](const Segment& l) { return l.logits == b; });
+        if (buffer.first_step < end && (buffer.last_step >= end || answers_later))
+          segment.carried.push_back(b);
+      }
+    }
     for (const Segment& segment : out_.segments) {
       const int logits = segment.logits >= 0 ? segment.logits : out_.output;
       int& last = out_.buffers[static_cast<std::size_t>(logits)].last_step;
       last = std::max(last, static_cast<int>(segment.end));
-    }
-    for (Segment& segment : out_.segments) {
-      const int end = static_cast<int>(segment.end);
-      for (std::size_t b = 0; b < out_.buffers.size(); ++b) {
-        const Buffer& buffer = out_.buffers[b];
-        if (buffer.first_step < end && buffer.last_step >= end && static_cast<int>(b) != segment.logits)
-          segment.carried.push_back(static_cast<int>(b));
-      }
     }
   }
 

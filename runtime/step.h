@@ -59,12 +59,10 @@ using StepPtr = std::unique_ptr<Step>;
 
 // Makers of steps: `from` and `to` are buffers. What a node reads and makes has the shapes of the graph.
 
-/// Bytes 0 to 255 that stand for 0 to 1: what pixels are.
-Form pixel_form();
-
 /// The network's input into the form of buffer `to`.
 StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Form& form, int to);
-/// A copy in another form. Between u8 and a padded form there is none: it goes by way of the dense one.
+/// A copy in another form. Throws std::invalid_argument unless it is from the dense form, to it from a padded
+/// one, or between padded ones with the same planes.
 StepPtr make_form_step(std::int64_t size, int from, const Form& from_form, int to, const Form& to_form);
 
 /// What a convolution takes with it: the pooling and the ReLU behind it.
@@ -93,6 +91,6 @@ StepPtr make_dense_step(Isa isa, const Node& linear, Activation activation, doub
 StepPtr make_softmax_step(Isa isa, std::int64_t size, int from, int to);
 
 /// Every other node: dense f32 in and out.
-StepPtr make_plain_step(const Graph& graph, const Node& node, const std::vector<int>& from, int to);
+StepPtr make_plain_step(Isa isa, const Graph& graph, const Node& node, const std::vector<int>& from, int to);
 
 }  // namespace cbnet::runtime

@@ -22,6 +22,10 @@ struct Form {
   std::int64_t plane() const { return (h + 2 * pad_h) * row(); }
   /// Of the first pixel.
   std::int64_t first() const { return pad_h * row() + pad_w; }
+  /// Both are planes of one size, whatever stands around them.
+  bool same_planes(const Form& other) const {
+    return type == Type::padded && other.type == Type::padded && c == other.c && h == other.h && w == other.w;
+  }
   std::int64_t element_bytes() const { return type == Type::u8 ? 1 : 4; }
 
   friend bool operator==(const Form&, const Form&) = default;

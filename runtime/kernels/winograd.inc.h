@@ -36,7 +36,14 @@ void split_columns(const Winograd& a, const float* in, float* evens, float* odds
   float* const first = (shifted ? odds : evens) + a.padding / 2;
   float* const second = (shifted ? evens : odds) + (a.padding + 1) / 2;
   for (int64_t j = 0; j < a.padding; ++j) evens[j] = odds[j] = 0.0F;
-  for (int64_t j = (a.w - 1) / (2 * kLanes) * kLanes; j >= 0; j -= kLanes) {
+  const int64_t last = (a.w - 1) / (2 * kLanes) * kLanes;  // of the vectors with pixels
+  for (int64_t j = (row - 1) / kLanes * kLanes; j > last; j -= kLanes) {
+    for (int64_t i = 0; i < a.h; ++i) {
+      store(first + i * row + j, Vec{});
+      store(second + i * row + j, Vec{});
+    }
+  }
+  for (int64_t j = last; j >= 0; j -= kLanes) {
     const VecInt in_first = lane < static_cast<int32_t>((a.w + 1) / 2 - j);
     const VecInt in_second = lane < static_cast<int32_t>(a.w / 2 - j);
     for (int64_t i = 0; i < a.h; ++i) {

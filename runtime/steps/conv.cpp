@@ -261,8 +261,9 @@ class WinogradStep : public Step {
 }  // namespace
 
 bool is_direct(const Node& conv) {
+  // What a vector reads behind the last plane is padding - 1 zeros and the rest of its lanes.
   return conv.kind == Kind::conv2d && conv.stride == 1 && conv.dilation == 1 && conv.groups == 1 &&
-         conv.padding < conv.kernel_h && conv.padding < conv.kernel_w;
+         conv.padding < conv.kernel_h && conv.padding < conv.kernel_w && conv.padding <= kernels::kSlack / 2;
 }
 
 bool is_direct_pool(const Node& pool) {

@@ -1,14 +1,12 @@
 // From the caller's pixels to the form that the first layer reads, and between forms.
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstring>
 
 #include "runtime/step.h"
 
 namespace cbnet::runtime {
 namespace {
-
-constexpr Form kPixels = {Form::Type::u8, 0, 0, 0, 0, 0, 1.0F / 255.0F, 0};
 
 /// Rows of a form in f32, one after the other for a dense one.
 struct Rows {
@@ -61,16 +59,26 @@ class InputStep : public Step {
       : table_(table), size_(size), form_(form), planes_(planes_of(form, size)), rows_(planes_, form) {
     name = "pixels";
     writes = to;
+    for (std::size_t pixel = 0; pixel < stored_.size(); ++pixel) {
+      const float value = static_cast<float>(pixel) / 255.0F;
+      quantize(&value, &stored_[pixel], 1, form_);
+      as_they_are_ = as_they_are_ && stored_[pixel] == pixel;
+    }
   }
 
   void run(const Frame& frame) const override {
     for (std::int64_t i = 0; i < frame.n; ++i) {
       if (form_.type == Form::Type::u8) {
+        auto* to = frame.at<std::uint8_t>(writes, i);
         if (frame.pixels_u8 != nullptr) {
-          std::memcpy(frame.at<std::uint8_t>(writes, i), frame.pixels_u8 + i * size_,
-                      static_cast<std::size_t>(size_));
+          const std::uint8_t* from = frame.pixels_u8 + i * size_;
+          if (as_they_are_) {
+            std::copy_n(from, size_, to);
+          } else {
+            std::transform(from, from + size_, to, [this](std::uint8_t pixel) { return stored_[pixel]; });
+          }
         } else {
-          quantize(frame.pixels_f32 + i * size_, frame.at<std::uint8_t>(writes, i), size_, form_);
+          quantize(frame.pixels_f32 + i * size_, to, size_, form_);
         }
         continue;
       }
@@ -91,6 +99,8 @@ class InputStep : public Step {
   std::int64_t size_;
   Form form_, planes_;
   Rows rows_;
+  std::array<std::uint8_t, 256> stored_{};  // of a byte form: what each byte of the caller's becomes
+  bool as_they_are_ = true;
 };
 
 class FormStep : public Step {
@@ -99,7 +109,6 @@ class FormStep : public Step {
       : size_(size), from_(from_form), to_(to_form) {
     reads = {from};
     writes = to;
-    // Of two padded forms either says what the planes are; they agree.
     planes_ = planes_of(to_.type == Form::Type::padded ? to_ : from_, size);
   }
 
@@ -107,11 +116,6 @@ class FormStep : public Step {
     for (std::int64_t i = 0; i < frame.n; ++i) {
       if (to_.type == Form::Type::u8) {
         quantize(frame.at<float>(reads[0], i), frame.at<std::uint8_t>(writes, i), size_, to_);
-      } else if (from_.type == Form::Type::u8) {
-        const std::uint8_t* from = frame.at<std::uint8_t>(reads[0], i);
-        float* to = frame.at<float>(writes, i);
-        for (std::int64_t k = 0; k < size_; ++k)
-          to[k] = from_.scale * static_cast<float>(static_cast<int>(from[k]) - from_.zero_point);
       } else {
         copy_rows(frame.at<float>(reads[0], i), Rows(planes_, from_), frame.at<float>(writes, i),
                   Rows(planes_, to_));
@@ -126,16 +130,15 @@ class FormStep : public Step {
 
 }  // namespace
 
-Form pixel_form() { return kPixels; }
-
 StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Form& form, int to) {
   return std::make_unique<InputStep>(table, size, form, to);
 }
 
 StepPtr make_form_step(std::int64_t size, int from, const Form& from_form, int to, const Form& to_form) {
-  const bool through_dense = from_form.type == Form::Type::u8 || to_form.type == Form::Type::u8;
-  require(!through_dense || from_form.type == Form::Type::dense || to_form.type == Form::Type::dense, "plan",
-          "no step between a quantized and a padded form");
+  const bool to_dense = from_form.type == Form::Type::padded && to_form.type == Form::Type::dense;
+  require(
+      from_form.type == Form::Type::dense || to_dense || from_form.same_planes(to_form), "plan",
+      "planes come from dense values or the same planes, bytes from dense values, and nothing from bytes");
   return std::make_unique<FormStep>(size, from, from_form, to, to_form);
 }
 

@@ -5,8 +5,8 @@
 #include <numeric>
 
 #include "runtime/step.h"
-#include "tensor/blas.h"
 #include "tensor/kernels/im2col.h"
+#include "tensor/kernels/isa_table.h"
 #include "tensor/kernels/pool2d.h"
 #include "tensor/kernels/softmax.h"
 
@@ -108,22 +108,52 @@ Body affine(const Node& node) {
   };
 }
 
+/// Plane by plane: of several at once, the kernels would make threads of their own.
 Body pool(const Node& node, const Shape& input) {
   const cbnet::kernels::Pool2dDims dims =
-      cbnet::kernels::pool2d_dims(to_string(node.kind), input[0], input[1], input[2],
+      cbnet::kernels::pool2d_dims(to_string(node.kind), 1, input[1], input[2],
                                   {node.kernel_h, node.kernel_w, node.stride, node.stride, node.padding,
                                    node.padding, node.dilation, node.dilation, node.ceil_mode});
-  if (node.kind == Kind::max_pool2d) {
-    return [dims](const float* const* x, float* y, float*) {
-      cbnet::kernels::max_pool2d<float>(x[0], y, nullptr, dims);
-    };
-  }
-  return [dims, padding = node.count_include_pad](const float* const* x, float* y, float*) {
-    cbnet::kernels::avg_pool2d<float>(x[0], y, padding, dims);
+  const bool largest = node.kind == Kind::max_pool2d;
+  return [dims, largest, planes = input[0], padding = node.count_include_pad](const float* const* x, float* y,
+                                                                              float*) {
+    for (std::int64_t c = 0; c < planes; ++c) {
+      const float* from = x[0] + c * dims.h * dims.w;
+      float* to = y + c * dims.oh * dims.ow;
+      if (largest) {
+        cbnet::kernels::max_pool2d<float>(from, to, nullptr, dims);
+      } else {
+        cbnet::kernels::avg_pool2d<float>(from, to, padding, dims);
+      }
+    }
   };
 }
 
-Body convolution(const Node& node, const Shape& input) {
+/// c (m,n) += a (m,k) b (k,n), in the calling thread and without an allocation.
+class Product {
+ public:
+  Product(Isa isa, std::int64_t m, std::int64_t n, std::int64_t k)
+      : kernel_(cbnet::kernels::isa_table<float>(isa).gemm), m_(m), n_(n), k_(k) {}
+
+  /// Elements of scratch.
+  std::int64_t scratch() const { return kernel_ != nullptr ? cbnet::kernels::kGemmWorkspace : 0; }
+
+  void add(const float* a, const float* b, float* c, float* scratch) const {
+    if (kernel_ != nullptr)
+      return kernel_({false, false, m_, n_, k_, 1.0F, a, k_, b, n_, 1.0F, c, n_}, scratch);
+    for (std::int64_t i = 0; i < m_; ++i) {
+      for (std::int64_t p = 0; p < k_; ++p) {
+        for (std::int64_t j = 0; j < n_; ++j) c[i * n_ + j] += a[i * k_ + p] * b[p * n_ + j];
+      }
+    }
+  }
+
+ private:
+  void (*kernel_)(const cbnet::kernels::GemmArgs<float>& args, float* workspace);
+  std::int64_t m_, n_, k_;
+};
+
+Body convolution(Isa isa, const Node& node, const Shape& input, std::int64_t& scratch_size) {
   cbnet::kernels::Im2colDims dims{};
   dims.channels = input[0] / node.groups;
   dims.height = input[1];
@@ -136,23 +166,28 @@ Body convolution(const Node& node, const Shape& input) {
   dims.out_h = node.shape[1];
   dims.out_w = node.shape[2];
   const std::int64_t outputs = node.shape[0] / node.groups;
+  const std::int64_t pixels = dims.out_h * dims.out_w, taps = dims.channels * dims.kernel_h * dims.kernel_w;
+  const Product product(isa, outputs, pixels, taps);
+  const std::int64_t columns = (taps * pixels + 15) / 16 * 16;  // whole cache lines
+  scratch_size = columns + product.scratch();
   return [=, groups = node.groups, w = node.weight, b = node.bias](const float* const* x, float* y,
                                                                    float* scratch) {
-    const std::int64_t pixels = dims.out_h * dims.out_w, taps = dims.channels * dims.kernel_h * dims.kernel_w;
     for (std::int64_t g = 0; g < groups; ++g) {
       float* to = y + g * outputs * pixels;
       for (std::int64_t o = 0; o < outputs; ++o)
         std::fill_n(to + o * pixels, pixels, b.defined() ? b.data<float>()[g * outputs + o] : 0.0F);
       cbnet::kernels::im2col(x[0] + g * dims.channels * dims.height * dims.width, dims, scratch);
-      gemm<float>(false, false, outputs, pixels, taps, 1.0F, w.data<float>() + g * outputs * taps, taps,
-                  scratch, pixels, 1.0F, to, pixels);
+      product.add(w.data<float>() + g * outputs * taps, scratch, to, scratch + columns);
     }
   };
 }
 
-Body matrix_product(const Shape& a, const Shape& b) {
-  return [m = a[0], k = a[1], n = b[1]](const float* const* x, float* y, float*) {
-    gemm<float>(false, false, m, n, k, 1.0F, x[0], k, x[1], n, 0.0F, y, n);
+Body matrix_product(Isa isa, const Shape& a, const Shape& b, std::int64_t& scratch_size) {
+  const Product product(isa, a[0], b[1], a[1]);
+  scratch_size = product.scratch();
+  return [product, size = a[0] * b[1]](const float* const* x, float* y, float* scratch) {
+    std::fill_n(y, size, 0.0F);
+    product.add(x[0], x[1], y, scratch);
   };
 }
 
@@ -179,7 +214,8 @@ Body transposed(const Node& node, const Shape& input) {
   };
 }
 
-Body body_of(const Graph& graph, const Node& node) {
+/// scratch_size: elements that it needs, 0 where it is not set.
+Body body_of(Isa isa, const Graph& graph, const Node& node, std::int64_t& scratch_size) {
   const Shape& input = value_shape(graph, node.inputs.front());
   const std::int64_t size = numel(node.shape);
   const auto value = static_cast<float>(node.value);
@@ -197,9 +233,10 @@ Body body_of(const Graph& graph, const Node& node) {
     case Kind::softmax:
     case Kind::log_softmax: {
       const bool log = node.kind == Kind::log_softmax;
-      return [=, channels = node.shape.front()](const float* const* x, float* y, float*) {
-        (log ? cbnet::kernels::log_softmax<float> : cbnet::kernels::softmax<float>)(x[0], y, 1, channels,
-                                                                                    size / channels);
+      return [=, n = node.shape.back()](const float* const* x, float* y, float*) {
+        for (std::int64_t i = 0; i < size; i += n)
+          (log ? cbnet::kernels::log_softmax<float> : cbnet::kernels::softmax<float>)(x[0] + i, y + i, 1, n,
+                                                                                      1);
       };
     }
     case Kind::affine:
@@ -208,13 +245,13 @@ Body body_of(const Graph& graph, const Node& node) {
     case Kind::avg_pool2d:
       return pool(node, input);
     case Kind::conv2d:
-      return convolution(node, input);
+      return convolution(isa, node, input, scratch_size);
     case Kind::add:
       return join(graph, node, [](float a, float b) { return a + b; });
     case Kind::mul:
       return join(graph, node, [](float a, float b) { return a * b; });
     case Kind::matmul:
-      return matrix_product(input, value_shape(graph, node.inputs[1]));
+      return matrix_product(isa, input, value_shape(graph, node.inputs[1]), scratch_size);
     case Kind::concat:
       return concatenation(graph, node);
     case Kind::transpose:
@@ -228,13 +265,10 @@ Body body_of(const Graph& graph, const Node& node) {
 
 }  // namespace
 
-StepPtr make_plain_step(const Graph& graph, const Node& node, const std::vector<int>& from, int to) {
-  std::int64_t scratch = 0;
-  if (node.kind == Kind::conv2d) {
-    const std::int64_t channels = value_shape(graph, node.inputs.front())[0] / node.groups;
-    scratch = 4 * channels * node.kernel_h * node.kernel_w * node.shape[1] * node.shape[2];
-  }
-  return std::make_unique<PlainStep>(from, to, body_of(graph, node), scratch);
+StepPtr make_plain_step(Isa isa, const Graph& graph, const Node& node, const std::vector<int>& from, int to) {
+  std::int64_t scratch_size = 0;
+  Body body = body_of(isa, graph, node, scratch_size);
+  return std::make_unique<PlainStep>(from, to, std::move(body), 4 * scratch_size);
 }
 
 }  // namespace cbnet::runtime
