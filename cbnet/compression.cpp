@@ -155,8 +155,9 @@ class Compressor {
     info.validation_images = images.size(0);
     info.fp32_accuracy = source_.accuracy(dense, images, labels);
     if (options_.sparsity > 0) prune(dense);
-    Graph out = fold(masked(source_.graph()));
+    Graph out = fold(source_.graph());
     if (options_.precision != Precision::fp32) reduce(out);
+    set_masks(out);
     info.accuracy = options_.precision == Precision::fp32 && masks_.empty()
                         ? info.fp32_accuracy
                         : source_.accuracy(out, images, labels);
@@ -171,12 +172,12 @@ class Compressor {
 
   // ---- pruning
 
-  Graph masked(Graph graph) const {
+  /// What is left out are zeros by now.
+  void set_masks(Graph& graph) const {
     for (Node& node : graph.nodes) {
       const auto mask = masks_.find(node.name);
       if (mask != masks_.end()) node.dense.mask = mask->second;
     }
-    return graph;
   }
 
   /// Chooses masks for the large layers of the main network that folding leaves as they are, and fine-tunes
