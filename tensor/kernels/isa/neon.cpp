@@ -9,6 +9,7 @@ namespace {
 
 // 32 registers: 4 * 6 sums, 4 pixels, 1 weight; 5 * 5 sums, 5 taps, 1 gradient.
 constexpr int kForwardVectors = 4, kForwardOutputs = 6;
+// OpenBLAS until the two have been measured on such a processor.
 constexpr bool kOwnGemm = false;
 constexpr int kWeightOutputs = 5, kWeightTaps = 5;
 

@@ -9,6 +9,7 @@ namespace {
 
 // 16 registers: 2 * 6 sums, 2 pixels, 1 weight; 3 * 3 sums, 3 taps, 1 gradient.
 constexpr int kForwardVectors = 2, kForwardOutputs = 6;
+// tensor/blas.cpp has the reference.
 constexpr bool kOwnGemm = false;
 constexpr int kWeightOutputs = 3, kWeightTaps = 3;
 
