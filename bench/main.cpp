@@ -4,8 +4,10 @@
 #include <vector>
 
 #include "bench/accuracy.h"
+#include "bench/growth.h"
 #include "bench/ops.h"
 #include "bench/recipes.h"
+#include "bench/roofline.h"
 #include "bench/table2.h"
 #include "cbnet/version.h"
 #include "console/options.h"
@@ -17,17 +19,21 @@ struct Command {
   const char* name;
   int (*run)(const std::vector<std::string>&);
 };
-constexpr std::array<Command, 4> kCommands{{{"table2", cbnet::bench::run_table2},
+constexpr std::array<Command, 6> kCommands{{{"table2", cbnet::bench::run_table2},
+                                            {"roofline", cbnet::bench::run_roofline},
+                                            {"growth", cbnet::bench::run_growth},
                                             {"accuracy", cbnet::bench::run_accuracy},
                                             {"ops", cbnet::bench::run_ops},
                                             {"recipes", cbnet::bench::run_recipes}}};
 
 constexpr const char* kUsage =
-    "cbnet_bench: measurements of trained cbnet models\n"
+    "cbnet_bench: measurements of cbnet's models and engine\n"
     "\n"
     "Usage: cbnet_bench COMMAND [OPTIONS]\n"
     "\n"
     "  table2    latency, energy and accuracy of the models of a run, beside the paper's Table II\n"
+    "  roofline  every step of the models' plans, beside the limits of the machine\n"
+    "  growth    time per image against batch, threads, width and image side; a plot of it\n"
     "  accuracy  test accuracy over several runs: mean and range\n"
     "  ops       every op of the engine on its own, forward and backward\n"
     "  recipes   trains CBNet in several ways and compares their validation accuracy\n"
@@ -36,6 +42,7 @@ constexpr const char* kUsage =
     "\n"
     "Examples:\n"
     "  cbnet_bench table2 --run runs/fmnist --json table2.json\n"
+    "  cbnet_bench growth --plot growth.svg\n"
     "  cbnet_bench ops --op conv2d --threads 1\n"
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage or input.\n";

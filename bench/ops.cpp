@@ -42,11 +42,6 @@ double time_block(F call, double block_s) {
   return ns / static_cast<double>(calls);
 }
 
-double median(const std::vector<double>& values) {
-  constexpr double kMedian[] = {50.0};
-  return percentiles(values, kMedian)[0];
-}
-
 }  // namespace
 
 OpTiming time_op(const OpCase& op, int blocks, double block_s) {

@@ -29,6 +29,11 @@ std::vector<double> percentiles(std::vector<double> values, std::span<const doub
   return out;
 }
 
+double median(std::span<const double> values) {
+  constexpr double kMedian[] = {50.0};
+  return percentiles({values.begin(), values.end()}, kMedian)[0];
+}
+
 double half_range(std::span<const double> values) {
   require(!values.empty(), "statistics", "the range needs at least one value; got none");
   const auto [low, high] = std::minmax_element(values.begin(), values.end());

@@ -12,6 +12,9 @@ double mean(std::span<const double> values);
 /// p/100 * (n - 1) counted from 0 (Hyndman and Fan 1996, type 7; the default of NumPy and R).
 std::vector<double> percentiles(std::vector<double> values, std::span<const double> percents);
 
+/// The 50th percentile.
+double median(std::span<const double> values);
+
 /// Half the range, (max - min) / 2: what stands after ± for a handful of blocks.
 double half_range(std::span<const double> values);
 

@@ -219,8 +219,16 @@ std::size_t Plan::arena_bytes() const { return impl_->schedule.arena_bytes + imp
 
 std::vector<StepInfo> Plan::steps() const {
   std::vector<StepInfo> out;
-  for (const StepPtr& step : impl_->schedule.steps)
-    out.push_back({step->name, step->macs, step->weight_bytes});
+  const auto bytes = [&](int buffer) {
+    const Buffer& of = impl_->schedule.buffers[static_cast<std::size_t>(buffer)];
+    return of.size * of.form.element_bytes();
+  };
+  for (const StepPtr& step : impl_->schedule.steps) {
+    StepInfo info{step->name, step->macs, step->weight_bytes, bytes(step->writes), step->winograd};
+    if (step->reads.empty()) info.activation_bytes += impl_->input_size;
+    for (const int buffer : step->reads) info.activation_bytes += bytes(buffer);
+    out.push_back(std::move(info));
+  }
   return out;
 }
 

@@ -29,9 +29,11 @@ struct Results {
 
 /// One step of a plan, for tables.
 struct StepInfo {
-  std::string name;               // of the layers it stands for
-  std::int64_t macs = 0;          // of one image, padding zeros included
-  std::int64_t weight_bytes = 0;  // as they are stored
+  std::string name;                   // of the layers it stands for
+  std::int64_t macs = 0;              // of one image, padding zeros included
+  std::int64_t weight_bytes = 0;      // as they are stored
+  std::int64_t activation_bytes = 0;  // of one image: what is read and what is written, borders left out
+  bool winograd = false;              // with fewer multiplications than `macs` says
 };
 
 /// Memory for the calls of one caller. Not to be used by two threads at once.

@@ -213,6 +213,7 @@ class Planner {
     const int to = new_buffer(made, to_form, numel(value_shape(graph_, made)));
     push(make_conv_step(table_, node, input, tail, from, from_form, to, to_form));
     describe(nodes);
+    out_.steps.back()->winograd = tail.winograd;
   }
 
   void add_linear(std::size_t i, std::size_t end) {

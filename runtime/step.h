@@ -51,6 +51,7 @@ class Step {
   int writes = -1;
   std::int64_t macs = 0;  // of one image, padding zeros included
   std::int64_t weight_bytes = 0;
+  bool winograd = false;  // with fewer multiplications than `macs` says
 
  protected:
   std::int64_t scratch_fixed_ = 0;

@@ -166,8 +166,8 @@ class Measurement {
         for (const int threads : options_.threads) sizes.push_back(core_bytes(cost, precision, threads));
       }
     }
-    const MachineLimits now = measure_limits(options_.avx2 ? Isa::avx2 : available_isas().back(), sizes);
-    limits_ = limits_.reads.empty() ? now : better(limits_, now);
+    const MachineLimits now = bench::measure_limits(options_.avx2 ? Isa::avx2 : available_isas().back(), sizes);
+    limits_ = limits_.reads.empty() ? now : bench::better(limits_, now);
   }
 
   void point(const std::string& model, std::int64_t batch, int threads, int round) {
@@ -244,7 +244,7 @@ class Measurement {
                   {"seed", options_.seed},
                   {"hard_share", options_.hard_share}}},
                 {"engines", engines_.about},
-                {"limits", to_json(limits_)},
+                {"limits", bench::to_json(limits_)},
                 {"models", Json::array()},
                 {"results", Json::array()}};
     for (const auto& [key, cost] : costs_) {

@@ -1,0 +1,135 @@
+#include "bench/growth_plot.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "energy/child_process.h"
+#include "tensor/error.h"
+#include "tensor/io.h"
+
+namespace cbnet::bench {
+namespace {
+
+constexpr const char* kProgram = "gnuplot";
+constexpr double kPatienceS = 60.0;
+
+/// As gnuplot writes a string in which nothing is special.
+std::string quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
+  return out + "'";
+}
+
+/// Throws what it says where it fails.
+void run_gnuplot(const std::vector<std::string>& arguments) {
+  energy::ChildProcess child(kProgram, arguments);
+  std::string said;
+  std::array<char, 4096> part{};
+  for (ssize_t n = 0; (n = ::read(child.output_fd(), part.data(), part.size())) > 0;)
+    said.append(part.data(), static_cast<std::size_t>(n));
+  if (!child.reap(kPatienceS) || child.exit_text() != "exit status 0")
+    throw std::runtime_error(concat("gnuplot ", arguments.back(), ": ", child.exit_text(), ": ", said));
+}
+
+struct Panel {
+  std::string axis, title, x_label;
+  int threads = 1;
+};
+
+std::vector<Panel> panels_of(const std::vector<GrowthSeries>& series) {
+  std::vector<Panel> out;
+  for (const GrowthSeries& one : series) {
+    const auto same = [&](const Panel& panel) {
+      return panel.axis == one.axis && panel.threads == one.threads;
+    };
+    if (std::any_of(out.begin(), out.end(), same)) continue;
+    const std::string threads = concat(one.threads, one.threads == 1 ? " thread" : " threads");
+    if (one.axis == "batch") out.push_back({one.axis, "Batch, " + threads, "images a call", one.threads});
+    if (one.axis == "width")
+      out.push_back({one.axis, "Width, batch 1, " + threads,
+                     "channels and hidden features, times the paper's", one.threads});
+    if (one.axis == "side")
+      out.push_back({one.axis, "Image side, batch 1, " + threads, "pixels a side", one.threads});
+  }
+  return out;
+}
+
+const char* colour(const std::string& model) {
+  return model == "lenet" ? "#1b6ca8" : model == "classifier" ? "#c44e1b" : "#2e7d32";
+}
+
+std::string caption(const std::string& model) {
+  return model == "lenet" ? "LeNet" : model == "classifier" ? "early branch" : "autoencoder (MNIST)";
+}
+
+}  // namespace
+
+void require_gnuplot() {
+  try {
+    run_gnuplot({"--version"});
+  } catch (const std::runtime_error&) {
+    throw InputError("--plot", "the program gnuplot on the PATH", "none that starts",
+                     "install gnuplot-nox, or leave --plot out");
+  }
+}
+
+std::string growth_data(const std::vector<GrowthSeries>& series) {
+  std::string out = "# x, us, lowest, highest and floor of one image\n";
+  for (const GrowthSeries& one : series) {
+    out += concat(&one == series.data() ? "" : "\n\n", "# ", one.axis, ", ", one.model, ", threads ",
+                  one.threads, "\n");
+    for (const Json& point : one.points) {
+      const Json& floor = point.at("floor_us");
+      out += concat(point.at(one.axis).dump(), " ", point.at("us").dump(), " ", point.at("low").dump(), " ",
+                    point.at("high").dump(), " ", floor.is_null() ? "?" : floor.dump(), "\n");
+    }
+  }
+  return out;
+}
+
+std::string growth_script(const std::vector<GrowthSeries>& series, const std::filesystem::path& data) {
+  const std::vector<Panel> panels = panels_of(series);
+  std::string out =
+      concat("set terminal svg size 1160,", 430 * ((panels.size() + 1) / 2),
+             " font 'Helvetica,13' background 'white' noenhanced\nset encoding utf8\nset datafile missing "
+             "'?'\nset logscale xy\nset format xy '%g'\nset grid lc rgb '#dddddd'\n"
+             "set ylabel 'µs an image'\nset offsets graph 0.03, graph 0.03, graph 0.05, graph 0.05\n"
+             "set multiplot layout ",
+             (panels.size() + 1) / 2, ",2\n");
+  for (const Panel& panel : panels) {
+    std::string lines, ticks;
+    for (std::size_t i = 0; i < series.size(); ++i) {
+      const GrowthSeries& one = series[i];
+      if (one.axis != panel.axis || one.threads != panel.threads) continue;
+      const std::string from = concat(quoted(data.string()), " index ", i, " using 1:");
+      const std::string look = concat("lc rgb '", colour(one.model), "' ");
+      lines += concat(lines.empty() ? "" : ", \\\n     ", from, "2:3:4 with yerrorlines ", look,
+                      "lw 1.6 pt 7 ps 0.45 title ", quoted(caption(one.model)), ", \\\n     ", from,
+                      "5 with lines ", look, "lw 1.2 dt 2 title 'its floor'");
+      if (!ticks.empty()) continue;
+      for (const Json& point : one.points) ticks += (ticks.empty() ? "" : ", ") + point.at(one.axis).dump();
+    }
+    out += concat("set title ", quoted(panel.title), "\nset xlabel ", quoted(panel.x_label), "\nset xtics (",
+                  ticks, ")\nset key ", panel.axis == "batch" ? "top right" : "top left", "\nplot ", lines,
+                  "\n");
+  }
+  return out + "unset multiplot\n";
+}
+
+void plot_growth(const Json& report, const std::filesystem::path& svg) {
+  const std::vector<GrowthSeries> series = growth_series(report);
+  require_gnuplot();
+  std::filesystem::path data = svg, script = svg, part = svg;
+  data.replace_extension(".dat");
+  script.replace_extension(".gnuplot");
+  part += ".tmp";
+  write_file_atomic(data, growth_data(series));
+  write_file_atomic(script, growth_script(series, data));
+  run_gnuplot({"-e", "set output " + quoted(part.string()), script.string()});
+  std::filesystem::rename(part, svg);
+}
+
+}  // namespace cbnet::bench

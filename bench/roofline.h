@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bench/floor.h"
+#include "bench/networks.h"
+#include "bench/timing.h"
+
+// Each step of a model's plan on its own, beside what the machine allows.
+
+namespace cbnet::bench {
+
+/// One core's work for a step of `images` images.
+Work step_work(const runtime::StepInfo& step, std::int64_t images);
+
+struct RooflineOptions {
+  TimingOptions timing;
+  std::uint64_t seed = 1;  // of images
+};
+
+/// "cbnet-roofline/1" of these networks, on the calling thread. Every plan is checked against its modules
+/// before it is timed; throws as check_plan.
+Json measure_roofline(const std::vector<BenchNetwork>& networks, const RooflineOptions& options);
+
+/// The same for people. Throws InputError for JSON that is not such a record.
+std::string roofline_text(const Json& report);
+
+/// `cbnet_bench roofline`, with the words after the command. The exit code; errors are thrown.
+int run_roofline(const std::vector<std::string>& words);
+
+}  // namespace cbnet::bench

@@ -1,0 +1,87 @@
+#include "bench/timing.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "bench/statistics.h"
+#include "tensor/error.h"
+#include "tensor/parallel.h"
+
+namespace cbnet::bench {
+namespace {
+
+constexpr double kPassSeconds = 40e-6;
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Seconds that this thread has had a core.
+double thread_seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+/// How many calls make a pass. Also the warm-up.
+int calls_a_pass(const Task& task) {
+  double fastest = kPassSeconds;
+  for (int i = 0; i < 3; ++i) {
+    const Clock::time_point start = Clock::now();
+    task.call();
+    fastest = std::min(fastest, seconds_since(start));
+  }
+  return std::max(1, static_cast<int>(std::ceil(kPassSeconds / std::max(fastest, 1e-9))));
+}
+
+/// µs a call.
+double time_block(const Task& task, double block_s, double& busy) {
+  const int calls = calls_a_pass(task);
+  std::vector<double> us;
+  const double cpu_start = thread_seconds();
+  const Clock::time_point start = Clock::now();
+  double now = 0.0;
+  do {
+    const double before = now;
+    for (int i = 0; i < calls; ++i) task.call();
+    now = seconds_since(start);
+    us.push_back(1e6 * (now - before) / calls);
+  } while (now < block_s);
+  const double cpu_s = thread_seconds() - cpu_start;
+  busy = std::min(busy, cpu_s / now);
+  if (cpu_s / now < kLeastBusy && num_threads() == 1)
+    return 1e6 * cpu_s / (static_cast<double>(us.size()) * calls);
+  return median(us);
+}
+
+}  // namespace
+
+std::vector<Timing> time_in_turns(const std::vector<Task>& tasks, const TimingOptions& options) {
+  require(options.rounds >= 1 && options.block_s > 0, "timing",
+          "expected at least one round of blocks of some length; ", "got ", options.rounds, " of ",
+          options.block_s, " s");
+  std::vector<Timing> out(tasks.size());
+  std::vector<std::vector<double>> blocks(tasks.size());
+  const int all = options.rounds * static_cast<int>(tasks.size());
+  for (int round = 0, done = 0; round < options.rounds; ++round) {
+    for (std::size_t turn = 0; turn < tasks.size(); ++turn, ++done) {
+      const std::size_t t = round % 2 == 0 ? turn : tasks.size() - 1 - turn;
+      if (options.progress) options.progress(tasks[t].name, done, all);
+      blocks[t].push_back(time_block(tasks[t], options.block_s, out[t].busy));
+    }
+  }
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
+    const auto [low, high] = std::minmax_element(blocks[t].begin(), blocks[t].end());
+    out[t].us = median(blocks[t]);
+    out[t].low = *low;
+    out[t].high = *high;
+  }
+  return out;
+}
+
+}  // namespace cbnet::bench

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+// Short calls beside one another, in turns, on a machine that others may use too.
+
+namespace cbnet::bench {
+
+struct Task {
+  std::string name;
+  std::function<void()> call;
+};
+
+struct TimingOptions {
+  int rounds = 3;
+  double block_s = 0.03;
+  /// Told before each block: how many are done, of how many.
+  std::function<void(const std::string& task, int done, int all)> progress;
+};
+
+/// Of one call, µs.
+struct Timing {
+  double us = 0.0, low = 0.0, high = 0.0;  // median over the blocks; lowest and highest block
+  double busy = 1.0;                       // least share of a block in which this thread had its core
+};
+
+/// Every task has one block in each round; odd rounds go backwards. A block is the median over passes of some
+/// tens of µs or one call, so that what interrupts a few passes does not show; where this thread had its core
+/// for less than kLeastBusy of the time and there is no other, it is CPU time over calls. Throws
+/// std::invalid_argument without rounds or with blocks of no length.
+std::vector<Timing> time_in_turns(const std::vector<Task>& tasks, const TimingOptions& options);
+
+inline constexpr double kLeastBusy = 0.95;
+
+}  // namespace cbnet::bench
