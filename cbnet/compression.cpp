@@ -322,11 +322,11 @@ CompiledInfo compiled_info_from_json(const std::string& text, const std::string&
     out.precision = runtime::parse_precision(json.at("precision").get<std::string>());
     out.sparsity = json.at("sparsity").get<double>();
     const Json& validation = json.at("validation");
-    out.validation_images = validation.at("images").get<std::int64_t>();
+    get_whole(validation.at("images"), out.validation_images);
     out.accuracy = validation.at("accuracy").get<double>();
     out.fp32_accuracy = validation.at("fp32_accuracy").get<double>();
-    out.macs_by_exit = json.at("macs_by_exit").get<std::vector<std::int64_t>>();
-    out.parameter_count = json.at("parameters").get<std::int64_t>();
+    get_whole(json.at("macs_by_exit"), out.macs_by_exit);
+    get_whole(json.at("parameters"), out.parameter_count);
     return out;
   } catch (const Json::exception& error) {
     throw InputError(source, "what `cbnet compile` says of a plan", error.what());

@@ -18,20 +18,19 @@ namespace {
 
 std::vector<std::string> merged(const Environment& more) {
   std::vector<std::string> out;
+  for (const auto& [name, value] : more) out.push_back(concat(name, "=", value));
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
-    const bool replaced = std::any_of(more.begin(), more.end(),
-                                      [&](const auto& one) { return text.starts_with(one.first + "="); });
-    if (!replaced) out.push_back(text);
+    const std::string name = text.substr(0, text.find('='));
+    if (std::none_of(more.begin(), more.end(), [&](const auto& one) { return one.first == name; }))
+      out.push_back(text);
   }
-  for (const auto& [name, value] : more) out.push_back(name + "=" + value);
   return out;
 }
 
 std::vector<char*> pointers(std::vector<std::string>& words) {
-  std::vector<char*> out;
-  for (std::string& word : words) out.push_back(word.data());
-  out.push_back(nullptr);
+  std::vector<char*> out(words.size() + 1, nullptr);
+  std::transform(words.begin(), words.end(), out.begin(), [](std::string& word) { return word.data(); });
   return out;
 }
 

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
 #include <functional>
 #include <stdexcept>
 
+#include "cbnet/compression.h"
 #include "cbnet/recipe.h"
 #include "data/gzip.h"
 #include "data/idx.h"
@@ -19,6 +21,7 @@
 #include "models/json.h"
 #include "models/onnx/onnx.h"
 #include "models/safetensors.h"
+#include "runtime/plan_file.h"
 #include "tensor/error.h"
 
 namespace cbnet::testing {
@@ -105,6 +108,29 @@ void network(const std::string& bytes) {
   });
 }
 
+/// The bytes behind the header of a compiled model: given the size and the checksum that a header wants, so
+/// that what comes is read.
+void plan(const std::string& bytes) {
+  constexpr std::size_t kHeader = 32;
+  if (bytes.size() < kHeader) return;
+  std::string sealed = bytes;
+  const std::uint64_t size = bytes.size() - kHeader;
+  std::uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a
+  for (std::size_t i = kHeader; i < bytes.size(); ++i)
+    hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 0x100000001B3U;
+  std::memcpy(sealed.data() + 16, &size, 8);
+  std::memcpy(sealed.data() + 24, &hash, 8);
+  for (const std::string& input : {bytes, sealed}) {
+    refused_or_read([&] {
+      const runtime::Graph graph = runtime::graph_from_bytes(input, "fuzz");
+      const std::string again = runtime::graph_to_bytes(graph);
+      if (runtime::graph_to_bytes(runtime::graph_from_bytes(again, "again")) != again)
+        throw std::logic_error("a plan changes when it is written and read");
+      compiled_info_from_json(graph.provenance, "fuzz");
+    });
+  }
+}
+
 /// Lines of nvidia-smi and /proc/stat, and constants from the command line.
 void power(const std::string& bytes) {
   refused_or_read([&] { energy::parse_row(bytes); });
@@ -130,6 +156,7 @@ const std::vector<FuzzTarget>& fuzz_targets() {
                                     {"json", json},
                                     {"recipe", recipe},
                                     {"network", network},
+                                    {"plan", plan},
                                     {"power", power}};
     if (onnx_description() != "not built in") list.push_back({"onnx", onnx});
     return list;

@@ -44,7 +44,7 @@ class Eager final : public Engine {
     const NetworkSpec& spec = network_->spec();
     const std::int64_t after = spec.exits.front().after;
     const Variable shared = network_->forward_trunk(x, 0, after);
-    const Variable early = network_->forward_branch(0, shared);
+    Variable early = network_->forward_branch(0, shared);
     if (softmax_entropy(early.value().data<float>(), early.value().numel()) < threshold_) return early;
     return network_->forward_trunk(shared, after, static_cast<std::int64_t>(spec.trunk.size()));
   }
