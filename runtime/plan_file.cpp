@@ -47,7 +47,7 @@ class Writer {
     bytes_ += value;
   }
   void tensor(const Tensor& value) {
-    number(std::uint8_t{value.defined()});
+    number(value.defined());
     if (!value.defined()) return;
     numbers(value.shape());
     numbers(value.to_vector<float>());
@@ -87,9 +87,9 @@ class Reader {
     value.assign(take(count), count);
   }
   void tensor(Tensor& value) {
-    std::uint8_t defined = 0;
+    bool defined = false;
     number(defined);
-    if (defined == 0) return;
+    if (!defined) return;
     Shape shape;
     numbers(shape);
     std::vector<float> values;

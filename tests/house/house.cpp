@@ -74,6 +74,7 @@ const std::map<std::string, Names>& libraries() {
       {"cpuid.h", {"tensor", "energy", "bench"}},
       {"sys/auxv.h", {"tensor", "energy", "bench"}},
       {"asm/hwcap.h", {"tensor"}},
+      {"sanitizer/tsan_interface.h", {"tensor/parallel.cpp"}},
   };
   return table;
 }

@@ -118,6 +118,44 @@ class Builder {
   }
 };
 
+/// Every kind of node, with every option that it has.
+inline Graph every_kind() {
+  Builder b({3, 8, 8});
+  const auto conv = b.conv(0, 4, 3, 1);
+  const auto strided = b.conv(conv, 4, 3, 1);
+  b.last().stride = 2;
+  b.last().groups = 2;
+  b.last().weight = Tensor::uniform({4, 2, 3, 3}, -1, 1, b.rng);
+  b.last().shape = {4, 4, 4};
+  const auto dilated = b.conv(conv, 2, 3, 1, false);
+  b.last().dilation = 2;
+  b.last().shape = {2, 6, 6};
+  const auto averaged = b.max_pool(dilated, 3, 1, false, 1);
+  b.last().kind = Kind::avg_pool2d;
+  b.last().count_include_pad = false;
+  const auto largest = b.max_pool(averaged, 3, 2, true, 1);
+  const auto normed = b.affine(strided);
+  const auto squashed = b.plain(Kind::log_softmax, b.plain(Kind::leaky_relu, normed, 0.2));
+  const auto scaled = b.plain(Kind::mul, squashed);
+  b.last().weight = Tensor::uniform({4, 1, 1}, -1, 1, b.rng);
+  const auto row = b.max_pool(scaled, 4, 1, false);  // (4,1,1)
+  const auto stretched = b.add(Kind::add, {scaled, row}, {4, 4, 4});
+  const auto turned = b.add(Kind::transpose, {stretched}, {4, 4, 4});
+  b.last().axes = {2, 0, 1};
+  const auto matrix = b.add(Kind::reshape, {turned}, {4, 16});
+  const auto others = b.add(Kind::reshape, {largest}, {2, 16});
+  const auto joined = b.add(Kind::concat, {matrix, b.plain(Kind::tanh, others)}, {6, 16});
+  const auto across = b.add(Kind::transpose, {joined}, {16, 6});
+  b.last().axes = {1, 0};
+  const auto product = b.add(Kind::matmul, {joined, across}, {6, 6});
+  const auto wide = b.add(Kind::concat, {product, joined}, {6, 22});
+  b.last().axis = 1;
+  const auto small = b.plain(Kind::rescale, b.plain(Kind::softmax, b.plain(Kind::sigmoid, wide)), 20.0);
+  b.plain(Kind::relu, b.linear(b.add(Kind::reshape, {small}, {132}), 3));
+  b.graph.classifies = false;
+  return b.graph;
+}
+
 using Values = std::vector<double>;
 
 namespace naive {
