@@ -5,24 +5,55 @@
 #include "tensor/error.h"
 
 namespace cbnet {
+namespace {
+
+constexpr int kMostLevels = 64;
+constexpr int kMostKeys = 20'000;
+constexpr int kMostValues = 250'000;
+
+/// Counts what a text would make, without making it, and stops where that is too much or no JSON. (The
+/// parser's own callback would look through a list again behind each element: seconds for a list of 100,000.)
+class Counter : public Json::json_sax_t {
+ public:
+  bool fits() const { return levels_ <= kMostLevels && keys_ <= kMostKeys && values_ <= kMostValues; }
+
+  bool null() override { return value(); }
+  bool boolean(bool) override { return value(); }
+  bool number_integer(number_integer_t) override { return value(); }
+  bool number_unsigned(number_unsigned_t) override { return value(); }
+  bool number_float(number_float_t, const string_t&) override { return value(); }
+  bool string(string_t&) override { return value(); }
+  bool binary(binary_t&) override { return value(); }
+  bool key(string_t&) override { return ++keys_ <= kMostKeys; }
+  bool start_object(std::size_t) override { return start(); }
+  bool start_array(std::size_t) override { return start(); }
+  bool end_object() override { return end(); }
+  bool end_array() override { return end(); }
+  bool parse_error(std::size_t, const std::string&, const Json::exception&) override { return false; }
+
+ private:
+  bool value() { return ++values_ <= kMostValues; }
+  bool start() { return ++levels_ <= kMostLevels && value(); }
+  bool end() {
+    --levels_;
+    return true;
+  }
+
+  int levels_ = 0, keys_ = 0, values_ = 0;
+};
+
+}  // namespace
 
 Json parse_json(const std::string& text, const std::string& source) {
-  constexpr int kMostLevels = 64;
-  constexpr int kMostKeys = 20'000;
-  constexpr int kMostValues = 250'000;
-  int keys = 0, values = 0;
-  return Json::parse(text, [&](int depth, Json::parse_event_t event, const Json&) {
-    using Event = Json::parse_event_t;
-    keys += event == Event::key ? 1 : 0;
-    values += event == Event::value || event == Event::array_start || event == Event::object_start ? 1 : 0;
-    if (depth > kMostLevels || keys > kMostKeys || values > kMostValues) {
-      throw InputError(source,
-                       concat("JSON of at most ", kMostLevels, " levels, ", kMostKeys, " keys and ",
-                              kMostValues, " values"),
-                       "more");
-    }
-    return true;
-  });
+  Counter counter;
+  Json::sax_parse(text, &counter);
+  if (!counter.fits()) {
+    throw InputError(
+        source,
+        concat("JSON of at most ", kMostLevels, " levels, ", kMostKeys, " keys and ", kMostValues, " values"),
+        "more");
+  }
+  return Json::parse(text);
 }
 
 Json json_or_text(const std::string& text) {

@@ -47,6 +47,7 @@ const std::map<std::string, Names>& arrows() {
 const std::map<std::string, Names>& libraries() {
   static const std::map<std::string, Names> table = {
       {"omp.h", {"tensor/parallel.cpp"}},
+      {"sanitizer/tsan_interface.h", {"tensor/parallel.cpp"}},
       {"cblas.h", {"tensor/blas.cpp"}},
       {"openblas_config.h", {"tensor/blas.cpp"}},
       {"zlib.h", {"data", "tests"}},
