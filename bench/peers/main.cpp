@@ -97,6 +97,14 @@ int run_measure(const std::vector<std::string>& words) {
   return 0;
 }
 
+Json read_json(const std::string& file) {
+  try {
+    return parse_json(read_file(file), file);
+  } catch (const Json::exception& error) {
+    throw InputError(file, "JSON", error.what(), "`cbnet_peers run` and bench_train write it");
+  }
+}
+
 int run_report(const std::vector<std::string>& words) {
   CommandLine line(kReportManual);
   line.add_list("What", "from", "FILE", "what `cbnet_peers run` wrote; may be repeated");
@@ -107,9 +115,8 @@ int run_report(const std::vector<std::string>& words) {
   const std::string out = line.required("out");
   if (!line.has("from")) line.fail("option --from is required");
   Page page;
-  for (const std::string& file : line.list("from")) page.runs.push_back(parse_json(read_file(file), file));
-  if (line.has("training"))
-    page.training = parse_json(read_file(line.text("training")), line.text("training"));
+  for (const std::string& file : line.list("from")) page.runs.push_back(read_json(file));
+  if (line.has("training")) page.training = read_json(line.text("training"));
   if (line.has("append")) {
     for (const std::string& file : line.list("append")) page.more.push_back(read_file(file));
   }
