@@ -28,7 +28,7 @@ Model lenet() {
 
 /// A plan as `cbnet compile` writes it.
 void write_plan(const std::filesystem::path& file, const CompiledInfo& info) {
-  runtime::Graph graph = model_graph(lenet());
+  runtime::Graph graph = fold(model_graph(lenet()));
   for (runtime::Node& node : graph.nodes) {
     if (node.kind == runtime::Kind::linear) node.dense = runtime::convert(node.dense, info.precision);
   }

@@ -48,6 +48,7 @@ const std::map<std::string, Names>& libraries() {
   static const std::map<std::string, Names> table = {
       {"omp.h", {"tensor/parallel.cpp"}},
       {"sanitizer/tsan_interface.h", {"tensor/parallel.cpp"}},
+      {"sanitizer/allocator_interface.h", {"tests"}},
       {"cblas.h", {"tensor/blas.cpp"}},
       {"openblas_config.h", {"tensor/blas.cpp"}},
       {"zlib.h", {"data", "tests"}},
@@ -76,6 +77,7 @@ const std::map<std::string, Names>& libraries() {
       {"sys/auxv.h", {"tensor", "energy", "bench"}},
       {"asm/hwcap.h", {"tensor"}},
       {"sanitizer/tsan_interface.h", {"tensor/parallel.cpp"}},
+      {"sanitizer/allocator_interface.h", {"tests"}},
   };
   return table;
 }

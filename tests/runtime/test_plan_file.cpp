@@ -18,8 +18,8 @@ using cbnet::testing::TempFolder;
 
 namespace {
 
-/// Small enough to be damaged at every byte: a convolution, linear layers of every precision, one of them sparse, an
-/// exit.
+/// Small enough to be damaged at every byte: a convolution, linear layers of every precision, one of them
+/// sparse, an exit.
 Graph small() {
   Builder b({1, 4, 4});
   b.graph.name = "small";
@@ -51,8 +51,9 @@ TEST_CASE("plan file: each kind of damage has its message") {
   CHECK_THROWS_SAYING(load_graph(folder / "none.plan"), InputError, "none.plan: expected a readable file");
   CHECK_THROWS_SAYING(load_graph(folder.path()), InputError, "a folder");
   write_file_atomic(folder / "picture.plan", "P5 28 28 255 and then some pixels of a picture");
-  CHECK_THROWS_SAYING(load_graph(folder / "picture.plan"), InputError,
-                      "picture.plan: expected a plan that begins with 'cbnetpln'; found something else, 46 bytes");
+  CHECK_THROWS_SAYING(
+      load_graph(folder / "picture.plan"), InputError,
+      "picture.plan: expected a plan that begins with 'cbnetpln'; found something else, 46 bytes");
   write_file_atomic(folder / "empty.plan", "");
   CHECK_THROWS_SAYING(load_graph(folder / "empty.plan"), InputError, "0 bytes");
 
@@ -63,9 +64,11 @@ TEST_CASE("plan file: each kind of damage has its message") {
   };
   says(sealed(payload, 2), "expected a plan of version 1; found version 2; hint: a newer cbnet wrote it");
   says(sealed(payload, 0), "found version 0");
-  says(whole.substr(0, whole.size() - 7), concat("expected ", payload.size(), " bytes behind the header; found ",
-                                                 payload.size() - 7, "; hint: the file is truncated"));
-  says(whole + "x", concat("found ", payload.size() + 1, "; hint: the file is truncated or has been added to"));
+  says(whole.substr(0, whole.size() - 7),
+       concat("expected ", payload.size(), " bytes behind the header; found ", payload.size() - 7,
+              "; hint: the file is truncated"));
+  says(whole + "x",
+       concat("found ", payload.size() + 1, "; hint: the file is truncated or has been added to"));
   std::string changed = whole;
   changed.back() = static_cast<char>(changed.back() ^ 1);
   says(changed, "expected the checksum ");
@@ -112,7 +115,8 @@ TEST_CASE("plan file: every byte is missed when it changes, and every end when i
   }
 }
 
-TEST_CASE("plan file: behind a checksum that fits, what is read is a sound graph, and what is written again") {
+TEST_CASE(
+    "plan file: behind a checksum that fits, what is read is a sound graph, and what is written again") {
   const std::string payload = payload_of(small());
   int read = 0, not_read = 0;
   for (std::size_t at = 0; at < payload.size(); ++at) {
@@ -159,7 +163,8 @@ TEST_CASE("plan file: every kind of node and precision comes back, to equal byte
     Workspace one(first), two(second);
     const Results a = first.run(pixels.data(), 1, one), b = second.run(pixels.data(), 1, two);
     CHECK(std::equal(a.output.begin(), a.output.end(), b.output.begin(), b.output.end()));
-    CHECK(std::equal(a.probabilities.begin(), a.probabilities.end(), b.probabilities.begin(), b.probabilities.end()));
+    CHECK(std::equal(a.probabilities.begin(), a.probabilities.end(), b.probabilities.begin(),
+                     b.probabilities.end()));
   }
 }
 
@@ -171,7 +176,9 @@ TEST_CASE("plan file: no field is left out") {
       [](Graph& g) { g.exits.clear(); },
       [](Graph& g) { g.exits[0].threshold = 0.5; },
       [](Graph& g) { g.exits.clear(), g.classifies = false; },
-      [](Graph& g) { g.input[0] = 2, g.nodes[0].weight = Tensor::ones({2, 2, 3, 3}); },
+      [](Graph& g) {
+        g.input[0] = 2, g.nodes[0].weight = Tensor::ones({2, 2, 3, 3});
+      },
       [](Graph& g) { g.nodes[0].name = "first"; },
       [](Graph& g) { g.nodes[1].kind = Kind::tanh; },
       [](Graph& g) { g.nodes[4].inputs = {3}, g.nodes[4].name = "same"; },
@@ -185,8 +192,12 @@ TEST_CASE("plan file: no field is left out") {
       [](Graph& g) { g.nodes[1].count_include_pad = false; },
       [](Graph& g) { g.nodes[1].value = 0.1; },
       [](Graph& g) { g.nodes[1].axis = 1; },
-      [](Graph& g) { g.nodes[1].axes = {1, 0}; },
-      [](Graph& g) { g.nodes[0].weight = Tensor::ones({2, 1, 3, 3}); },
+      [](Graph& g) {
+        g.nodes[1].axes = {1, 0};
+      },
+      [](Graph& g) {
+        g.nodes[0].weight = Tensor::ones({2, 1, 3, 3});
+      },
       [](Graph& g) { g.nodes[0].bias = Tensor(); },
       [](Graph& g) { g.nodes[0].bias = Tensor::zeros({2}); },
       [](Graph& g) { g.nodes[3].dense.int8[5] ^= 1; },
@@ -223,9 +234,11 @@ TEST_CASE("plan file: a graph that is none is not written, and what stood there 
   Graph broken = small();
   broken.nodes[5].dense.fp32.pop_back();
   CHECK_THROWS_SAYING(save_graph(folder / "a.plan", broken), std::invalid_argument, "[graph] n6 (linear)");
-  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec |
-                                                  std::filesystem::perms::others_exec);
-  const std::string said = cbnet::testing::message_without_root([&] { save_graph(folder / "a.plan", every_kind()); });
+  std::filesystem::permissions(folder.path(),
+                               std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec |
+                                   std::filesystem::perms::group_exec | std::filesystem::perms::others_exec);
+  const std::string said =
+      cbnet::testing::message_without_root([&] { save_graph(folder / "a.plan", every_kind()); });
   CHECK_MESSAGE(cbnet::testing::contains(said, "a.plan: "), said);
   std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_all);
   CHECK(read_file(folder / "a.plan") == before);
