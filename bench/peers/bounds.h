@@ -13,9 +13,9 @@ namespace cbnet::peers {
 using bench::Floor;
 using bench::MachineLimits;
 
-/// Per image: max(multiply-adds at their peak, weight bytes at the bandwidth of their size, read one way, over the
-/// batch), the cores sharing both. "int8": dense layers in bytes, the others in f32. None where no peak is
-/// known.
+/// Per image: max(multiply-adds at their peak, weight bytes at the bandwidth of their size, read one way,
+/// over the batch), the cores sharing both. "int8": dense layers in bytes, the others in f32. None where no
+/// peak is known.
 std::optional<Floor> floor_of(const ModelCost& cost, const std::string& precision, std::int64_t batch,
                               int threads, const MachineLimits& limits);
 

@@ -166,7 +166,8 @@ class Measurement {
         for (const int threads : options_.threads) sizes.push_back(core_bytes(cost, precision, threads));
       }
     }
-    const MachineLimits now = bench::measure_limits(options_.avx2 ? Isa::avx2 : available_isas().back(), sizes);
+    const MachineLimits now =
+        bench::measure_limits(options_.avx2 ? Isa::avx2 : available_isas().back(), sizes);
     limits_ = limits_.reads.empty() ? now : bench::better(limits_, now);
   }
 
