@@ -35,6 +35,15 @@ Examples:
   cbnet_bench growth --max-batch 64 --max-width 2 --max-side 56 --threads 1
 )"};
 
+constexpr const char* kExplained =
+    "µs an image; in brackets, as many times the least that the machine allows: multiply-adds at the FMA "
+    "peak or\n"
+    "weights at the bandwidth of a buffer of their size, the batch and the threads sharing both. The "
+    "classifier is\n"
+    "the early branch. Wide convolutions go by Winograd's algorithm, which multiplies less often, and can be "
+    "below 1.\n"
+    "One image stays in one thread.\n";
+
 constexpr std::int64_t kDistinctImages = 64;
 constexpr std::int64_t kSide = 28;
 constexpr const char* kAutoencoder = "autoencoder-mnist";
@@ -115,6 +124,43 @@ class ThreadsRestored {
 
 std::string threads_text(int threads) { return concat(threads, threads == 1 ? " thread" : " threads"); }
 
+struct Measured {
+  double error = 0.0;  // largest difference from the modules
+  Timing timing;
+};
+
+/// Fills in the points of one thread count, which stays set.
+void measure_with(int threads, const std::vector<GrowthPoint>& points, Networks& networks,
+                  const TimingOptions& options, std::vector<Measured>& measured) {
+  set_num_threads(threads);
+  std::vector<Task> tasks;
+  std::vector<Measured*> to;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const GrowthPoint& point = points[i];
+    if (point.threads != threads) continue;
+    Sized& network = networks.at(point);
+    to.push_back(&measured[i]);
+    to.back()->error = network.check(point.batch);
+    tasks.push_back({concat(point.model, ", ", point.axis, ", ", threads_text(threads)),
+                     [&network, &point] { network.run(point.batch); }});
+  }
+  const std::vector<Timing> timings = time_in_turns(tasks, options);
+  for (std::size_t t = 0; t < to.size(); ++t) to[t]->timing = timings[t];
+}
+
+Json point_json(const GrowthPoint& point, const Sized& network, const Measured& measured,
+                const MachineLimits& limits) {
+  const std::int64_t macs = network.macs(), bytes = network.weight_bytes();
+  Json out{{"axis", point.axis}, {"model", point.model},  {"width", point.width},
+           {"side", point.side}, {"batch", point.batch},  {"threads", point.threads},
+           {"macs", macs},       {"weight_bytes", bytes}, {"error", measured.error}};
+  out.update(timing_json(
+      measured.timing,
+      growth_floor(static_cast<double>(macs), static_cast<double>(bytes), point.batch, point.threads, limits),
+      point.batch));
+  return out;
+}
+
 /// One table: what grows down, series across, "µs (over the floor)".
 std::string axis_table(const std::vector<GrowthSeries>& all, const std::string& axis) {
   std::vector<std::string> head = {axis};
@@ -138,9 +184,9 @@ std::string axis_table(const std::vector<GrowthSeries>& all, const std::string& 
         line.emplace_back("-");
         continue;
       }
-      const double us = point->at("us");
       const std::optional<double> floor = number_at(*point, "floor_us");
-      line.push_back(concat(us_text(us), floor ? concat(" (", fixed(us / *floor, 1), ")") : std::string()));
+      const double us = point->at("us");
+      line.push_back(time_cell(*point) + (floor ? concat(" (", fixed(us / *floor, 1), ")") : std::string()));
     }
     table.add(std::move(line));
   }
@@ -171,62 +217,31 @@ std::vector<GrowthPoint> growth_points(const GrowthOptions& options) {
 
 std::optional<Floor> growth_floor(double macs, double weight_bytes, std::int64_t batch, int threads,
                                   const MachineLimits& limits) {
-  std::optional<Floor> floor =
-      floor_of({macs * static_cast<double>(batch) / threads, 0.0, weight_bytes / threads}, limits);
-  if (floor) floor->us /= static_cast<double>(batch);
-  return floor;
+  return floor_of({macs * static_cast<double>(batch) / threads, 0.0, weight_bytes / threads}, limits);
 }
 
 Json measure_growth(const GrowthOptions& options) {
-  const ThreadsRestored restored;
   const std::vector<GrowthPoint> points = growth_points(options);
   Networks networks(points, options.seed);
   double largest = 0.0;
   for (const GrowthPoint& point : points)
     largest = std::max(largest, static_cast<double>(networks.at(point).weight_bytes()));
-  const MachineLimits limits = measure_limits(active_isa(), octaves(largest));
-  std::vector<Json> measured(points.size());
+  MachineLimits limits = measure_limits(active_isa(), octaves(largest));
+  std::vector<Measured> measured(points.size());
   std::set<int> threads;
   for (const GrowthPoint& point : points) threads.insert(point.threads);
-  for (const int count : threads) {
-    set_num_threads(count);
-    std::vector<Task> tasks;
-    std::vector<std::size_t> at;
-    for (std::size_t i = 0; i < points.size(); ++i) {
-      const GrowthPoint& p = points[i];
-      if (p.threads != count) continue;
-      Sized& network = networks.at(p);
-      measured[i] = {{"axis", p.axis},
-                     {"model", p.model},
-                     {"width", p.width},
-                     {"side", p.side},
-                     {"batch", p.batch},
-                     {"threads", p.threads},
-                     {"macs", network.macs()},
-                     {"weight_bytes", network.weight_bytes()},
-                     {"error", network.check(p.batch)}};
-      at.push_back(i);
-      tasks.push_back({concat(p.model, ", ", p.axis, ", ", threads_text(count)),
-                       [&network, &p] { network.run(p.batch); }});
-    }
-    const std::vector<Timing> timings = time_in_turns(tasks, options.timing);
-    for (std::size_t t = 0; t < tasks.size(); ++t) {
-      const GrowthPoint& p = points[at[t]];
-      const Sized& network = networks.at(p);
-      const auto floor =
-          growth_floor(static_cast<double>(network.macs()), static_cast<double>(network.weight_bytes()),
-                       p.batch, p.threads, limits);
-      Json timing = timing_json(timings[t], {}, p.batch);
-      timing["floor_us"] = floor ? Json(floor->us) : Json();
-      timing["floor_by"] = floor ? Json(floor->memory_bound ? "memory" : "arithmetic") : Json();
-      measured[at[t]].update(timing);
-    }
+  {
+    const ThreadsRestored restored;
+    for (const int count : threads) measure_with(count, points, networks, options.timing, measured);
   }
+  limits = better(limits, measure_limits(active_isa(), octaves(largest)));
   Json out = record_json("cbnet-growth/1");
   out["method"] = {
       {"rounds", options.timing.rounds}, {"block_s", options.timing.block_s}, {"seed", options.seed}};
   out["limits"] = to_json(limits);
-  out["points"] = measured;
+  out["points"] = Json::array();
+  for (std::size_t i = 0; i < points.size(); ++i)
+    out["points"].push_back(point_json(points[i], networks.at(points[i]), measured[i], limits));
   return out;
 }
 
@@ -253,18 +268,14 @@ std::vector<GrowthSeries> growth_series(const Json& report) {
 
 std::string growth_text(const Json& report) {
   const std::vector<GrowthSeries> series = growth_series(report);
-  std::string out =
-      "µs an image, in brackets as many times the least that the machine allows: multiply-adds at the FMA "
-      "peak, or the "
-      "weights\nat the bandwidth of their number of bytes, shared by the batch and by the threads. The "
-      "classifier is the "
-      "early branch.\n";
+  std::string out = kExplained;
   for (const auto& [axis, title] :
        {std::pair{"batch", "Images a call"},
         std::pair{"width", "Channels and hidden features, times the paper's; batch 1, 1 thread"},
         std::pair{"side", "Pixels a side; batch 1, 1 thread"}}) {
     out += concat("\n", title, "\n", axis_table(series, axis));
   }
+  out += disturbed_note(out);
   return out;
 }
 

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <set>
 #include <stdexcept>
 
+#include "bench/records.h"
 #include "energy/child_process.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
@@ -65,6 +68,48 @@ std::string caption(const std::string& model) {
   return model == "lenet" ? "LeNet" : model == "classifier" ? "early branch" : "autoencoder (MNIST)";
 }
 
+/// At every x; where there are many, every other one has its number.
+std::string ticks(const std::set<double>& xs) {
+  constexpr std::size_t kMany = 8;
+  std::string out;
+  std::size_t i = 0;
+  for (const double x : xs) {
+    const bool numbered = xs.size() <= kMany || i++ % 2 == 0;
+    out += concat(out.empty() ? "" : ", ", numbered ? quoted(concat(x)) : "''", " ", x);
+  }
+  return out;
+}
+
+/// The plot command of one panel, and its ranges.
+std::string panel_script(const Panel& panel, const std::vector<GrowthSeries>& series,
+                         const std::string& data) {
+  std::string lines, floors;
+  std::set<double> xs;
+  double least = HUGE_VAL, most = 0.0;
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    const GrowthSeries& one = series[i];
+    if (one.axis != panel.axis || one.threads != panel.threads) continue;
+    const std::string columns = concat(quoted(data), " index ", i, " using 1:");
+    const std::string look = concat("lc rgb '", colour(one.model), "' ");
+    lines += concat(columns, "2:3:4 with yerrorlines ", look, "lw 1.6 pt 7 ps 0.45 title ",
+                    quoted(caption(one.model)), ", \\\n     ");
+    floors += concat(columns, "5 with lines ", look, "lw 1.4 dt 2 notitle, \\\n     ");
+    for (const Json& point : one.points) {
+      const auto x = point.at(one.axis).get<double>();
+      most = std::max(most, point.at("high").get<double>());
+      for (const char* key : {"low", "floor_us"})
+        least = std::min(least, number_at(point, key).value_or(least));
+      xs.insert(x);
+    }
+  }
+  return concat("set title ", quoted(panel.title), "\nset xlabel ", quoted(panel.x_label), "\nset xtics (",
+                ticks(xs), ")\nset xrange [", 0.8 * *xs.begin(), ":", 1.25 * *xs.rbegin(), "]\nset yrange [",
+                0.6 * least, ":",
+                // Room for the key above the curves.
+                most * std::pow(most / least, 0.5), "]\nplot ", lines, floors,
+                "1/0 with lines lc rgb 'black' lw 1.4 dt 2 title 'floor'\n");
+}
+
 }  // namespace
 
 void require_gnuplot() {
@@ -92,30 +137,14 @@ std::string growth_data(const std::vector<GrowthSeries>& series) {
 
 std::string growth_script(const std::vector<GrowthSeries>& series, const std::filesystem::path& data) {
   const std::vector<Panel> panels = panels_of(series);
-  std::string out =
-      concat("set terminal svg size 1160,", 430 * ((panels.size() + 1) / 2),
-             " font 'Helvetica,13' background 'white' noenhanced\nset encoding utf8\nset datafile missing "
-             "'?'\nset logscale xy\nset format xy '%g'\nset grid lc rgb '#dddddd'\n"
-             "set ylabel 'µs an image'\nset offsets graph 0.03, graph 0.03, graph 0.05, graph 0.05\n"
-             "set multiplot layout ",
-             (panels.size() + 1) / 2, ",2\n");
-  for (const Panel& panel : panels) {
-    std::string lines, ticks;
-    for (std::size_t i = 0; i < series.size(); ++i) {
-      const GrowthSeries& one = series[i];
-      if (one.axis != panel.axis || one.threads != panel.threads) continue;
-      const std::string from = concat(quoted(data.string()), " index ", i, " using 1:");
-      const std::string look = concat("lc rgb '", colour(one.model), "' ");
-      lines += concat(lines.empty() ? "" : ", \\\n     ", from, "2:3:4 with yerrorlines ", look,
-                      "lw 1.6 pt 7 ps 0.45 title ", quoted(caption(one.model)), ", \\\n     ", from,
-                      "5 with lines ", look, "lw 1.2 dt 2 title 'its floor'");
-      if (!ticks.empty()) continue;
-      for (const Json& point : one.points) ticks += (ticks.empty() ? "" : ", ") + point.at(one.axis).dump();
-    }
-    out += concat("set title ", quoted(panel.title), "\nset xlabel ", quoted(panel.x_label), "\nset xtics (",
-                  ticks, ")\nset key ", panel.axis == "batch" ? "top right" : "top left", "\nplot ", lines,
-                  "\n");
-  }
+  const std::size_t rows = (panels.size() + 1) / 2;
+  std::string out = concat(
+      "set terminal svg size 1160,", 430 * rows,
+      " font 'Helvetica,13' background 'white' noenhanced\nset encoding utf8\nset datafile missing '?'\n"
+      "set logscale xy\nset format xy '%g'\nset grid lc rgb '#dddddd'\nset ylabel 'µs an image'\n"
+      "set key top left Left reverse samplen 2.5 maxrows 2\nset multiplot layout ",
+      rows, ",2\n");
+  for (const Panel& panel : panels) out += panel_script(panel, series, data.string());
   return out + "unset multiplot\n";
 }
 

@@ -1,10 +1,10 @@
 #include "bench/limits.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <vector>
 
+#include "bench/timing.h"
 #include "tensor/error.h"
 
 #if defined(__x86_64__)
@@ -14,27 +14,25 @@
 namespace cbnet::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 // Shorter than a time slice, so that on a machine that others use too some tries are undisturbed.
 constexpr double kTrySeconds = 0.001;
 constexpr int kTries = 40;
 
-/// Work units a second of the best of several tries: a limit is what the machine can do undisturbed.
+/// Work units a second of the best of several tries: a limit is what the machine can do undisturbed. CPU time
+/// leaves out what others took of the core; it is read once a try, for reading it takes longer than some work
+/// does.
 template <class F>
 double best_rate(double units, F work) {
+  const auto seconds_of = [&](std::int64_t calls) {
+    const double start = thread_seconds();
+    for (std::int64_t i = 0; i < calls; ++i) work();
+    return thread_seconds() - start;
+  };
+  std::int64_t calls = 1;
+  while (seconds_of(calls) < kTrySeconds) calls *= 2;
   double best = 0.0;
-  for (int i = 0; i < kTries; ++i) {
-    std::int64_t calls = 0;
-    double seconds = 0.0;
-    const Clock::time_point start = Clock::now();
-    do {
-      work();
-      ++calls;
-      seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    } while (seconds < kTrySeconds);
-    best = std::max(best, units * static_cast<double>(calls) / seconds);
-  }
+  for (int i = 0; i < kTries; ++i)
+    best = std::max(best, units * static_cast<double>(calls) / seconds_of(calls));
   return best;
 }
 

@@ -24,6 +24,11 @@ std::string us_text(std::optional<double> us);
 /// A number of a record; none for null.
 std::optional<double> number_at(const Json& object, const char* key);
 
+/// µs of an entry that timing_json made; with a † where the thread did not have its core.
+std::string time_cell(const Json& entry);
+/// What the † means, where there is one in `text`.
+std::string disturbed_note(const std::string& text);
+
 /// Throws InputError for JSON of another schema, and for what is no object.
 void check_schema(const Json& record, const std::string& schema);
 

@@ -29,6 +29,16 @@ Examples:
   cbnet_bench roofline --run runs/fmnist --model cbnet
 )"};
 
+constexpr const char* kExplained =
+    "Bytes: weights as they are stored, and what is read and written of each image. Of limit: the least time "
+    "over\n"
+    "the measured one, by arithmetic at its peak (a) or by bytes at the bandwidth of a buffer of that size "
+    "(m). Each\n"
+    "step runs again and again on its own, so that its weights are in the nearest cache that holds them; "
+    "\"all of it\"\n"
+    "is the whole plan. Winograd's algorithm multiplies less often than the MACs say, and can exceed the "
+    "limit.\n";
+
 /// What was timed: a step, or the whole plan, at one number of images.
 struct Subject {
   std::int64_t images = 1;
@@ -140,7 +150,7 @@ std::vector<std::string> cells(const Json& step, const std::string& name) {
   std::vector<std::string> out = {name, grouped(step.at("macs")), grouped(step.at("weight_bytes")),
                                   grouped(step.at("activation_bytes"))};
   for (const Json& point : step.at("points")) {
-    out.push_back(us_text(number_at(point, "us")));
+    out.push_back(time_cell(point));
     out.push_back(step.at("macs") == 0 ? "-" : fixed(number_at(point, "gmac_per_s"), 1));
     out.push_back(fixed(number_at(point, "gb_per_s"), 1));
     const std::optional<double> share = number_at(point, "share");
@@ -181,8 +191,9 @@ Json measure_roofline(const std::vector<BenchNetwork>& networks, const RooflineO
     cases.back()->add_tasks(tasks);
     largest = std::max(largest, cases.back()->largest_bytes());
   }
-  const MachineLimits limits = measure_limits(active_isa(), octaves(largest));
+  MachineLimits limits = measure_limits(active_isa(), octaves(largest));
   const std::vector<Timing> timings = time_in_turns(tasks, options.timing);
+  limits = better(limits, measure_limits(active_isa(), octaves(largest)));
   auto next = timings.begin();
   Json models = Json::array();
   for (const auto& one : cases) {
@@ -202,18 +213,11 @@ std::string roofline_text(const Json& report) {
   try {
     const Json& limits = report.at("limits");
     const std::optional<double> peak = number_at(limits, "fma_gmac_per_s");
-    std::string out = concat(
-        "One core, ISA ", report.at("host").at("isa").get<std::string>(), ", which multiplies and adds ",
-        peak ? fixed(peak, 1) + "e9" : std::string("an unknown number of"),
-        " times a second at most in f32. Bytes: weights as they are\nstored, and what is read and written of "
-        "each image. Of limit: the least time over the measured one; a: arithmetic at the peak\nis the "
-        "limit, m: "
-        "the bytes at the bandwidth of their number. Each step runs again and again on its own, so that what "
-        "it "
-        "reads\nis where the step itself leaves it; \"all of it\" is the whole plan. Winograd's algorithm "
-        "needs "
-        "fewer multiplications than the\nMACs that are counted.\n");
+    std::string out = concat("One core, ISA ", report.at("host").at("isa").get<std::string>(),
+                             ", f32; at most ", peak ? fixed(peak, 1) : std::string("an unknown number of"),
+                             "e9 multiply-adds (MACs) a second.\n", kExplained);
     for (const Json& model : report.at("models")) out += "\n" + model_text(model);
+    out += disturbed_note(out);
     return out;
   } catch (const Json::exception& error) {
     throw InputError("a record of `cbnet_bench roofline`", "every field that its table shows", error.what());

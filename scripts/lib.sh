@@ -40,7 +40,7 @@ package_names() {
     apt-get:fuzz) echo clang libclang-rt-dev libomp-dev ;;
     apt-get:peers)
       echo libtorch-dev libopenblas0-openmp libdnnl-dev libdlib-dev tiny-dnn libcereal-dev libstb-dev libgemmlowp-dev \
-        libonnx-dev libprotobuf-dev protobuf-compiler npm ;;
+        libonnx-dev libprotobuf-dev protobuf-compiler npm gnuplot-nox ;;
     dnf:build)
       echo gcc-c++ cmake ninja-build openblas-devel cxxopts-devel zlib-devel libzip-devel json-devel libpng-devel curl ;;
     dnf:test) echo doctest-devel binutils ;;
@@ -56,7 +56,7 @@ package_names() {
     *:test) echo "doctest, binutils" ;;
     *:lint) echo "clang-format, clang-tidy" ;;
     *:fuzz) echo "clang with libFuzzer and OpenMP" ;;
-    *:peers) echo "LibTorch, OpenBLAS for OpenMP, oneDNN, dlib, tiny-dnn, ONNX, protobuf, npm" ;;
+    *:peers) echo "LibTorch, OpenBLAS for OpenMP, oneDNN, dlib, tiny-dnn, ONNX, protobuf, npm, gnuplot" ;;
   esac
 }
 
@@ -75,6 +75,7 @@ is_installed() { # <client> <package>
       case $2 in
         g++ | cmake | curl | clang-format | clang-tidy | npm) command -v "$2" >/dev/null && return ;;
         ninja-build) command -v ninja >/dev/null && return ;;
+        gnuplot-nox) command -v gnuplot >/dev/null && return ;;
       esac
       [ "$(dpkg-query -W -f '${db:Status-Status}' "$2" 2>/dev/null)" = installed ] ;;
     dnf) rpm -q "$2" >/dev/null 2>&1 ;;

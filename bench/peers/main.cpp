@@ -38,9 +38,10 @@ constexpr Manual kRunManual{"cbnet_peers", "run", "--json FILE [options]",
   cbnet_peers run --engines cbnet --engines onednn:blocked --json two.json
 )"};
 
-constexpr Manual kReportManual{"cbnet_peers", "report", "--from FILE [--from FILE…] --out FILE.md",
-                               "Makes a Markdown page of what `cbnet_peers run` and bench_train wrote.\n",
-                               R"(Examples:
+constexpr Manual kReportManual{
+    "cbnet_peers", "report", "--from FILE [--from FILE…] --out FILE.md",
+    "Makes a Markdown page of what `cbnet_peers run`, bench_train and cbnet_bench wrote.\n",
+    R"(Examples:
   cbnet_peers report --from peers.json --from peers-avx2.json --out docs/performance.md
 )"};
 
@@ -109,6 +110,9 @@ int run_report(const std::vector<std::string>& words) {
   CommandLine line(kReportManual);
   line.add_list("What", "from", "FILE", "what `cbnet_peers run` wrote; may be repeated");
   line.add("What", "training", "FILE", "what bench_train wrote");
+  line.add("What", "roofline", "FILE", "what `cbnet_bench roofline` wrote");
+  line.add("What", "growth", "FILE", "what `cbnet_bench growth` wrote");
+  line.add("What", "figure", "FILE.svg", "the plot of growth, as the page is to link it");
   line.add_list("What", "append", "FILE.md", "more sections, as they are; may be repeated");
   line.add("What", "out", "FILE.md", "the page");
   if (!line.parse(words, false)) return 0;
@@ -116,7 +120,14 @@ int run_report(const std::vector<std::string>& words) {
   if (!line.has("from")) line.fail("option --from is required");
   Page page;
   for (const std::string& file : line.list("from")) page.runs.push_back(read_json(file));
-  if (line.has("training")) page.training = read_json(line.text("training"));
+  const auto json = [&](const char* option) {
+    const std::string file = line.text(option);
+    return file.empty() ? Json() : read_json(file);
+  };
+  page.training = json("training");
+  page.roofline = json("roofline");
+  page.growth = json("growth");
+  page.figure = line.text("figure");
   if (line.has("append")) {
     for (const std::string& file : line.list("append")) page.more.push_back(read_file(file));
   }

@@ -5,18 +5,17 @@
 #include <map>
 #include <set>
 
+#include "bench/growth.h"
 #include "bench/peers/comparison.h"
+#include "bench/records.h"
+#include "bench/roofline.h"
 #include "console/output.h"
 #include "tensor/error.h"
 
 namespace cbnet::peers {
 namespace {
 
-/// Three digits that count.
-std::string us_text(std::optional<double> us) {
-  if (!us) return "-";
-  return fixed(us, *us < 10 ? 2 : *us < 100 ? 1 : 0);
-}
+using bench::us_text;
 
 std::string row(const std::vector<std::string>& cells) {
   std::string out = "|";
@@ -231,6 +230,10 @@ std::string training_table(const Json& training) {
   return out;
 }
 
+std::string preformatted(const std::string& title, const std::string& before, const std::string& text) {
+  return concat("\n## ", title, "\n\n", before, "```\n", text, "```\n");
+}
+
 std::string make(const Page& page) {
   std::string out =
       "# Performance\n\nMade by `scripts/bench-peers` from measurements; do not edit. `CONTRIBUTING.md` says "
@@ -256,6 +259,15 @@ std::string make(const Page& page) {
     }
   }
   if (!page.training.is_null()) out += training_table(page.training);
+  if (!page.roofline.is_null())
+    out += preformatted("Each step on its own", "", bench::roofline_text(page.roofline));
+  if (!page.growth.is_null()) {
+    const std::string figure =
+        page.figure.empty()
+            ? ""
+            : concat("![Time per image against batch, width and side](", page.figure, ")\n\n");
+    out += preformatted("How cost grows", figure, bench::growth_text(page.growth));
+  }
   for (const std::string& section : page.more) out += "\n" + section;
   for (std::size_t i = 0; i < page.runs.size(); ++i) {
     out += concat("\n## All engines, µs an image", page.runs[i].at("cap").is_null() ? "" : ", AVX2 only",

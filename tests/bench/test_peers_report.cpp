@@ -61,20 +61,26 @@ Json run() {
             result("cbnet-mnist", "onednn", "fp32", 60.0)}}};
 }
 
+Page page_of(const Json& json) {
+  Page page;
+  page.runs = {json};
+  return page;
+}
+
 }  // namespace
 
 TEST_CASE("peers report: foreign and incomplete files are refused") {
   CHECK_THROWS_SAYING(markdown({}), std::invalid_argument, "at least one run");
-  CHECK_THROWS_SAYING(markdown({{Json::array()}, {}, {}}), InputError, "no object");
+  CHECK_THROWS_SAYING(markdown(page_of(Json::array())), InputError, "no object");
   Json other = run();
   other["schema"] = "cbnet-peers/2";
-  CHECK_THROWS_SAYING(markdown({{other}, {}, {}}), InputError, "cbnet-peers/2");
+  CHECK_THROWS_SAYING(markdown(page_of(other)), InputError, "cbnet-peers/2");
   Json incomplete = run();
   incomplete["results"][0].erase("busy");
-  CHECK_THROWS_SAYING(markdown({{incomplete}, {}, {}}), InputError, "busy");
+  CHECK_THROWS_SAYING(markdown(page_of(incomplete)), InputError, "busy");
   Json bare = run();
   bare.erase("limits");
-  CHECK_THROWS_SAYING(markdown({{bare}, {}, {}}), InputError, "limits");
+  CHECK_THROWS_SAYING(markdown(page_of(bare)), InputError, "limits");
 }
 
 TEST_CASE("peers report: ours is compared with the fastest peer of the same precision, folded or not") {
@@ -100,7 +106,9 @@ TEST_CASE("peers report: verdicts") {
 }
 
 TEST_CASE("peers report: the page holds what was measured, and says what was not") {
-  const std::string page = markdown({{run()}, {}, {"## More\n\nas it is\n"}});
+  Page with_more = page_of(run());
+  with_more.more = {"## More\n\nas it is\n"};
+  const std::string page = markdown(with_more);
   CHECK(page.find("| lenet | fp32 | 10.0 [9.00-12.0] | v | 20.0 [18.0-24.0] | ort v, folded | 0.50 | "
                   "0.38-0.67 | 0.60 | "
                   "0.45 | met | 4.00 (arithmetic) | 2.50 |") != std::string::npos);
@@ -112,7 +120,7 @@ TEST_CASE("peers report: the page holds what was measured, and says what was not
   CHECK(page.find("## More\n\nas it is\n") != std::string::npos);
   Json disturbed = run();
   disturbed["results"][0]["busy"] = 0.5;
-  CHECK(markdown({{disturbed}, {}, {}}).find("10.0 [9.00-12.0] †") != std::string::npos);
+  CHECK(markdown(page_of(disturbed)).find("10.0 [9.00-12.0] †") != std::string::npos);
   REQUIRE(summary(run()).size() == 2);
   CHECK(summary(run())[0].find("lenet fp32: ours 10.0") == 0);
 }
@@ -134,11 +142,47 @@ TEST_CASE("peers report: trainings against their bars") {
                           {"trainings",
                            {training("lenet", 1, 2900.0), training("autoencoder", 1, 1400.0),
                             training("autoencoder", 2, 1400.0)}}};
-  const std::string page = markdown({{run()}, trainings, {}});
+  Page trained = page_of(run());
+  trained.training = trainings;
+  const std::string page = markdown(trained);
   CHECK(page.find("| lenet | 512 | 1 | 2,900 [2,610-3,190] | 1,000 [900-1,100] | 2.90 | 1.00-9.00 | 3.0 | "
                   "missed |") != std::string::npos);
   CHECK(page.find("| 1.40 | 1.00-9.00 | 1.5 | missed |") != std::string::npos);
   CHECK(page.find("| 1.40 | 1.00-9.00 | 1.3 | met |") != std::string::npos);
+}
+
+TEST_CASE("peers report: roofline and growth have sections of their own, where they were measured") {
+  CHECK(markdown(page_of(run())).find("How cost grows") == std::string::npos);
+  const Json timed = {{"batch", 1},           {"us", 4.0},         {"busy", 1.0},     {"floor_us", 2.0},
+                      {"floor_by", "memory"}, {"gmac_per_s", 1.0}, {"gb_per_s", 2.5}, {"share", 0.5}};
+  const Json step = {{"step", "a step"},      {"macs", 4000},     {"weight_bytes", 8000},
+                     {"activation_bytes", 8}, {"winograd", true}, {"points", {timed, timed}}};
+  Page page = page_of(run());
+  page.roofline = {
+      {"schema", "cbnet-roofline/1"},
+      {"host", {{"isa", "avx2"}}},
+      {"limits", {{"fma_gmac_per_s", 50.0}}},
+      {"models", {{{"model", "lenet"}, {"tile_images", 8}, {"steps", {step}}, {"whole", step}}}}};
+  Json point = timed;
+  point.update({{"axis", "width"},
+                {"model", "lenet"},
+                {"width", 2},
+                {"side", 28},
+                {"threads", 1},
+                {"low", 3.0},
+                {"high", 5.0}});
+  page.growth = {{"schema", "cbnet-growth/1"}, {"points", {point}}};
+  page.figure = "growth.svg";
+  const std::string text = markdown(page);
+  CHECK(text.find("## Each step on its own\n\n```\nOne core, ISA avx2, f32; at most 50.0e9") !=
+        std::string::npos);
+  INFO(text);
+  CHECK(text.find("a step (Winograd)  4,000     8,000             8     4.00     1.0   2.5    50 % m") !=
+        std::string::npos);
+  CHECK(text.find(
+            "## How cost grows\n\n![Time per image against batch, width and side](growth.svg)\n\n```\n") !=
+        std::string::npos);
+  CHECK(text.find("2      4.00 (2.0)\n") != std::string::npos);
 }
 
 TEST_CASE("peers: floors") {

@@ -14,6 +14,7 @@ TEST_CASE("statistics: wrong use throws") {
   const std::array<double, 1> wrong{101.0};
   CHECK_THROWS_AS(mean(none), std::invalid_argument);
   CHECK_THROWS_AS(half_range(none), std::invalid_argument);
+  CHECK_THROWS_AS(median(none), std::invalid_argument);
   CHECK_THROWS_AS(percentiles(none, std::array<double, 1>{50.0}), std::invalid_argument);
   CHECK_THROWS_AS(percentiles(one, wrong), std::invalid_argument);
 }
@@ -23,6 +24,8 @@ TEST_CASE("statistics: mean and half range") {
   CHECK(mean(values) == doctest::Approx(4.0));
   CHECK(half_range(values) == doctest::Approx(3.5));
   CHECK(half_range(std::vector<double>{2.0}) == 0.0);
+  CHECK(median(values) == 3.0);
+  CHECK(median(std::vector<double>{1.0, 4.0}) == 2.5);
 }
 
 TEST_CASE("statistics: percentiles are those of NumPy's default") {

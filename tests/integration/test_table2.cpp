@@ -135,6 +135,9 @@ TEST_CASE("table2: wrong usage and input end with 2 and one line that says why")
       {{"table2", "--run", empty, "stray"}, "stray"},
       {{"table2", "--run", empty}, "trained models"},
       {{"table2", "--run", folder / "nowhere"}, "nowhere"},
+      {{"roofline", "--run", empty}, "trained models"},
+      {{"roofline", "--model", "vgg"}, "no model 'vgg'"},
+      {{"growth", "--max-width", "0"}, "--max-width"},
       {{"recipes"}, "--dataset is required"},
       {{"recipes", "--dataset", "cifar"}, "cifar"},
       {{"recipes", "--dataset", "mnist", "--epochs", "0"}, "--epochs"},
@@ -152,9 +155,24 @@ TEST_CASE("table2: wrong usage and input end with 2 and one line that says why")
   }
 }
 
+TEST_CASE("growth: without gnuplot a plot is refused before anything is measured") {
+  const Folder folder;
+  ProgramOptions options;
+  options.environment = {{"PATH", folder.path()}};
+  const ProgramResult result =
+      run_program("cbnet_bench", {"growth", "--plot", folder / "growth.svg"}, options);
+  CHECK(result.exit_code == 2);
+  CHECK(result.out.empty());
+  CHECK(
+      result.err ==
+      "cbnet_bench: --plot: expected the program gnuplot on the PATH; found none that starts; hint: install "
+      "gnuplot-nox, or leave --plot out\n");
+}
+
 TEST_CASE("help has examples and ends with 0") {
   for (const Words& words : {Words{}, Words{"--help"}, Words{"table2", "--help"}, Words{"accuracy", "--help"},
-                             Words{"ops", "--help"}, Words{"recipes", "--help"}}) {
+                             Words{"ops", "--help"}, Words{"recipes", "--help"}, Words{"roofline", "--help"},
+                             Words{"growth", "--help"}}) {
     const ProgramResult result = bench(words);
     CHECK(result.exit_code == 0);
     CHECK(contains(result.out, "Examples:\n  cbnet_bench " + (words.size() == 2 ? words[0] : "table2")));
