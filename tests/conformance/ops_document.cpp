@@ -171,7 +171,7 @@ std::string ops_document() {
       "Gradients are checked against central differences in f64 to 1e-6 of the largest gradient of the "
       "input. A\ntolerance below is what separates an op from naive f64 loops and from LibTorch, relative "
       "to the largest element:\na few roundings of sums of up to a thousand terms. Where it is wider, the "
-      "reason stands beside it. `docs/conformance.md`\nhas what was measured.\n\n";
+      "reason stands beside it. `scripts/conformance`\nwrites down what was measured.\n\n";
 #define OP(name, Type) text += section(#name) + "\n";
 #include "autograd/ops/ops.def"
 #undef OP
