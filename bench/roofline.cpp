@@ -251,6 +251,7 @@ int run_roofline(const std::vector<std::string>& words) {
                 names.end());
   }
   std::vector<BenchNetwork> networks;
+  networks.reserve(names.size());
   for (const std::string& name : names)
     networks.push_back(line.has("run") ? load_network(run, name) : make_network(name, options.seed));
   if (networks.empty()) throw InputError(run, "trained models", "none");

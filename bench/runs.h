@@ -25,7 +25,7 @@ struct Contender {
   double sparsity = 0.0;
   /// What it must agree with before it is timed: the modules, for a plan made of them here. Null for the
   /// others.
-  std::unique_ptr<Predictor> reference;
+  std::unique_ptr<Predictor> reference = nullptr;
 };
 
 /// A plan that is not timed, for it costs too much accuracy. Accuracies are those on the validation images.
