@@ -126,6 +126,7 @@ void plan(const std::string& bytes) {
       const std::string again = runtime::graph_to_bytes(graph);
       if (runtime::graph_to_bytes(runtime::graph_from_bytes(again, "again")) != again)
         throw std::logic_error("a plan changes when it is written and read");
+      static_cast<void>(runtime::fold(graph));
       compiled_info_from_json(graph.provenance, "fuzz");
     });
   }

@@ -181,7 +181,7 @@ TEST_CASE("plan file: no field is left out") {
       },
       [](Graph& g) { g.nodes[0].name = "first"; },
       [](Graph& g) { g.nodes[1].kind = Kind::tanh; },
-      [](Graph& g) { g.nodes[4].inputs = {3}, g.nodes[4].name = "same"; },
+      [](Graph& g) { g.nodes[2].inputs = {1}; },
       [](Graph& g) { g.nodes[1].kernel_h = 2; },
       [](Graph& g) { g.nodes[1].kernel_w = 2; },
       [](Graph& g) { g.nodes[1].stride = 2; },
@@ -220,7 +220,6 @@ TEST_CASE("plan file: no field is left out") {
     CAPTURE(at++);
     Graph graph = small();
     change(graph);
-    if (at == 9) graph.nodes[4].inputs = {3};
     const std::string bytes = graph_to_bytes(graph);
     CHECK(bytes != before);
     CHECK(graph_to_bytes(graph_from_bytes(bytes, "x")) == bytes);
