@@ -13,7 +13,7 @@ namespace {
 using kernels::DenseKind;
 using kernels::kDenseGroup;
 
-constexpr std::size_t kAlign = 64;
+constexpr std::int64_t kAlign = 64;
 
 std::int64_t round_up(std::int64_t size, std::int64_t to) { return (size + to - 1) / to * to; }
 
@@ -41,7 +41,7 @@ struct Parts {
   std::size_t size = 0;
   std::size_t add(std::int64_t count, std::size_t element) {
     const std::size_t begin = size;
-    size += (static_cast<std::size_t>(count) * element + kAlign - 1) / kAlign * kAlign;
+    size += static_cast<std::size_t>(round_up(count * static_cast<std::int64_t>(element), kAlign));
     return begin;
   }
 };
@@ -239,14 +239,28 @@ DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
   }
   packed_ = storage;
 
+  // A zero times what is not finite is not zero; and a byte of zero is not nothing where the kernel takes
+  // something off.
+  const bool finite =
+      std::all_of(w.fp32.begin(), w.fp32.end(), [](float v) { return std::isfinite(v); }) &&
+      std::all_of(w.bf16.begin(), w.bf16.end(), [](std::uint16_t v) { return (v & 0x7f80U) != 0x7f80U; });
+  call_.skips = finite && (!s8 || table_->taken == 0);
+
   prepared_ = in_ % inputs != 0 || x_u8_ != s8;
   padded_ = round_up(in_, kDenseGroup);
 }
 
-std::size_t DenseLayer::scratch_bytes(std::int64_t rows) const {
+std::size_t DenseLayer::prepared_bytes(std::int64_t rows) const {
   if (!prepared_) return 0;
-  const std::size_t element = kind_ == DenseKind::s8 ? 1 : sizeof(float);
-  return static_cast<std::size_t>(rows * padded_) * element;
+  const std::int64_t element = kind_ == DenseKind::s8 ? 1 : sizeof(float);
+  return static_cast<std::size_t>(round_up(rows * padded_ * element, kAlign));
+}
+
+std::size_t DenseLayer::scratch_bytes(std::int64_t rows) const {
+  if (narrow_ || call_.starts != nullptr) return prepared_bytes(rows);
+  const std::int64_t most = table_->rows[static_cast<int>(kind_)];
+  const std::int64_t lists = (rows + most - 1) / most * kernels::dense_list(call_.steps);
+  return prepared_bytes(rows) + static_cast<std::size_t>(lists) * sizeof(std::int32_t);
 }
 
 void DenseLayer::run(const void* x, std::int64_t x_pitch, void* y, std::int64_t y_pitch, std::int64_t rows,
@@ -255,7 +269,7 @@ void DenseLayer::run(const void* x, std::int64_t x_pitch, void* y, std::int64_t 
   if (rows == 0) return;
   require(x_pitch >= in_ && y_pitch >= out_, "dense", "pitches must be at least in ", in_, " and out ", out_,
           "; got ", x_pitch, " and ", y_pitch);
-  require(x != nullptr && y != nullptr && (scratch != nullptr || !prepared_), "dense",
+  require(x != nullptr && y != nullptr && (scratch != nullptr || scratch_bytes(rows) == 0), "dense",
           "x, y and, where scratch_bytes is not 0, scratch must not be null");
   kernels::DenseCall call = call_;
   call.rows = rows;
@@ -264,6 +278,7 @@ void DenseLayer::run(const void* x, std::int64_t x_pitch, void* y, std::int64_t 
   call.y = y;
   call.y_pitch = y_pitch;
   call.backwards = backwards;
+  call.lists = reinterpret_cast<std::int32_t*>(static_cast<std::byte*>(scratch) + prepared_bytes(rows));
   const auto kind = static_cast<int>(kind_);
   if (prepared_) {
     table_->prepare[kind]({rows, in_, padded_, x, x_pitch, x_u8_, input_.scale,

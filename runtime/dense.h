@@ -82,6 +82,8 @@ class DenseLayer {
            void* scratch, bool backwards = false) const;
 
  private:
+  std::size_t prepared_bytes(std::int64_t rows) const;
+
   std::int64_t in_, out_, macs_ = 0, padded_ = 0;
   std::size_t packed_bytes_ = 0;
   bool narrow_ = false;

@@ -13,7 +13,11 @@
 //          Of a narrow layer (f32, few outputs): 16 inputs at a time, the weights of each output side by
 //          side.
 // Inputs : rows of f32, or of u8 for s8 weights, as many elements as the steps cover: made by `prepare`.
-// Threads: none inside. The order of summation depends on the layer and the number of rows only.
+// Zeros  : steps whose inputs are zeros in all rows of a block are left out, with the reading of their
+// weights.
+//          Where weights are finite that changes no sum, though maybe its rounding.
+// Threads: none inside. The order of summation depends on the layer, the number of rows and what is zero
+// only.
 
 namespace cbnet::runtime {
 
@@ -29,6 +33,10 @@ enum class DenseKind : int { f32, bf16, s8 };
 [[gnu::always_inline]] constexpr int64_t dense_step(DenseKind kind) {
   return kind == DenseKind::f32 ? 1 : kind == DenseKind::bf16 ? 2 : 4;
 }
+
+// Steps whose weights are asked for ahead of their use; and the elements of a block's list of steps.
+constexpr int64_t kStepsAhead = 24;
+[[gnu::always_inline]] constexpr int64_t dense_list(int64_t steps) { return 1 + steps + kStepsAhead; }
 
 // The largest block of sums that a kernel keeps in registers.
 struct DenseBlock {
@@ -47,6 +55,7 @@ struct DenseCall {
   const float* multiplier;  // s8: what one unit of an output's sum is worth
   const int32_t* offset;    // s8: what the sum lacks: (taken - zero point of x) * sum of the weights
   int64_t out, steps;
+  bool skips;  // steps of zeros may be left out
 
   Activation activation;
   float slope;  // of leaky_relu
@@ -55,6 +64,7 @@ struct DenseCall {
 
   bool backwards;  // the panels from the last to the first: what of them is still in a cache is used first
   int64_t rows;
+  int32_t* lists;  // not sparse: room for a list of each block of rows
   const void* x;
   int64_t x_pitch;  // elements
   void* y;
@@ -73,6 +83,7 @@ struct DenseInput {
 
 struct DenseTable {
   int groups[3];  // of a panel, at most, by DenseKind
+  int rows[3];    // of a block, at most
   int taken;      // what the s8 kernel takes off every input: its sums lack that times the sum of the weights
   void (*run[3])(const DenseCall& call);         // by DenseKind
   void (*run_sparse[3])(const DenseCall& call);  // null for bf16

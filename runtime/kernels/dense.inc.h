@@ -21,7 +21,10 @@ struct Split {
   int64_t first(int64_t block) const { return block * size + (block < larger ? block : larger); }
 };
 
-// One block of sums: `Rows` rows from `row` on by the `Groups` groups from `group` on.
+#include "runtime/kernels/dense_inputs.inc.h"
+
+// One block of sums: `Rows` rows from `row` on by the `Groups` groups from `group` on. `columns` names the
+// `steps` steps to take; of a sparse layer the weights of just those are there, of others all.
 template <class Step>
 using BlockFn = void (*)(const DenseCall& call, int64_t row, int64_t group, const typename Step::Weight* w,
                          const int32_t* columns, int64_t steps);
@@ -44,13 +47,20 @@ template <class Step, int Groups, int Rows, bool Sparse>
     }
   }
   const auto add = [&](Sum(&to)[Rows][Groups][kVectors], int64_t step) __attribute__((always_inline)) {
+    const int64_t column = columns[step];
+    const typename Step::Weight* const weights = w + (Sparse ? step : column) * kStepWeights;
     typename Step::Wide wide[Groups][kVectors];
     CBNET_UNROLL for (int g = 0; g < Groups; ++g) {
       CBNET_UNROLL for (int v = 0; v < kVectors; ++v) {
-        wide[g][v] = Step::widen(w + step * kStepWeights + g * Step::kGroupWeights, v);
+        wide[g][v] = Step::widen(weights + g * Step::kGroupWeights, v);
       }
     }
-    const int64_t at = (Sparse ? columns[step] : step) * Step::kInputs;
+    if constexpr (Rows == 1 && !Sparse) {
+      // The hardware cannot guess which lines come next.
+      const typename Step::Weight* const ahead = w + columns[step + kStepsAhead] * kStepWeights;
+      CBNET_UNROLL for (int g = 0; g < Groups; ++g) __builtin_prefetch(ahead + g * Step::kGroupWeights);
+    }
+    const int64_t at = column * Step::kInputs;
     CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
       const typename Step::Spread spread = Step::spread(x + r * x_pitch + at);
       CBNET_UNROLL for (int g = 0; g < Groups; ++g) {
@@ -102,14 +112,19 @@ void run(const DenseCall& call) {
   const auto* const weights = static_cast<const typename Step::Weight*>(call.weights);
   for (int64_t first = 0; first < call.rows; first += chunk) {
     const Split rows(call.rows - first < chunk ? call.rows - first : chunk, kRows);
+    if constexpr (!Sparse) {
+      for (int64_t b = 0; b < rows.blocks; ++b)
+        list_steps<Step>(call, first + rows.first(b), rows.count(b), call.lists + b * dense_list(call.steps));
+    }
     for (int64_t i = 0; i < panels.blocks; ++i) {
       const int64_t panel = call.backwards ? panels.blocks - 1 - i : i;
       const int64_t group = panels.first(panel), count = panels.count(panel);
       const int64_t start = Sparse ? call.starts[group] : group * call.steps;
-      const int64_t steps = Sparse ? call.starts[group + 1] - start : call.steps;
       const auto* const w = weights + start * Step::kGroupWeights;
-      const int32_t* const columns = Sparse ? call.columns + start : nullptr;
       for (int64_t b = 0; b < rows.blocks; ++b) {
+        const int32_t* const list = Sparse ? nullptr : call.lists + b * dense_list(call.steps);
+        const int32_t* const columns = Sparse ? call.columns + start : list + 1;
+        const int64_t steps = Sparse ? call.starts[group + 1] - start : list[0];
         block_fn<Step, Sparse, kGroups, kRows>(count, rows.count(b))(call, first + rows.first(b), group, w,
                                                                      columns, steps);
       }
@@ -123,6 +138,7 @@ void run(const DenseCall& call) {
 
 constexpr DenseTable kTable = {
     .groups = {kDenseF32.groups, kDenseBf16.groups, kDenseS8.groups},
+    .rows = {kDenseF32.rows, kDenseBf16.rows, kDenseS8.rows},
     .taken = StepS8::kTaken,
     .run = {run<StepF32, false>, run<StepBf16, false>, run<StepS8, false>},
     .run_sparse = {run<StepF32, true>, nullptr, run<StepS8, true>},

@@ -3,13 +3,23 @@
 //
 // B is copied a panel at a time, kGemmDepth rows by the width of a tile, so that a tile reads it front to
 // back; what hangs over the right edge is zero. A is read in place: an element of it is a broadcast.
+//
+// Pixels are mostly zeros, and so are their products: of a tile's sums, only those terms are added up for
+// which neither its rows of op(A) nor its columns of op(B) are all zeros. That changes no bit, as long as
+// what the zeros would have met is finite.
+
+// The terms p of a tile's sums that are not zeros, in their order.
+struct GemmTerms {
+  const uint16_t* p;
+  int64_t count;
+};
 
 template <class T>
 struct GemmTile {
   const T* a;
   int64_t a_row, a_step;  // to the next row of op(A), to its next column
   const T* b;             // the panel
-  int64_t k;
+  GemmTerms terms;
   T* c;
   int64_t ldc, columns;  // of C in this tile
   T alpha, beta;
@@ -22,10 +32,11 @@ template <class T, int Rows, int Vectors>
   CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
     CBNET_UNROLL for (int v = 0; v < Vectors; ++v) acc[r][v] = Simd<T>{};
   }
-  const T* a = t.a;
-  const T* b = t.b;
   const int64_t a_row = t.a_row, a_step = t.a_step;
-  for (int64_t p = 0; p < t.k; ++p, a += a_step, b += Vectors * L) {
+  for (int64_t i = 0; i < t.terms.count; ++i) {
+    const int64_t p = t.terms.p[i];
+    const T* const a = t.a + p * a_step;
+    const T* const b = t.b + p * (Vectors * L);
     Simd<T> row[Vectors];
     CBNET_UNROLL for (int v = 0; v < Vectors; ++v) row[v] = load(b + v * L);
     CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
@@ -89,23 +100,117 @@ void pack_panel(const GemmArgs<T>& g, int64_t p, int64_t k, int64_t j, int64_t c
 }
 
 template <class T>
-void gemm(const GemmArgs<T>& g, T* workspace) {
+[[gnu::always_inline]] inline Simd<T> magnitude(Simd<T> v) {
+  return v < T(0) ? -v : v;
+}
+
+// What is in sums of magnitudes: whether it is finite, and then where it is not zero.
+template <class T>
+bool find_terms(const T* sums, int64_t k, uint16_t* terms, int64_t& count) {
+  T all = T(0);
+  count = 0;
+  for (int64_t p = 0; p < k; ++p) {
+    all += sums[p];
+    terms[count] = static_cast<uint16_t>(p);
+    count += sums[p] != T(0);
+  }
+  return all - all == T(0);
+}
+
+// Of `rows` rows of op(A): the columns that are not all zeros. False where an element is not finite.
+template <class T>
+bool terms_of_rows(const T* a, int64_t a_row, int64_t rows, int64_t k, uint16_t* terms, int64_t& count) {
+  constexpr int64_t L = kLanes<T>;
+  T sums[kGemmDepth];
+  set_zero(sums, k);
+  for (int64_t r = 0; r < rows; ++r, a += a_row) {
+    int64_t p = 0;
+    for (; p + L <= k; p += L) store(sums + p, load(sums + p) + magnitude<T>(load(a + p)));
+    for (; p < k; ++p) sums[p] += a[p] < T(0) ? -a[p] : a[p];
+  }
+  return find_terms(sums, k, terms, count);
+}
+
+// Of a panel: the rows that are not all zeros. False where an element is not finite.
+template <class T>
+bool terms_of_panel(const T* panel, int64_t k, int64_t vectors, uint16_t* terms, int64_t& count) {
+  constexpr int64_t L = kLanes<T>;
+  T sums[kGemmDepth];
+  for (int64_t p = 0; p < k; ++p) {
+    Simd<T> sum = Simd<T>{};
+    for (int64_t v = 0; v < vectors; ++v, panel += L) sum += magnitude<T>(load(panel));
+    sums[p] = sum_lanes<T, CBNET_VECTOR_BYTES>(sum);
+  }
+  return find_terms(sums, k, terms, count);
+}
+
+template <class T>
+bool all_finite(const T* a, int64_t lda, int64_t rows, int64_t columns) {
+  constexpr int64_t L = kLanes<T>;
+  Simd<T> sum = Simd<T>{};
+  T rest = T(0);
+  for (int64_t r = 0; r < rows; ++r, a += lda) {
+    int64_t j = 0;
+    for (; j + L <= columns; j += L) sum += magnitude<T>(load(a + j));
+    for (; j < columns; ++j) rest += a[j] < T(0) ? -a[j] : a[j];
+  }
+  rest += sum_lanes<T, CBNET_VECTOR_BYTES>(sum);
+  return rest - rest == T(0);
+}
+
+// Rows i, …, i + m - 1 of C, a run of rows a tile: at most kGemmTiles of them.
+template <class T>
+void gemm_rows(const GemmArgs<T>& g, int64_t i, int64_t m, T* workspace) {
   constexpr int64_t L = kLanes<T>;
   T* const panel = align(workspace);
+  auto* const lists = reinterpret_cast<uint16_t*>(panel + kGemmPanel);
+  uint16_t* const panel_list = lists + kGemmTiles * kGemmDepth;
+  uint16_t* const every = panel_list + kGemmDepth;
+  int64_t counts[kGemmTiles];
   const int64_t a_row = g.transpose_a ? 1 : g.lda, a_step = g.transpose_a ? g.lda : 1;
-  const Split depths(g.k, kGemmDepth), rows(g.m, kForwardOutputs);
+  const Split depths(g.k, kGemmDepth), rows(m, kForwardOutputs);
   const Split panels((g.n + L - 1) / L, kForwardVectors);
+  for (int64_t p = 0; p < depths[0]; ++p) every[p] = static_cast<uint16_t>(p);
   for (int64_t depth = 0, p = 0; depth < depths.blocks; p += depths[depth++]) {
+    const int64_t k = depths[depth];
+    const T* const a = g.a + i * a_row + p * a_step;
+    bool a_finite = true;
+    if (g.transpose_a) {
+      // No list for each tile: gradients of a batch, whose zeros do not stand together.
+      a_finite = all_finite(a, g.lda, k, m);
+    } else {
+      for (int64_t run = 0, r = 0; run < rows.blocks; r += rows[run++]) {
+        a_finite &= terms_of_rows(a + r * a_row, a_row, rows[run], k, lists + run * kGemmDepth, counts[run]);
+      }
+    }
     for (int64_t block = 0, j = 0; block < panels.blocks; j += panels[block++] * L) {
       const int64_t columns = g.n - j < panels[block] * L ? g.n - j : panels[block] * L;
-      pack_panel(g, p, depths[depth], j, columns, panels[block], panel);
-      GemmTile<T> tile{g.a + p * a_step, a_row, a_step,  panel,   depths[depth],
-                       g.c + j,          g.ldc, columns, g.alpha, p == 0 ? g.beta : T(1)};
+      pack_panel(g, p, k, j, columns, panels[block], panel);
+      GemmTerms of_panel{panel_list, 0};
+      const bool b_finite = terms_of_panel(panel, k, panels[block], panel_list, of_panel.count);
+      if (!a_finite) of_panel = {every, k};
+      GemmTile<T> tile{a,        a_row,
+                       a_step,   panel,
+                       of_panel, g.c + i * g.ldc + j,
+                       g.ldc,    columns,
+                       g.alpha,  p == 0 ? g.beta : T(1)};
       for (int64_t run = 0; run < rows.blocks; ++run) {
+        if (!g.transpose_a && b_finite && counts[run] < of_panel.count) {
+          tile.terms = {lists + run * kGemmDepth, counts[run]};
+        } else {
+          tile.terms = of_panel;
+        }
         gemm_tile_fn<T>(rows[run], panels[block])(tile);
         tile.a += rows[run] * a_row;
         tile.c += rows[run] * g.ldc;
       }
     }
   }
+}
+
+template <class T>
+void gemm(const GemmArgs<T>& g, T* workspace) {
+  const Split parts(g.m, kGemmTiles * kForwardOutputs);
+  for (int64_t part = 0, i = 0; part < parts.blocks; i += parts[part++])
+    gemm_rows(g, i, parts[part], workspace);
 }

@@ -103,10 +103,10 @@ TEST_CASE("dense: a layer worked out by hand") {
   for (const Isa isa : available_isas()) {
     const DenseLayer layer(w, {.activation = Activation::leaky_relu, .slope = 0.5F}, isa);
     CHECK(layer.macs() == 6);
-    CHECK(layer.scratch_bytes(7) == 0);
+    const Scratch scratch(layer.scratch_bytes(2));
     const float x[4] = {1, 10, 10, 1};
     float y[6] = {};
-    layer.run(x, 2, y, 3, 2, nullptr);
+    layer.run(x, 2, y, 3, 2, scratch.data);
     const float want[6] = {21.5F, 43, 54, 12.5F, 34, -22.5F};
     for (int i = 0; i < 6; ++i) CHECK(y[i] == want[i]);
   }

@@ -104,12 +104,14 @@ TEST_CASE("dense: sigmoid and tanh are within a few units in the last place ever
       const float size = std::max(static_cast<float>(std::fabs(want)), std::numeric_limits<float>::min());
       return std::fabs(got - want) / (std::nextafter(size, HUGE_VALF) - size);
     };
-    sigmoid.run(x.data(), 1, y.data(), 1, static_cast<std::int64_t>(x.size()), nullptr);
+    const auto rows = static_cast<std::int64_t>(x.size());
+    const Scratch scratch(sigmoid.scratch_bytes(rows));
+    sigmoid.run(x.data(), 1, y.data(), 1, rows, scratch.data);
     for (std::size_t i = 0; i < x.size(); ++i) {
       const double want = 1 / (1 + std::exp(-static_cast<double>(x[i])));
       worst_sigmoid = std::max(worst_sigmoid, ulps(y[i], want));
     }
-    tanh.run(x.data(), 1, y.data(), 1, static_cast<std::int64_t>(x.size()), nullptr);
+    tanh.run(x.data(), 1, y.data(), 1, rows, scratch.data);
     for (std::size_t i = 0; i < x.size(); ++i) {
       worst_tanh = std::max(worst_tanh, ulps(y[i], std::tanh(static_cast<double>(x[i]))));
     }
@@ -161,6 +163,50 @@ TEST_CASE("softmax_rows: rows as in f64, in place too; non-finite rows are NaN")
       std::vector<float> row(static_cast<std::size_t>(n), -inf);
       softmax_rows(row.data(), n, row.data(), n, 1, n, 1.0F, isa);
       CHECK(std::isnan(row.front()));
+    }
+  }
+}
+
+TEST_CASE("dense: inputs of zero are left out, and weights that are not finite are met all the same") {
+  // Six rows make a block: one pixel in twelve is there in any of them, and one row is all zeros.
+  constexpr std::int64_t kIn = 203, kOut = 70, kRows = 13;
+  Rng rng(8);
+  for (const Precision precision : {Precision::fp32, Precision::bf16, Precision::int8}) {
+    DenseWeights w = random_weights({.in = kIn, .out = kOut, .precision = precision}, rng);
+    std::vector<float> x(kRows * kIn, -0.0F), y(kRows * kOut), one(kOut);
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      for (std::int64_t k = r; k < kIn && r != 4; k += 12)
+        x[static_cast<std::size_t>(r * kIn + k)] = static_cast<float>(1 + rng.below(254)) / 255;
+    }
+    const DenseSpec spec{.input = {1.0F / 255, 0}};
+    for (const Isa isa : available_isas()) {
+      CAPTURE(to_string(isa));
+      CAPTURE(to_string(precision));
+      const DenseLayer layer(w, spec, isa);
+      const Scratch scratch(layer.scratch_bytes(kRows));
+      for (const bool backwards : {false, true}) {
+        layer.run(x.data(), kIn, y.data(), kOut, kRows, scratch.data, backwards);
+        double worst = 0;
+        for (std::int64_t r = 0; r < kRows; ++r) {
+          layer.run(x.data() + r * kIn, kIn, one.data(), kOut, 1, scratch.data, backwards);
+          for (std::int64_t o = 0; o < kOut; ++o) {
+            double want = w.bias[static_cast<std::size_t>(o)];
+            for (std::int64_t k = 0; k < kIn; ++k)
+              want += weight(w, o, k) * static_cast<double>(x[static_cast<std::size_t>(r * kIn + k)]);
+            for (const float got :
+                 {y[static_cast<std::size_t>(r * kOut + o)], one[static_cast<std::size_t>(o)]})
+              worst = std::max(worst, std::fabs(want - static_cast<double>(got)) / (1 + std::fabs(want)));
+          }
+        }
+        CHECK(worst < kTolerance);
+      }
+      if (precision != Precision::fp32) continue;
+      DenseWeights bad = w;
+      bad.fp32[2 * kIn + 1] = std::numeric_limits<float>::infinity();
+      const DenseLayer careful(bad, spec, isa);
+      careful.run(x.data() + 4 * kIn, kIn, one.data(), kOut, 1, scratch.data);
+      CHECK(std::isnan(one[2]));
+      CHECK(one[3] == w.bias[3]);
     }
   }
 }

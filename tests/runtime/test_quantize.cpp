@@ -186,8 +186,10 @@ TEST_CASE("quantize: a chain of int8 layers stays close to the fp32 chain") {
   std::vector<float> x(kRows * 64), hidden(kRows * 48), y(kRows * 8), got(kRows * 8);
   for (auto& v : x) v = static_cast<float>(rng.uniform());
   const DenseSpec relu{.activation = Activation::relu};
-  DenseLayer(a, relu).run(x.data(), 64, hidden.data(), 48, kRows, nullptr);
-  DenseLayer(b, {}).run(hidden.data(), 48, y.data(), 8, kRows, nullptr);
+  const DenseLayer plain_a(a, relu), plain_b(b, {});
+  const Scratch plain(std::max(plain_a.scratch_bytes(kRows), plain_b.scratch_bytes(kRows)));
+  plain_a.run(x.data(), 64, hidden.data(), 48, kRows, plain.data);
+  plain_b.run(hidden.data(), 48, y.data(), 8, kRows, plain.data);
   const QuantParams pixels{1.0F / 255, 0}, between = calibrate(hidden);
   const DenseLayer first(
       convert(a, Precision::int8),

@@ -92,3 +92,73 @@ TEST_CASE_TEMPLATE("gemm kernels: every transposition, tiles of every size, pane
   }
   MESSAGE(kernels_seen << " ISAs have a kernel");
 }
+
+TEST_CASE_TEMPLATE("gemm kernels: zeros that are left out change no bit, and NaN meets zeros", T, float,
+                   double) {
+  // Two thirds of the rows of either operand's part of a sum are zeros, in runs as wide as any tile.
+  constexpr std::int64_t kM = 150, kN = 150, kK = 500, kBad = 77;
+  Rng rng(3);
+  std::vector<T> a(kM * kK), b(kK * kN);
+  for (std::int64_t p = 0; p < kK; ++p) {
+    for (std::int64_t i = 0; i < kM; ++i)
+      a[static_cast<std::size_t>(i * kK + p)] = p / 9 % 3 == 0 || i / 50 == p % 3 ? T(rng.normal()) : T(-0.0);
+    for (std::int64_t j = 0; j < kN; ++j)
+      b[static_cast<std::size_t>(p * kN + j)] = p / 7 % 3 == 1 || j / 75 == p % 2 ? T(rng.normal()) : T(0);
+  }
+  const auto transposed = [](const std::vector<T>& matrix, std::int64_t rows, std::int64_t columns) {
+    std::vector<T> out(matrix.size());
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = 0; c < columns; ++c)
+        out[static_cast<std::size_t>(c * rows + r)] = matrix[static_cast<std::size_t>(r * columns + c)];
+    }
+    return out;
+  };
+  for (const Isa isa : available_isas()) {
+    const kernels::IsaTable<T>& table = kernels::isa_table<T>(isa);
+    if (table.gemm == nullptr) continue;
+    INFO(to_string(isa));
+    for (const bool ta : {false, true}) {
+      for (const bool tb : {false, true}) {
+        CAPTURE(ta);
+        CAPTURE(tb);
+        const auto product = [&](const std::vector<T>& left, const std::vector<T>& right) {
+          const std::vector<T> l = ta ? transposed(left, kM, kK) : left,
+                               r = tb ? transposed(right, kK, kN) : right;
+          std::vector<T> c(kM * kN), workspace(kernels::kGemmWorkspace);
+          table.gemm(
+              {ta, tb, kM, kN, kK, T(1), l.data(), ta ? kM : kK, r.data(), tb ? kK : kN, T(0), c.data(), kN},
+              workspace.data());
+          return c;
+        };
+        const std::vector<T> clean = product(a, b);
+        // A NaN in one row of A, or one column of B, at every depth: nothing may be left out any more.
+        std::vector<T> bad_a = a, bad_b = b;
+        for (const std::int64_t p : {std::int64_t{1}, kK - 2}) {
+          bad_a[static_cast<std::size_t>(kBad * kK + p)] = std::numeric_limits<T>::quiet_NaN();
+          for (std::int64_t j = 0; j < kN; j += 16)
+            bad_b[static_cast<std::size_t>(p * kN + j)] = std::numeric_limits<T>::infinity();
+        }
+        const std::vector<T> by_a = product(bad_a, b), by_b = product(a, bad_b);
+        int other = 0, not_nan = 0;
+        for (std::int64_t i = 0; i < kM; ++i) {
+          for (std::int64_t j = 0; j < kN; ++j) {
+            const auto at = static_cast<std::size_t>(i * kN + j);
+            if (i == kBad) {
+              not_nan += !std::isnan(by_a[at]);
+            } else {
+              other += by_a[at] != clean[at] || std::signbit(by_a[at]) != std::signbit(clean[at]);
+            }
+            // Infinity times the zeros of A's rows is NaN, times what is not zero infinite.
+            if (j % 16 == 0) {
+              not_nan += std::isfinite(by_b[at]);
+            } else {
+              other += by_b[at] != clean[at] || std::signbit(by_b[at]) != std::signbit(clean[at]);
+            }
+          }
+        }
+        CHECK(other == 0);
+        CHECK(not_nan == 0);
+      }
+    }
+  }
+}
