@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 
@@ -27,13 +28,17 @@ constexpr const char* kUsage =
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage or input.\n";
 
-constexpr Manual kRunManual{"cbnet_peers", "run", "--json FILE [options]",
-                            "Gives every engine the same random weights, compares its outputs with an f64 "
-                            "reference, then times all of them\n"
-                            "in alternating blocks, each in a process of its own, pinned; and the limits of "
-                            "the machine beside them.\n",
-                            R"(Examples:
-  cbnet_peers run --json peers.json
+constexpr Manual kRunManual{
+    "cbnet_peers", "run", "--json FILE [options]",
+    "Gives every engine the same weights, compares its outputs with an f64 reference, "
+    "then times all of them in\n"
+    "alternating blocks, each in a process of its own, pinned; and the limits of the "
+    "machine beside them. With --run\n"
+    "the networks are trained ones and the images their test sets'; without, both are "
+    "random, and no pixel is 0.\n",
+    R"(Examples:
+  cbnet_peers run --run runs/mnist --run runs/fmnist --json peers.json
+  cbnet_peers run --json random.json
   cbnet_peers run --quick --models lenet --batch 1 --threads 1 --json quick.json
   cbnet_peers run --engines cbnet --engines onednn:blocked --json two.json
 )"};
@@ -65,12 +70,15 @@ std::vector<T> integers(const CommandLine& line, const std::string& name, std::v
 
 int run_measure(const std::vector<std::string>& words) {
   CommandLine line(kRunManual);
+  line.add_list("What", "run", "RUN",
+                "folder that `cbnet train` made; one of each dataset, the first for LeNet "
+                "and BranchyNet");
   line.add_list("What", "models", "M", "this model alone; may be repeated");
   line.add_list("What", "engines", "E[:VARIANT]", "this engine alone; may be repeated");
   line.add_list("What", "batch", "N", "images a call; may be repeated (default: 1, 64 and 1024)");
   line.add("What", "avx2", "", "everything capped to AVX2, as far as an engine can be");
   line.add("What", "hard-share", "S",
-           "share of images that stay behind BranchyNet's side exit (default: 0.3)");
+           "random networks: share of images that stay behind BranchyNet's side exit (default: 0.3)");
   line.add("Measurement", "rounds", "N", "rounds over everything (default: 2)");
   line.add("Measurement", "blocks", "N", "blocks of each engine in a round (default: 3)");
   line.add("Measurement", "block-s", "S", "seconds of a block (default: 0.1)");
@@ -80,7 +88,19 @@ int run_measure(const std::vector<std::string>& words) {
   static_cast<void>(line.required("json"));
   MeasureOptions options;
   options.workers = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "peers";
-  options.models = line.has("models") ? line.list("models") : model_names();
+  if (line.has("run")) {
+    for (const std::string& run : line.list("run")) options.runs.push_back(trained_run(run));
+    options.location = line.location();
+  }
+  options.models = model_names();
+  if (!options.runs.empty()) {
+    std::erase_if(options.models, [&](const std::string& model) {
+      return std::none_of(options.runs.begin(), options.runs.end(), [&](const TrainedRun& run) {
+        return std::find(run.models.begin(), run.models.end(), model) != run.models.end();
+      });
+    });
+  }
+  if (line.has("models")) options.models = line.list("models");
   if (line.has("engines")) options.engines = line.list("engines");
   options.batches = integers(line, "batch", options.batches);
   if (line.has("threads")) options.threads = {static_cast<int>(line.integer("threads"))};

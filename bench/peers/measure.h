@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/peers/workload.h"
 #include "models/json.h"
 
 namespace cbnet::peers {
@@ -12,6 +13,8 @@ namespace cbnet::peers {
 struct MeasureOptions {
   std::filesystem::path workers;             // the folder of the peer_* programs
   std::vector<std::string> models, engines;  // engines: "onednn" or "onednn:blocked"; empty: all
+  std::vector<TrainedRun> runs;              // trained networks and their test images; empty: random ones
+  data::Location location;                   // of the datasets
   std::vector<std::int64_t> batches = {1, 64, 1024};
   std::vector<int> threads = {1, 2};
   int rounds = 2, blocks = 3;

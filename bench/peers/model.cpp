@@ -57,21 +57,6 @@ std::vector<Layer> layers_of(const LayerSpecs& specs, const Shape& input, const 
   return out;
 }
 
-/// Fills in what follows from spec and weights.
-PeerModel assemble(std::string name, NetworkSpec spec, StateDict weights, double threshold) {
-  PeerModel model{std::move(name), std::move(spec), std::move(weights), {}, {}, {}, threshold};
-  model.trunk = layers_of(model.spec.trunk, model.spec.input, "trunk.", model.weights);
-  model.width = numel(model.trunk.back().out);
-  if (!model.spec.exits.empty()) {
-    const ExitSpec& exit = model.spec.exits.front();
-    const auto at = model.trunk.begin() + exit.after;
-    model.rest.assign(at, model.trunk.end());
-    model.trunk.erase(at, model.trunk.end());
-    model.branch = layers_of(exit.branch, model.trunk.back().out, "exits.0.", model.weights);
-  }
-  return model;
-}
-
 /// The entropy between the images that leave and the `stay` that stay; where several are about as near, the
 /// widest gap, so that no rounding error moves an image across.
 double threshold_for(std::vector<double> entropies, double hard_share) {
@@ -150,6 +135,20 @@ const std::vector<std::string>& model_names() {
   return names;
 }
 
+PeerModel peer_model(std::string name, NetworkSpec spec, StateDict weights, double threshold) {
+  PeerModel model{std::move(name), std::move(spec), std::move(weights), {}, {}, {}, threshold, 0, {}};
+  model.trunk = layers_of(model.spec.trunk, model.spec.input, "trunk.", model.weights);
+  model.width = numel(model.trunk.back().out);
+  if (!model.spec.exits.empty()) {
+    const ExitSpec& exit = model.spec.exits.front();
+    const auto at = model.trunk.begin() + exit.after;
+    model.rest.assign(at, model.trunk.end());
+    model.trunk.erase(at, model.trunk.end());
+    model.branch = layers_of(exit.branch, model.trunk.back().out, "exits.0.", model.weights);
+  }
+  return model;
+}
+
 Tensor images(std::uint64_t seed, std::int64_t n) {
   constexpr std::uint64_t kImageStream = 7;
   Rng rng(seed, kImageStream);
@@ -172,7 +171,7 @@ PeerModel make_model(const std::string& name, std::uint64_t seed, double hard_sh
     weights.emplace_back(
         key, key.ends_with("bias") ? Tensor::normal(tensor.shape(), 0.0, 0.1, rng) : tensor.clone());
   }
-  PeerModel model = assemble(name, spec, std::move(weights), 0.0);
+  PeerModel model = peer_model(name, spec, std::move(weights), 0.0);
   if (model.has_exit()) {
     const NoGrad no_grad;
     const auto network = network_f64(model);
@@ -223,7 +222,9 @@ PeerModel folded(const PeerModel& model) {
     spec.trunk.erase(spec.trunk.begin() + static_cast<std::ptrdiff_t>(i + 1));
     --i;  // the new layer may fold with the next
   }
-  return assemble(model.name, std::move(spec), std::move(weights), model.threshold);
+  PeerModel out = peer_model(model.name, std::move(spec), std::move(weights), model.threshold);
+  out.calibration = model.calibration;
+  return out;
 }
 
 ModelCost cost_of(const PeerModel& model, double hard_share) {

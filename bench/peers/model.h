@@ -27,6 +27,7 @@ struct PeerModel {
   /// An image whose early softmax has an entropy (nats) below it leaves.
   double threshold = 0.0;
   std::int64_t width = 0;  // outputs of one image: logits, or pixels of an autoencoder
+  Tensor calibration;      // f32 (n,1,28,28), other images than the timed ones: for scales of int8
 
   bool classifies() const { return !name.starts_with("autoencoder"); }
   bool has_exit() const { return !branch.empty(); }
@@ -43,6 +44,9 @@ struct ModelCost {
 
 /// "lenet", "classifier", "branchynet", and "autoencoder-D" and "cbnet-D" for the three datasets.
 const std::vector<std::string>& model_names();
+
+/// Fills in what follows from spec and weights.
+PeerModel peer_model(std::string name, NetworkSpec spec, StateDict weights, double threshold);
 
 /// Random weights from `seed`; the threshold such that the share `hard_share` of images(seed, 64) stays.
 /// Throws std::invalid_argument for an unknown name.

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "bench/peers/engine.h"
+#include "bench/peers/workload.h"
 #include "bench/statistics.h"
 #include "console/run_main.h"
 #include "models/json.h"
@@ -20,7 +21,6 @@ namespace cbnet::peers {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::int64_t kImages = 64;  // at least so many in a pass
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -54,16 +54,22 @@ const Variant& find(const EngineInfo& info, const std::string& name) {
   throw InputError("job", "a variant of " + info.name, name);
 }
 
-/// The largest difference from the reference, as a share of the largest output.
-double worst_error(const std::vector<float>& out, const std::vector<double>& expected) {
-  double worst = 0.0, largest = 0.0;
+/// Differences from the reference: the largest, as a share of the largest output, and their root mean square,
+/// as a share of the outputs'.
+struct Error {
+  double worst = 0.0, rms = 0.0;
+};
+Error error_of(const std::vector<float>& out, const std::vector<double>& expected) {
+  double worst = 0.0, largest = 0.0, squares = 0.0, of_outputs = 0.0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double difference = std::abs(static_cast<double>(out[i]) - expected[i]);
     // NaN compares with nothing.
     worst = difference <= worst ? worst : (std::isnan(difference) ? HUGE_VAL : difference);
     largest = std::max(largest, std::abs(expected[i]));
+    squares += difference * difference;
+    of_outputs += expected[i] * expected[i];
   }
-  return worst / largest;
+  return {worst / largest, std::sqrt(squares / of_outputs)};
 }
 
 void softmax_rows(std::vector<double>& values, std::int64_t width) {
@@ -79,17 +85,18 @@ int serve(const Json& job) {
   const EngineInfo info = engine_info();
   const Variant& variant = find(info, job.at("variant"));
   const auto batch = job.at("batch").get<std::int64_t>();
-  const auto seed = job.at("seed").get<std::uint64_t>();
   const auto threads = job.at("threads").get<int>();
-  PeerModel model = make_model(job.at("model"), seed, job.at("hard_share"));
+  Workload workload = load_workload(job.at("folder").get<std::string>());
+  PeerModel model = std::move(workload.model);
   if (job.at("folded").get<bool>()) model = folded(model);
   if (!variant.takes(model, batch)) {
     say({{"takes", false}});
     return 0;
   }
-  const std::int64_t n = std::max(kImages, batch);
-  require(n % batch == 0, "peers", "a batch divides ", kImages, " or is a multiple of it; got ", batch);
-  const Tensor pixels = images(seed, n);
+  const std::int64_t n = std::max(job.at("images").get<std::int64_t>(), batch);
+  require(n % batch == 0 && n <= workload.pixels.size(0), "peers", "there are ", workload.pixels.size(0),
+          " images; got batches of ", batch, " to ", n);
+  const Tensor pixels = workload.pixels.slice(0, 0, n);
   std::vector<double> expected = reference(model, pixels);
   if (variant.probabilities && model.classifies()) softmax_rows(expected, model.width);
 
@@ -103,7 +110,8 @@ int serve(const Json& job) {
   };
   pass();
   pass();  // what the first call leaves behind must not matter
-  say({{"takes", true}, {"error", worst_error(out, expected)}});
+  const Error error = error_of(out, expected);
+  say({{"takes", true}, {"error", error.worst}, {"rms_error", error.rms}});
 
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);

@@ -61,14 +61,13 @@ runtime::Graph graph_of(const PeerModel& model, const Network& network) {
 }
 
 /// Large linear layers in bytes, as `cbnet compile --precision int8` has them: pixels as they are in files,
-/// other inputs calibrated, here on random images.
+/// other inputs calibrated.
 runtime::Graph quantized_graph(const PeerModel& model) {
-  constexpr std::int64_t kCalibrationImages = 64;
   const NoGrad no_grad;
   const PeerModel less = folded(model);
   const auto network = network_of(less);
   runtime::Graph graph = graph_of(less, *network);
-  Variable x(images(1, kCalibrationImages));
+  Variable x(model.calibration);
   for (std::size_t i = 0; i < less.spec.trunk.size(); ++i) {
     for (runtime::Node& node : graph.nodes) {
       if (node.name != concat("trunk.", i) || node.dense.in * node.dense.out < kLeastWeights) continue;
