@@ -96,7 +96,7 @@ class Planner {
         (found == nullptr || (found->type != Form::Type::dense && !found->same_planes(form)));
     const int from = by_dense ? in_form(v, Form{}, size) : forms_[v].front();
     const int to = new_buffer(v, form, size);
-    push(make_form_step(size, from, out_.buffers[static_cast<std::size_t>(from)].form, to, form));
+    push(make_form_step(table_, size, from, out_.buffers[static_cast<std::size_t>(from)].form, to, form));
     out_.steps.back()->name = "copy";
     return to;
   }

@@ -64,7 +64,8 @@ using StepPtr = std::unique_ptr<Step>;
 StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Form& form, int to);
 /// A copy in another form. Throws std::invalid_argument unless it is from the dense form, to it from a padded
 /// one, or between padded ones with the same planes.
-StepPtr make_form_step(std::int64_t size, int from, const Form& from_form, int to, const Form& to_form);
+StepPtr make_form_step(const kernels::KernelTable& table, std::int64_t size, int from, const Form& from_form,
+                       int to, const Form& to_form);
 
 /// What a convolution takes with it: the pooling and the ReLU behind it.
 struct ConvTail {

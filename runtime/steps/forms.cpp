@@ -1,7 +1,6 @@
 // From the caller's pixels to the form that the first layer reads, and between forms.
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "runtime/step.h"
 
@@ -44,13 +43,10 @@ Form planes_of(const Form& form, std::int64_t size) {
   return out;
 }
 
-void quantize(const float* from, std::uint8_t* to, std::int64_t size, const Form& form) {
-  const float inverse = 1.0F / form.scale;
-  const auto zero = static_cast<float>(form.zero_point);
-  for (std::int64_t i = 0; i < size; ++i) {
-    const float stored = from[i] * inverse + zero;
-    to[i] = static_cast<std::uint8_t>(std::nearbyint(std::clamp(stored, 0.0F, 255.0F)));
-  }
+void quantize(const kernels::KernelTable& table, const float* from, std::uint8_t* to, std::int64_t size,
+              const Form& form) {
+  table.dense.prepare[static_cast<int>(kernels::DenseKind::s8)](
+      {1, size, size, from, size, false, form.scale, static_cast<float>(form.zero_point), to});
 }
 
 class InputStep : public Step {
@@ -61,7 +57,7 @@ class InputStep : public Step {
     writes = to;
     for (std::size_t pixel = 0; pixel < stored_.size(); ++pixel) {
       const float value = static_cast<float>(pixel) / 255.0F;
-      quantize(&value, &stored_[pixel], 1, form_);
+      quantize(table, &value, &stored_[pixel], 1, form_);
       as_they_are_ = as_they_are_ && stored_[pixel] == pixel;
     }
   }
@@ -78,7 +74,7 @@ class InputStep : public Step {
             std::transform(from, from + size_, to, [this](std::uint8_t pixel) { return stored_[pixel]; });
           }
         } else {
-          quantize(frame.pixels_f32 + i * size_, to, size_, form_);
+          quantize(table_, frame.pixels_f32 + i * size_, to, size_, form_);
         }
         continue;
       }
@@ -105,8 +101,9 @@ class InputStep : public Step {
 
 class FormStep : public Step {
  public:
-  FormStep(std::int64_t size, int from, const Form& from_form, int to, const Form& to_form)
-      : size_(size), from_(from_form), to_(to_form) {
+  FormStep(const kernels::KernelTable& table, std::int64_t size, int from, const Form& from_form, int to,
+           const Form& to_form)
+      : table_(table), size_(size), from_(from_form), to_(to_form) {
     reads = {from};
     writes = to;
     planes_ = planes_of(to_.type == Form::Type::padded ? to_ : from_, size);
@@ -115,7 +112,7 @@ class FormStep : public Step {
   void run(const Frame& frame) const override {
     for (std::int64_t i = 0; i < frame.n; ++i) {
       if (to_.type == Form::Type::u8) {
-        quantize(frame.at<float>(reads[0], i), frame.at<std::uint8_t>(writes, i), size_, to_);
+        quantize(table_, frame.at<float>(reads[0], i), frame.at<std::uint8_t>(writes, i), size_, to_);
       } else {
         copy_rows(frame.at<float>(reads[0], i), Rows(planes_, from_), frame.at<float>(writes, i),
                   Rows(planes_, to_));
@@ -124,6 +121,7 @@ class FormStep : public Step {
   }
 
  private:
+  const kernels::KernelTable& table_;
   std::int64_t size_;
   Form from_, to_, planes_;
 };
@@ -134,12 +132,13 @@ StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, co
   return std::make_unique<InputStep>(table, size, form, to);
 }
 
-StepPtr make_form_step(std::int64_t size, int from, const Form& from_form, int to, const Form& to_form) {
+StepPtr make_form_step(const kernels::KernelTable& table, std::int64_t size, int from, const Form& from_form,
+                       int to, const Form& to_form) {
   const bool to_dense = from_form.type == Form::Type::padded && to_form.type == Form::Type::dense;
   require(
       from_form.type == Form::Type::dense || to_dense || from_form.same_planes(to_form), "plan",
       "planes come from dense values or the same planes, bytes from dense values, and nothing from bytes");
-  return std::make_unique<FormStep>(size, from, from_form, to, to_form);
+  return std::make_unique<FormStep>(table, size, from, from_form, to, to_form);
 }
 
 }  // namespace cbnet::runtime
