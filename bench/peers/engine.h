@@ -21,9 +21,10 @@ class Engine {
 
   /// Builds what run() needs, for `batch` images a call and so many threads.
   virtual void prepare(const PeerModel& model, std::int64_t batch, int threads) = 0;
-  /// `batch` images of 784 pixels -> `batch` rows of model.width. Where an image stops at a side exit, the
-  /// row is that exit's.
-  virtual void run(const float* pixels, float* out) = 0;
+  /// `batch` images of 784 pixels -> `batch` rows of model.width: `out`, or, of an engine that keeps its
+  /// outputs, its own memory, good until the next call. Where an image stops at a side exit, the row is that
+  /// exit's.
+  virtual const float* run(const float* pixels, float* out) = 0;
 };
 
 /// A way to run an engine.

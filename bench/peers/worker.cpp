@@ -109,7 +109,12 @@ int serve(const Json& job) {
     for (std::int64_t i = 0; i < n; i += batch) engine->run(in + i * 784, out.data() + i * model.width);
   };
   pass();
-  pass();  // what the first call leaves behind must not matter
+  // What the first pass left behind must not matter.
+  for (std::int64_t i = 0; i < n; i += batch) {
+    float* const to = out.data() + i * model.width;
+    const float* const from = engine->run(in + i * 784, to);
+    if (from != to) std::copy_n(from, batch * model.width, to);
+  }
   const Error error = error_of(out, expected);
   say({{"takes", true}, {"error", error.worst}, {"rms_error", error.rms}});
 

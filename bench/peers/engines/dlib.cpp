@@ -92,15 +92,14 @@ class Dlib final : public Engine {
     fill(model, params);
   }
 
-  void run(const float* pixels, float* out) override {
+  const float* run(const float* pixels, float*) override {
     float* x = x_.host_write_only();
     if (mirrors_input_) {
       for (std::size_t i = 0; i < x_.size(); i += 784) std::reverse_copy(pixels + i, pixels + i + 784, x + i);
     } else {
       std::copy_n(pixels, x_.size(), x);
     }
-    const dlib::tensor& y = net_.forward(x_);
-    std::copy_n(y.host(), y.size(), out);
+    return net_.forward(x_).host();
   }
 
  private:
@@ -161,7 +160,7 @@ class Dispatch final : public Engine {
       make<decoded<encoder_kmnist<Input>>>();
     engine_->prepare(model, batch, threads);
   }
-  void run(const float* pixels, float* out) override { engine_->run(pixels, out); }
+  const float* run(const float* pixels, float* out) override { return engine_->run(pixels, out); }
 
  private:
   template <class Net>

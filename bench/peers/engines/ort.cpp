@@ -94,7 +94,7 @@ class Ort final : public Engine {
     out_shape_ = {batch, model.width};
   }
 
-  void run(const float* pixels, float* out) override {
+  const float* run(const float* pixels, float* out) override {
     void* in_value = value(pixels, in_shape_);
     void* out_value = value(out, out_shape_);
     const void* const inputs[] = {in_value};
@@ -102,6 +102,7 @@ class Ort final : public Engine {
     const char* const output_names[] = {"y"};
     Runtime::get().call(kRun, session_, nullptr, input_names, inputs, std::size_t{1}, output_names,
                         std::size_t{1}, &out_value);
+    return out;
   }
 
  private:

@@ -79,9 +79,11 @@ class TinyDnn final : public Engine {
     in_.assign(batch_, tensor_t(1, vec_t(784)));
   }
 
-  void run(const float* pixels, float* out) override {
+  const float* run(const float* pixels, float* out) override {
     for (std::size_t n = 0; n < batch_; ++n) std::copy_n(pixels + 784 * n, 784, in_[n][0].data());
-    for (const tensor_t& y : net_.predict(in_)) out = std::copy(y[0].begin(), y[0].end(), out);
+    float* to = out;
+    for (const tensor_t& y : net_.predict(in_)) to = std::copy(y[0].begin(), y[0].end(), to);
+    return out;
   }
 
  private:
