@@ -2,9 +2,12 @@
 
 #include <unistd.h>
 
+// Lists are written by repeating an option; file names may hold commas.
+#define CXXOPTS_VECTOR_DELIMITER '\0'
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cxxopts.hpp>
 #include <iostream>
 #include <numeric>
 #include <system_error>
@@ -64,10 +67,29 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
   return concat("; did you mean ", prefix, *nearest, "?");
 }
 
+struct CommandLine::Parser {
+  cxxopts::Options options;
+  cxxopts::ParseResult result;
+};
+
 CommandLine::CommandLine(const Manual& manual)
-    : manual_(manual), options_(concat(manual.program, " ", manual.command), manual.summary) {
-  options_.set_width(100);
-  options_.custom_help(manual.usage);
+    : manual_(manual),
+      parser_(new Parser{cxxopts::Options(concat(manual.program, " ", manual.command), manual.summary), {}}) {
+  parser_->options.set_width(100);
+  parser_->options.custom_help(manual.usage);
+}
+
+CommandLine::CommandLine(CommandLine&&) noexcept = default;
+CommandLine::~CommandLine() = default;
+
+bool CommandLine::has(const std::string& name) const { return parser_->result.count(name) != 0; }
+
+bool CommandLine::is_set(const std::string& name) const {
+  return has(name) && parser_->result[name].as<bool>();
+}
+
+const std::vector<std::string>& CommandLine::list(const std::string& name) const {
+  return parser_->result[name].as<std::vector<std::string>>();
 }
 
 void CommandLine::declare(const std::string& group, const std::string& name) {
@@ -79,13 +101,13 @@ void CommandLine::declare(const std::string& group, const std::string& name) {
 void CommandLine::add_list(const std::string& group, const std::string& name, const std::string& value,
                            const std::string& help) {
   declare(group, name);
-  options_.add_options(group)(name, help, cxxopts::value<std::vector<std::string>>(), value);
+  parser_->options.add_options(group)(name, help, cxxopts::value<std::vector<std::string>>(), value);
 }
 
 void CommandLine::add(const std::string& group, const std::string& name, const std::string& value,
                       const std::string& help) {
   declare(group, name);
-  auto adder = options_.add_options(group);
+  auto adder = parser_->options.add_options(group);
   if (value.empty()) {
     adder(name, help);
   } else {
@@ -119,7 +141,7 @@ bool CommandLine::parse(const std::vector<std::string>& arguments, bool position
   std::vector<const char*> words{manual_.program};
   for (const std::string& argument : arguments) words.push_back(argument.c_str());
   try {
-    result_ = options_.parse(static_cast<int>(words.size()), words.data());
+    parser_->result = parser_->options.parse(static_cast<int>(words.size()), words.data());
   } catch (const std::exception& error) {
     fail(explain(error.what()));
   }
@@ -127,7 +149,7 @@ bool CommandLine::parse(const std::vector<std::string>& arguments, bool position
     print_help();
     return false;
   }
-  positional_ = result_.unmatched();
+  positional_ = parser_->result.unmatched();
   if (!positional && !positional_.empty()) fail(concat("unexpected argument '", positional_.front(), "'"));
   apply_threads();
   choose_device();
@@ -136,7 +158,9 @@ bool CommandLine::parse(const std::vector<std::string>& arguments, bool position
   return true;
 }
 
-void CommandLine::print_help() const { std::cout << options_.help(groups_) << '\n' << manual_.examples; }
+void CommandLine::print_help() const {
+  std::cout << parser_->options.help(groups_) << '\n' << manual_.examples;
+}
 
 /// cxxopts' message in our words.
 std::string CommandLine::explain(const std::string& message) const {
@@ -164,7 +188,7 @@ void CommandLine::apply_threads() const {
 }
 
 std::string CommandLine::text(const std::string& name) const {
-  return has(name) ? result_[name].as<std::string>() : std::string();
+  return has(name) ? parser_->result[name].as<std::string>() : std::string();
 }
 
 std::string CommandLine::required(const std::string& name) const {

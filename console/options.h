@@ -2,13 +2,10 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-// Lists are written by repeating an option; file names may hold commas.
-#define CXXOPTS_VECTOR_DELIMITER '\0'
-#include <cxxopts.hpp>
 
 #include "data/dataset_id.h"
 #include "data/locate.h"
@@ -35,6 +32,8 @@ struct Manual {
 class CommandLine {
  public:
   explicit CommandLine(const Manual& manual);
+  CommandLine(CommandLine&&) noexcept;
+  ~CommandLine();
 
   /// Declares options under a heading of the help; `value` is the placeholder, "" for a switch.
   void add(const std::string& group, const std::string& name, const std::string& value,
@@ -55,15 +54,13 @@ class CommandLine {
   bool parse(const std::vector<std::string>& arguments, bool positional);
   const std::vector<std::string>& positional() const { return positional_; }
 
-  bool has(const std::string& name) const { return result_.count(name) != 0; }
-  bool is_set(const std::string& name) const { return has(name) && result_[name].as<bool>(); }
+  bool has(const std::string& name) const;
+  bool is_set(const std::string& name) const;
   /// The value as given; "" when the option is absent.
   std::string text(const std::string& name) const;
   /// As text, but the option must be there.
   std::string required(const std::string& name) const;
-  const std::vector<std::string>& list(const std::string& name) const {
-    return result_[name].as<std::vector<std::string>>();
-  }
+  const std::vector<std::string>& list(const std::string& name) const;
   std::int64_t integer(const std::string& name, std::int64_t least = std::numeric_limits<std::int64_t>::min(),
                        std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;
   std::uint64_t unsigned_integer(const std::string& name) const;
@@ -85,12 +82,13 @@ class CommandLine {
   void choose_device();
   std::string explain(const std::string& message) const;
 
+  struct Parser;  // cxxopts takes seconds to compile: where options are read, it need not be seen
+
   Manual manual_;
-  cxxopts::Options options_;
+  std::unique_ptr<Parser> parser_;
   std::vector<std::string> groups_;
   std::vector<std::string> names_;
   std::vector<std::string> outputs_;
-  cxxopts::ParseResult result_;
   std::vector<std::string> positional_;
   std::string device_ = "cpu";
 };

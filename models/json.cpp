@@ -4,6 +4,8 @@
 
 #include "tensor/error.h"
 
+template class nlohmann::basic_json<nlohmann::ordered_map>;
+
 namespace cbnet {
 namespace {
 

@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+// Compiled once, in json.cpp, instead of wherever JSON is read.
+extern template class nlohmann::basic_json<nlohmann::ordered_map>;
+
 namespace cbnet {
 
 /// Objects keep the order of their keys: what is written reads in the order it was put.
