@@ -161,14 +161,20 @@ std::string engines_table(const Json& engines) {
 }
 
 std::string models_table(const Json& models) {
-  std::string out = head({"model", "multiply-adds", "less those on padding", "f32 weights, bytes"}, 1);
+  std::string out = head({"model", "multiply-adds", "less those on padding", "f32 weights, bytes",
+                          "of dense multiply-adds, those whose input is 0", "stay behind the exit"},
+                         1);
+  const auto share = [](const Json& value) {
+    return value.is_null() ? std::string("-") : fixed(100.0 * value.get<double>(), 1) + " %";
+  };
   for (const Json& model : models) {
     const auto count = [&](const char* key) {
       return grouped(static_cast<std::int64_t>(model.at(key).get<double>()));
     };
-    out +=
-        row({concat(model.at("model").get<std::string>(), model.at("folded").get<bool>() ? ", folded" : ""),
-             count("macs"), count("macs_without_padding"), count("weight_bytes")});
+    out += row(
+        {concat(model.at("model").get<std::string>(), model.at("folded").get<bool>() ? ", folded" : ""),
+         count("macs"), count("macs_without_padding"), count("weight_bytes"),
+         model.at("zero_share") == 0.0 ? "-" : share(model.at("zero_share")), share(model.at("hard_share"))});
   }
   return out;
 }
@@ -182,7 +188,10 @@ constexpr const char* kBarsText =
     "ours and the\n"
     "unluckiest of the peer to the reverse. Floor: the larger of multiply-adds at the FMA (or int8) peak and "
     "weights at the\n"
-    "bandwidth of their size, of the folded model.\n\n";
+    "bandwidth of their size, of the folded model. It counts every weight; ours leaves out those whose "
+    "inputs are "
+    "zeros, and\n"
+    "may go below it.\n\n";
 
 std::string run_text(const Json& run, const std::vector<Entry>& entries, const std::string& level) {
   return concat(
@@ -191,16 +200,27 @@ std::string run_text(const Json& run, const std::vector<Entry>& entries, const s
       others_table(entries), "\n", level, " Limits of the machine\n\n", limits_table(run.at("limits")));
 }
 
+/// On what the engines were timed.
+std::string workload_text(const Json& m) {
+  if (m.at("trained_on").is_null())
+    return concat("random weights and images without a pixel of 0 (seed ", m.at("seed").dump(), ")");
+  std::string datasets;
+  for (const Json& name : m.at("trained_on"))
+    datasets += concat(datasets.empty() ? "" : ", ", name.get<std::string>());
+  return concat("trained networks (default recipes; ", datasets, ") and images of\ntheir test sets");
+}
+
 std::string method(const Json& run) {
   const Json& m = run.at("method");
   return concat(
-      "Every engine runs in a process of its own, on the same random weights and images (seed ", m.at("seed"),
-      "), and its\noutputs are compared with an f64 reference first. Batch 1 goes round 64 images. Processes "
-      "are pinned to one\n"
+      "Every engine runs in a process of its own, on the same ", workload_text(m),
+      ",\nand its outputs are compared with an f64 reference first. Batch 1 goes round ", m.at("images"),
+      " images. Processes are pinned to one\n"
       "core, or two for two threads, and take turns: ",
       m.at("rounds"), " rounds of ", m.at("blocks"), " blocks of ", m.at("block_s"),
-      " s each, back and forth.\nBranchyNet: the share ", m.at("hard_share"),
-      " of the images goes on behind the early exit, in real control flow.\n"
+      " s each, back and forth.\nBehind BranchyNet's early exit goes on the share of images that the table "
+      "of models "
+      "names, in real control flow.\n"
       "\"Folded\" gives a peer the weights with adjacent linear layers joined, as our plan joins them.\n\n");
 }
 
@@ -248,7 +268,14 @@ std::string make(const Page& page) {
                  ".\n\n", method(run), "## Bars\n\n", run_text(run, entries, "##"), "\n## Engines\n\n",
                  engines_table(run.at("engines")), "\n## Models\n\n", models_table(run.at("models")));
     } else {
-      out += concat("\n## ", capped ? "With AVX2 only" : "Another run", "\n\n");
+      const Json& m = run.at("method");
+      const bool same = m.at("trained_on") == page.runs[0].at("method").at("trained_on");
+      out += concat("\n## ",
+                    capped ? "With AVX2 only"
+                    : same ? "Another run"
+                           : "Where nothing is zero",
+                    "\n\n");
+      if (!same) out += concat("On ", workload_text(m), ".\n\n");
       if (capped)
         out +=
             "`CBNET_FORCE_ISA=avx2`; oneDNN by ONEDNN_MAX_CPU_ISA, LibTorch by ATEN_CPU_CAPABILITY too, "
@@ -270,8 +297,10 @@ std::string make(const Page& page) {
   }
   for (const std::string& section : page.more) out += "\n" + section;
   for (std::size_t i = 0; i < page.runs.size(); ++i) {
+    const bool random = page.runs[i].at("method").at("trained_on").is_null();
     out += concat("\n## All engines, µs an image", page.runs[i].at("cap").is_null() ? "" : ", AVX2 only",
-                  "\n", engine_tables(entries_of(page.runs[i]), "###"));
+                  random && i > 0 ? ", where nothing is zero" : "", "\n",
+                  engine_tables(entries_of(page.runs[i]), "###"));
   }
   return out;
 }

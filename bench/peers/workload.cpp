@@ -86,13 +86,20 @@ Tensor first_images(const Tensor& images, std::int64_t n) {
   return data::to_float(images.slice(0, 0, std::min(n, images.size(0))));
 }
 
+Workload with_images(Workload workload, const Tensor& pixels) {
+  workload.pixels = pixels;
+  workload.expected = Tensor::from(reference(workload.model, pixels), {pixels.size(0), workload.model.width});
+  return workload;
+}
+
 }  // namespace
 
 Workload random_workload(const std::string& name, std::uint64_t seed, double hard_share, std::int64_t n) {
-  Workload out{make_model(name, seed, hard_share), images(seed, n), hard_share};
+  Workload out;
+  out.model = make_model(name, seed, hard_share);
   out.model.calibration = images(1, kCalibrationImages);
-  if (!out.model.has_exit()) out.hard_share = 0.0;
-  return out;
+  out.hard_share = out.model.has_exit() ? hard_share : 0.0;
+  return with_images(std::move(out), images(seed, n));
 }
 
 TrainedRun trained_run(const std::filesystem::path& path) {
@@ -111,18 +118,15 @@ Workload trained_workload(const std::string& name, const std::filesystem::path& 
   Model model = trained_model(name, run);
   const data::Dataset dataset = data::load_dataset(bench::dataset_id(model.info.dataset), location);
   const double threshold = model.info.thresholds.empty() ? 0.0 : model.info.thresholds.front();
-  Workload out{peer_model(name, model.network->spec(), model.network->state_dict(), threshold), {}, 0.0};
+  Workload out;
+  out.model = peer_model(name, model.network->spec(), model.network->state_dict(), threshold);
   out.model.calibration = first_images(dataset.train.images, kCalibrationImages);
-  if (!out.model.has_exit()) {
-    out.pixels = first_images(dataset.test.images, n);
-    return out;
-  }
+  if (!out.model.has_exit()) return with_images(std::move(out), first_images(dataset.test.images, n));
   const std::vector<double> entropy = score_exits(*model.network, dataset.test.images).entropy;
   const auto hard = std::count_if(entropy.begin(), entropy.end(), [&](double h) { return !(h < threshold); });
   out.hard_share = static_cast<double>(hard) / static_cast<double>(entropy.size());
   const std::vector<std::int64_t> chosen = mixed(entropy, threshold, out.hard_share, n);
-  out.pixels = data::to_float(dataset.test.images, chosen);
-  return out;
+  return with_images(std::move(out), data::to_float(dataset.test.images, chosen));
 }
 
 double zero_share(const Workload& workload) {
@@ -154,17 +158,22 @@ void save_workload(const std::filesystem::path& folder, const Workload& workload
   info.dataset = "unknown";
   info.thresholds.assign(workload.model.spec.exits.size(), workload.model.threshold);
   save_model(folder / "model.safetensors", network, info);
-  write_safetensors(folder / "images.safetensors",
-                    {{}, {{"pixels", workload.pixels}, {"calibration", workload.model.calibration}}});
+  write_safetensors(folder / "images.safetensors", {{},
+                                                    {{"pixels", workload.pixels},
+                                                     {"expected", workload.expected},
+                                                     {"calibration", workload.model.calibration}}});
 }
 
 Workload load_workload(const std::filesystem::path& folder) {
   Model model = load_model(folder / "model.safetensors");
   const double threshold = model.info.thresholds.empty() ? 0.0 : model.info.thresholds.front();
-  Workload out{
-      peer_model(model.info.model, model.network->spec(), model.network->state_dict(), threshold), {}, 0.0};
-  for (auto& [name, tensor] : read_safetensors(folder / "images.safetensors").tensors)
-    (name == "pixels" ? out.pixels : out.model.calibration) = tensor;
+  Workload out;
+  out.model = peer_model(model.info.model, model.network->spec(), model.network->state_dict(), threshold);
+  for (auto& [name, tensor] : read_safetensors(folder / "images.safetensors").tensors) {
+    if (name == "pixels") out.pixels = tensor;
+    if (name == "expected") out.expected = tensor;
+    if (name == "calibration") out.model.calibration = tensor;
+  }
   return out;
 }
 

@@ -15,6 +15,7 @@ namespace cbnet::peers {
 struct Workload {
   PeerModel model;
   Tensor pixels;            // f32 (N,1,28,28)
+  Tensor expected;          // f64 (N,width): what the network makes of them, computed in f64
   double hard_share = 0.0;  // of images that stay behind a side exit; 0 without one
 };
 

@@ -40,25 +40,29 @@ Json run() {
       {"isa", "avx2"}, {"fma_gmac_per_s", 100.0}, {"int8_gmac_per_s", nullptr}, {"reads", Json::array()}};
   limits["reads"].push_back(
       {{"size_bytes", 32768.0}, {"one_way_gb_per_s", 300.0}, {"zigzag_gb_per_s", 301.0}});
-  return {{"schema", "cbnet-peers/1"},
-          {"commit", "abc"},
-          {"host", "a host"},
-          {"cap", nullptr},
-          {"method", {{"rounds", 2}, {"blocks", 3}, {"block_s", 0.1}, {"seed", 1}, {"hard_share", 0.3}}},
-          {"engines", {engine}},
-          {"limits", limits},
-          {"models",
-           {{{"model", "lenet"},
-             {"folded", false},
-             {"macs", 1140070.0},
-             {"macs_without_padding", 792790.0},
-             {"weight_bytes", 271296.0}}}},
-          {"results",
-           {result("lenet", "cbnet", "fp32", 10.0), result("lenet", "onednn", "fp32", 25.0),
-            result("lenet", "ort", "fp32", 20.0, true), result("lenet", "ort", "int8", 2.0),
-            result("lenet", "ort", "fp32", 1.0, false, 64), result("cbnet-mnist", "cbnet", "fp32", 30.0),
-            result("cbnet-mnist", "cbnet", "int8", 12.0), result("cbnet-mnist", "ort", "int8", 24.0),
-            result("cbnet-mnist", "onednn", "fp32", 60.0)}}};
+  return {
+      {"schema", "cbnet-peers/1"},
+      {"commit", "abc"},
+      {"host", "a host"},
+      {"cap", nullptr},
+      {"method",
+       {{"rounds", 2}, {"blocks", 3}, {"block_s", 0.1}, {"images", 64}, {"seed", 1}, {"trained_on", Json()}}},
+      {"engines", {engine}},
+      {"limits", limits},
+      {"models",
+       {{{"model", "lenet"},
+         {"folded", false},
+         {"hard_share", nullptr},
+         {"zero_share", 0.25},
+         {"macs", 1140070.0},
+         {"macs_without_padding", 792790.0},
+         {"weight_bytes", 271296.0}}}},
+      {"results",
+       {result("lenet", "cbnet", "fp32", 10.0), result("lenet", "onednn", "fp32", 25.0),
+        result("lenet", "ort", "fp32", 20.0, true), result("lenet", "ort", "int8", 2.0),
+        result("lenet", "ort", "fp32", 1.0, false, 64), result("cbnet-mnist", "cbnet", "fp32", 30.0),
+        result("cbnet-mnist", "cbnet", "int8", 12.0), result("cbnet-mnist", "ort", "int8", 24.0),
+        result("cbnet-mnist", "onednn", "fp32", 60.0)}}};
 }
 
 Page page_of(const Json& json) {
