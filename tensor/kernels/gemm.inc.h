@@ -4,11 +4,11 @@
 // B is copied a panel at a time, kGemmDepth rows by the width of a tile, so that a tile reads it front to
 // back; what hangs over the right edge is zero. A is read in place: an element of it is a broadcast.
 //
-// Pixels are mostly zeros, and so are their products: of a tile's sums, only those terms are added up for
-// which neither its rows of op(A) nor its columns of op(B) are all zeros. That changes no bit, as long as
-// what the zeros would have met is finite.
+// Pixels are mostly zeros, and so are their products: a tile leaves out the terms for which its rows of op(A)
+// are all zeros, or those for which its columns of op(B) are, whichever are more. That changes no bit, as long
+// as what the zeros would have met is finite.
 
-// The terms p of a tile's sums that are not zeros, in their order.
+// The terms p of a tile's sums that are added up, in their order.
 struct GemmTerms {
   const uint16_t* p;
   int64_t count;
