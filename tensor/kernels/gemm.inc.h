@@ -5,8 +5,8 @@
 // back; what hangs over the right edge is zero. A is read in place: an element of it is a broadcast.
 //
 // Pixels are mostly zeros, and so are their products: a tile leaves out the terms for which its rows of op(A)
-// are all zeros, or those for which its columns of op(B) are, whichever are more. That changes no bit, as long
-// as what the zeros would have met is finite.
+// are all zeros, or those for which its columns of op(B) are, whichever are more. That changes no bit, as
+// long as what the zeros would have met is finite.
 
 // The terms p of a tile's sums that are added up, in their order.
 struct GemmTerms {
