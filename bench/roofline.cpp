@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <utility>
 
 #include "bench/records.h"
 #include "cbnet/predictor.h"
@@ -90,10 +91,12 @@ class Case {
         subjects_.push_back({images, step_work(steps_[i], images), {}});
         const bool whole = i + 1 == steps_.size();
         tasks.push_back({name_, [this, i, images, whole] {
-                           if (whole)
+                           if (whole) {
                              static_cast<void>(plan_.run(images_.data<std::uint8_t>(), images, workspace_));
-                           else
-                             plan_.run_step(i, images, workspace_);
+                             return;
+                           }
+                           if (std::exchange(filled_, i) != i) plan_.fill_step(i, images, workspace_);
+                           plan_.run_step(i, images, workspace_);
                          }});
       }
     }
@@ -144,6 +147,7 @@ class Case {
   Tensor images_;
   double error_ = 0.0;
   std::vector<Subject> subjects_;
+  std::size_t filled_ = 0;  // the step that the workspace holds inputs for
 };
 
 std::vector<std::string> cells(const Json& step, const std::string& name) {

@@ -108,6 +108,13 @@ struct Plan::Impl {
     return out;
   }
 
+  Frame step_frame(std::size_t i, std::int64_t n, Workspace::Impl& w) const {
+    require(i < schedule.steps.size() && n >= 1 && n <= schedule.tile, "plan", "no step ", i, " for ", n,
+            " images");
+    require(w.plan == id, "plan", "the workspace was made for another plan");
+    return frame(w, 0, n);
+  }
+
   template <class Pixel>
   Results run(const Pixel* pixels, std::int64_t n, Workspace::Impl& w) const {
     require(n >= 1, "plan", "expected at least one image; got ", n);
@@ -232,11 +239,18 @@ std::vector<StepInfo> Plan::steps() const {
   return out;
 }
 
+void Plan::fill_step(std::size_t i, std::int64_t n, Workspace& workspace) const {
+  const Frame frame = impl_->step_frame(i, n, *workspace.impl_);
+  for (const int buffer : impl_->schedule.steps[i]->reads) {
+    const Form& form = impl_->schedule.buffers[static_cast<std::size_t>(buffer)].form;
+    const std::int64_t elements = n * frame.pitch(buffer);
+    if (form.type == Form::Type::dense) std::fill_n(frame.at<float>(buffer), elements, 1.0F);
+    if (form.type == Form::Type::u8) std::fill_n(frame.at<std::uint8_t>(buffer), elements, std::uint8_t{1});
+  }
+}
+
 void Plan::run_step(std::size_t i, std::int64_t n, Workspace& workspace) const {
-  require(i < impl_->schedule.steps.size() && n >= 1 && n <= tile_images(), "plan", "no step ", i, " for ", n,
-          " images");
-  require(workspace.impl_->plan == impl_->id, "plan", "the workspace was made for another plan");
-  Frame frame = impl_->frame(*workspace.impl_, 0, n);
+  Frame frame = impl_->step_frame(i, n, *workspace.impl_);
   if (impl_->schedule.steps[i]->reads.empty()) {
     thread_local std::vector<std::uint8_t> blank;
     blank.resize(static_cast<std::size_t>(n * impl_->input_size));

@@ -74,6 +74,9 @@ class Plan {
   /// Runs step `i` alone on n images, on whatever the workspace holds: what a roofline is drawn from. n is at
   /// most tile_images(); the caller has run the plan on n images before.
   void run_step(std::size_t i, std::int64_t n, Workspace& workspace) const;
+  /// Ones for step `i` to read, so that run_step meets no zero that could be left out; planes of a
+  /// convolution, which leaves none out, stay as they are.
+  void fill_step(std::size_t i, std::int64_t n, Workspace& workspace) const;
   /// Images that go through the steps together.
   std::int64_t tile_images() const;
   /// Of a workspace's arena for one thread.

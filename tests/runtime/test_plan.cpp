@@ -344,7 +344,10 @@ TEST_CASE("plan: steps run alone, and say what they cost") {
   const std::vector<float> pixels = b.pixels(2);
   const Results got = plan.run(pixels.data(), 2, workspace);
   const std::vector<float> before(got.probabilities.begin(), got.probabilities.end());
-  for (std::size_t i = 0; i < plan.steps().size(); ++i) plan.run_step(i, 2, workspace);
+  for (std::size_t i = 0; i < plan.steps().size(); ++i) {
+    plan.fill_step(i, 2, workspace);
+    plan.run_step(i, 2, workspace);
+  }
   const Results after = plan.run(pixels.data(), 2, workspace);
   CHECK(std::vector<float>(after.probabilities.begin(), after.probabilities.end()) == before);
 }
