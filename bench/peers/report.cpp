@@ -257,7 +257,7 @@ std::string preformatted(const std::string& title, const std::string& before, co
 std::string make(const Page& page) {
   std::string out =
       "# Performance\n\nMade by `scripts/bench-peers` from measurements; do not edit. `CONTRIBUTING.md` says "
-      "how to measure.\n\n";
+      "how to measure,\n`docs/performance-notes.md` what stands behind the figures.\n\n";
   for (std::size_t i = 0; i < page.runs.size(); ++i) {
     const Json& run = page.runs[i];
     const std::vector<Entry> entries = entries_of(run);
