@@ -18,7 +18,7 @@ typedef int32_t VecInt;
 typedef float VecLoose;
 #endif
 
-constexpr int64_t kLanes = sizeof(Vec) / sizeof(float);
+constexpr int64_t kLanes = CBNET_VECTOR_BYTES ? CBNET_VECTOR_BYTES / 4 : 1;
 
 [[gnu::always_inline]] inline Vec load(const float* p) { return *reinterpret_cast<const VecLoose*>(p); }
 [[gnu::always_inline]] inline void store(float* p, Vec v) { *reinterpret_cast<VecLoose*>(p) = v; }

@@ -58,7 +58,7 @@ void split_columns(const Winograd& a, const float* in, float* evens, float* odds
 // Planes of B' d for every point and channel, with zero rows around.
 template <int K, class V>
 void transform_planes(const Winograd& a, const float* in, float* columns, float* to) {
-  constexpr int64_t kStep = sizeof(V) / sizeof(float);
+  constexpr int64_t kStep = sizeof(V) == sizeof(Vec) ? kLanes : kLanes / 2;
   const int64_t row = winograd_columns(a);
   float* const evens = columns;
   float* const odds = evens + a.h * row + 2 * kSlack;
