@@ -21,8 +21,9 @@ std::atomic<std::size_t> allocations{0};
 }
 
 #ifdef CBNET_SANITIZED
-// The sanitizers have a malloc of their own.
-#include <sanitizer/allocator_interface.h>
+// The sanitizers have a malloc of their own; GCC ships no header that declares this.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*, std::size_t),
+                                                         void (*)(const volatile void*));
 namespace {
 void count(const volatile void*, std::size_t) { ++allocations; }
 void ignore(const volatile void*) {}
