@@ -207,7 +207,7 @@ std::string workload_text(const Json& m) {
   std::string datasets;
   for (const Json& name : m.at("trained_on"))
     datasets += concat(datasets.empty() ? "" : ", ", name.get<std::string>());
-  return concat("trained networks (default recipes; ", datasets, ") and images of\ntheir test sets");
+  return concat("trained networks\n(default recipes; ", datasets, ") and images of their test sets");
 }
 
 std::string method(const Json& run) {
