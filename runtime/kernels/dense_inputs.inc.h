@@ -5,7 +5,6 @@
 template <class Step>
 void list_steps(const DenseCall& call, int64_t row, int64_t count, int32_t* list) {
   // A step's inputs of a row are one word, or two; a zero is a word of zeros, but for the sign of an f32.
-  typedef uint32_t Word __attribute__((aligned(1), may_alias));
   constexpr int64_t kWords = Step::kInputs * static_cast<int64_t>(sizeof(typename Step::Input)) / 4;
   constexpr uint32_t kMask = sizeof(typename Step::Input) == 4 ? 0x7fffffffU : 0xffffffffU;
   const auto* const x = static_cast<const typename Step::Input*>(call.x) + row * call.x_pitch;
@@ -28,7 +27,8 @@ void list_steps(const DenseCall& call, int64_t row, int64_t count, int32_t* list
   for (; step < call.steps; ++step) {
     uint32_t any = 0;
     for (int64_t r = 0; r < count; ++r) {
-      const auto* const words = reinterpret_cast<const Word*>(x + r * call.x_pitch + step * Step::kInputs);
+      uint32_t words[kWords];
+      __builtin_memcpy(words, x + r * call.x_pitch + step * Step::kInputs, sizeof words);
       for (int64_t i = 0; i < kWords; ++i) any |= words[i];
     }
     to[found] = static_cast<int32_t>(step);
