@@ -191,6 +191,8 @@ DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
   const std::size_t at_bias = parts.add(groups * kDenseGroup, sizeof(float));
   const std::size_t at_multiplier = parts.add(s8 ? groups * kDenseGroup : 0, sizeof(float));
   const std::size_t at_offset = parts.add(s8 ? groups * kDenseGroup : 0, sizeof(std::int32_t));
+  one_row_ = s8 && !sparse && table_->run_one_s8 != nullptr;
+  const std::size_t at_one = parts.add(one_row_ ? groups * kDenseGroup : 0, sizeof(std::int32_t));
   const std::size_t at_starts = parts.add(static_cast<std::int64_t>(starts.size()), sizeof(std::int64_t));
   const std::size_t at_columns = parts.add(static_cast<std::int64_t>(columns.size()), sizeof(std::int32_t));
   const auto storage = std::make_shared<Storage>(parts.size);
@@ -226,9 +228,11 @@ DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
         if (kept) sum += w.int8[static_cast<std::size_t>(o * in_ + k)];
       }
       offset[o] = (table_->taken - spec.input.zero_point) * sum;
+      if (one_row_) reinterpret_cast<std::int32_t*>(base + at_one)[o] = -spec.input.zero_point * sum;
     }
     call_.multiplier = multiplier;
     call_.offset = offset;
+    one_row_offset_ = reinterpret_cast<const std::int32_t*>(base + at_one);
     pack(reinterpret_cast<std::int8_t*>(base + at_weights), w.int8, in_, out_, kind_, *table_, call_);
   } else if (kind_ == DenseKind::bf16) {
     pack(reinterpret_cast<std::uint16_t*>(base + at_weights), w.bf16, in_, out_, kind_, *table_, call_);
@@ -287,6 +291,11 @@ void DenseLayer::run(const void* x, std::int64_t x_pitch, void* y, std::int64_t 
     call.x_pitch = padded_;
   }
   if (narrow_) return table_->run_narrow(call);
+  if (one_row_ && rows == 1) {
+    call.offset = one_row_offset_;
+    call.skips = true;
+    return table_->run_one_s8(call);
+  }
   (call.starts != nullptr ? table_->run_sparse : table_->run)[kind](call);
 }
 

@@ -85,7 +85,8 @@ struct DenseTable {
   int groups[3];  // of a panel, at most, by DenseKind
   int rows[3];    // of a block, at most
   int taken;      // what the s8 kernel takes off every input: its sums lack that times the sum of the weights
-  void (*run[3])(const DenseCall& call);         // by DenseKind
+  void (*run[3])(const DenseCall& call);      // by DenseKind
+  void (*run_one_s8)(const DenseCall& call);  // one row, of which nothing is taken off; null: `run` does that
   void (*run_sparse[3])(const DenseCall& call);  // null for bf16
   int narrow;                                    // most outputs that run_narrow takes; 0: none
   void (*run_narrow)(const DenseCall& call);     // f32
