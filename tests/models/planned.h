@@ -28,6 +28,7 @@ inline std::vector<std::uint8_t> random_bytes(std::int64_t n, const Shape& input
 
 inline std::vector<float> as_floats(const std::vector<std::uint8_t>& bytes) {
   std::vector<float> out;
+  out.reserve(bytes.size());
   for (const std::uint8_t byte : bytes) out.push_back(static_cast<float>(byte) / 255.0F);
   return out;
 }
@@ -68,8 +69,8 @@ struct Planned {
   }
 };
 
-inline Planned planned_classifier(std::shared_ptr<Network> network, const std::vector<double>& thresholds,
-                                  const std::string& name) {
+inline Planned planned_classifier(const std::shared_ptr<Network>& network,
+                                  const std::vector<double>& thresholds, const std::string& name) {
   return {name, classifier_graph(*network, thresholds), [network](const Variable& x) {
             Said said;
             const NetworkSpec& spec = network->spec();
@@ -90,7 +91,7 @@ inline std::vector<float> rescaled(std::vector<float> pixels, double by) {
   return pixels;
 }
 
-inline Planned planned_autoencoder(std::shared_ptr<Network> network, double rescale,
+inline Planned planned_autoencoder(const std::shared_ptr<Network>& network, double rescale,
                                    const std::string& name) {
   return {name, autoencoder_graph(*network, rescale), [network, rescale](const Variable& x) {
             Said said;
@@ -99,8 +100,8 @@ inline Planned planned_autoencoder(std::shared_ptr<Network> network, double resc
           }};
 }
 
-inline Planned planned_cbnet(std::shared_ptr<Network> autoencoder, double rescale,
-                             std::shared_ptr<Network> classifier) {
+inline Planned planned_cbnet(const std::shared_ptr<Network>& autoencoder, double rescale,
+                             const std::shared_ptr<Network>& classifier) {
   return {"cbnet", cbnet_graph(*autoencoder, rescale, *classifier), [=](const Variable& x) {
             const auto pixels = rescaled(autoencoder->forward(x).value().to_vector<float>(), rescale);
             Said said;

@@ -272,6 +272,7 @@ TEST_CASE("plan: layers of bytes round what they read, and nobody else does") {
   pixels.graph.classifies = false;
   const std::vector<std::uint8_t> bytes = {0, 3, 90, 127, 200, 255};
   std::vector<float> parts;
+  parts.reserve(bytes.size());
   for (const std::uint8_t byte : bytes) parts.push_back(static_cast<float>(byte) / 255.0F);
   const Values want = naive_output(pixels.graph, parts.data());
   for (const Isa isa : available_isas()) {

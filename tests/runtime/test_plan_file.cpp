@@ -37,7 +37,7 @@ std::string payload_of(const Graph& graph) { return graph_to_bytes(graph).substr
 
 /// What is said of these bytes, which are refused.
 std::string refused(const std::string& bytes) {
-  const std::string said =
+  std::string said =
       cbnet::testing::message_of<InputError>([&] { static_cast<void>(graph_from_bytes(bytes, "x.plan")); });
   CHECK_MESSAGE(said.rfind("x.plan: expected ", 0) == 0, said);
   CHECK_MESSAGE(cbnet::testing::contains(said, "; hint: "), said);

@@ -78,6 +78,7 @@ TEST_CASE("step: values become bytes, rounded to nearest and clamped") {
 TEST_CASE("step: pixels of either kind in every form") {
   const std::vector<std::uint8_t> pixels = {0, 1, 127, 128, 254, 255};
   std::vector<float> parts;
+  parts.reserve(pixels.size());
   for (const std::uint8_t pixel : pixels) parts.push_back(static_cast<float>(pixel) / 255.0F);
   Frame from_bytes, from_floats;
   from_bytes.pixels_u8 = pixels.data();
