@@ -260,8 +260,7 @@ Graph cbnet_graph(const Network& autoencoder, double rescale, const Network& cla
       .append_all(without_softmax(spec.trunk), static_cast<std::int32_t>(graph.nodes.size()), spec.input,
                   "trunk.");
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    std::string& name = graph.nodes[i].name;
-    name = (i < first_of_classifier ? "autoencoder." : "classifier.") + name;
+    graph.nodes[i].name.insert(0, i < first_of_classifier ? "autoencoder." : "classifier.");
   }
   return graph;
 }

@@ -66,7 +66,7 @@ class NodeCheck {
     const auto count = [&](std::int64_t size, std::int64_t kernel) {
       return window_count(size, kernel, node_.stride, node_.padding, node_.dilation, node_.ceil_mode);
     };
-    const Shape out = {in()[0], count(in()[1], node_.kernel_h), count(in()[2], node_.kernel_w)};
+    Shape out = {in()[0], count(in()[1], node_.kernel_h), count(in()[2], node_.kernel_w)};
     need(out[1] >= 1 && out[2] >= 1, "has a kernel larger than its padded input ", in());
     return out;
   }
@@ -83,7 +83,7 @@ class NodeCheck {
   }
 
   Shape pooled() const {
-    const Shape out = planes();
+    Shape out = planes();
     const std::int64_t kernel = std::min(node_.kernel_h, node_.kernel_w);
     need(2 * node_.padding <= (kernel - 1) * node_.dilation + 1, "has a padding above half its kernel");
     need(node_.kind == Kind::max_pool2d || node_.dilation == 1, "has a dilation of ", node_.dilation);

@@ -278,7 +278,8 @@ bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shap
   std::vector<ConvBlock> blocks;
   const Winograd by_points = plan_winograd(table.conv, conv, input, pool->shape[2], blocks);
   const auto vectors = [&](std::int64_t n) {
-    return static_cast<double>(round_up(n, table.conv.lanes) / table.conv.lanes);
+    const std::int64_t whole = round_up(n, table.conv.lanes) / table.conv.lanes;
+    return static_cast<double>(whole);
   };
   const auto points = static_cast<double>(by_points.points);
   const auto planes = static_cast<double>(by_points.sums.c), outputs = static_cast<double>(by_points.sums.o);
