@@ -35,9 +35,10 @@ constexpr const char* kExplained =
     "over\n"
     "the measured one, by arithmetic at its peak (a) or by bytes at the bandwidth of a buffer of that size "
     "(m). Each\n"
-    "step runs again and again on its own, so that its weights are in the nearest cache that holds them; "
-    "\"all of it\"\n"
-    "is the whole plan. Winograd's algorithm multiplies less often than the MACs say, and can exceed the "
+    "step runs again and again on its own, on ones, so that its weights are in the nearest cache that holds "
+    "them and\n"
+    "all are read; \"all of it\" is the whole plan, on noise. Winograd's algorithm multiplies less often "
+    "than the MACs say, and can exceed the "
     "limit.\n";
 
 /// What was timed: a step, or the whole plan, at one number of images.
@@ -93,6 +94,7 @@ class Case {
         tasks.push_back({name_, [this, i, images, whole] {
                            if (whole) {
                              static_cast<void>(plan_.run(images_.data<std::uint8_t>(), images, workspace_));
+                             filled_ = kNoStep;
                              return;
                            }
                            if (std::exchange(filled_, i) != i) plan_.fill_step(i, images, workspace_);
@@ -147,7 +149,8 @@ class Case {
   Tensor images_;
   double error_ = 0.0;
   std::vector<Subject> subjects_;
-  std::size_t filled_ = 0;  // the step that the workspace holds inputs for
+  static constexpr std::size_t kNoStep = static_cast<std::size_t>(-1);
+  std::size_t filled_ = kNoStep;  // the step that the workspace holds ones for
 };
 
 std::vector<std::string> cells(const Json& step, const std::string& name) {

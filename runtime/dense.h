@@ -61,7 +61,9 @@ void check(const DenseWeights& weights, const DenseSpec& spec);
 /// y[m,o] = act(bias[o] + sum_k w[o,k] x[m,k]): one fully connected layer, its weights packed for one ISA.
 /// Immutable, and cheap to copy: copies share the weights.
 ///
-/// Sums are f32 (fp32 and bf16 weights), or exact 32-bit integers (int8), the same on every ISA.
+/// Sums are f32 (fp32 and bf16 weights), or exact 32-bit integers (int8), the same on every ISA. Inputs that
+/// are zero are left out with the reading of their weights, where that cannot hide a weight that is not
+/// finite: time depends on them, and so do the last bits of f32 sums.
 class DenseLayer {
  public:
   /// Throws std::invalid_argument where check() does, and for an ISA that is not available.
@@ -94,7 +96,7 @@ class DenseLayer {
   QuantParams input_;
   kernels::DenseKind kind_;
   const kernels::DenseTable* table_;
-  std::shared_ptr<const Storage> packed_;  // weights, bias, multiplier, offset, starts, columns
+  std::shared_ptr<const Storage> packed_;  // weights, bias, multiplier, offsets, starts, columns
   kernels::DenseCall call_{};
 };
 

@@ -30,11 +30,9 @@ constexpr const char* kUsage =
 
 constexpr Manual kRunManual{
     "cbnet_peers", "run", "--json FILE [options]",
-    "Gives every engine the same weights, compares its outputs with an f64 reference, "
-    "then times all of them in\n"
-    "alternating blocks, each in a process of its own, pinned; and the limits of the "
-    "machine beside them. With --run\n"
-    "the networks are trained ones and the images their test sets'; without, both are "
+    "Gives every engine the same weights, compares its outputs with an f64 reference, then times all of\n"
+    "them in alternating blocks, each in a process of its own, pinned; and the limits of the machine beside\n"
+    "them. With --run the networks are trained ones and the images their test sets'; without, both are\n"
     "random, and no pixel is 0.\n",
     R"(Examples:
   cbnet_peers run --run runs/mnist --run runs/fmnist --json peers.json
@@ -71,8 +69,7 @@ std::vector<T> integers(const CommandLine& line, const std::string& name, std::v
 int run_measure(const std::vector<std::string>& words) {
   CommandLine line(kRunManual);
   line.add_list("What", "run", "RUN",
-                "folder that `cbnet train` made; one of each dataset, the first for LeNet "
-                "and BranchyNet");
+                "folder that `cbnet train` made, one of each dataset; the first for LeNet and BranchyNet");
   line.add_list("What", "models", "M", "this model alone; may be repeated");
   line.add_list("What", "engines", "E[:VARIANT]", "this engine alone; may be repeated");
   line.add_list("What", "batch", "N", "images a call; may be repeated (default: 1, 64 and 1024)");
@@ -83,12 +80,15 @@ int run_measure(const std::vector<std::string>& words) {
   line.add("Measurement", "blocks", "N", "blocks of each engine in a round (default: 3)");
   line.add("Measurement", "block-s", "S", "seconds of a block (default: 0.1)");
   line.add("Measurement", "quick", "", "one round of short blocks, to see that all works");
-  line.add("Measurement", "seed", "N", "of weights and images (default: 1)");
+  line.add("Measurement", "seed", "N", "random networks: of weights and images (default: 1)");
   if (!line.parse(words, false)) return 0;
   static_cast<void>(line.required("json"));
   MeasureOptions options;
   options.workers = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "peers";
   if (line.has("run")) {
+    for (const char* option : {"seed", "hard-share"})
+      if (line.has(option))
+        line.fail(concat("--", option, " is of random networks; it does not go with --run"));
     for (const std::string& run : line.list("run")) options.runs.push_back(trained_run(run));
     options.location = line.location();
   }

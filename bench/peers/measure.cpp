@@ -1,13 +1,15 @@
 #include "bench/peers/measure.h"
 
 #include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <numeric>
+#include <system_error>
 #include <thread>
 
 #include "bench/peers/bounds.h"
@@ -118,8 +120,11 @@ void pin(const std::vector<int>& cpus, int count) {
 /// Removed with all that is in it.
 class TemporaryFolder {
  public:
-  TemporaryFolder() : path_(fs::temp_directory_path() / concat("cbnet-peers-", getpid())) {
-    fs::create_directories(path_);
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "cbnet-peers-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr)
+      throw std::system_error(errno, std::generic_category(), "temporary folder " + name);
+    path_ = name;
   }
   ~TemporaryFolder() {
     std::error_code ignored;

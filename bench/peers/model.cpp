@@ -27,13 +27,7 @@ NetworkSpec spec_of(const std::string& name) {
   if (kind == "classifier") return classifier_spec();
   if (kind == "branchynet") return branchynet_spec();
   NetworkSpec spec = autoencoder_spec(dataset, OutputActivation::sigmoid);
-  if (kind == "cbnet") {
-    spec.name = name;
-    spec.trunk.push_back(spec::unflatten(spec.input));
-    const NetworkSpec classifier = classifier_spec();
-    spec.trunk.insert(spec.trunk.end(), classifier.trunk.begin(), classifier.trunk.end());
-  }
-  return spec;
+  return kind == "cbnet" ? joined(name, std::move(spec), classifier_spec()) : spec;
 }
 
 const Tensor* find(const StateDict& weights, const std::string& name) {
@@ -133,6 +127,13 @@ const std::vector<std::string>& model_names() {
                                                  "cbnet-fmnist",
                                                  "cbnet-kmnist"};
   return names;
+}
+
+NetworkSpec joined(const std::string& name, NetworkSpec autoencoder, const NetworkSpec& classifier) {
+  autoencoder.name = name;
+  autoencoder.trunk.push_back(spec::unflatten(autoencoder.input));
+  autoencoder.trunk.insert(autoencoder.trunk.end(), classifier.trunk.begin(), classifier.trunk.end());
+  return autoencoder;
 }
 
 PeerModel peer_model(std::string name, NetworkSpec spec, StateDict weights, double threshold) {

@@ -45,6 +45,9 @@ struct ModelCost {
 /// "lenet", "classifier", "branchynet", and "autoencoder-D" and "cbnet-D" for the three datasets.
 const std::vector<std::string>& model_names();
 
+/// An autoencoder followed by a classifier, as one network.
+NetworkSpec joined(const std::string& name, NetworkSpec autoencoder, const NetworkSpec& classifier);
+
 /// Fills in what follows from spec and weights.
 PeerModel peer_model(std::string name, NetworkSpec spec, StateDict weights, double threshold);
 

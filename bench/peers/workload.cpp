@@ -29,15 +29,10 @@ Model load_from(const std::filesystem::path& run, const std::string& model) {
   return load_model(RunFolder(run).model_file(model));
 }
 
-/// Autoencoder and classifier as one network.
-Model joined(const std::string& name, Model autoencoder, const Model& classifier) {
-  NetworkSpec spec = autoencoder.network->spec();
+Model joined_model(const std::string& name, Model autoencoder, const Model& classifier) {
+  const NetworkSpec spec = joined(name, autoencoder.network->spec(), classifier.network->spec());
+  const std::size_t behind = spec.trunk.size() - classifier.network->spec().trunk.size();
   StateDict weights = autoencoder.network->state_dict();
-  spec.name = name;
-  spec.trunk.push_back(spec::unflatten(spec.input));
-  const std::size_t behind = spec.trunk.size();
-  const NetworkSpec& second = classifier.network->spec();
-  spec.trunk.insert(spec.trunk.end(), second.trunk.begin(), second.trunk.end());
   for (const auto& [key, tensor] : classifier.network->state_dict()) {
     const std::size_t dot = key.find('.', 6);  // "trunk.3.weight"
     weights.emplace_back(concat("trunk.", std::stoul(key.substr(6, dot - 6)) + behind, key.substr(dot)),
@@ -57,7 +52,7 @@ Model trained_model(const std::string& name, const std::filesystem::path& run) {
                        "an autoencoder that ends in sigmoid", "another output",
                        "train it with \"output\": \"sigmoid\" in the recipe");
   }
-  if (kind == "cbnet") model = joined(name, std::move(model), load_from(run, "classifier"));
+  if (kind == "cbnet") model = joined_model(name, std::move(model), load_from(run, "classifier"));
   model.network->eval();
   return model;
 }

@@ -23,7 +23,7 @@ TEST_CASE("limits: what this machine has is measured, what it has not is none") 
     if (int8_gmacs(isa)) CHECK(*int8_gmacs(isa) > *fma_gmacs(isa));
   }
   CHECK_FALSE(fma_gmacs(Isa::scalar).has_value());
-  // A cache is faster than memory, however busy the machine and however slow the build is.
+  // A cache is faster than memory, however busy the machine is.
   const double cache = read_gb_per_s(16 << 10, Sweep::one_way, active_isa());
-  CHECK(cache > read_gb_per_s(256 << 20, Sweep::one_way, active_isa()));
+  CHECK(cache > 1.5 * read_gb_per_s(256 << 20, Sweep::one_way, active_isa()));
 }
