@@ -34,9 +34,10 @@ enum class DenseKind : int { f32, bf16, s8 };
   return kind == DenseKind::f32 ? 1 : kind == DenseKind::bf16 ? 2 : 4;
 }
 
-// Steps whose weights are asked for ahead of their use; and the elements of a block's list of steps.
+// Steps whose weights are asked for ahead of their use; and the elements of a block's list of steps: two
+// counts before it.
 constexpr int64_t kStepsAhead = 24;
-[[gnu::always_inline]] constexpr int64_t dense_list(int64_t steps) { return 1 + steps + kStepsAhead; }
+[[gnu::always_inline]] constexpr int64_t dense_list(int64_t steps) { return 2 + steps + kStepsAhead; }
 
 // The largest block of sums that a kernel keeps in registers.
 struct DenseBlock {

@@ -23,15 +23,21 @@ struct Split {
 
 #include "runtime/kernels/dense_inputs.inc.h"
 
-// One block of sums: `Rows` rows from `row` on by the `Groups` groups from `group` on. `columns` names the
-// `steps` steps to take; of a sparse layer the weights of just those are there, of others all.
+// The steps to take: `count` of them, the first `first` of them as Step::First does.
+struct Steps {
+  const int32_t* columns;
+  int64_t count, first;
+};
+
+// One block of sums: `Rows` rows from `row` on by the `Groups` groups from `group` on. Of a sparse layer the
+// weights of just the steps to take are there, of others all.
 template <class Step>
 using BlockFn = void (*)(const DenseCall& call, int64_t row, int64_t group, const typename Step::Weight* w,
-                         const int32_t* columns, int64_t steps);
+                         Steps steps);
 
 template <class Step, int Groups, int Rows, bool Sparse>
 [[gnu::noinline]] void block(const DenseCall& call, int64_t row, int64_t group,
-                             const typename Step::Weight* w, const int32_t* columns, int64_t steps) {
+                             const typename Step::Weight* w, Steps steps) {
   using Sum = typename Step::Sum;
   // A sum is ready four cycles after the one before it: few sums are kept several times over.
   constexpr int kSums = Groups * Rows * kVectors, kSets = kSums >= 8 ? 1 : (8 + kSums - 1) / kSums;
@@ -46,7 +52,9 @@ template <class Step, int Groups, int Rows, bool Sparse>
       }
     }
   }
-  const auto add = [&](Sum(&to)[Rows][Groups][kVectors], int64_t step) __attribute__((always_inline)) {
+  const int32_t* const columns = steps.columns;
+  const auto add = [&]<class As>(As, Sum(&to)[Rows][Groups][kVectors], int64_t step)
+      __attribute__((always_inline)) {
     const int64_t column = columns[step];
     const typename Step::Weight* const weights = w + (Sparse ? step : column) * kStepWeights;
     typename Step::Wide wide[Groups][kVectors];
@@ -62,17 +70,20 @@ template <class Step, int Groups, int Rows, bool Sparse>
     }
     const int64_t at = column * Step::kInputs;
     CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
-      const typename Step::Spread spread = Step::spread(x + r * x_pitch + at);
+      const typename As::Spread spread = As::spread(x + r * x_pitch + at);
       CBNET_UNROLL for (int g = 0; g < Groups; ++g) {
-        CBNET_UNROLL for (int v = 0; v < kVectors; ++v) { Step::add(to[r][g][v], wide[g][v], spread); }
+        CBNET_UNROLL for (int v = 0; v < kVectors; ++v) { As::add(to[r][g][v], wide[g][v], spread); }
       }
     }
   };
-  int64_t step = 0;
-  for (; step + kSets <= steps; step += kSets) {
-    CBNET_UNROLL for (int s = 0; s < kSets; ++s) add(sum[s], step + s);
-  }
-  for (; step < steps; ++step) add(sum[0], step);
+  const auto add_all = [&]<class As>(As as, int64_t step, int64_t end) __attribute__((always_inline)) {
+    for (; step + kSets <= end; step += kSets) {
+      CBNET_UNROLL for (int s = 0; s < kSets; ++s) add(as, sum[s], step + s);
+    }
+    for (; step < end; ++step) add(as, sum[0], step);
+  };
+  if constexpr (!__is_same(Step, typename Step::First)) add_all(typename Step::First{}, 0, steps.first);
+  add_all(Step{}, steps.first, steps.count);
 
   alignas(64) typename Step::Scalar sums[Rows][Groups * kDenseGroup];
   CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
@@ -123,10 +134,10 @@ void run(const DenseCall& call) {
       const auto* const w = weights + start * Step::kGroupWeights;
       for (int64_t b = 0; b < rows.blocks; ++b) {
         const int32_t* const list = Sparse ? nullptr : call.lists + b * dense_list(call.steps);
-        const int32_t* const columns = Sparse ? call.columns + start : list + 1;
-        const int64_t steps = Sparse ? call.starts[group + 1] - start : list[0];
+        const Steps steps = Sparse ? Steps{call.columns + start, call.starts[group + 1] - start, 0}
+                                   : Steps{list + 2, list[0], list[1]};
         block_fn<Step, Sparse, kGroups, kRows>(count, rows.count(b))(call, first + rows.first(b), group, w,
-                                                                     columns, steps);
+                                                                     steps);
       }
     }
   }

@@ -1,40 +1,92 @@
 // Part of dense.inc.h: which steps of a layer have something to add.
 
-// The steps in which one of `count` rows from `row` on is not zero, or all of them: list[0] says how many,
-// the others which. Behind the last come, for asking ahead, the first ones of the panels that follow.
+// A word of inputs, or as many as can be looked at at a time: bit i of `words_with` says whether word i has a
+// bit of `mask`; `append` writes which steps from `step` on have their bit set in `kept`, and returns how
+// many.
+[[gnu::always_inline]] inline uint32_t words_with(uint32_t word, uint32_t mask) { return (word & mask) != 0; }
+[[gnu::always_inline]] inline int64_t append(uint32_t, int32_t* to, int64_t step, uint32_t kept) {
+  *to = static_cast<int32_t>(step);
+  return kept & 1U;
+}
+
+#if defined(__AVX512F__)
+using Words = U32;
+[[gnu::always_inline]] inline uint32_t words_with(U32 words, uint32_t mask) {
+  return _mm512_test_epi32_mask(bits<__m512i>(words), bits<__m512i>(mask - U32{}));
+}
+[[gnu::always_inline]] inline int64_t append(U32, int32_t* to, int64_t step, uint32_t kept) {
+  const I32 all = I32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + static_cast<int32_t>(step);
+  store(to, bits<I32>(_mm512_maskz_compress_epi32(static_cast<__mmask16>(kept), bits<__m512i>(all))));
+  return __builtin_popcount(kept & 0xffffU);
+}
+#elif defined(__AVX2__)
+using Words = U32;
+// Which bits of a byte are set, in order.
+struct BitsOf {
+  uint8_t of[256][8];
+};
+constexpr BitsOf kBits = [] {
+  BitsOf out = {};
+  for (int byte = 0; byte < 256; ++byte) {
+    for (uint8_t bit = 0, found = 0; bit < 8; ++bit) {
+      if ((byte >> bit & 1) != 0) out.of[byte][found++] = bit;
+    }
+  }
+  return out;
+}();
+[[gnu::always_inline]] inline uint32_t words_with(U32 words, uint32_t mask) {
+  const __m256i none = _mm256_cmpeq_epi32(bits<__m256i>(words & mask), _mm256_setzero_si256());
+  return ~static_cast<uint32_t>(_mm256_movemask_ps(bits<__m256>(none)));
+}
+[[gnu::always_inline]] inline int64_t append(U32, int32_t* to, int64_t step, uint32_t kept) {
+  kept &= 0xffU;
+  const __m128i set = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kBits.of[kept]));
+  store(to, bits<I32>(_mm256_cvtepu8_epi32(set)) + static_cast<int32_t>(step));
+  return __builtin_popcount(kept);
+}
+#else
+using Words = uint32_t;
+#endif
+
+// The steps in which one of `count` rows from `row` on is not zero, or all of them; list[0] says how many,
+// list[1] how many of them Step::First takes: those without a top bit, which stand before the others. Behind
+// the last come, for asking ahead, the first ones of the panels that follow.
 template <class Step>
 void list_steps(const DenseCall& call, int64_t row, int64_t count, int32_t* list) {
   // A step's inputs of a row are one word, or two; a zero is a word of zeros, but for the sign of an f32.
   constexpr int64_t kWords = Step::kInputs * static_cast<int64_t>(sizeof(typename Step::Input)) / 4;
-  constexpr uint32_t kMask = sizeof(typename Step::Input) == 4 ? 0x7fffffffU : 0xffffffffU;
+  constexpr uint32_t kSome = sizeof(typename Step::Input) == 4 ? 0x7fffffffU : 0xffffffffU;
+  constexpr bool kTwoKinds = !__is_same(Step, typename Step::First);
   const auto* const x = static_cast<const typename Step::Input*>(call.x) + row * call.x_pitch;
-  int32_t* const to = list + 1;
-  int64_t found = 0, step = 0;
-#if defined(__AVX512F__)
-  if constexpr (kWords == 1) {
-    for (; step + 16 <= call.steps; step += 16) {
-      U32 any = {};
-      for (int64_t r = 0; r < count; ++r)
-        any |= load(reinterpret_cast<const uint32_t*>(x + r * call.x_pitch + step * Step::kInputs));
-      const __mmask16 there = _mm512_test_epi32_mask(bits<__m512i>(any), bits<__m512i>(kMask - U32{}));
-      const __mmask16 kept = call.skips ? there : static_cast<__mmask16>(-1);
-      const I32 all = I32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + static_cast<int32_t>(step);
-      store(to + found, bits<I32>(_mm512_maskz_compress_epi32(kept, bits<__m512i>(all))));
-      found += __builtin_popcount(kept);
+  int32_t* const to = list + 2;
+  int64_t found = 0, first = 0;
+  for (int kind = kTwoKinds ? 0 : 1; kind < 2; ++kind) {
+    first = found;
+    const auto look = [&]<class Some>(Some some, int64_t step) __attribute__((always_inline)) {
+      for (int64_t r = 0; r < count; ++r) {
+        const auto* const at = x + r * call.x_pitch + step * Step::kInputs;
+        for (int64_t i = 0; i < kWords; ++i) {
+          Some words;
+          __builtin_memcpy(&words, reinterpret_cast<const char*>(at) + 4 * i, sizeof words);
+          some |= words;
+        }
+      }
+      uint32_t kept = call.skips ? words_with(some, kSome) : ~0U;
+      if constexpr (kTwoKinds) {
+        const uint32_t top = words_with(some, 0x80808080U);
+        kept &= kind == 0 ? ~top : top;
+      }
+      found += append(some, to + found, step, kept);
+    };
+    constexpr int64_t kAtOnce = kWords == 1 ? sizeof(Words) / 4 : 1;
+    int64_t step = 0;
+    if constexpr (kAtOnce > 1) {
+      for (; step + kAtOnce <= call.steps; step += kAtOnce) look(Words{}, step);
     }
-  }
-#endif
-  for (; step < call.steps; ++step) {
-    uint32_t any = 0;
-    for (int64_t r = 0; r < count; ++r) {
-      uint32_t words[kWords];
-      __builtin_memcpy(words, x + r * call.x_pitch + step * Step::kInputs, sizeof words);
-      for (int64_t i = 0; i < kWords; ++i) any |= words[i];
-    }
-    to[found] = static_cast<int32_t>(step);
-    found += (any & kMask) != 0 || !call.skips;
+    for (; step < call.steps; ++step) look(uint32_t{0}, step);
   }
   list[0] = static_cast<int32_t>(found);
+  list[1] = static_cast<int32_t>(first);
   if (found == 0) return;
   const auto panel = static_cast<int32_t>(call.backwards ? -call.steps : call.steps);
   for (int64_t i = 0; i < kStepsAhead; ++i) to[found + i] = to[i] + panel;

@@ -1,9 +1,11 @@
 // Part of dense.inc.h: what one step of a layer's sums is, for each kind of weights.
 //
 // Weight and Input are as in memory; Wide is a vector's worth of weights in registers, Spread the inputs of
-// the step, the same in every lane. One group's weights of a step take kGroupWeights elements.
+// the step, the same in every lane. One group's weights of a step take kGroupWeights elements. First is how
+// the first steps of a list are taken (list_steps).
 
 struct StepF32 {
+  using First = StepF32;
   static constexpr DenseBlock kBlock = kDenseF32;
   using Weight = float;
   using Input = float;
@@ -20,6 +22,7 @@ struct StepF32 {
 
 // Two inputs' weights share 32 bits, so that a shift and a mask widen them.
 struct StepBf16 {
+  using First = StepBf16;
   static constexpr DenseBlock kBlock = kDenseBf16;
   using Weight = uint16_t;
   using Input = float;
@@ -51,6 +54,7 @@ struct StepBf16 {
 // saturates: it is exact where its unsigned factors are at most 128. So those are the sizes of x - 128, whose
 // signs move to the weights, and the sums lack 128 times the sum of the weights (kTaken).
 struct StepS8 {
+  using First = StepS8;
   static constexpr DenseBlock kBlock = kDenseS8;
   using Weight = int8_t;
   using Input = uint8_t;
@@ -130,9 +134,23 @@ struct StepS8 {
 
 #if defined(CBNET_DENSE_ONE_S8)
 // The same for one row, whose bytes of zero are to be left out and thus must add nothing: the low seven bits
-// and the top bit of the inputs apart, neither of which saturates. Half as much work again for what is not
-// left out.
+// and the top bit of the inputs apart, neither of which saturates. Steps without a top bit come first.
+struct LowS8 : StepS8 {
+  using Spread = I32;
+  [[gnu::always_inline]] static Spread spread(const Input* x) { return four(x); }
+  [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
+#if defined(__AVX512BW__)
+    const __m512i two = _mm512_maddubs_epi16(bits<__m512i>(x), bits<__m512i>(w));
+    sum += bits<I32>(_mm512_madd_epi16(two, _mm512_set1_epi16(1)));
+#else
+    const __m256i two = _mm256_maddubs_epi16(bits<__m256i>(x), bits<__m256i>(w));
+    sum += bits<I32>(_mm256_madd_epi16(two, _mm256_set1_epi16(1)));
+#endif
+  }
+};
+
 struct OneRowS8 : StepS8 {
+  using First = LowS8;
   static constexpr DenseBlock kBlock = {kDenseS8.groups, 1};
   static constexpr int kTaken = 0;
   struct Spread {
@@ -143,15 +161,12 @@ struct OneRowS8 : StepS8 {
     return {all & 0x7f7f7f7f, bits<I32>(bits<U32>(all) >> 7) & 0x01010101};
   }
   [[gnu::always_inline]] static void add(Sum& sum, Wide w, const Spread& x) {
+    LowS8::add(sum, w, x.low);
 #if defined(__AVX512BW__)
-    const __m512i low = _mm512_maddubs_epi16(bits<__m512i>(x.low), bits<__m512i>(w));
     const __m512i top = _mm512_maddubs_epi16(bits<__m512i>(x.top), bits<__m512i>(w));
-    sum += bits<I32>(_mm512_madd_epi16(low, _mm512_set1_epi16(1)));
     sum += bits<I32>(_mm512_madd_epi16(top, _mm512_set1_epi16(128)));
 #else
-    const __m256i low = _mm256_maddubs_epi16(bits<__m256i>(x.low), bits<__m256i>(w));
     const __m256i top = _mm256_maddubs_epi16(bits<__m256i>(x.top), bits<__m256i>(w));
-    sum += bits<I32>(_mm256_madd_epi16(low, _mm256_set1_epi16(1)));
     sum += bits<I32>(_mm256_madd_epi16(top, _mm256_set1_epi16(128)));
 #endif
   }

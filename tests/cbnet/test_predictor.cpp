@@ -120,6 +120,7 @@ TEST_CASE("many threads with a predictor each, at once, get what one thread gets
       const std::vector<float> expected = bits();
       std::vector<std::vector<float>> got(4);
       std::vector<std::thread> askers;
+      askers.reserve(got.size());
       for (auto& mine : got) askers.emplace_back([&mine, &bits] { mine = bits(); });
       for (std::thread& asker : askers) asker.join();
       for (const auto& one : got) CHECK(one == expected);
@@ -142,6 +143,7 @@ TEST_CASE("many threads share a plan, each with a workspace of its own") {
   const std::vector<float> expected = bits();
   std::vector<std::vector<float>> got(6);
   std::vector<std::thread> callers;
+  callers.reserve(got.size());
   for (auto& mine : got) callers.emplace_back([&mine, &bits] { mine = bits(); });
   for (std::thread& caller : callers) caller.join();
   for (const auto& one : got) CHECK(one == expected);

@@ -43,6 +43,7 @@ void sweep(const OpUnderTest& op, Check check) {
 
 std::vector<Tensor> converted(const std::vector<Tensor>& tensors, DType dtype) {
   std::vector<Tensor> out;
+  out.reserve(tensors.size());
   for (const Tensor& tensor : tensors) out.push_back(tensor.to(dtype));
   return out;
 }

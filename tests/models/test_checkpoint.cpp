@@ -97,16 +97,17 @@ TEST_CASE("a model file is what the format's description says, read without our 
   CHECK(bytes.at(8) == '{');
   const nlohmann::json header = nlohmann::json::parse(bytes.substr(8, size));
   const std::string data = bytes.substr(8 + size);
-  for (const auto& [key, value] : header.at("__metadata__").items()) {
-    INFO(key);
-    CHECK(value.is_string());
+  for (const auto& entry : header.at("__metadata__").items()) {
+    INFO(entry.key());
+    CHECK(entry.value().is_string());
   }
   StateDict state = network.state_dict();
   CHECK(header.size() == state.size() + 1);
   std::size_t covered = 0;
-  for (const auto& [name, tensor] : state) {
-    INFO(name);
-    const nlohmann::json& entry = header.at(name);
+  for (const auto& named : state) {
+    INFO(named.first);
+    const Tensor& tensor = named.second;
+    const nlohmann::json& entry = header.at(named.first);
     CHECK(entry.size() == 3);
     CHECK(entry.at("dtype") == "F32");
     CHECK(entry.at("shape") == nlohmann::json(tensor.shape()));

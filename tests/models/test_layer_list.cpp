@@ -89,9 +89,9 @@ TEST_CASE("joined layers compute what they say") {
   CHECK(cost.parameters == 3 + 2 + 10 * 4);
   // Every input of a layer gets its gradient.
   mean(network.forward(x)).backward();
-  for (const auto& [name, parameter] : network.named_parameters()) {
-    INFO(name);
-    CHECK(parameter.grad().defined());
+  for (const auto& parameter : network.named_parameters()) {
+    INFO(parameter.first);
+    CHECK(parameter.second.grad().defined());
   }
   CHECK(x.grad().defined());
 }

@@ -45,6 +45,7 @@ TEST_CASE("plan: eight threads at once, with a workspace each, get what one gets
         const Bits want(plan.run(bytes.data(), n, own));
         std::vector<int> same(8, 0);
         std::vector<std::thread> callers;
+        callers.reserve(same.size());
         for (int& mine : same) {
           callers.emplace_back([&] {
             Workspace workspace(plan);

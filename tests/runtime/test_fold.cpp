@@ -17,7 +17,7 @@ std::vector<Kind> kinds(const Graph& graph) {
 /// The folded graph, after a check that it computes what the graph does. Weights are rounded to f32 once
 /// more: 1e-6 of the sums of absolute products, which stay below 1e4 here.
 Graph folded(Builder& b) {
-  const Graph out = fold(b.graph);
+  Graph out = fold(b.graph);
   const std::vector<float> pixels = b.pixels(1);
   const std::vector<Values> before = all_values(b.graph, pixels.data()),
                             after = all_values(out, pixels.data());
