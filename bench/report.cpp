@@ -74,10 +74,22 @@ EnergySummary summarise_energy(const std::vector<Block>& blocks) {
   return out;
 }
 
+namespace {
+
+std::string variant(const std::string& precision, double sparsity) {
+  return concat(precision == "fp32" ? "" : ", " + precision,
+                sparsity > 0 ? concat(", ", std::lround(100 * sparsity), " % sparse") : std::string());
+}
+
+}  // namespace
+
 std::string title_of(const Row& row) {
-  return concat(row.model, row.precision == "fp32" ? "" : ", " + row.precision,
-                row.sparsity > 0 ? concat(", ", std::lround(100 * row.sparsity), " % sparse") : std::string(),
+  return concat(row.model, variant(row.precision, row.sparsity),
                 row.engine == "plan" ? "" : ", " + row.engine);
+}
+
+std::string title_of(const CompiledInfo& info) {
+  return concat(info.model, "-", info.dataset, variant(runtime::to_string(info.precision), info.sparsity));
 }
 
 HostRecord record_host() {

@@ -7,6 +7,7 @@
 
 #include "bench/protocol.h"
 #include "bench/runs.h"
+#include "cbnet/compression.h"
 #include "energy/host.h"
 #include "energy/kind.h"
 
@@ -59,6 +60,8 @@ struct Row {
 
 /// "cbnet", "cbnet, int8", "cbnet, int8, 50 % sparse" or "cbnet, eager".
 std::string title_of(const Row& row);
+/// The same with the dataset: "autoencoder-mnist, int8".
+std::string title_of(const CompiledInfo& info);
 
 /// The machine and the engine.
 struct HostRecord {

@@ -19,9 +19,11 @@ struct RooflineOptions {
   std::uint64_t seed = 1;  // of images
 };
 
-/// "cbnet-roofline/1" of these networks, on the calling thread. Every plan is checked against its modules
-/// before it is timed; throws as check_plan.
-Json measure_roofline(const std::vector<BenchNetwork>& networks, const RooflineOptions& options);
+/// "cbnet-roofline/1" of these networks and of these files of `cbnet compile`, on the calling thread. The
+/// plan of a network is checked against its modules before it is timed. Throws as check_plan and
+/// load_compiled.
+Json measure_roofline(const std::vector<BenchNetwork>& networks, const std::vector<std::string>& plans,
+                      const RooflineOptions& options);
 
 /// The same for people. Throws InputError for JSON that is not such a record.
 std::string roofline_text(const Json& report);

@@ -65,12 +65,19 @@ std::unique_ptr<Predictor> make_plan_predictor(PlannedModel model) {
   return std::make_unique<PlanPredictor>(std::move(model));
 }
 
+CompiledGraph load_compiled_graph(const std::filesystem::path& file) {
+  CompiledGraph out;
+  out.graph = runtime::load_graph(file);
+  out.info = compiled_info_from_json(out.graph.provenance, file.string());
+  return out;
+}
+
 CompiledModel load_compiled(const std::filesystem::path& file) {
-  const runtime::Graph graph = runtime::load_graph(file);
+  const CompiledGraph from = load_compiled_graph(file);
   CompiledModel out;
-  out.info = compiled_info_from_json(graph.provenance, file.string());
+  out.info = from.info;
   try {
-    out.predictor = make_plan_predictor({out.info.model, out.info.dataset, runtime::Plan(graph),
+    out.predictor = make_plan_predictor({out.info.model, out.info.dataset, runtime::Plan(from.graph),
                                          out.info.macs_by_exit, out.info.parameter_count, std::nullopt});
   } catch (const std::invalid_argument& error) {
     throw InputError(file.string(), "a plan that can be run", error.what(), "compile it anew");

@@ -21,12 +21,18 @@ struct PlannedModel {
 
 std::unique_ptr<Predictor> make_plan_predictor(PlannedModel model);
 
-/// A model that `cbnet compile` wrote, and what it says of itself.
+/// A model that `cbnet compile` wrote, and what it says of itself. Throw InputError for a missing, damaged or
+/// foreign file.
+struct CompiledGraph {
+  CompiledInfo info;
+  runtime::Graph graph;
+};
+CompiledGraph load_compiled_graph(const std::filesystem::path& file);
+
 struct CompiledModel {
   CompiledInfo info;
   std::unique_ptr<Predictor> predictor;
 };
-/// Throws InputError for a missing, damaged or foreign file.
 CompiledModel load_compiled(const std::filesystem::path& file);
 
 }  // namespace cbnet

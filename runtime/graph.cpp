@@ -197,8 +197,26 @@ const Shape& value_shape(const Graph& graph, std::int32_t v) {
   return v == 0 ? graph.input : graph.nodes.at(static_cast<std::size_t>(v) - 1).shape;
 }
 
+namespace {
+
+/// Weights that are not left out.
+std::int64_t kept_weights(const DenseWeights& dense) {
+  const BlockMask& mask = dense.mask;
+  if (mask.kept.empty()) return dense.in * dense.out;
+  const std::int64_t columns = (dense.in + mask.block_in - 1) / mask.block_in;
+  std::int64_t out = 0;
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(mask.kept.size()); ++i) {
+    if (mask.kept[static_cast<std::size_t>(i)] == 0) continue;
+    out += std::min(mask.block_out, dense.out - i / columns * mask.block_out) *
+           std::min(mask.block_in, dense.in - i % columns * mask.block_in);
+  }
+  return out;
+}
+
+}  // namespace
+
 std::int64_t node_macs(const Graph& graph, const Node& node) {
-  if (node.kind == Kind::linear) return node.dense.in * node.dense.out;
+  if (node.kind == Kind::linear) return kept_weights(node.dense);
   if (node.kind == Kind::matmul) return numel(node.shape) * value_shape(graph, node.inputs[0])[1];
   if (node.kind == Kind::conv2d) return numel(node.shape) * numel(node.weight.shape()) / node.weight.size(0);
   return 0;
@@ -209,8 +227,9 @@ std::int64_t node_weight_bytes(const Node& node) {
     return static_cast<std::int64_t>(values.size() * sizeof(values[0]));
   };
   const DenseWeights& dense = node.dense;
-  std::int64_t out =
-      bytes(dense.fp32) + bytes(dense.bf16) + bytes(dense.int8) + bytes(dense.scales) + bytes(dense.bias);
+  std::int64_t out = bytes(dense.fp32) + bytes(dense.bf16) + bytes(dense.int8);
+  if (out > 0) out = out / (dense.in * dense.out) * kept_weights(dense);
+  out += bytes(dense.scales) + bytes(dense.bias);
   for (const Tensor& tensor : {node.weight, node.bias}) out += tensor.defined() ? 4 * tensor.numel() : 0;
   return out;
 }

@@ -75,10 +75,11 @@ struct Graph {
 /// Of one sample of value `v` of a graph: its input, or what a node makes.
 const Shape& value_shape(const Graph& graph, std::int32_t v);
 
-/// Multiply-adds of a node for one sample: conv2d, linear and matmul; padding zeros included.
+/// Multiply-adds of a node for one sample: conv2d, linear and matmul; padding zeros included, weights that a
+/// mask leaves out not.
 std::int64_t node_macs(const Graph& graph, const Node& node);
 
-/// Bytes of a node's weights as they are stored.
+/// Bytes of a node's weights in their precision, without those that a mask leaves out.
 std::int64_t node_weight_bytes(const Node& node);
 
 /// Throws std::invalid_argument("[graph] …"), naming the node, unless every node reads earlier values of

@@ -27,6 +27,9 @@ Bytes allocate(std::size_t size) {
   return bytes;
 }
 
+/// What steps read on their own: no zero, and of bytes the dearest.
+constexpr std::uint8_t kLargestByte = 255;
+
 bool is_finite(const float* x, std::int64_t count) {
   // 0 * x is 0 unless x is not finite, and then it is NaN; so is the sum.
   float sum[16] = {};
@@ -231,7 +234,8 @@ std::vector<StepInfo> Plan::steps() const {
     return of.size * of.form.element_bytes();
   };
   for (const StepPtr& step : impl_->schedule.steps) {
-    StepInfo info{step->name, step->macs, step->weight_bytes, bytes(step->writes), step->winograd};
+    StepInfo info{step->name,          step->macs,     step->weight_bytes,
+                  bytes(step->writes), step->winograd, step->int8};
     if (step->reads.empty()) info.activation_bytes += impl_->input_size;
     for (const int buffer : step->reads) info.activation_bytes += bytes(buffer);
     out.push_back(std::move(info));
@@ -245,7 +249,7 @@ void Plan::fill_step(std::size_t i, std::int64_t n, Workspace& workspace) const 
     const Form& form = impl_->schedule.buffers[static_cast<std::size_t>(buffer)].form;
     const std::int64_t elements = n * frame.pitch(buffer);
     if (form.type == Form::Type::dense) std::fill_n(frame.at<float>(buffer), elements, 1.0F);
-    if (form.type == Form::Type::u8) std::fill_n(frame.at<std::uint8_t>(buffer), elements, std::uint8_t{1});
+    if (form.type == Form::Type::u8) std::fill_n(frame.at<std::uint8_t>(buffer), elements, kLargestByte);
   }
 }
 
@@ -253,7 +257,7 @@ void Plan::run_step(std::size_t i, std::int64_t n, Workspace& workspace) const {
   Frame frame = impl_->step_frame(i, n, *workspace.impl_);
   if (impl_->schedule.steps[i]->reads.empty()) {
     thread_local std::vector<std::uint8_t> blank;
-    blank.resize(static_cast<std::size_t>(n * impl_->input_size));
+    blank.resize(static_cast<std::size_t>(n * impl_->input_size), kLargestByte);
     frame.pixels_u8 = blank.data();
   }
   impl_->schedule.steps[i]->run(frame);

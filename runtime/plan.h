@@ -31,9 +31,10 @@ struct Results {
 struct StepInfo {
   std::string name;                   // of the layers it stands for
   std::int64_t macs = 0;              // of one image, padding zeros included
-  std::int64_t weight_bytes = 0;      // as they are stored
+  std::int64_t weight_bytes = 0;      // in their precision, without those that a mask leaves out
   std::int64_t activation_bytes = 0;  // of one image: what is read and what is written, borders left out
   bool winograd = false;              // with fewer multiplications than `macs` says
+  bool int8 = false;                  // multiplies bytes
 };
 
 /// Memory for the calls of one caller. Not to be used by two threads at once.
@@ -74,8 +75,8 @@ class Plan {
   /// Runs step `i` alone on n images, on whatever the workspace holds: what a roofline is drawn from. n is at
   /// most tile_images(); the caller has run the plan on n images before.
   void run_step(std::size_t i, std::int64_t n, Workspace& workspace) const;
-  /// Ones for step `i` to read, so that run_step meets no zero that could be left out; planes of a
-  /// convolution, which leaves none out, stay as they are.
+  /// Ones, or bytes of 255, for step `i` to read, so that run_step meets no zero that could be left out;
+  /// planes of a convolution, which leaves none out, stay as they are.
   void fill_step(std::size_t i, std::int64_t n, Workspace& workspace) const;
   /// Images that go through the steps together.
   std::int64_t tile_images() const;

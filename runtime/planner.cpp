@@ -166,6 +166,7 @@ class Planner {
       step.name += (step.name.empty() ? "" : ", ") + node->name + " " + to_string(node->kind);
       step.macs += node_macs(graph_, *node);
       step.weight_bytes += node_weight_bytes(*node);
+      if (node->kind == Kind::linear) step.int8 = node->dense.precision == Precision::int8;
     }
   }
 

@@ -52,6 +52,7 @@ class Step {
   std::int64_t macs = 0;  // of one image, padding zeros included
   std::int64_t weight_bytes = 0;
   bool winograd = false;  // with fewer multiplications than `macs` says
+  bool int8 = false;      // multiplies bytes
 
  protected:
   std::int64_t scratch_fixed_ = 0;

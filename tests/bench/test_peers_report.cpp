@@ -165,7 +165,7 @@ TEST_CASE("peers report: roofline and growth have sections of their own, where t
   page.roofline = {
       {"schema", "cbnet-roofline/1"},
       {"host", {{"isa", "avx2"}}},
-      {"limits", {{"fma_gmac_per_s", 50.0}}},
+      {"limits", {{"fma_gmac_per_s", 50.0}, {"int8_gmac_per_s", nullptr}}},
       {"models", {{{"model", "lenet"}, {"tile_images", 8}, {"steps", {step}}, {"whole", step}}}}};
   Json point = timed;
   point.update({{"axis", "width"},
@@ -178,8 +178,8 @@ TEST_CASE("peers report: roofline and growth have sections of their own, where t
   page.growth = {{"schema", "cbnet-growth/1"}, {"points", {point}}};
   page.figure = "growth.svg";
   const std::string text = markdown(page);
-  CHECK(text.find("## Each step on its own\n\n```\nOne core, ISA avx2, f32; at most 50.0e9") !=
-        std::string::npos);
+  CHECK(text.find("## Each step on its own\n\n```\nOne core, ISA avx2. Multiply-adds (MACs) a second: at "
+                  "most 50.0e9 in f32, an unknown number of bytes.\n") != std::string::npos);
   INFO(text);
   CHECK(text.find("a step (Winograd)  4,000     8,000             8     4.00     1.0   2.5    50 % m") !=
         std::string::npos);

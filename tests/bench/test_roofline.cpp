@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include "cbnet/compression.h"
 #include "console/options.h"
+#include "runtime/plan_file.h"
+#include "runtime/quantize.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
 #include "tensor/parallel.h"
@@ -34,6 +37,9 @@ TEST_CASE("roofline: the work of a step grows with the images, its weights do no
   CHECK(many.macs == 800);
   CHECK(many.bytes == 88);
   CHECK(many.int8_macs == 0);
+  step.int8 = true;
+  CHECK(step_work(step, 8).macs == 0);
+  CHECK(step_work(step, 8).int8_macs == 800);
 }
 
 TEST_CASE("roofline: the JSON is what docs/bench-json.md says") {
@@ -78,4 +84,38 @@ TEST_CASE("roofline: the JSON is what docs/bench-json.md says") {
   CHECK(text.find("classifier\n") != std::string::npos);
   CHECK(text.find("all of it") != std::string::npos);
   CHECK(text.find("batch " + model.at("tile_images").dump()) != std::string::npos);
+}
+
+TEST_CASE("roofline: a compiled plan has rows too, and bytes are multiplied as bytes") {
+  const testing::TempFolder folder;
+  runtime::Graph graph = make_network("autoencoder-kmnist", 1).graph();
+  for (runtime::Node& node : graph.nodes) {
+    if (node.kind != runtime::Kind::linear || node.dense.in != 784) continue;
+    node.dense = runtime::convert(node.dense, runtime::Precision::int8);
+    node.input = {1.0F / 255.0F, 0};
+  }
+  CompiledInfo info;
+  info.model = "autoencoder";
+  info.dataset = "kmnist";
+  info.precision = runtime::Precision::int8;
+  info.macs_by_exit = {635'392};
+  info.parameter_count = 637'104;
+  graph.provenance = to_json(info);
+  runtime::save_graph(folder / "a.plan", graph);
+  const int threads = num_threads();
+  CHECK(run_roofline({"--plan", folder / "a.plan", "--repeats", "1", "--block-s", "0.0002", "--quiet",
+                      "--json", folder / "roofline.json"}) == 0);
+  set_num_threads(threads);
+  const Json report = parse_json(read_file(folder / "roofline.json"));
+  REQUIRE(report.at("models").size() == 1);
+  const Json& model = report.at("models").at(0);
+  CHECK(model.at("model") == "autoencoder-kmnist, int8");
+  CHECK(model.at("macs") == 635'392);
+  CHECK(model.at("error").is_null());
+  std::int64_t of_bytes = 0;
+  for (const Json& step : model.at("steps")) {
+    if (step.at("int8").get<bool>()) of_bytes += step.at("macs").get<std::int64_t>();
+  }
+  CHECK(of_bytes == 784 * 512);
+  CHECK_THROWS_SAYING(run_roofline({"--plan", folder / "none.plan"}), InputError, "none.plan");
 }

@@ -137,7 +137,7 @@ TEST_CASE("graph: each broken rule of exits is named") {
 }
 
 TEST_CASE("graph: a sound one passes, and its numbers are counted") {
-  const Graph graph = sound();
+  Graph graph = sound();
   check(graph);
   CHECK(value_shape(graph, 0) == Shape{4, 6, 6});
   CHECK(value_shape(graph, 4) == Shape{8, 3, 3});
@@ -148,6 +148,11 @@ TEST_CASE("graph: a sound one passes, and its numbers are counted") {
   CHECK(node_weight_bytes(graph.nodes[0]) == 4 * (8 * 4 * 9 + 8));
   CHECK(node_weight_bytes(graph.nodes[13]) == 18 * 5 + 4 * 5 + 4 * 5);  // int8, scales, bias
   CHECK(node_weight_bytes(graph.nodes[15]) == 2 * 18 * 5 + 4 * 5);
+  // 5 outputs of 18 inputs in blocks of 16 by 4: three of the five are there, the last one cut short.
+  graph.nodes[13].dense.mask = {16, 4, {1, 0, 1, 0, 1}};
+  check(graph);
+  CHECK(node_macs(graph, graph.nodes[13]) == 5 * (4 + 4 + 2));
+  CHECK(node_weight_bytes(graph.nodes[13]) == 5 * (4 + 4 + 2) + 4 * 5 + 4 * 5);
   CHECK(std::string(to_string(Kind::concat)) == "concat");
   CHECK(std::string(to_string(Kind::conv2d)) == "conv2d");
 }
