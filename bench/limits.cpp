@@ -118,13 +118,10 @@ __attribute__((target("avx512f,avx512vnni"))) void int8_avx512() {
   keep(static_cast<float>(_mm512_cvtsi512_si32(sums[0])));
 }
 
-// Without the sanitizers' checks, which would be what is timed.
 // Lines of 64 bytes from `first` on, each `step` lines from the last: 8 sums, as many loads in flight as
 // there are.
 
-__attribute__((target("avx2"), no_sanitize("address", "undefined"))) void read_avx2(const char* first,
-                                                                                    std::int64_t lines,
-                                                                                    std::int64_t step) {
+__attribute__((target("avx2"))) void read_avx2(const char* first, std::int64_t lines, std::int64_t step) {
   __m256i sums[8] = {};
   for (std::int64_t i = 0; i < lines; i += 4) {
 #pragma GCC unroll 4
@@ -138,9 +135,8 @@ __attribute__((target("avx2"), no_sanitize("address", "undefined"))) void read_a
   keep(static_cast<float>(_mm256_cvtsi256_si32(sums[0])));
 }
 
-__attribute__((target("avx512f"), no_sanitize("address", "undefined"))) void read_avx512(const char* first,
-                                                                                         std::int64_t lines,
-                                                                                         std::int64_t step) {
+__attribute__((target("avx512f"))) void read_avx512(const char* first, std::int64_t lines,
+                                                    std::int64_t step) {
   __m512i sums[4] = {};
   for (std::int64_t i = 0; i < lines; i += 4) {
 #pragma GCC unroll 4
@@ -153,8 +149,7 @@ __attribute__((target("avx512f"), no_sanitize("address", "undefined"))) void rea
 
 #endif
 
-__attribute__((no_sanitize("address", "undefined"))) void read_plain(const char* first, std::int64_t lines,
-                                                                     std::int64_t step) {
+void read_plain(const char* first, std::int64_t lines, std::int64_t step) {
   std::uint64_t sums[8] = {};
   for (std::int64_t i = 0; i < lines; ++i) {
     const auto* words = reinterpret_cast<const std::uint64_t*>(first + 64 * step * i);

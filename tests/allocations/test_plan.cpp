@@ -111,9 +111,12 @@ TEST_CASE("allocations are counted") {
   std::free(bytes);
   int* volatile one = new int(1);
   delete one;
+  CHECK(allocations - before >= 2);
+#if !defined(__SANITIZE_THREAD__)  // whose hooks do not see this one
   void* volatile line = std::aligned_alloc(64, 64);
   std::free(line);
   CHECK(allocations - before >= 3);
+#endif
 }
 
 TEST_CASE("plan: no allocation behind the first call of a size, by any of the paper's models") {
