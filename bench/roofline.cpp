@@ -218,6 +218,7 @@ Json measure_roofline(const std::vector<BenchNetwork>& networks, const std::vect
                       const RooflineOptions& options) {
   require(num_threads() == 1, "roofline", "expected one thread; got ", num_threads());
   std::vector<std::unique_ptr<Case>> cases;
+  cases.reserve(networks.size() + plans.size());
   for (const BenchNetwork& network : networks) cases.push_back(std::make_unique<Case>(network, options.seed));
   for (const std::string& file : plans) cases.push_back(std::make_unique<Case>(file, options.seed));
   std::vector<Task> tasks;
