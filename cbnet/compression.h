@@ -34,13 +34,11 @@ CompiledInfo compiled_info_from_json(const std::string& text, const std::string&
 
 /// A model of a run for the inference engine, folded, its fully connected layers pruned and in the precision
 /// that is asked for; convolutions stay fp32.
-///   sparsity  : magnitude pruning by blocks (16 outputs x 1 input, for int8 x 4), then kFineTuningEpochs
-///   epochs on the
-///               training images in which what was left out stays zero: an autoencoder learns to make the
-///               images that the dense one makes, a classifier the labels.
-///   int8      : per-channel symmetric weights; the range of what a layer reads is that of 1,000 training
-///   images.
-///               Layers of fewer than kLeastWeights weights stay fp32 unless there are no others.
+///   sparsity: magnitude pruning by blocks (16 outputs x 1 input, for int8 x 4), then kFineTuningEpochs
+///             epochs on the training images in which what was left out stays zero: an autoencoder learns
+///             to make the images that the dense one makes, a classifier the labels.
+///   int8    : per-channel symmetric weights; the range of what a layer reads is that of 1,000 training
+///             images. Layers of fewer than kLeastWeights weights stay fp32 unless there are no others.
 /// Both are judged on the validation images that training held out; the test set has no part in it.
 /// Throws std::invalid_argument for impossible options (sparsity with bf16; nothing large enough to prune),
 /// and InputError where the run is not one of this dataset.

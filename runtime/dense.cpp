@@ -191,8 +191,6 @@ DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
   const std::size_t at_bias = parts.add(groups * kDenseGroup, sizeof(float));
   const std::size_t at_multiplier = parts.add(s8 ? groups * kDenseGroup : 0, sizeof(float));
   const std::size_t at_offset = parts.add(s8 ? groups * kDenseGroup : 0, sizeof(std::int32_t));
-  one_row_ = s8 && !sparse && table_->run_one_s8 != nullptr;
-  const std::size_t at_one = parts.add(one_row_ ? groups * kDenseGroup : 0, sizeof(std::int32_t));
   const std::size_t at_starts = parts.add(static_cast<std::int64_t>(starts.size()), sizeof(std::int64_t));
   const std::size_t at_columns = parts.add(static_cast<std::int64_t>(columns.size()), sizeof(std::int32_t));
   const auto storage = std::make_shared<Storage>(parts.size);
@@ -227,12 +225,10 @@ DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
             !sparse || w.mask.kept[static_cast<std::size_t>(o / kDenseGroup * steps + k / inputs)] != 0;
         if (kept) sum += w.int8[static_cast<std::size_t>(o * in_ + k)];
       }
-      offset[o] = (table_->taken - spec.input.zero_point) * sum;
-      if (one_row_) reinterpret_cast<std::int32_t*>(base + at_one)[o] = -spec.input.zero_point * sum;
+      offset[o] = -spec.input.zero_point * sum;
     }
     call_.multiplier = multiplier;
     call_.offset = offset;
-    one_row_offset_ = reinterpret_cast<const std::int32_t*>(base + at_one);
     pack(reinterpret_cast<std::int8_t*>(base + at_weights), w.int8, in_, out_, kind_, *table_, call_);
   } else if (kind_ == DenseKind::bf16) {
     pack(reinterpret_cast<std::uint16_t*>(base + at_weights), w.bf16, in_, out_, kind_, *table_, call_);
@@ -243,12 +239,10 @@ DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
   }
   packed_ = storage;
 
-  // A zero times what is not finite is not zero; and a byte of zero is not nothing where the kernel takes
-  // something off.
-  const bool finite =
+  // A zero times what is not finite is not zero.
+  call_.skips =
       std::all_of(w.fp32.begin(), w.fp32.end(), [](float v) { return std::isfinite(v); }) &&
       std::all_of(w.bf16.begin(), w.bf16.end(), [](std::uint16_t v) { return (v & 0x7f80U) != 0x7f80U; });
-  call_.skips = finite && (!s8 || table_->taken == 0);
 
   prepared_ = in_ % inputs != 0 || x_u8_ != s8;
   padded_ = round_up(in_, kDenseGroup);
@@ -291,11 +285,6 @@ void DenseLayer::run(const void* x, std::int64_t x_pitch, void* y, std::int64_t 
     call.x_pitch = padded_;
   }
   if (narrow_) return table_->run_narrow(call);
-  if (one_row_ && rows == 1) {
-    call.offset = one_row_offset_;
-    call.skips = true;
-    return table_->run_one_s8(call);
-  }
   (call.starts != nullptr ? table_->run_sparse : table_->run)[kind](call);
 }
 

@@ -89,8 +89,6 @@ class DenseLayer {
   std::int64_t in_, out_, macs_ = 0, padded_ = 0;
   std::size_t packed_bytes_ = 0;
   bool narrow_ = false;
-  bool one_row_ = false;  // of int8: one row has a kernel, and offsets, of its own
-  const std::int32_t* one_row_offset_ = nullptr;
   bool prepared_ = false;  // x is brought into scratch before the kernel runs
   bool x_u8_;
   QuantParams input_;

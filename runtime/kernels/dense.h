@@ -14,10 +14,9 @@
 //          side.
 // Inputs : rows of f32, or of u8 for s8 weights, as many elements as the steps cover: made by `prepare`.
 // Zeros  : steps whose inputs are zeros in all rows of a block are left out, with the reading of their
-// weights.
-//          Where weights are finite that changes no sum, though maybe its rounding.
+//          weights. Where weights are finite that changes no sum, though maybe its rounding.
 // Threads: none inside. The order of summation depends on the layer, the number of rows and what is zero
-// only.
+//          only.
 
 namespace cbnet::runtime {
 
@@ -54,7 +53,7 @@ struct DenseCall {
   const int32_t* columns;   // sparse: which steps
   const float* bias;        // of each output, zeros up to whole groups
   const float* multiplier;  // s8: what one unit of an output's sum is worth
-  const int32_t* offset;    // s8: what the sum lacks: (taken - zero point of x) * sum of the weights
+  const int32_t* offset;    // s8: what the sum lacks: -zero point of x * sum of the weights
   int64_t out, steps;
   bool skips;  // steps of zeros may be left out
 
@@ -83,11 +82,9 @@ struct DenseInput {
 };
 
 struct DenseTable {
-  int groups[3];  // of a panel, at most, by DenseKind
-  int rows[3];    // of a block, at most
-  int taken;      // what the s8 kernel takes off every input: its sums lack that times the sum of the weights
-  void (*run[3])(const DenseCall& call);      // by DenseKind
-  void (*run_one_s8)(const DenseCall& call);  // one row, of which nothing is taken off; null: `run` does that
+  int groups[3];                                 // of a panel, at most, by DenseKind
+  int rows[3];                                   // of a block, at most
+  void (*run[3])(const DenseCall& call);         // by DenseKind
   void (*run_sparse[3])(const DenseCall& call);  // null for bf16
   int narrow;                                    // most outputs that run_narrow takes; 0: none
   void (*run_narrow)(const DenseCall& call);     // f32

@@ -150,13 +150,7 @@ void run(const DenseCall& call) {
 constexpr DenseTable kTable = {
     .groups = {kDenseF32.groups, kDenseBf16.groups, kDenseS8.groups},
     .rows = {kDenseF32.rows, kDenseBf16.rows, kDenseS8.rows},
-    .taken = StepS8::kTaken,
     .run = {run<StepF32, false>, run<StepBf16, false>, run<StepS8, false>},
-#if defined(CBNET_DENSE_ONE_S8)
-    .run_one_s8 = run<OneRowS8, false>,
-#else
-    .run_one_s8 = nullptr,
-#endif
     .run_sparse = {run<StepF32, true>, nullptr, run<StepS8, true>},
     .narrow = kDenseNarrow.outputs,
     .run_narrow = run_narrow,

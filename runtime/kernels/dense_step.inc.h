@@ -50,109 +50,62 @@ struct StepBf16 {
   }
 };
 
-// Four inputs a step, those of one output side by side. vpmaddubsw adds two products of bytes in 16 bits and
-// saturates: it is exact where its unsigned factors are at most 128. So those are the sizes of x - 128, whose
-// signs move to the weights, and the sums lack 128 times the sum of the weights (kTaken).
-struct StepS8 {
-  using First = StepS8;
+// Four inputs a step, those of one output side by side.
+struct BytesS8 {
   static constexpr DenseBlock kBlock = kDenseS8;
   using Weight = int8_t;
   using Input = uint8_t;
   using Scalar = int32_t;
   using Sum = I32;
   static constexpr int64_t kInputs = 4, kGroupWeights = 4 * kDenseGroup;
-  typedef int32_t Four __attribute__((aligned(1), may_alias));
-
 #if CBNET_VECTOR_BYTES
   using Wide = I32;
   [[gnu::always_inline]] static Wide widen(const Weight* group, int v) {
     return load(reinterpret_cast<const int32_t*>(group) + v * kLanes);
   }
+  typedef int32_t Four __attribute__((aligned(1), may_alias));
   [[gnu::always_inline]] static I32 four(const Input* x) { return *reinterpret_cast<const Four*>(x) - I32{}; }
 #endif
+};
 
 #if defined(__AVX512VNNI__)
-  static constexpr int kTaken = 0;
+struct StepS8 : BytesS8 {
+  using First = StepS8;
   using Spread = I32;
   [[gnu::always_inline]] static Spread spread(const Input* x) { return four(x); }
   [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
     sum = bits<I32>(_mm512_dpbusd_epi32(bits<__m512i>(sum), bits<__m512i>(x), bits<__m512i>(w)));
   }
-#elif defined(__AVX512BW__)
-#define CBNET_DENSE_ONE_S8 1
-  static constexpr int kTaken = 128;
-  struct Spread {
-    __m512i size;
-    __mmask64 negative;
-  };
-  [[gnu::always_inline]] static Spread spread(const Input* x) {
-    const __m512i less = bits<__m512i>(four(x) ^ static_cast<int32_t>(0x80808080));
-    return {_mm512_abs_epi8(less), _mm512_movepi8_mask(less)};
-  }
-  [[gnu::always_inline]] static void add(Sum& sum, Wide w, const Spread& x) {
-    const __m512i plain = bits<__m512i>(w);
-    const __m512i turned = _mm512_mask_sub_epi8(plain, x.negative, _mm512_setzero_si512(), plain);
-    sum += bits<I32>(_mm512_madd_epi16(_mm512_maddubs_epi16(x.size, turned), _mm512_set1_epi16(1)));
-  }
-#elif defined(__AVX2__)
-#define CBNET_DENSE_ONE_S8 1
-  static constexpr int kTaken = 128;
-  struct Spread {
-    __m256i less, size;
-  };
-  [[gnu::always_inline]] static Spread spread(const Input* x) {
-    const __m256i less = bits<__m256i>(four(x) ^ static_cast<int32_t>(0x80808080));
-    return {less, _mm256_abs_epi8(less)};
-  }
-  [[gnu::always_inline]] static void add(Sum& sum, Wide w, const Spread& x) {
-    const __m256i turned = _mm256_sign_epi8(bits<__m256i>(w), x.less);
-    sum += bits<I32>(_mm256_madd_epi16(_mm256_maddubs_epi16(x.size, turned), _mm256_set1_epi16(1)));
-  }
-#elif defined(__ARM_NEON)
-  static constexpr int kTaken = 128;
+};
+#elif CBNET_VECTOR_BYTES
+// Where no input has its top bit set: vpmaddubsw adds two products of bytes in 16 bits and saturates, but not
+// at factors up to 127, which vmull_s8 takes for positive.
+struct LowS8 : BytesS8 {
   using Spread = I32;
-  [[gnu::always_inline]] static Spread spread(const Input* x) {
-    return four(x) ^ static_cast<int32_t>(0x80808080);
-  }
-  [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
+  [[gnu::always_inline]] static Spread spread(const Input* x) { return four(x); }
+  [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) { sum += products<1>(w, x); }
+
+  // Of the four of a lane: the sum, `Times` times.
+  template <int Times>
+  [[gnu::always_inline]] static I32 products(I32 w, I32 x) {
+#if defined(__AVX512BW__)
+    const __m512i two = _mm512_maddubs_epi16(bits<__m512i>(x), bits<__m512i>(w));
+    return bits<I32>(_mm512_madd_epi16(two, _mm512_set1_epi16(Times)));
+#elif defined(__AVX2__)
+    const __m256i two = _mm256_maddubs_epi16(bits<__m256i>(x), bits<__m256i>(w));
+    return bits<I32>(_mm256_madd_epi16(two, _mm256_set1_epi16(Times)));
+#elif defined(__ARM_NEON)
     const int8x16_t a = bits<int8x16_t>(w), b = bits<int8x16_t>(x);
     const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
     const int32x4_t high = vpaddlq_s16(vmull_high_s8(a, b));
-    sum += bits<I32>(vpaddq_s32(low, high));
-  }
-#else
-  static constexpr int kTaken = 0;
-  using Wide = const int8_t*;
-  using Spread = const uint8_t*;
-  [[gnu::always_inline]] static Wide widen(const Weight* group, int v) { return group + v * 4; }
-  [[gnu::always_inline]] static Spread spread(const Input* x) { return x; }
-  [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
-    sum += w[0] * x[0] + w[1] * x[1] + w[2] * x[2] + w[3] * x[3];
-  }
-#endif
-};
-
-#if defined(CBNET_DENSE_ONE_S8)
-// The same for one row, whose bytes of zero are to be left out and thus must add nothing: the low seven bits
-// and the top bit of the inputs apart, neither of which saturates. Steps without a top bit come first.
-struct LowS8 : StepS8 {
-  using Spread = I32;
-  [[gnu::always_inline]] static Spread spread(const Input* x) { return four(x); }
-  [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
-#if defined(__AVX512BW__)
-    const __m512i two = _mm512_maddubs_epi16(bits<__m512i>(x), bits<__m512i>(w));
-    sum += bits<I32>(_mm512_madd_epi16(two, _mm512_set1_epi16(1)));
-#else
-    const __m256i two = _mm256_maddubs_epi16(bits<__m256i>(x), bits<__m256i>(w));
-    sum += bits<I32>(_mm256_madd_epi16(two, _mm256_set1_epi16(1)));
+    return bits<I32>(vpaddq_s32(low, high)) * Times;
 #endif
   }
 };
 
-struct OneRowS8 : StepS8 {
+// Others: the low seven bits and the top one apart. They come behind those, and cost twice as much.
+struct StepS8 : LowS8 {
   using First = LowS8;
-  static constexpr DenseBlock kBlock = {kDenseS8.groups, 1};
-  static constexpr int kTaken = 0;
   struct Spread {
     I32 low, top;
   };
@@ -161,14 +114,19 @@ struct OneRowS8 : StepS8 {
     return {all & 0x7f7f7f7f, bits<I32>(bits<U32>(all) >> 7) & 0x01010101};
   }
   [[gnu::always_inline]] static void add(Sum& sum, Wide w, const Spread& x) {
-    LowS8::add(sum, w, x.low);
-#if defined(__AVX512BW__)
-    const __m512i top = _mm512_maddubs_epi16(bits<__m512i>(x.top), bits<__m512i>(w));
-    sum += bits<I32>(_mm512_madd_epi16(top, _mm512_set1_epi16(128)));
+    sum += products<1>(w, x.low);
+    sum += products<128>(w, x.top);
+  }
+};
 #else
-    const __m256i top = _mm256_maddubs_epi16(bits<__m256i>(x.top), bits<__m256i>(w));
-    sum += bits<I32>(_mm256_madd_epi16(top, _mm256_set1_epi16(128)));
-#endif
+struct StepS8 : BytesS8 {
+  using First = StepS8;
+  using Wide = const int8_t*;
+  using Spread = const uint8_t*;
+  [[gnu::always_inline]] static Wide widen(const Weight* group, int v) { return group + v * 4; }
+  [[gnu::always_inline]] static Spread spread(const Input* x) { return x; }
+  [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
+    sum += w[0] * x[0] + w[1] * x[1] + w[2] * x[2] + w[3] * x[3];
   }
 };
 #endif

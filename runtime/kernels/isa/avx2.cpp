@@ -9,9 +9,10 @@
 namespace cbnet::runtime::kernels::avx2 {
 namespace {
 
-// 16 registers: 3 rows * 2 groups * 2 vectors of sums, or 2 * 2 * 2 and the signs of the inputs. Two groups a
-// panel make single rows faster; bf16 with its two vectors a weight has registers for one.
-constexpr DenseBlock kDenseF32{2, 3}, kDenseBf16{1, 4}, kDenseS8{2, 2};
+// 16 registers: 6 rows * 2 vectors of sums, 2 of weights, 1 input; bf16 has two vectors a weight. Panels of
+// one group are read from front to back, also where several rows leave no registers for two; bytes: 2 rows *
+// 4 vectors of sums.
+constexpr DenseBlock kDenseF32{1, 6}, kDenseBf16{1, 4}, kDenseS8{2, 2};
 constexpr int kDenseSparseRows = 6;
 constexpr DenseNarrow kDenseNarrow{12, 1};
 // A convolution: 12 sums, 3 vectors of pixels, 1 weight.
