@@ -24,8 +24,9 @@ constexpr int64_t kGemmDepth = 384;  // most rows of B that a panel holds: a pan
 constexpr int64_t kGemmPanel = kGemmDepth * 64;  // elements of the largest panel of any ISA
 constexpr int64_t kGemmTiles = 64;  // most tiles under one another that a panel is read for before the next
 
-// Elements of T that the workspace must hold, for any ISA and alignment: a panel, and for every tile, the
-// panel and a dense product a list of 16-bit numbers.
-constexpr size_t kGemmWorkspace = static_cast<size_t>(kGemmPanel + (kGemmTiles + 2) * kGemmDepth / 2) + 16;
+// Elements of T that the workspace must hold, for any ISA and alignment: a panel, the sums of so many tiles
+// before they are transposed, and for every tile, the panel and a dense product a list of 16-bit numbers.
+constexpr size_t kGemmWorkspace =
+    static_cast<size_t>(2 * kGemmPanel + (kGemmTiles + 2) * kGemmDepth / 2) + 16;
 
 }  // namespace cbnet::kernels

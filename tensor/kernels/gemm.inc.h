@@ -7,6 +7,10 @@
 // Pixels are mostly zeros, and so are their products: a tile leaves out the terms for which its rows of op(A)
 // are all zeros, or those for which its columns of op(B) are, whichever are more. That changes no bit, as
 // long as what the zeros would have met is finite.
+//
+// A^T B, the gradient of weights, is made as (B^T A)^T: B holds the layer's inputs, whose zeros stand
+// together, so that a tile of few columns of B leaves out many, and a unit that no image of the batch passed
+// a gradient to is a column of A, left out whole.
 
 // The terms p of a tile's sums that are added up, in their order.
 struct GemmTerms {
@@ -104,16 +108,26 @@ template <class T>
   return v < T(0) ? -v : v;
 }
 
+template <class T>
+T sum_of(const T* values, int64_t count) {
+  constexpr int64_t L = kLanes<T>;
+  Simd<T> sum = Simd<T>{};
+  T rest = T(0);
+  int64_t i = 0;
+  for (; i + L <= count; i += L) sum += load(values + i);
+  for (; i < count; ++i) rest += values[i];
+  return rest + sum_lanes<T, CBNET_VECTOR_BYTES>(sum);
+}
+
 // What is in sums of magnitudes: whether it is finite, and then where it is not zero.
 template <class T>
 bool find_terms(const T* sums, int64_t k, uint16_t* terms, int64_t& count) {
-  T all = T(0);
   count = 0;
   for (int64_t p = 0; p < k; ++p) {
-    all += sums[p];
     terms[count] = static_cast<uint16_t>(p);
-    count += sums[p] != T(0);
+    count += !(sums[p] <= T(0));  // NaN counts
   }
+  const T all = sum_of(sums, k);
   return all - all == T(0);
 }
 
@@ -144,18 +158,26 @@ bool terms_of_panel(const T* panel, int64_t k, int64_t vectors, uint16_t* terms,
   return find_terms(sums, k, terms, count);
 }
 
+// Of each run of the columns of a matrix as stored, k rows: the rows that are not all zeros there, lists of
+// them kGemmDepth apart. `lanes` has room for a panel, `sums` for one too. False where an element is not
+// finite.
 template <class T>
-bool all_finite(const T* a, int64_t lda, int64_t rows, int64_t columns) {
+bool terms_of_columns(const T* a, int64_t lda, int64_t columns, int64_t k, const Split& runs, T* lanes,
+                      T* sums, uint16_t* lists, int64_t* counts) {
   constexpr int64_t L = kLanes<T>;
-  Simd<T> sum = Simd<T>{};
-  T rest = T(0);
-  for (int64_t r = 0; r < rows; ++r, a += lda) {
-    int64_t j = 0;
-    for (; j + L <= columns; j += L) sum += magnitude<T>(load(a + j));
-    for (; j < columns; ++j) rest += a[j] < T(0) ? -a[j] : a[j];
+  for (int64_t p = 0; p < k; p += L) {
+    to_lanes(a + p * lda, k - p < L ? k - p : L, lda, columns, lanes, L);
+    const T* column = lanes;
+    for (int64_t run = 0; run < runs.blocks; ++run) {
+      Simd<T> sum = Simd<T>{};
+      for (int64_t j = 0; j < runs[run]; ++j, column += L) sum += magnitude<T>(load(column));
+      store(sums + run * kGemmDepth + p, sum);
+    }
   }
-  rest += sum_lanes<T, CBNET_VECTOR_BYTES>(sum);
-  return rest - rest == T(0);
+  bool finite = true;
+  for (int64_t run = 0; run < runs.blocks; ++run)
+    finite &= find_terms(sums + run * kGemmDepth, k, lists + run * kGemmDepth, counts[run]);
+  return finite;
 }
 
 // Rows i, …, i + m - 1 of C, a run of rows a tile: at most kGemmTiles of them.
@@ -163,7 +185,8 @@ template <class T>
 void gemm_rows(const GemmArgs<T>& g, int64_t i, int64_t m, T* workspace) {
   constexpr int64_t L = kLanes<T>;
   T* const panel = align(workspace);
-  auto* const lists = reinterpret_cast<uint16_t*>(panel + kGemmPanel);
+  T* const sums = panel + kGemmPanel;
+  auto* const lists = reinterpret_cast<uint16_t*>(sums + kGemmPanel);
   uint16_t* const panel_list = lists + kGemmTiles * kGemmDepth;
   uint16_t* const every = panel_list + kGemmDepth;
   int64_t counts[kGemmTiles];
@@ -176,12 +199,10 @@ void gemm_rows(const GemmArgs<T>& g, int64_t i, int64_t m, T* workspace) {
     const T* const a = g.a + i * a_row + p * a_step;
     bool a_finite = true;
     if (g.transpose_a) {
-      // No list for each tile: gradients of a batch, whose zeros do not stand together.
-      a_finite = all_finite(a, g.lda, k, m);
+      a_finite = terms_of_columns(a, g.lda, m, k, rows, panel, sums, lists, counts);
     } else {
-      for (int64_t run = 0, r = 0; run < rows.blocks; r += rows[run++]) {
+      for (int64_t run = 0, r = 0; run < rows.blocks; r += rows[run++])
         a_finite &= terms_of_rows(a + r * a_row, a_row, rows[run], k, lists + run * kGemmDepth, counts[run]);
-      }
     }
     for (int64_t block = 0, j = 0; block < panels.blocks; j += panels[block++] * L) {
       const int64_t columns = g.n - j < panels[block] * L ? g.n - j : panels[block] * L;
@@ -195,7 +216,7 @@ void gemm_rows(const GemmArgs<T>& g, int64_t i, int64_t m, T* workspace) {
                        g.ldc,    columns,
                        g.alpha,  p == 0 ? g.beta : T(1)};
       for (int64_t run = 0; run < rows.blocks; ++run) {
-        if (!g.transpose_a && b_finite && counts[run] < of_panel.count) {
+        if (b_finite && counts[run] < of_panel.count) {
           tile.terms = {lists + run * kGemmDepth, counts[run]};
         } else {
           tile.terms = of_panel;
@@ -208,9 +229,115 @@ void gemm_rows(const GemmArgs<T>& g, int64_t i, int64_t m, T* workspace) {
   }
 }
 
+// Columns column[0], …, column[count - 1] of k rows of A, `vectors` vectors a row; the rest is zero.
+template <class T>
+void pack_columns(const T* a, int64_t lda, int64_t k, const uint16_t* column, int64_t count, int64_t vectors,
+                  T* panel) {
+  constexpr int64_t L = kLanes<T>;
+  for (int64_t v = 0; v < vectors; ++v, column += L, count -= L) {
+    const T* from = a;
+    T* to = panel + v * L;
+    const bool together = count >= L && column[L - 1] - column[0] == L - 1;
+    const int64_t here = count < L ? count : L;
+    for (int64_t p = 0; p < k; ++p, from += lda, to += vectors * L) {
+      if (together) {
+        store(to, load(from + column[0]));
+      } else {
+        if (here < L) store(to, Simd<T>{});
+        for (int64_t l = 0; l < here; ++l) to[l] = from[column[l]];
+      }
+    }
+  }
+}
+
+// C[row[i]][j] = sums[j][i] + beta C[row[i]][j], of so many rows and columns of C.
+template <class T>
+void put_transposed(const T* sums, int64_t pitch, const uint16_t* row, int64_t rows, int64_t columns, T beta,
+                    T* c, int64_t ldc) {
+  constexpr int64_t L = kLanes<T>;
+  alignas(64) T lanes[L * L];
+  for (int64_t i = 0; i < rows; i += L) {
+    const int64_t here = rows - i < L ? rows - i : L;
+    for (int64_t j = 0; j < columns; j += L) {
+      const int64_t wide = columns - j < L ? columns - j : L;
+      to_lanes(sums + j * pitch + i, wide, pitch, L, lanes, L);
+      for (int64_t r = 0; r < here; ++r) {
+        T* const to = c + row[i + r] * ldc + j;
+        const T* const from = lanes + r * L;
+        if (wide == L) {
+          store(to, beta == T(0) ? load(from) : load(from) + (beta - Simd<T>{}) * load(to));
+        } else {
+          for (int64_t e = 0; e < wide; ++e) to[e] = beta == T(0) ? from[e] : from[e] + beta * to[e];
+        }
+      }
+    }
+  }
+}
+
+// Columns j, …, j + n - 1 of C = A^T B: at most kGemmTiles runs of them.
+template <class T>
+void gemm_columns(const GemmArgs<T>& g, int64_t j, int64_t n, T* workspace) {
+  constexpr int64_t L = kLanes<T>, kWide = kForwardVectors * L;
+  static_assert(kGemmTiles * kForwardOutputs <= kGemmDepth && kWide * kGemmDepth <= kGemmPanel);
+  T* const panel = align(workspace);
+  T* const sums = panel + kGemmPanel;
+  auto* const lists = reinterpret_cast<uint16_t*>(sums + kGemmPanel);
+  uint16_t* const units = lists + kGemmTiles * kGemmDepth;
+  uint16_t* const every = units + kGemmDepth;
+  int64_t counts[kGemmTiles];
+  for (int64_t p = 0; p < kGemmDepth; ++p) every[p] = static_cast<uint16_t>(p);
+  const Split depths(g.k, kGemmDepth), runs(n, kForwardOutputs), chunks(g.m, kGemmDepth);
+  for (int64_t depth = 0, p = 0; depth < depths.blocks; p += depths[depth++]) {
+    const int64_t k = depths[depth];
+    const T* const b = g.b + p * g.ldb + j;
+    const bool b_finite = terms_of_columns(b, g.ldb, n, k, runs, panel, sums, lists, counts);
+    for (int64_t chunk = 0, i = 0; chunk < chunks.blocks; i += chunks[chunk++]) {
+      const T* const a = g.a + p * g.lda + i;
+      T* const c = g.c + i * g.ldc + j;
+      const T beta = p == 0 ? g.beta : T(1);
+      int64_t live = 0;
+      const bool a_finite = terms_of_rows(a, g.lda, k, chunks[chunk], units, live);
+      if (!b_finite) live = chunks[chunk];
+      const uint16_t* unit = b_finite ? units : every;
+      const uint16_t* const unit_end = unit + live;
+      if (beta != T(1)) {
+        for (int64_t r = 0, next = 0; r < chunks[chunk]; ++r) {
+          if (next < live && unit[next] == r) {
+            ++next;
+            continue;
+          }
+          for (int64_t e = 0; e < n; ++e) c[r * g.ldc + e] = beta == T(0) ? T(0) : beta * c[r * g.ldc + e];
+        }
+      }
+      const Split panels((live + L - 1) / L, kForwardVectors);
+      for (int64_t block = 0; block < panels.blocks; ++block) {
+        const int64_t vectors = panels[block];
+        const int64_t here = unit_end - unit < vectors * L ? unit_end - unit : vectors * L;
+        pack_columns(a, g.lda, k, unit, here, vectors, panel);
+        GemmTile<T> tile{b, 1, g.ldb, panel, {}, sums, vectors * L, vectors * L, g.alpha, T(0)};
+        for (int64_t run = 0; run < runs.blocks; ++run) {
+          tile.terms = a_finite ? GemmTerms{lists + run * kGemmDepth, counts[run]} : GemmTerms{every, k};
+          gemm_tile_fn<T>(runs[run], vectors)(tile);
+          tile.a += runs[run];
+          tile.c += runs[run] * tile.ldc;
+        }
+        put_transposed(sums, vectors * L, unit, here, n, beta, c, g.ldc);
+        unit += here;
+      }
+    }
+  }
+}
+
 template <class T>
 void gemm(const GemmArgs<T>& g, T* workspace) {
-  const Split parts(g.m, kGemmTiles * kForwardOutputs);
+  constexpr int64_t kMost = kGemmTiles * kForwardOutputs;
+  if (g.transpose_a && !g.transpose_b) {
+    const Split parts(g.n, kMost);
+    for (int64_t part = 0, j = 0; part < parts.blocks; j += parts[part++])
+      gemm_columns(g, j, parts[part], workspace);
+    return;
+  }
+  const Split parts(g.m, kMost);
   for (int64_t part = 0, i = 0; part < parts.blocks; i += parts[part++])
     gemm_rows(g, i, parts[part], workspace);
 }
