@@ -66,9 +66,11 @@ template <Activation Kind, class Sum>
         }
         store_outputs(static_cast<uint8_t*>(call.y) + to, q, call.out - at);
       } else {
+        float* const all = static_cast<float*>(call.y) + to;
         float q[kDenseGroup];
-        CBNET_UNROLL for (int v = 0; v < kVectors; ++v) store(q + v * kLanes, y[v]);
-        store_outputs(static_cast<float*>(call.y) + to, q, call.out - at);
+        float* const whole = call.out - at >= kDenseGroup ? all : q;
+        CBNET_UNROLL for (int v = 0; v < kVectors; ++v) store(whole + v * kLanes, y[v]);
+        if (whole == q) store_outputs(all, q, call.out - at);
       }
     }
   }

@@ -45,10 +45,12 @@ template <class To, class From>
 constexpr float kRounding = 12582912.0F;
 
 // exp(x) = 2^n exp(r), r = x - n ln 2 in two parts, n ln 2's first part exact for every n here. The
-// polynomial interpolates (exp(r) - 1 - r) / r^2 at Chebyshev nodes, 8e-9 off relative to exp. 2^n goes in
-// two halves, so that results below 2^-126 and beyond the largest float come out as they should.
-[[gnu::always_inline]] inline F32 exp(F32 x) {
-  x = clamp_keep_nan(x, -104.0F, 89.0F);
+// polynomial interpolates (exp(r) - 1 - r) / r^2 at Chebyshev nodes, 8e-9 off relative to exp.
+struct ExpParts {
+  F32 of_r;
+  I32 shifted;  // n + kRounding's bits
+};
+[[gnu::always_inline]] inline ExpParts exp_parts(F32 x) {
   const F32 shifted = x * 1.44269504F + kRounding;
   const F32 n = shifted - kRounding;
   const F32 r = (x - n * 0.693359375F) - n * -2.12194440e-4F;
@@ -56,16 +58,23 @@ constexpr float kRounding = 12582912.0F;
   p = p * r + 0.0416665545F;
   p = p * r + 0.166665769F;
   p = p * r + 0.5F;
-  p = (p * r) * r + r + 1.0F;
-  const I32 power = bits<I32>(shifted) - bits<int32_t>(kRounding);
-  const I32 half = power >> 1;
-  return p * bits<F32>((half + 127) << 23) * bits<F32>((power - half + 127) << 23);
+  return {(p * r) * r + r + 1.0F, bits<I32>(shifted)};
 }
 
-// 1 / (1 + exp(-x)) with the exponential that does not overflow.
+// 2^n goes in two halves, so that results below 2^-126 and beyond the largest float come out as they should.
+[[gnu::always_inline]] inline F32 exp(F32 x) {
+  const ExpParts parts = exp_parts(clamp_keep_nan(x, -104.0F, 89.0F));
+  const I32 power = parts.shifted - bits<int32_t>(kRounding);
+  const I32 half = power >> 1;
+  return parts.of_r * bits<F32>((half + 127) << 23) * bits<F32>((power - half + 127) << 23);
+}
+
+// 1 / (1 + exp(-x)), 0 from -87 down, where 2e-38 is left. In between 2^n is an addition to the exponent.
 [[gnu::always_inline]] inline F32 sigmoid(F32 x) {
-  const F32 small = exp(bits<F32>(bits<U32>(x) | 0x80000000U));
-  return (x < 0.0F ? small : broadcast(1.0F)) / (1.0F + small);
+  const F32 minus = -x;
+  const ExpParts parts = exp_parts(minus < -87.0F ? broadcast(-87.0F) : minus);
+  const F32 y = 1.0F / (1.0F + bits<F32>(bits<U32>(parts.of_r) + (bits<U32>(parts.shifted) << 23)));
+  return x < -87.0F ? F32{} : y;
 }
 
 // Near 0, where 1 - 2 / (exp(2x) + 1) would cancel, the polynomial interpolates (tanh(x) / x - 1) / x^2 in
