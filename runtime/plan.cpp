@@ -123,8 +123,9 @@ struct Plan::Impl {
     require(n >= 1, "plan", "expected at least one image; got ", n);
     require(w.plan == id, "plan", "the workspace was made for another plan");
     // Sums depend on how many rows a layer has at once, so the tiles must not depend on the number of
-    // threads.
-    const std::int64_t tile = std::min(schedule.tile, (n + 1) / 2);
+    // threads: an even number of them, as equal as can be.
+    const std::int64_t pairs = (n + 2 * schedule.tile - 1) / (2 * schedule.tile);
+    const std::int64_t tile = (n + 2 * pairs - 1) / (2 * pairs);
     const std::int64_t tiles = (n + tile - 1) / tile;
     reserve(n, chunk_count(tiles, 1), w);
     ++w.calls;
