@@ -11,7 +11,7 @@ set title 'Batch, 1 thread'
 set xlabel 'images a call'
 set xtics ('1' 1, '' 2, '4' 4, '' 8, '16' 16, '' 32, '64' 64, '' 128, '256' 256, '' 512, '1024' 1024, '' 2048, '4096' 4096)
 set xrange [0.8:5120]
-set yrange [2.23575:133.482]
+set yrange [2.23575:133.669]
 plot 'docs/growth.dat' index 0 using 1:2:3:4 with yerrorlines lc rgb '#1b6ca8' lw 1.6 pt 7 ps 0.45 title 'LeNet', \
      'docs/growth.dat' index 1 using 1:2:3:4 with yerrorlines lc rgb '#c44e1b' lw 1.6 pt 7 ps 0.45 title 'early branch', \
      'docs/growth.dat' index 2 using 1:2:3:4 with yerrorlines lc rgb '#2e7d32' lw 1.6 pt 7 ps 0.45 title 'autoencoder (MNIST)', \
@@ -23,7 +23,7 @@ set title 'Batch, 2 threads'
 set xlabel 'images a call'
 set xtics ('1' 1, '' 2, '4' 4, '' 8, '16' 16, '' 32, '64' 64, '' 128, '256' 256, '' 512, '1024' 1024, '' 2048, '4096' 4096)
 set xrange [0.8:5120]
-set yrange [1.11787:186.516]
+set yrange [1.11787:187.631]
 plot 'docs/growth.dat' index 3 using 1:2:3:4 with yerrorlines lc rgb '#1b6ca8' lw 1.6 pt 7 ps 0.45 title 'LeNet', \
      'docs/growth.dat' index 4 using 1:2:3:4 with yerrorlines lc rgb '#c44e1b' lw 1.6 pt 7 ps 0.45 title 'early branch', \
      'docs/growth.dat' index 5 using 1:2:3:4 with yerrorlines lc rgb '#2e7d32' lw 1.6 pt 7 ps 0.45 title 'autoencoder (MNIST)', \
@@ -35,7 +35,7 @@ set title 'Width, batch 1, 1 thread'
 set xlabel 'channels and hidden features, times the paper''s'
 set xtics ('1' 1, '2' 2, '4' 4, '8' 8)
 set xrange [0.8:10]
-set yrange [2.23575:223964]
+set yrange [2.23575:208965]
 plot 'docs/growth.dat' index 6 using 1:2:3:4 with yerrorlines lc rgb '#1b6ca8' lw 1.6 pt 7 ps 0.45 title 'LeNet', \
      'docs/growth.dat' index 7 using 1:2:3:4 with yerrorlines lc rgb '#c44e1b' lw 1.6 pt 7 ps 0.45 title 'early branch', \
      'docs/growth.dat' index 8 using 1:2:3:4 with yerrorlines lc rgb '#2e7d32' lw 1.6 pt 7 ps 0.45 title 'autoencoder (MNIST)', \
@@ -47,7 +47,7 @@ set title 'Image side, batch 1, 1 thread'
 set xlabel 'pixels a side'
 set xtics ('28' 28, '56' 56, '112' 112, '224' 224)
 set xrange [22.4:280]
-set yrange [2.23575:7648.13]
+set yrange [2.23575:7696.28]
 plot 'docs/growth.dat' index 9 using 1:2:3:4 with yerrorlines lc rgb '#1b6ca8' lw 1.6 pt 7 ps 0.45 title 'LeNet', \
      'docs/growth.dat' index 10 using 1:2:3:4 with yerrorlines lc rgb '#c44e1b' lw 1.6 pt 7 ps 0.45 title 'early branch', \
      'docs/growth.dat' index 9 using 1:5 with lines lc rgb '#1b6ca8' lw 1.4 dt 2 notitle, \
