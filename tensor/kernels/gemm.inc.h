@@ -180,20 +180,32 @@ bool terms_of_columns(const T* a, int64_t lda, int64_t columns, int64_t k, const
   return finite;
 }
 
+// The workspace: two panels, and lists of kGemmDepth numbers: kGemmTiles of them, one more, and every number.
+template <class T>
+struct GemmSpace {
+  T *panel, *sums;
+  uint16_t *lists, *list, *every;
+};
+
+template <class T>
+GemmSpace<T> gemm_space(T* workspace) {
+  T* const panel = align(workspace);
+  auto* const lists = reinterpret_cast<uint16_t*>(panel + 2 * kGemmPanel);
+  uint16_t* const list = lists + kGemmTiles * kGemmDepth;
+  uint16_t* const every = list + kGemmDepth;
+  for (int64_t p = 0; p < kGemmDepth; ++p) every[p] = static_cast<uint16_t>(p);
+  return {panel, panel + kGemmPanel, lists, list, every};
+}
+
 // Rows i, …, i + m - 1 of C, a run of rows a tile: at most kGemmTiles of them.
 template <class T>
 void gemm_rows(const GemmArgs<T>& g, int64_t i, int64_t m, T* workspace) {
   constexpr int64_t L = kLanes<T>;
-  T* const panel = align(workspace);
-  T* const sums = panel + kGemmPanel;
-  auto* const lists = reinterpret_cast<uint16_t*>(sums + kGemmPanel);
-  uint16_t* const panel_list = lists + kGemmTiles * kGemmDepth;
-  uint16_t* const every = panel_list + kGemmDepth;
+  const auto [panel, sums, lists, panel_list, every] = gemm_space(workspace);
   int64_t counts[kGemmTiles];
   const int64_t a_row = g.transpose_a ? 1 : g.lda, a_step = g.transpose_a ? g.lda : 1;
   const Split depths(g.k, kGemmDepth), rows(m, kForwardOutputs);
   const Split panels((g.n + L - 1) / L, kForwardVectors);
-  for (int64_t p = 0; p < depths[0]; ++p) every[p] = static_cast<uint16_t>(p);
   for (int64_t depth = 0, p = 0; depth < depths.blocks; p += depths[depth++]) {
     const int64_t k = depths[depth];
     const T* const a = g.a + i * a_row + p * a_step;
@@ -279,13 +291,8 @@ template <class T>
 void gemm_columns(const GemmArgs<T>& g, int64_t j, int64_t n, T* workspace) {
   constexpr int64_t L = kLanes<T>, kWide = kForwardVectors * L;
   static_assert(kGemmTiles * kForwardOutputs <= kGemmDepth && kWide * kGemmDepth <= kGemmPanel);
-  T* const panel = align(workspace);
-  T* const sums = panel + kGemmPanel;
-  auto* const lists = reinterpret_cast<uint16_t*>(sums + kGemmPanel);
-  uint16_t* const units = lists + kGemmTiles * kGemmDepth;
-  uint16_t* const every = units + kGemmDepth;
+  const auto [panel, sums, lists, units, every] = gemm_space(workspace);
   int64_t counts[kGemmTiles];
-  for (int64_t p = 0; p < kGemmDepth; ++p) every[p] = static_cast<uint16_t>(p);
   const Split depths(g.k, kGemmDepth), runs(n, kForwardOutputs), chunks(g.m, kGemmDepth);
   for (int64_t depth = 0, p = 0; depth < depths.blocks; p += depths[depth++]) {
     const int64_t k = depths[depth];
