@@ -67,6 +67,14 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
   return concat("; did you mean ", prefix, *nearest, "?");
 }
 
+struct CommandLine::PrintToError {
+  std::streambuf* before = std::cout.rdbuf(std::cerr.rdbuf());
+  PrintToError() = default;
+  ~PrintToError() { std::cout.rdbuf(before); }
+  PrintToError(const PrintToError&) = delete;
+  PrintToError& operator=(const PrintToError&) = delete;
+};
+
 struct CommandLine::Parser {
   cxxopts::Options options;
   cxxopts::ParseResult result;
@@ -134,7 +142,8 @@ bool CommandLine::parse(const std::vector<std::string>& arguments, bool position
   add(kCommonGroup, "threads", "N", "CPU threads, 1 to 1024 (default: all CPUs)");
   add(kCommonGroup, "device", "DEVICE", "cpu (default) or cuda");
   add(kCommonGroup, "data-dir", "DIR", "the folder that holds the dataset files");
-  add_output(kCommonGroup, "json", "FILE", "write what is printed, and more, as JSON");
+  add_output(kCommonGroup, "json", "FILE",
+             "write what is printed, and more, as JSON; - is the standard output");
   add(kCommonGroup, "quiet", "", "print results and errors only");
   add(kCommonGroup, "h,help", "", "print this help");
 
@@ -153,9 +162,22 @@ bool CommandLine::parse(const std::vector<std::string>& arguments, bool position
   if (!positional && !positional_.empty()) fail(concat("unexpected argument '", positional_.front(), "'"));
   apply_threads();
   choose_device();
-  for (const std::string& name : outputs_)
-    if (has(name)) check_writable("--" + name, text(name));
+  check_outputs();
   return true;
+}
+
+void CommandLine::check_outputs() {
+  std::string standard_output;
+  for (const std::string& name : outputs_) {
+    if (!has(name)) continue;
+    const std::string option = "--" + name;
+    check_writable(option, text(name));
+    if (text(name) != "-") continue;
+    if (!standard_output.empty())
+      fail(concat(standard_output, " and ", option, " cannot both be the standard output"));
+    standard_output = option;
+  }
+  if (!standard_output.empty()) print_to_error_ = std::make_unique<PrintToError>();
 }
 
 void CommandLine::print_help() const {

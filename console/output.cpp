@@ -1,5 +1,6 @@
 #include "console/output.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <iomanip>
+#include <iostream>
 #include <sstream>
 #include <system_error>
 
@@ -37,10 +39,18 @@ void check_writable(const std::string& option, const std::string& file) {
   std::error_code error;
   if (file.empty()) throw InputError(option, "a file name", "none");
   if (fs::is_directory(file, error)) throw InputError(file, "a file to write to", "a folder");
-  const bool is_device = fs::exists(file, error) && !fs::is_regular_file(file, error);
-  if (is_device) return;  // such as /dev/stdout
+  const WriteTarget target = write_target(file);
+  if (target.descriptor >= 0) {
+    const int flags = ::fcntl(target.descriptor, F_GETFL);
+    if (flags < 0) throw InputError(option, concat("an open descriptor at ", file), std::strerror(errno));
+    if ((flags & O_ACCMODE) == O_RDONLY)
+      throw InputError(option, concat("a descriptor to write to at ", file), "one to read from");
+    return;
+  }
+  const bool is_device = fs::exists(target.file, error) && !fs::is_regular_file(target.file, error);
+  if (is_device) return;
   // The nearest folder that is there: those below it will be made.
-  fs::path folder = fs::absolute(file, error).parent_path();
+  fs::path folder = fs::absolute(target.file, error).parent_path();
   while (!fs::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
   if (!fs::is_directory(folder, error))
     throw InputError(file, concat("a folder at ", folder.string()), "a file");
@@ -50,8 +60,17 @@ void check_writable(const std::string& option, const std::string& file) {
                      std::strerror(errno));
 }
 
+std::optional<std::int64_t> written_bytes(const std::string& file) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const WriteTarget target = write_target(file);
+  if (target.descriptor >= 0 || !fs::is_regular_file(target.file, error)) return std::nullopt;
+  return static_cast<std::int64_t>(fs::file_size(target.file));
+}
+
 void write_report(const std::string& file, const Json& report) {
   if (file.empty()) return;
+  std::cout.flush();  // `file` may be where it goes, too
   // File names are bytes; those that are no UTF-8 must not cost the report.
   write_file_atomic(file, report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
