@@ -141,7 +141,7 @@ void CommandLine::add_dataset_options(const std::string& dataset_names) {
 bool CommandLine::parse(const std::vector<std::string>& arguments, bool positional) {
   add(kCommonGroup, "threads", "N", "CPU threads, 1 to 1024 (default: all CPUs)");
   add(kCommonGroup, "device", "DEVICE", "cpu (default) or cuda");
-  add(kCommonGroup, "data-dir", "DIR", "the folder that holds the dataset files");
+  add(kCommonGroup, "data-dir", "DIR", "the folder that holds the dataset files; no other is searched");
   add_output(kCommonGroup, "json", "FILE",
              "write what is printed, and more, as JSON; - is the standard output");
   add(kCommonGroup, "quiet", "", "print results and errors only");

@@ -64,7 +64,8 @@ Header read_header(ContentReader& reader, const std::string& path) {
   if (!is_idx || rank < 1 || rank > kMaxRank) {
     throw InputError(path,
                      "an IDX file of unsigned bytes (magic 00 00 08 01 for labels, 00 00 08 03 for images)",
-                     concat("magic ", hex(magic.data(), magic.size())));
+                     concat("magic ", hex(magic.data(), magic.size())),
+                     magic[0] == 'P' && magic[1] == 'K' ? "an .npz archive is read from a file only" : "");
   }
   if (type != kUnsignedByte)
     throw InputError(path, "IDX elements that are unsigned bytes (08)", type_name(type));
