@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "cbnet/version.h"
+#include "console/columns.h"
 #include "tensor/blas.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
@@ -23,12 +24,6 @@
 namespace cbnet {
 
 namespace {
-
-/// Characters of UTF-8 text: every byte but the continuation bytes.
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
 
 std::string two_digits(std::int64_t number) { return concat(number < 10 ? "0" : "", number); }
 
@@ -116,13 +111,13 @@ std::string Table::text() const {
   std::vector<std::size_t> widths;
   for (const auto& row : rows_) {
     widths.resize(std::max(widths.size(), row.size()), 0);
-    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], columns_of(row[c]));
   }
   std::string out;
   for (const auto& row : rows_) {
     std::string line(indent_, ' ');
     for (std::size_t c = 0; c < row.size(); ++c) {
-      const std::string blanks(widths[c] - width_of(row[c]), ' ');
+      const std::string blanks(widths[c] - columns_of(row[c]), ' ');
       if (c > 0) line += "  ";
       line += c < left_columns_ ? row[c] + blanks : blanks + row[c];
     }
