@@ -56,6 +56,14 @@ bool parse_whole(const std::string& text, T& value) {
   return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
 }
 
+/// "yes, no or auto".
+std::string list_words(const std::vector<std::string>& words) {
+  std::string out;
+  for (std::size_t i = 0; i < words.size(); ++i)
+    out += concat(i == 0 ? "" : i + 1 == words.size() ? " or " : ", ", words[i]);
+  return out;
+}
+
 }  // namespace
 
 std::string suggestion(const std::string& word, const std::vector<std::string>& known,
@@ -129,6 +137,35 @@ void CommandLine::add_output(const std::string& group, const std::string& name, 
   outputs_.push_back(name);
 }
 
+void CommandLine::add_choice(const std::string& group, const std::string& name,
+                             const std::vector<std::string>& words, const std::string& help) {
+  std::string value;
+  for (const std::string& word : words) value += (value.empty() ? "" : "|") + word;
+  add(group, name, value, help);
+  choices_[name] = words;
+}
+
+/// Each option of a few words with its value behind '=', so that what follows one without is not taken for
+/// it.
+std::vector<std::string> CommandLine::with_choices(const std::vector<std::string>& arguments) const {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--") {
+      out.insert(out.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i), arguments.end());
+      break;
+    }
+    out.push_back(arguments[i]);
+    const auto choice =
+        arguments[i].starts_with("--") ? choices_.find(arguments[i].substr(2)) : choices_.end();
+    if (choice == choices_.end()) continue;
+    const std::vector<std::string>& words = choice->second;
+    const bool given =
+        i + 1 < arguments.size() && std::find(words.begin(), words.end(), arguments[i + 1]) != words.end();
+    out.back() += "=" + (given ? arguments[++i] : words.front());
+  }
+  return out;
+}
+
 void CommandLine::add_dataset_options(const std::string& dataset_names) {
   add(kDataGroup, "dataset", "D", concat("the dataset: ", dataset_names));
   add(kDataGroup, "train-images", "FILE", "training images (IDX, IDX in gzip, or .npz) instead of a search");
@@ -147,8 +184,9 @@ bool CommandLine::parse(const std::vector<std::string>& arguments, bool position
   add(kCommonGroup, "quiet", "", "print results and errors only");
   add(kCommonGroup, "h,help", "", "print this help");
 
+  const std::vector<std::string> given = with_choices(arguments);
   std::vector<const char*> words{manual_.program};
-  for (const std::string& argument : arguments) words.push_back(argument.c_str());
+  for (const std::string& argument : given) words.push_back(argument.c_str());
   try {
     parser_->result = parser_->options.parse(static_cast<int>(words.size()), words.data());
   } catch (const std::exception& error) {
@@ -160,6 +198,10 @@ bool CommandLine::parse(const std::vector<std::string>& arguments, bool position
   }
   positional_ = parser_->result.unmatched();
   if (!positional && !positional_.empty()) fail(concat("unexpected argument '", positional_.front(), "'"));
+  for (const auto& [name, choices] : choices_) {
+    if (has(name) && std::find(choices.begin(), choices.end(), text(name)) == choices.end())
+      fail(concat("--", name, " must be ", list_words(choices), "; got '", text(name), "'"));
+  }
   apply_threads();
   choose_device();
   check_outputs();

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -45,6 +46,9 @@ class CommandLine {
   /// An option that may be repeated.
   void add_list(const std::string& group, const std::string& name, const std::string& value,
                 const std::string& help);
+  /// An option that takes one of a few words; without one, the first of them. Its value is text(name).
+  void add_choice(const std::string& group, const std::string& name, const std::vector<std::string>& words,
+                  const std::string& help);
   /// --dataset, the four explicit files and --no-download.
   void add_dataset_options(const std::string& dataset_names);
 
@@ -83,6 +87,7 @@ class CommandLine {
   void apply_threads() const;
   void choose_device();
   void check_outputs();
+  std::vector<std::string> with_choices(const std::vector<std::string>& arguments) const;
   std::string explain(const std::string& message) const;
 
   /// Sends what is printed to the standard error for as long as it lives.
@@ -95,6 +100,7 @@ class CommandLine {
   std::vector<std::string> groups_;
   std::vector<std::string> names_;
   std::vector<std::string> outputs_;
+  std::map<std::string, std::vector<std::string>> choices_;
   std::vector<std::string> positional_;
   std::string device_ = "cpu";
 };

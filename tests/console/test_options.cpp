@@ -89,6 +89,25 @@ TEST_CASE("an output that is the standard output has it alone, until the command
   CHECK_THROWS_SAYING(line_of({"--json", "/dev/fd/987"}), InputError, "expected an open descriptor");
 }
 
+TEST_CASE("an option of a few words takes one of them, and no other word that follows") {
+  const auto parsed = [](const std::vector<std::string>& words) {
+    CommandLine line(kManual);
+    line.add_choice("Own", "invert", {"yes", "no", "auto"}, "turn");
+    REQUIRE(line.parse(words, true));
+    std::string out = line.text("invert");
+    for (const std::string& word : line.positional()) out += " " + word;
+    return out;
+  };
+  CHECK(parsed({"a.png"}) == " a.png");
+  CHECK(parsed({"--invert", "a.png"}) == "yes a.png");
+  CHECK(parsed({"a.png", "--invert"}) == "yes a.png");
+  CHECK(parsed({"--invert", "auto", "a.png"}) == "auto a.png");
+  CHECK(parsed({"--invert=no", "auto"}) == "no auto");
+  CHECK(parsed({"--invert", "./auto"}) == "yes ./auto");
+  CHECK_THROWS_SAYING(parsed({"--invert=maybe"}), UsageError,
+                      "--invert must be yes, no or auto; got 'maybe'; hint: see");
+}
+
 TEST_CASE("a suggestion is near or none") {
   CHECK(suggestion("trian", {"train", "eval"}, "") == "; did you mean train?");
   CHECK(suggestion("resnet", {"train", "eval"}, "").empty());
