@@ -21,11 +21,11 @@ constexpr Manual kManual{
     "Classifies images of 28x28 pixels: label, probabilities, entropy of the first exit (in nats: 0 is\n"
     "certain, 2.30 a pure guess) and the exit that was taken.\n",
     R"(IMAGE is a PNG or PGM file, a pipe, - for the standard input, or one image of an IDX file: the
-file's name, # and the image's number, from 0. Like the training images, it should be light on black:
-a picture of one grey, and one brighter at its border than inside, are answered with a warning.
-Drawings in one colour on a transparent background are taken by their transparency, whatever the
-colour; other transparent parts are black. An image that cannot be read is reported in its place,
-and the exit code is then 2.
+file's name, # and the image's number, from 0. Like the training images, it should be light on
+black: a picture of one grey, and one brighter at its border than inside, are answered with a
+warning. A drawing in one colour on a transparent background is taken by its transparency, whatever
+the colour; other transparent parts are black. An image that cannot be read is reported in its
+place, and the exit code is then 2.
 
 Examples:
   cbnet predict --run runs/fmnist shoe.png bag.pgm
