@@ -30,7 +30,7 @@ FoundFiles find_or_download(DatasetId id, const Location& location, Splits wante
   const std::string where = concat("dataset ", to_string(id));
   if (!found.refused.empty()) {
     throw InputError(concat(where, " in ", found.refused),
-                     concat("files named ", found.expected, " (with .gz or without)"),
+                     concat("files named ", found.expected, " (with .gz or without, with dots for hyphens)"),
                      concat("no complete set in ", list(found.searched), "; there is ", found.present),
                      "give the files these names, name them one by one (see --help), or name another folder");
   }

@@ -174,15 +174,16 @@ std::vector<Place> places(const Location& location) {
   return out;
 }
 
-std::string list_names(DatasetId id, Splits wanted) {
+/// "a and b, or c and d": the names of one split.
+std::string list_pairs(const std::vector<Pair>& pairs) {
   std::string out;
-  std::vector<Pair> pairs = test_names(id);
-  if (wanted == Splits::both) {
-    const std::vector<Pair> train = train_names(id);
-    pairs.insert(pairs.begin(), train.begin(), train.end());
-  }
-  for (const Pair& pair : pairs) out += concat(out.empty() ? "" : ", ", pair.images, ", ", pair.labels);
+  for (const Pair& pair : pairs) out += concat(out.empty() ? "" : ", or ", pair.images, " and ", pair.labels);
   return out;
+}
+
+std::string list_names(DatasetId id, Splits wanted) {
+  const std::string test = list_pairs(test_names(id));
+  return wanted == Splits::test ? test : concat(list_pairs(train_names(id)), "; ", test);
 }
 
 /// "a, b, c and 7 more".

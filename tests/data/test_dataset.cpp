@@ -56,8 +56,9 @@ TEST_CASE("dataset: nowhere to be found, and no download allowed") {
   const TempFolder folder;
   const auto load = [&] { load_dataset(DatasetId::fmnist, only(folder.path())); };
   put(folder / "notes.txt", "x");
-  CHECK_INPUT_ERROR(load(), "dataset fmnist in --data-dir " + folder.path() +
-                                ": expected files named train-images-idx3-ubyte, train-labels-idx1-ubyte, ");
+  CHECK_INPUT_ERROR(load(),
+                    "dataset fmnist in --data-dir " + folder.path() +
+                        ": expected files named train-images-idx3-ubyte and train-labels-idx1-ubyte; ");
   CHECK_INPUT_ERROR(load(), "found no complete set in --data-dir");
   CHECK_INPUT_ERROR(load(), "; there is notes.txt; hint: give the files these names");
   Location searched = only("");
