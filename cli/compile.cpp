@@ -37,7 +37,7 @@ int run_compile(const Arguments& arguments) {
   line.add("Compile", "precision", "P", "of fully connected layers: fp32, bf16 or int8");
   line.add("Compile", "sparsity", "S", "share of the blocks of weights left out, 0 to below 1 (default: 0)");
   line.add("Compile", "seed", "N", "of calibration and fine-tuning (default: 1)");
-  line.add_output("Compile", "out", "FILE", "the plan to write");
+  line.add_output("Compile", "out", "FILE", "the plan to write; - is the standard output");
   if (!line.parse(arguments, true)) return 0;
   const std::filesystem::path run = line.required("run");
   const std::string model = line.required("model");
@@ -53,17 +53,18 @@ int run_compile(const Arguments& arguments) {
   runtime::save_graph(out, graph);
   const CompiledInfo info = compiled_info_from_json(graph.provenance, out);
 
-  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(out));
+  const std::optional<std::int64_t> size = written_bytes(out);
   std::cout << "wrote " << out << ": " << model << ", " << to_string(info.precision);
   if (info.sparsity > 0)
     std::cout << ", " << fixed(100 * info.sparsity, 1) << " % of the large layers' blocks left out";
-  std::cout << ", " << grouped(size) << " bytes\naccuracy on " << grouped(info.validation_images)
+  if (size) std::cout << ", " << grouped(*size) << " bytes";
+  std::cout << "\naccuracy on " << grouped(info.validation_images)
             << " validation images: " << fixed(100 * info.accuracy, 2) << " %; in fp32 "
             << fixed(100 * info.fp32_accuracy, 2) << " %\n";
   Json report = machine_json(line.device());
   report["run"] = run.string();
   report["plan"] = out;
-  report["size_bytes"] = size;
+  report["size_bytes"] = size ? Json(*size) : Json();
   report["compiled"] = Json::parse(graph.provenance);
   write_report(line.json_file(), report);
   return 0;

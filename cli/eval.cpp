@@ -134,7 +134,7 @@ int run_eval(const Arguments& arguments) {
            "lenet, branchynet, autoencoder, classifier, cbnet or an imported one (default: all of them)");
   line.add("Models", "threshold", "T", "of BranchyNet's early exit, in nats, instead of the trained one");
   line.add_output("Models", "save-sheet", "FILE.png",
-                  "picture of hard images and what they are converted into");
+                  "picture of hard images and what they are converted into; - is the standard output");
   line.add_dataset_options("mnist, fmnist or kmnist");
   if (!line.parse(arguments, false)) return 0;
 

@@ -31,7 +31,7 @@ Examples:
 
 int run_import(const Arguments& arguments) {
   CommandLine line(kManual);
-  line.add("Import", "onnx", "FILE", "the file to read");
+  line.add("Import", "onnx", "FILE", "the file to read; - is the standard input");
   line.add_output("Import", "out", "MODEL", "the model file to write (.safetensors)");
   line.add("Import", "output", "NAME", "the graph's output to import, where it has several");
   line.add("Import", "dataset", "D", "what it was trained on: mnist, fmnist or kmnist");

@@ -136,7 +136,8 @@ void describe_model(const std::string& file, const Model& model, Json& report) {
 
 int run_info(const Arguments& arguments) {
   CommandLine line(kManual);
-  line.add("Model", "model", "FILE", "a model file (.safetensors) that `cbnet train` wrote");
+  line.add("Model", "model", "FILE",
+           "a model file (.safetensors) that `cbnet train` wrote; - is the standard input");
   if (!line.parse(arguments, false)) return 0;
   Json report = machine_json(line.device());
   if (line.has("model")) {
