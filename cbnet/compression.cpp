@@ -52,15 +52,6 @@ TrainingImages training_images(const Model& model, const std::string& file, cons
                          json["seed"].get<std::uint64_t>())};
 }
 
-Tensor gather(const Tensor& rows, const std::vector<std::int64_t>& indices) {
-  Shape shape = rows.shape();
-  shape[0] = static_cast<std::int64_t>(indices.size());
-  Tensor out = Tensor::empty(shape, rows.dtype());
-  for (std::size_t i = 0; i < indices.size(); ++i)
-    out.select(0, static_cast<std::int64_t>(i)).copy_from(rows.select(0, indices[i]));
-  return out;
-}
-
 /// One model of a run: what it is made of, and as a graph.
 class Source {
  public:
@@ -147,8 +138,8 @@ class Compressor {
 
   Graph run() {
     const Graph dense = fold(source_.graph());
-    const Tensor images = gather(data_.images, data_.split.validation);
-    const auto labels = gather(data_.labels, data_.split.validation).to_vector<std::int64_t>();
+    const Tensor images = data::gather(data_.images, data_.split.validation);
+    const auto labels = data::gather(data_.labels, data_.split.validation).to_vector<std::int64_t>();
     CompiledInfo info = source_.describe();
     info.precision = options_.precision;
     info.sparsity = options_.sparsity;
@@ -281,7 +272,7 @@ class Compressor {
     std::vector<std::int64_t> chosen = data_.split.train;
     Rng(options_.seed, 77).shuffle(std::span<std::int64_t>(chosen));
     chosen.resize(std::min<std::size_t>(chosen.size(), kCalibrationImages));
-    const Tensor images = gather(data_.images, chosen);
+    const Tensor images = data::gather(data_.images, chosen);
     const runtime::Plan plan(up_to(graph, v));
     runtime::Workspace workspace(plan);
     return runtime::calibrate(
