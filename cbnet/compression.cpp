@@ -35,12 +35,22 @@ struct TrainingImages {
   data::SplitIndices split;
 };
 
+/// An imported network may have seen any of them: some calibrate or fine-tune it, the others judge it.
+TrainingImages images_for_imported(const Model& model, const std::string& file, const data::Dataset& dataset,
+                                   std::uint64_t seed) {
+  constexpr double kJudging = 1.0 / 12.0;
+  if (model.info.dataset != "unknown" && model.info.dataset != dataset.name)
+    throw InputError(file, concat("a network for ", dataset.name), concat("one for ", model.info.dataset),
+                     concat("give --dataset ", model.info.dataset));
+  return {dataset.train.images, dataset.train.labels, training_split(dataset.train.labels, kJudging, seed)};
+}
+
 TrainingImages training_images(const Model& model, const std::string& file, const data::Dataset& dataset) {
   const std::string fingerprint = fingerprint_of(model.info, file);
   const Json json = json_or_text(fingerprint);
   if (!json.is_object() || !json.contains("seed") || !json.contains("validation_fraction"))
     throw InputError(file, "a model that says which images it was not trained on", "none of that",
-                     "models of `cbnet train` do; imported ones cannot be compressed");
+                     "models of `cbnet train` do");
   const std::string expected = json.value("data_md5", "");
   const std::string found = training_checksum(dataset.train);
   if (expected != found)
@@ -67,6 +77,7 @@ class Source {
   }
 
   Model& main() { return main_; }
+  bool imported() const { return main_.info.model == "imported"; }
   bool converts() const { return name_ == "autoencoder" || name_ == "cbnet"; }
 
   Graph graph() const {
@@ -133,8 +144,9 @@ bool is_pixels(const Graph& graph, std::int32_t v) {
 
 class Compressor {
  public:
-  Compressor(Source& source, const TrainingImages& data, const CompressionOptions& options)
-      : source_(source), data_(data), options_(options) {}
+  Compressor(Source& source, const TrainingImages& data, std::string dataset,
+             const CompressionOptions& options)
+      : source_(source), data_(data), dataset_(std::move(dataset)), options_(options) {}
 
   Graph run() {
     const Graph dense = fold(source_.graph());
@@ -144,6 +156,8 @@ class Compressor {
     info.precision = options_.precision;
     info.sparsity = options_.sparsity;
     info.validation_images = images.size(0);
+    info.may_have_trained = source_.imported();
+    if (info.dataset == "unknown") info.dataset = dataset_;
     info.fp32_accuracy = source_.accuracy(dense, images, labels);
     if (options_.sparsity > 0) prune(dense);
     Graph out = fold(source_.graph());
@@ -243,7 +257,11 @@ class Compressor {
       return mse_loss(network.forward(pixels), wanted);
     }
     if (network.exit_count() > 1) return joint_step(network, batch, 1.0, 1.0).loss;
-    return cross_entropy(network.forward(pixels), batch.labels);
+    const LayerSpecs& layers = network.spec().trunk;
+    const auto depth = static_cast<std::int64_t>(layers.size());
+    // What an imported network ends in may be probabilities, of which cross_entropy wants the logits.
+    const bool normalised = layers.back().kind == LayerKind::softmax && layers.back().inputs.empty();
+    return cross_entropy(network.forward_trunk(pixels, 0, normalised ? depth - 1 : depth), batch.labels);
   }
 
   // ---- precision
@@ -281,6 +299,7 @@ class Compressor {
 
   Source& source_;
   const TrainingImages& data_;
+  std::string dataset_;
   const CompressionOptions& options_;
   std::map<std::string, runtime::BlockMask> masks_;  // by node
 };
@@ -295,6 +314,7 @@ std::string to_json(const CompiledInfo& info) {
               {"sparsity", info.sparsity},
               {"validation",
                {{"images", info.validation_images},
+                {"may_have_trained", info.may_have_trained},
                 {"accuracy", info.accuracy},
                 {"fp32_accuracy", info.fp32_accuracy}}},
               {"macs_by_exit", info.macs_by_exit},
@@ -314,6 +334,7 @@ CompiledInfo compiled_info_from_json(const std::string& text, const std::string&
     out.sparsity = json.at("sparsity").get<double>();
     const Json& validation = json.at("validation");
     get_whole(validation.at("images"), out.validation_images);
+    out.may_have_trained = validation.value("may_have_trained", false);
     out.accuracy = validation.at("accuracy").get<double>();
     out.fp32_accuracy = validation.at("fp32_accuracy").get<double>();
     get_whole(json.at("macs_by_exit"), out.macs_by_exit);
@@ -332,10 +353,12 @@ runtime::Graph compress(const RunFolder& folder, const std::string& model, const
           "sparsity must be from 0 to below 1; got ", options.sparsity);
   Source source(folder, model);
   const std::string file = folder.model_file(model == "cbnet" ? "autoencoder" : model).string();
-  const TrainingImages data = training_images(source.main(), file, dataset);
+  const TrainingImages data = source.imported()
+                                  ? images_for_imported(source.main(), file, dataset, options.seed)
+                                  : training_images(source.main(), file, dataset);
   require(!data.split.validation.empty(), "compile",
           "the run held no validation images out: nothing to judge by");
-  return Compressor(source, data, options).run();
+  return Compressor(source, data, dataset.name, options).run();
 }
 
 }  // namespace cbnet
