@@ -39,11 +39,11 @@ std::optional<Model> StageHistory::take_finished(const std::string& stage) {
 }
 
 void StageHistory::look_at(const std::vector<std::string>& stages) {
-  for (const std::string& stage : stages) look_at(stage);
+  for (const std::string& stage : stages) look_at_one(stage);
   if (std::find(stages.begin(), stages.end(), "autoencoder") == stages.end()) refuse_stale();
 }
 
-void StageHistory::look_at(const std::string& stage) {
+void StageHistory::look_at_one(const std::string& stage) {
   const auto file = folder_.model_file(stage);
   if (!std::filesystem::exists(file)) return;
   Model model = load_model(file);

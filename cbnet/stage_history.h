@@ -42,7 +42,7 @@ class StageHistory {
   }
 
  private:
-  void look_at(const std::string& stage);
+  void look_at_one(const std::string& stage);
   void require_state(const std::string& stage, std::int64_t epochs) const;
   void refuse_stale() const;
 

@@ -23,7 +23,7 @@ constexpr Manual kManual{
     "each exit, multiply-adds (MACs) an image, size, and recall per class.\n",
     R"(The sheet of --save-sheet shows, for each class, the first hard test images (those that do not
 leave BranchyNet early), what the autoencoder makes of each, and CBNet's answer with its confidence.
-A file that cannot be used is left out with a warning; of one that training wrote the exit code is 2.
+A file that cannot be used is left out with a warning; the exit code is 2 if training wrote it.
 
 Examples:
   cbnet eval --run runs/fmnist --dataset fmnist

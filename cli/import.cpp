@@ -19,8 +19,8 @@ constexpr Manual kManual{
     R"(Known ops: Conv, Gemm, MatMul, Add, Mul, MaxPool, AveragePool, GlobalAveragePool, Relu, LeakyRelu,
 Sigmoid, Tanh, Softmax, LogSoftmax, Flatten, Reshape, Transpose, Concat, BatchNormalization,
 Dropout, Identity, Constant; square kernels, one input, a batch axis first. Anything else is named
-and refused. The network takes the 784 pixels of an image in whatever shape, and gives 10 numbers; it is
-taken to be for the dataset of the run it is put into, where --dataset does not say it.
+and refused. The network takes the 784 pixels of an image in whatever shape, and gives 10 numbers;
+where --dataset does not say what it is for, that is the dataset of the run it is put into.
 
 Examples:
   cbnet import --onnx resnet.onnx --out runs/mine/resnet.safetensors --dataset fmnist

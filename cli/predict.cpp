@@ -36,16 +36,14 @@ struct Chosen {
   std::unique_ptr<Predictor> predictor;
 };
 
-/// The first of CBNet, BranchyNet, LeNet, the classifier and an imported one that the folder has and that can
-/// be loaded.
+/// The first of CBNet, BranchyNet, LeNet and the classifier that the folder has, be it damaged: another model
+/// does not answer in its place unasked. Else the first imported one that can be loaded.
 Chosen best_of(const std::filesystem::path& run, std::vector<UnusableModel>& unusable) {
-  std::vector<std::string> names = {"cbnet", "branchynet", "lenet", "classifier"};
-  std::erase_if(names, [&](const std::string& name) { return !has_model(run, name); });
-  for (const std::string& name : models_in(run)) {
-    const bool listed = std::find(names.begin(), names.end(), name) != names.end();
-    if (name != "autoencoder" && !listed) names.push_back(name);
+  for (const char* name : {"cbnet", "branchynet", "lenet", "classifier"}) {
+    if (has_model(run, name)) return {name, load_predictor(run, name)};
   }
-  for (const std::string& name : names) {
+  for (const std::string& name : models_in(run)) {
+    if (name == "autoencoder") continue;
     try {
       return {name, load_predictor(run, name)};
     } catch (const std::exception& error) {
@@ -218,7 +216,7 @@ int run_predict(const Arguments& arguments) {
     if (!line.quiet()) std::cout << "wrote " << line.text("save-converted") << '\n';
   }
   write_report(line.json_file(), report);
-  return exit_code_for(unusable);
+  return 0;
 }
 
 }  // namespace cbnet::cli
