@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "cbnet/plan_predictor.h"
+#include "cbnet/run_folder.h"
 #include "tensor/error.h"
 
 namespace cbnet::bench {
@@ -52,6 +53,11 @@ CompiledModel load_compiled_as(const std::filesystem::path& file, const Predicto
       to_string(info.precision) != precision) {
     throw InputError(file.string(), concat(model.name(), " of ", model.dataset(), " in ", precision),
                      concat(info.model, " of ", info.dataset, " in ", to_string(info.precision)));
+  }
+  if (!info.made_from.empty() &&
+      info.made_from != files_checksum(RunFolder(file.parent_path()), model.name())) {
+    throw InputError(file.string(), concat("a plan of the ", model.name(), " beside it"),
+                     "one of a model that has changed since", "compile it anew");
   }
   return out;
 }

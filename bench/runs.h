@@ -44,8 +44,8 @@ struct Contenders {
 };
 
 /// All models of the run folder, engine by engine. A plan is followed by those that `cbnet compile` wrote
-/// beside it as <model>.bf16.plan and <model>.int8.plan; one of another model, dataset or precision is
-/// unusable. Throws as load_models.
+/// beside it as <model>.bf16.plan and <model>.int8.plan; one of another model, dataset or precision,
+/// or of a model that has changed since, is unusable. Throws as load_models.
 Contenders load_contenders(const std::string& run, const std::vector<Engine>& engines);
 
 /// Of the name that a model carries; "kmnist-first7011" is KMNIST.

@@ -12,6 +12,7 @@
 #include "cbnet/predictor.h"
 #include "cbnet/provenance.h"
 #include "data/batches.h"
+#include "data/checksum.h"
 #include "models/compile.h"
 #include "models/json.h"
 #include "optim/adam.h"
@@ -67,6 +68,7 @@ class Source {
  public:
   Source(const RunFolder& folder, const std::string& name) : name_(name) {
     static_cast<void>(load_predictor(folder.path(), name));  // refuses parts that do not belong together
+    files_ = files_checksum(folder, name);
     main_ = load_model(folder.model_file(name == "cbnet" ? "autoencoder" : name));
     const bool converts = name == "cbnet" || name == "autoencoder";
     if (converts && has_model(folder.path(), "classifier"))
@@ -108,6 +110,7 @@ class Source {
 
   CompiledInfo describe() const {
     CompiledInfo out;
+    out.made_from = files_;
     out.model = name_;
     out.dataset = main_.info.dataset;
     out.macs_by_exit = cbnet::macs_by_exit(main_.network->spec());
@@ -120,7 +123,7 @@ class Source {
   }
 
  private:
-  std::string name_;
+  std::string name_, files_;
   Model main_;
   std::optional<Model> classifier_;
 };
@@ -317,6 +320,7 @@ std::string to_json(const CompiledInfo& info) {
                 {"may_have_trained", info.may_have_trained},
                 {"accuracy", info.accuracy},
                 {"fp32_accuracy", info.fp32_accuracy}}},
+              {"made_from", info.made_from},
               {"macs_by_exit", info.macs_by_exit},
               {"parameters", info.parameter_count}}
       .dump();
@@ -337,6 +341,7 @@ CompiledInfo compiled_info_from_json(const std::string& text, const std::string&
     out.may_have_trained = validation.value("may_have_trained", false);
     out.accuracy = validation.at("accuracy").get<double>();
     out.fp32_accuracy = validation.at("fp32_accuracy").get<double>();
+    out.made_from = json.value("made_from", "");
     get_whole(json.at("macs_by_exit"), out.macs_by_exit);
     get_whole(json.at("parameters"), out.parameter_count);
     return out;
@@ -345,6 +350,11 @@ CompiledInfo compiled_info_from_json(const std::string& text, const std::string&
   } catch (const std::invalid_argument& error) {
     throw InputError(source, "what `cbnet compile` says of a plan", error.what());
   }
+}
+
+std::string files_checksum(const RunFolder& folder, const std::string& model) {
+  if (model != "cbnet") return data::md5_file(folder.model_file(model));
+  return data::md5_file(folder.model_file("autoencoder")) + data::md5_file(folder.model_file("classifier"));
 }
 
 runtime::Graph compress(const RunFolder& folder, const std::string& model, const data::Dataset& dataset,

@@ -30,7 +30,10 @@ struct CompiledInfo {
   double accuracy = 0.0, fp32_accuracy = 0.0;
   std::vector<std::int64_t> macs_by_exit;  // of the network as it was trained
   std::int64_t parameter_count = 0;
+  std::string made_from;  // files_checksum() then; empty in plans of older versions
 };
+/// Of the model files that a model of a run consists of: whether a plan beside them is still of them.
+std::string files_checksum(const RunFolder& folder, const std::string& model);
 std::string to_json(const CompiledInfo& info);
 /// Throws InputError, naming `source`.
 CompiledInfo compiled_info_from_json(const std::string& text, const std::string& source);

@@ -116,6 +116,12 @@ TEST_CASE("runs: a plan of something else than its name says is left out, and so
   info = bf16_info();
   info.macs_by_exit = {1, 2};
   refused(info, "expected the multiply-adds to 1 exits; found 2");
+  info = bf16_info();
+  info.made_from = files_checksum(RunFolder(folder.path()), "lenet");
+  write_plan(folder / "lenet.bf16.plan", info);
+  CHECK(load_contenders(folder.path(), {Engine::plan}).unusable.empty());
+  save_model(RunFolder(folder.path()).model_file("lenet"), Network(lenet_spec(), 2), model.info);
+  left_out("found one of a model that has changed since");
   write_file_atomic(folder / "lenet.bf16.plan", "no plan");
   left_out("a plan that begins with 'cbnetpln'");
 }

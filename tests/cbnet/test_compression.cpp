@@ -120,6 +120,7 @@ TEST_CASE("an imported network is calibrated and judged on training images, and 
   };
   const CompiledInfo plain = info_of();
   CHECK(plain.may_have_trained);
+  CHECK(plain.made_from == files_checksum(run, "mine"));
   CHECK(plain.dataset == "fmnist");
   CHECK(plain.validation_images == 50);
   options.sparsity = 0.5;
