@@ -46,8 +46,8 @@ void require_easy(const ExitScores& scores, const std::vector<std::int64_t>& lab
   }
   throw std::runtime_error(concat(
       "no image of class ", names, " leaves early and is classified correctly at threshold ", threshold, " (",
-      reasons, "); hint: ", std::isfinite(needed) ? concat("a threshold above ", needed, " nats, or ") : "",
-      "a BranchyNet that is trained longer (more epochs); what is trained so far is kept"));
+      reasons, "); hint: go on with --resume and more --epochs",
+      std::isfinite(needed) ? concat(", or into another --out with a --threshold above ", needed) : ""));
 }
 
 }  // namespace

@@ -34,10 +34,12 @@ TEST_CASE("classes with images but no easy one are an error that says what each 
   CHECK_THROWS_SAYING(label_hardness(kScores, kLabels, 0.03, 3), std::runtime_error,
                       "no image of class 0, 1 leaves early and is classified correctly at threshold 0.03 "
                       "(class 0: the surest right one has 0.1 nats; class 1: the surest right one has 0.05 "
-                      "nats); hint: a threshold above 0.1 nats");
+                      "nats); hint: go on with --resume and more --epochs, or into another --out "
+                      "with a --threshold above 0.1");
   const ExitScores wrong{{0.1}, {1}, {0}};
-  CHECK_THROWS_SAYING(label_hardness(wrong, {0}, 0.5, 2), std::runtime_error,
-                      "class 0: none is classified right at the early exit); hint: a BranchyNet");
+  CHECK_THROWS_SAYING(
+      label_hardness(wrong, {0}, 0.5, 2), std::runtime_error,
+      "class 0: none is classified right at the early exit); hint: go on with --resume and more --epochs");
   CHECK_THROWS_SAYING(label_hardness(kScores, {0}, 0.5, 2), std::invalid_argument, "one label per score");
 }
 
