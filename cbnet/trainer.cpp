@@ -178,6 +178,10 @@ class StageRun {
       throw InputError(source, concat("at most ", epochs, " epochs done, as are asked for"), concat(done),
                        "ask for that many epochs or more, or choose another --out");
     }
+    if (done < 0 || (before.epochs > 0 && done > before.epochs)) {
+      throw InputError(source, concat("0 to ", before.epochs, " epochs done, as its training has"),
+                       concat(done), "delete the file to start over");
+    }
     state_.result.earlier = before.earlier;
     if (before.epochs == 0 || before.epochs == epochs) return;
     say(concat(stage_.name, ": epoch ", done, " of ", before.epochs, " is done; it goes on to epoch ",

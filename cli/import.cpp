@@ -36,7 +36,7 @@ std::string dataset_of_run(const std::filesystem::path& out) {
   std::erase(names, out.stem().string());
   for (const std::string& name : names) {
     try {
-      const std::string dataset = load_predictor(folder, name)->dataset();
+      std::string dataset = load_predictor(folder, name)->dataset();
       if (dataset != "unknown") return dataset;
     } catch (const std::exception&) {
       continue;  // what cannot be loaded says nothing, and is no hindrance here
