@@ -57,6 +57,22 @@ std::vector<std::string> models_in(const std::filesystem::path& run);
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
                                           double threshold = -1.0, Engine engine = Engine::plan);
 
+/// Throws InputError, naming `source`, unless a model can be one of a run's imported ones: (1,28,28) pixels
+/// in, 10 numbers out, no side exit, and layers that the inference engine has.
+void require_usable(const Model& model, const std::string& source);
+
+/// A file in a run folder that is no model of it, and why.
+struct UnusableModel {
+  std::string name, reason;
+};
+struct RunModels {
+  std::vector<std::unique_ptr<Predictor>> usable;
+  std::vector<UnusableModel> unusable;
+};
+/// All models of a run folder; one that cannot be loaded stops no other. `threshold` is BranchyNet's. Throws
+/// InputError where there are models and none can be loaded.
+RunModels load_run(const std::filesystem::path& run, double threshold = -1.0, Engine engine = Engine::plan);
+
 /// Whether the run folder has the files of model `name`.
 bool has_model(const std::filesystem::path& run, const std::string& name);
 

@@ -17,7 +17,8 @@ constexpr Manual kManual{
     "Prepares a trained model for the inference engine: layers folded, fully connected ones pruned and\n"
     "in fewer bits where that is asked for. Says what that does to the accuracy on validation images.\n",
     R"(Convolutions stay fp32; of fully connected layers, those of 10,000 weights or more are converted
-and pruned, or all where none is that large. `cbnet_bench table2` measures the plans that it finds in
+and pruned, or all where none is that large. An imported network is calibrated on training images, and its
+accuracy is that on others of them, which may have trained it. `cbnet_bench table2` measures the plans that it finds in
 a run folder as <model>.<precision>.plan, beside the fp32 models.
 
 Examples:
@@ -32,7 +33,7 @@ Examples:
 int run_compile(const Arguments& arguments) {
   CommandLine line(kManual);
   line.add("Compile", "run", "RUN", "the folder that `cbnet train` wrote");
-  line.add("Compile", "model", "M", "lenet, branchynet, autoencoder, classifier or cbnet");
+  line.add("Compile", "model", "M", "lenet, branchynet, autoencoder, classifier, cbnet or an imported one");
   line.add("Compile", "dataset", "D", "that of the training: mnist, fmnist or kmnist");
   line.add("Compile", "precision", "P", "of fully connected layers: fp32, bf16 or int8");
   line.add("Compile", "sparsity", "S", "share of the blocks of weights left out, 0 to below 1 (default: 0)");
@@ -59,8 +60,9 @@ int run_compile(const Arguments& arguments) {
     std::cout << ", " << fixed(100 * info.sparsity, 1) << " % of the large layers' blocks left out";
   if (size) std::cout << ", " << grouped(*size) << " bytes";
   std::cout << "\naccuracy on " << grouped(info.validation_images)
-            << " validation images: " << fixed(100 * info.accuracy, 2) << " %; in fp32 "
-            << fixed(100 * info.fp32_accuracy, 2) << " %\n";
+            << (info.may_have_trained ? " images that may have trained it: " : " validation images: ")
+            << fixed(100 * info.accuracy, 2) << " %; in fp32 " << fixed(100 * info.fp32_accuracy, 2)
+            << " %\n";
   Json report = machine_json(line.device());
   report["run"] = run.string();
   report["plan"] = out;

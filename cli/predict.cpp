@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "cbnet/plan_predictor.h"
 #include "cbnet/predictor.h"
 #include "cbnet/run_folder.h"
 #include "cli/commands.h"
@@ -9,6 +10,7 @@
 #include "console/options.h"
 #include "console/output.h"
 #include "console/run_main.h"
+#include "console/run_models.h"
 #include "data/image.h"
 #include "data/picture.h"
 #include "tensor/error.h"
@@ -17,7 +19,7 @@ namespace cbnet::cli {
 namespace {
 
 constexpr Manual kManual{
-    "cbnet", "predict", "--run RUN [options] IMAGE...",
+    "cbnet", "predict", "--run RUN | --plan FILE [options] IMAGE...",
     "Classifies images of 28x28 pixels: label, probabilities, entropy of the first exit (in nats: 0 is\n"
     "certain, 2.30 a pure guess) and the exit that was taken.\n",
     R"(IMAGE is a PNG or PGM file, a pipe, - for the standard input, or one image of an IDX file: the
@@ -32,20 +34,66 @@ Examples:
   cbnet predict --run runs/mnist --model branchynet 'data/t10k-images-idx3-ubyte.gz#0'
   cbnet predict --run runs/mnist --invert auto scans/*.png
   convert photo.jpg -resize '28x28!' png:- | cbnet predict --run runs/fmnist --json - -
+  cbnet predict --plan runs/fmnist/cbnet.int8.plan shoe.png
   cbnet predict --run runs/fmnist shoe.png --save-converted easy-shoe.png --json answer.json
 )"};
 
-/// --model, or the first of CBNet, BranchyNet, LeNet, the classifier and an imported one that the folder has.
-std::string chosen_model(const CommandLine& line, const std::filesystem::path& run) {
-  if (line.has("model")) return line.text("model");
+/// What answers, by the name under which the report has it.
+struct Chosen {
+  std::string model;
+  std::unique_ptr<Predictor> predictor;
+};
+
+/// The first of CBNet, BranchyNet, LeNet and the classifier that the folder has, be it damaged: another model
+/// does not answer in its place unasked. Else the first imported one that can be loaded.
+Chosen best_of(const std::filesystem::path& run, std::vector<UnusableModel>& unusable) {
   for (const char* name : {"cbnet", "branchynet", "lenet", "classifier"}) {
-    if (has_model(run, name)) return name;
+    if (has_model(run, name)) return {name, load_predictor(run, name)};
   }
   for (const std::string& name : models_in(run)) {
-    if (name != "autoencoder") return name;
+    if (name == "autoencoder") continue;
+    try {
+      return {name, load_predictor(run, name)};
+    } catch (const std::exception& error) {
+      unusable.push_back({name, error.what()});
+    }
   }
+  if (!unusable.empty()) throw InputError(unusable.front().reason);
   throw InputError(run.string(), "a trained model that classifies", "none",
                    concat("`cbnet train --dataset fmnist --out ", run.string(), "` makes one"));
+}
+
+/// Wrong combinations are refused before the model is loaded.
+void check_converts(const CommandLine& line, const std::string& model) {
+  const bool converts = model == "autoencoder" || model == "cbnet";
+  if (line.has("save-converted") && !converts) {
+    line.fail(concat("--save-converted needs the model cbnet or autoencoder; ", model, " converts nothing"));
+  }
+  if (model == "autoencoder" && !line.has("save-converted")) {
+    line.fail("the autoencoder alone does not classify; say with --save-converted where its images go");
+  }
+}
+
+Chosen chosen(const CommandLine& line, std::vector<UnusableModel>& unusable) {
+  double threshold = -1.0;
+  if (line.has("threshold")) threshold = line.number("threshold");
+  if (line.has("threshold") && threshold < 0) line.fail("--threshold must not be negative");
+  if (line.has("plan")) {
+    if (line.has("run") || line.has("model")) line.fail("--plan stands for --run and --model");
+    CompiledModel compiled = load_compiled(line.required("plan"), threshold);
+    check_converts(line, compiled.info.model);
+    return {compiled.info.model, std::move(compiled.predictor)};
+  }
+  const std::filesystem::path run = line.required("run");
+  RunFolder(run).require_exists();
+  if (line.has("model")) {
+    check_converts(line, line.text("model"));
+    return {line.text("model"), load_predictor(run, line.text("model"), threshold)};
+  }
+  Chosen out = best_of(run, unusable);
+  check_converts(line, out.model);
+  if (threshold >= 0) out.predictor = load_predictor(run, out.model, threshold);
+  return out;
 }
 
 /// One image that was asked for.
@@ -201,6 +249,7 @@ int run_predict(const Arguments& arguments) {
   line.add(
       "Prediction", "model", "M",
       "lenet, branchynet, autoencoder, classifier, cbnet or an imported one (default: the best there is)");
+  line.add("Prediction", "plan", "FILE", "a plan that `cbnet compile` wrote, in place of --run and --model");
   line.add("Prediction", "threshold", "T", "of BranchyNet's early exit, in nats, instead of the trained one");
   line.add_output(
       "Prediction", "save-converted", "FILE.png",
@@ -209,24 +258,13 @@ int run_predict(const Arguments& arguments) {
                   "turn dark on white to light on black: all pictures, or those brighter at their border");
   if (!line.parse(arguments, true)) return 0;
 
-  const std::filesystem::path run = line.required("run");
   const std::vector<std::string>& names = line.positional();
+  if (!line.has("plan")) static_cast<void>(line.required("run"));
   if (names.empty()) line.fail("no IMAGE is given");
   Json report = machine_json(line.device());
-  RunFolder(run).require_exists();
-  const std::string model = chosen_model(line, run);
-  const bool converts = model == "autoencoder" || model == "cbnet";
-  if (line.has("save-converted") && !converts) {
-    line.fail(concat("--save-converted needs the model cbnet or autoencoder; ", model, " converts nothing"));
-  }
-  if (model == "autoencoder" && !line.has("save-converted")) {
-    line.fail("the autoencoder alone does not classify; say with --save-converted where its images go");
-  }
-  double threshold = -1.0;
-  if (line.has("threshold")) threshold = line.number("threshold");
-  if (line.has("threshold") && threshold < 0) line.fail("--threshold must not be negative");
-
-  const auto predictor = load_predictor(run, model, threshold);
+  std::vector<UnusableModel> unusable;
+  const auto [model, predictor] = chosen(line, unusable);
+  warn_of_unusable("cbnet", line.text("run"), unusable);
   const std::vector<std::string> classes = data::class_names(dataset_of(*predictor));
   std::vector<Picture> pictures;
   pictures.reserve(names.size());
@@ -234,13 +272,17 @@ int run_predict(const Arguments& arguments) {
   const Tensor images = stack(pictures);
   const Predictions answers = predict_all(*predictor, images);
   const auto last_exit = static_cast<std::int64_t>(predictor->macs_by_exit().size()) - 1;
-  report["run"] = run.string();
+  if (line.has("run")) report["run"] = line.text("run");
+  if (line.has("plan")) report["plan"] = line.text("plan");
   report["model"] = model;
   report["dataset"] = predictor->dataset();
   report["classes"] = classes;
   report["images"] = answers_json(answers, pictures, classes, last_exit);
   if (images.defined()) print_answers(report["images"], classes);
   if (line.has("save-converted") && images.defined()) {
+    if (!answers.converted.defined())
+      throw InputError(line.text("plan"), "a plan whose autoencoder can be told apart", "one whose cannot",
+                       "--run converts with the model itself");
     save_converted(line.text("save-converted"), answers.converted, captions(report["images"]));
     report["converted"] = line.text("save-converted");
     if (!line.quiet()) std::cout << "wrote " << line.text("save-converted") << '\n';

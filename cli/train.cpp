@@ -28,7 +28,9 @@ constexpr Manual kManual{
 recipe options change single values of it; a JSON file changes any (--print-recipe shows all names):
   {"branchynet": {"epochs": 20}, "threshold": "auto", "target": "random_easy"}
 Training is saved after every epoch: the same command with --resume continues where it was stopped,
-and ends with the same bits. The same seed and the same number of threads give the same model files.
+and ends with the same bits. With more epochs it goes on from a finished training: to the bits of
+all of them at once where the schedule is constant, else it says what differs. The same seed and the
+same number of threads give the same model files.
 
 Examples:
   cbnet train --dataset fmnist --out runs/fmnist
