@@ -79,9 +79,10 @@ Json answers_json(const Predictions& answers, const std::vector<std::string>& na
   Json out = Json::array();
   for (std::size_t i = 0; i < answers.labels.size(); ++i) {
     const auto row = static_cast<std::int64_t>(i);
+    const std::int64_t label = answers.labels[i];
     out.push_back({{"image", names[i]},
-                   {"label", answers.labels[i]},
-                   {"class", classes.at(static_cast<std::size_t>(answers.labels[i]))},
+                   {"label", label < 0 ? Json() : Json(label)},
+                   {"class", label < 0 ? Json() : Json(classes.at(static_cast<std::size_t>(label)))},
                    {"probabilities", answers.probabilities.select(0, row).to_vector<float>()},
                    {"entropy", answers.entropy[i]},
                    {"exit", answers.exit[i] == last_exit ? "final" : "early"},
@@ -92,6 +93,11 @@ Json answers_json(const Predictions& answers, const std::vector<std::string>& na
 
 void print_answers(const Json& answers, const std::vector<std::string>& classes) {
   for (const Json& answer : answers) {
+    if (answer.at("label").is_null()) {
+      std::cout << answer.at("image").get<std::string>()
+                << ": no answer: the network's numbers are not finite\n";
+      continue;
+    }
     const auto label = answer.at("label").get<std::size_t>();
     const Json& probabilities = answer.at("probabilities");
     std::cout << answer.at("image").get<std::string>() << ": " << label << " (" << classes.at(label) << "), "
@@ -113,7 +119,10 @@ std::vector<std::string> captions(const Json& answers, const std::vector<std::st
     std::string caption = std::filesystem::path(names[i]).filename().string();
     constexpr std::size_t kLongest = 24;
     if (caption.size() > kLongest) caption = concat("...", caption.substr(caption.size() - kLongest + 3));
-    if (!answers.empty()) caption += "\n" + answers.at(i).at("class").get<std::string>();
+    if (!answers.empty()) {
+      const Json& name = answers.at(i).at("class");
+      caption += "\n" + (name.is_null() ? "no answer" : name.get<std::string>());
+    }
     out.push_back(caption);
   }
   return out;
@@ -174,7 +183,7 @@ int run_predict(const Arguments& arguments) {
     if (!line.quiet()) std::cout << "wrote " << line.text("save-converted") << '\n';
   }
   write_report(line.json_file(), report);
-  return 0;
+  return std::count(answers.labels.begin(), answers.labels.end(), -1) == 0 ? 0 : 2;
 }
 
 }  // namespace cbnet::cli
