@@ -11,11 +11,12 @@ namespace cbnet {
 
 /// What a trained model says about N images.
 struct Predictions {
-  std::vector<std::int64_t> labels;  // empty for the autoencoder alone
-  Tensor probabilities;              // f32 (N, 10), of the exit that each image took
-  std::vector<double> entropy;       // nats, of the first exit's probabilities
-  std::vector<std::int64_t> exit;    // 0 is the first exit
-  Tensor converted;                  // f32 (N, 1, 28, 28); only the autoencoder and CBNet make one
+  std::vector<std::int64_t>
+      labels;                   // empty for the autoencoder alone; -1: no answer, the logits are not finite
+  Tensor probabilities;         // f32 (N, 10), of the exit that each image took
+  std::vector<double> entropy;  // nats, of the first exit's probabilities
+  std::vector<std::int64_t> exit;  // 0 is the first exit
+  Tensor converted;                // f32 (N, 1, 28, 28); only the autoencoder and CBNet make one
 };
 
 /// A trained model behind one call, pixels in and labels out, as `eval`, `predict` and the bench see it. For

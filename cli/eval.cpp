@@ -106,10 +106,11 @@ Json to_json(const Result& result, const std::vector<std::string>& classes) {
   for (std::size_t label = 0; label < evaluation.confusion.size(); ++label) {
     recalls[classes.at(label)] = recall(evaluation, label);
   }
-  return {{"accuracy", evaluation.accuracy},   {"exit_rates", evaluation.exit_rates},
-          {"mean_macs", evaluation.mean_macs}, {"macs_by_exit", result.macs_by_exit},
-          {"parameters", result.parameters},   {"size_bytes", result.size_bytes},
-          {"recall", std::move(recalls)},      {"confusion", evaluation.confusion}};
+  return {{"accuracy", evaluation.accuracy},     {"not_finite", evaluation.not_finite},
+          {"exit_rates", evaluation.exit_rates}, {"mean_macs", evaluation.mean_macs},
+          {"macs_by_exit", result.macs_by_exit}, {"parameters", result.parameters},
+          {"size_bytes", result.size_bytes},     {"recall", std::move(recalls)},
+          {"confusion", evaluation.confusion}};
 }
 
 void print_results(const std::vector<Result>& results, const std::vector<std::string>& classes) {
@@ -209,13 +210,20 @@ int run_eval(const Arguments& arguments) {
     report["models"][subject.name] = to_json(results.back(), classes);
   }
   print_results(results, classes);
+  bool all_answered = true;
+  for (const Result& result : results) {
+    if (result.evaluation.not_finite == 0) continue;
+    all_answered = false;
+    std::cerr << "cbnet: " << result.model << " has no answer to " << result.evaluation.not_finite << " of "
+              << result.evaluation.images << " images: its numbers are not finite. They count as wrong\n";
+  }
   if (line.has("save-sheet")) {
     save_sheet(line, line.text("run"), test, classes);
     report["sheet"] = line.text("save-sheet");
   }
   if (!unusable.empty()) report["unusable"] = unusable_json(unusable);
   write_report(line.json_file(), report);
-  return exit_code_for(unusable);
+  return all_answered ? exit_code_for(unusable) : 2;
 }
 
 }  // namespace cbnet::cli

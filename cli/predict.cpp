@@ -181,8 +181,9 @@ Json answers_json(const Predictions& answers, const std::vector<Picture>& pictur
     const auto row = static_cast<std::int64_t>(i);
     Json answer = {{"image", picture.name}};
     if (i < answers.labels.size()) {
-      answer.update({{"label", answers.labels[i]},
-                     {"class", classes.at(static_cast<std::size_t>(answers.labels[i]))},
+      const std::int64_t label = answers.labels[i];
+      answer.update({{"label", label < 0 ? Json() : Json(label)},
+                     {"class", label < 0 ? Json() : Json(classes.at(static_cast<std::size_t>(label)))},
                      {"probabilities", answers.probabilities.select(0, row).to_vector<float>()},
                      {"entropy", answers.entropy[i]},
                      {"exit", answers.exit[i] == last_exit ? "final" : "early"},
@@ -203,6 +204,11 @@ void print_answers(const Json& answers, const std::vector<std::string>& classes)
       continue;
     }
     if (!answer.contains("label")) continue;
+    if (answer.at("label").is_null()) {
+      std::cout << answer.at("image").get<std::string>()
+                << ": no answer: the network's numbers are not finite\n";
+      continue;
+    }
     const auto label = answer.at("label").get<std::size_t>();
     const Json& probabilities = answer.at("probabilities");
     std::cout << answer.at("image").get<std::string>() << ": " << label << " (" << classes.at(label) << "), "
@@ -226,7 +232,10 @@ std::vector<std::string> captions(const Json& answers) {
     std::string caption = std::filesystem::path(answer.at("image").get<std::string>()).filename().string();
     constexpr std::size_t kLongest = 24;
     if (caption.size() > kLongest) caption = concat("...", caption.substr(caption.size() - kLongest + 3));
-    if (answer.contains("class")) caption += "\n" + answer.at("class").get<std::string>();
+    if (answer.contains("class")) {
+      const Json& name = answer.at("class");
+      caption += "\n" + (name.is_null() ? "no answer" : name.get<std::string>());
+    }
     out.push_back(caption);
   }
   return out;
@@ -291,7 +300,8 @@ int run_predict(const Arguments& arguments) {
   const bool all_read = std::all_of(pictures.begin(), pictures.end(),
                                     [](const Picture& picture) { return picture.image.defined(); });
   constexpr int kBadInput = 2;
-  return all_read ? 0 : kBadInput;
+  const bool all_answered = std::count(answers.labels.begin(), answers.labels.end(), -1) == 0;
+  return all_read && all_answered ? 0 : kBadInput;
 }
 
 }  // namespace cbnet::cli

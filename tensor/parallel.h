@@ -34,11 +34,11 @@ inline int chunk_count(std::int64_t n, std::int64_t grain) {
   return static_cast<int>(std::clamp<std::int64_t>(most, n > 0 ? 1 : 0, num_threads()));
 }
 
-/// Calls fn(chunk, begin, end) once for each of chunk_count(n, grain) disjoint ranges that cover [0, n).
+/// Calls fn(chunk, begin, end) once for each of `chunks` disjoint ranges that cover [0, n). Who has made room
+/// for every chunk hands its count on: another thread may set num_threads() between two looks at it.
 /// Inside a parallel loop it runs in the calling thread. The first exception is rethrown to the caller.
 template <class F>
-void parallel_chunks(std::int64_t n, std::int64_t grain, F&& fn) {
-  const int chunks = chunk_count(n, grain);
+void parallel_chunks_of(int chunks, std::int64_t n, F&& fn) {
   struct Call {
     F& fn;
     std::int64_t n;
@@ -51,6 +51,12 @@ void parallel_chunks(std::int64_t n, std::int64_t grain, F&& fn) {
         c.fn(chunk, c.n * chunk / c.chunks, c.n * (chunk + 1) / c.chunks);
       },
       &call);
+}
+
+/// The same for chunk_count(n, grain) ranges.
+template <class F>
+void parallel_chunks(std::int64_t n, std::int64_t grain, F&& fn) {
+  parallel_chunks_of(chunk_count(n, grain), n, fn);
 }
 
 /// Calls fn(begin, end) on disjoint ranges that cover [0, n).
