@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #if defined(__x86_64__)
-#include <xmmintrin.h>
+#include <immintrin.h>
 #endif
 
 namespace cbnet {
