@@ -24,8 +24,7 @@
 namespace cbnet::detail {
 namespace {
 
-/// Gaps between the loops of a training step are mostly shorter than this. Longer looking takes the core from
-/// whoever else wants it, and on a busy machine from the very thread that is waited for.
+/// Gaps between the loops of a training step are mostly shorter than this.
 constexpr std::int64_t kLookingNs = 250'000;
 
 void pause_processor() {
@@ -51,7 +50,11 @@ class Gate {
     const std::int64_t end = how.limit_ns < 0 ? -1 : now_ns() + how.limit_ns;
     for (std::int64_t round = 0; how.rounds < 0 || round < how.rounds; ++round) {
       if (ready()) return;
-      if (end >= 0 && round % kRoundsPerClock == 0 && now_ns() > end) break;
+      if (end >= 0 && round % kRoundsPerClock == kRoundsPerClock - 1) {
+        if (now_ns() > end) break;
+        // On a busy machine the core goes to whoever wants it, who may be the very thread that is waited for.
+        std::this_thread::yield();
+      }
       pause_processor();
     }
     std::unique_lock lock(mutex_);
