@@ -40,23 +40,17 @@ std::int64_t now_ns() {
   return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
+/// Until when nobody looks, since somebody lost its core while it did: other programs want the cores, and a
+/// thread that sleeps gets one back sooner than a thread that used its up by looking.
+std::atomic<std::int64_t> crowded_until_ns{0};
+
 /// Where one thread waits for a condition that other threads make true.
 class Gate {
  public:
   /// Returns once ready() holds.
   template <class Ready>
   void wait(const Waiting& how, Ready ready) {
-    constexpr std::int64_t kRoundsPerClock = 32;
-    const std::int64_t end = how.limit_ns < 0 ? -1 : now_ns() + how.limit_ns;
-    for (std::int64_t round = 0; how.rounds < 0 || round < how.rounds; ++round) {
-      if (ready()) return;
-      if (end >= 0 && round % kRoundsPerClock == kRoundsPerClock - 1) {
-        if (now_ns() > end) break;
-        // On a busy machine the core goes to whoever wants it, who may be the very thread that is waited for.
-        std::this_thread::yield();
-      }
-      pause_processor();
-    }
+    if (how.limit_ns < 0 ? look(how.rounds, ready) : look_politely(how.limit_ns, ready)) return;
     std::unique_lock lock(mutex_);
     asleep_ = true;  // Whoever makes the condition true from here on sees this, or is seen by ready().
     woken_.wait(lock, ready);
@@ -71,6 +65,31 @@ class Gate {
   }
 
  private:
+  /// Looks so many times, or for ever; true as soon as ready() holds.
+  template <class Ready>
+  static bool look(std::int64_t rounds, Ready ready) {
+    for (std::int64_t round = 0; rounds < 0 || round < rounds; ++round) {
+      if (ready()) return true;
+      pause_processor();
+    }
+    return false;
+  }
+
+  /// Looks for so long, between times offering the core to whoever wants it.
+  template <class Ready>
+  static bool look_politely(std::int64_t limit_ns, Ready ready) {
+    constexpr std::int64_t kRounds = 32, kLostNs = 200'000, kCrowdedNs = 50'000'000;
+    const std::int64_t begin = now_ns();
+    const std::int64_t end = begin < crowded_until_ns ? begin : begin + limit_ns;
+    for (std::int64_t now = begin;;) {
+      if (look(kRounds, ready)) return true;
+      const std::int64_t before = std::exchange(now, now_ns());
+      if (now - before > kLostNs) crowded_until_ns = now + kCrowdedNs;
+      if (now >= end || now < crowded_until_ns) return false;
+      std::this_thread::yield();
+    }
+  }
+
   std::atomic<bool> asleep_{false};
   std::mutex mutex_;
   std::condition_variable woken_;
