@@ -23,6 +23,7 @@
 #include "models/safetensors.h"
 #include "runtime/plan_file.h"
 #include "tensor/error.h"
+#include "tests/fuzz/forward.h"
 
 namespace cbnet::testing {
 namespace {
@@ -79,7 +80,7 @@ void safetensors(const std::string& bytes) {
 }
 
 void checkpoint(const std::string& bytes) {
-  refused_or_read([&] { load_model(as_file(bytes)); });
+  refused_or_read([&] { run_if_small(load_model(as_file(bytes))); });
 }
 
 void json(const std::string& bytes) {
@@ -105,6 +106,7 @@ void network(const std::string& bytes) {
     if (network_spec_from_json(to_json(read)) != read)
       throw std::logic_error("a network changes when it is written and read");
     static_cast<void>(total_cost(read));
+    run_if_small(read);
   });
 }
 
@@ -127,6 +129,7 @@ void plan(const std::string& bytes) {
       if (runtime::graph_to_bytes(runtime::graph_from_bytes(again, "again")) != again)
         throw std::logic_error("a plan changes when it is written and read");
       static_cast<void>(runtime::fold(graph));
+      run_if_small(graph);
       compiled_info_from_json(graph.provenance, "fuzz");
     });
   }
@@ -140,8 +143,8 @@ void power(const std::string& bytes) {
 }
 
 void onnx(const std::string& bytes) {
-  refused_or_read([&] { import_onnx_bytes(bytes, "fuzz", {}); });
-  refused_or_read([&] { import_onnx_bytes(bytes, "fuzz", {.output = "logits", .mean = 0.5}); });
+  refused_or_read([&] { run_if_small(import_onnx_bytes(bytes, "fuzz", {})); });
+  refused_or_read([&] { run_if_small(import_onnx_bytes(bytes, "fuzz", {.output = "logits", .mean = 0.5})); });
 }
 
 }  // namespace

@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-// One function per parser. Each takes any bytes; what it makes of bad ones is cbnet::InputError or
-// std::invalid_argument, which end here, and nothing else ever happens. fuzzer.cpp gives them to libFuzzer,
-// test_replay.cpp runs the stored inputs through them in every build.
+// One function per parser, which runs what it loaded. Each takes any bytes; what it makes of bad ones is
+// cbnet::InputError or std::invalid_argument, which end here, and nothing else ever happens. fuzzer.cpp gives
+// them to libFuzzer, test_replay.cpp runs the stored inputs through them in every build.
 
 namespace cbnet::testing {
 
