@@ -10,6 +10,7 @@
 
 #include "autograd/tape.h"
 #include "autograd/variable.h"
+#include "tensor/flush_subnormals.h"
 
 // What an op is. Each is a struct in autograd/ops/<name>.h:
 //
@@ -36,7 +37,16 @@ struct Saved {
   std::vector<Tensor> tensors;
   std::vector<bool> needs_grad;
 
-  void keep(std::initializer_list<Tensor> kept) { tensors = kept; }
+  void keep(std::initializer_list<Tensor> kept) {
+    tensors = kept;
+    versions.resize(tensors.size());
+  }
+
+  /// The versions of `tensors` when the forward had ended, for backward to compare.
+  std::vector<std::uint64_t> versions;
+  void note_versions() noexcept;
+  /// Throws "[op] …", naming the tensor, when one of `tensors` was written to since note_versions().
+  void require_unchanged(const char* op, const std::vector<Variable>& inputs) const;
 };
 
 template <class Op>
@@ -64,7 +74,10 @@ template <OpType Op>
 struct OpNode final : Node {
   OpNode(typename Op::Args op_args, std::vector<Variable> op_inputs)
       : Node(Op::kName, std::move(op_inputs)), args(std::move(op_args)) {}
-  std::vector<Tensor> backward(const Tensor& doutput) override { return Op::backward(args, saved, doutput); }
+  std::vector<Tensor> backward(const Tensor& doutput) override {
+    saved.require_unchanged(op, inputs);
+    return Op::backward(args, saved, doutput);
+  }
   void release() override { saved = {}; }
 
   typename Op::Args args;
@@ -88,6 +101,7 @@ Variable apply(typename Op::Args args, std::vector<Variable> inputs) {
     record = record || input.requires_grad();
   }
   const Shape expected = Op::infer(args, shapes);
+  const FlushSubnormals flush;
 
   if constexpr (Differentiable<Op>) {
     if (record && grad_enabled()) {
@@ -96,6 +110,7 @@ Variable apply(typename Op::Args args, std::vector<Variable> inputs) {
       Tensor output = Op::forward(node->args, values, node->saved);
       require(output.shape() == expected, Op::kName, "shape rule promised ", expected, "; forward made ",
               output);
+      node->saved.note_versions();
       return Variable::from_node(std::move(output), std::move(node));
     }
   }

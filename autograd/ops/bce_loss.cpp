@@ -3,7 +3,8 @@
 // Saves  : p, t.
 // Grad   : dp = (p - t) / max(p (1 - p), 1e-12) dy / numel; dt = (ln(1 - p) - ln p) dy / numel.
 // Edge   : no elements, and p outside [0, 1] or NaN, throw; t is not checked. The cut logarithms keep y
-//          finite at p = 0 and p = 1; there dp is not y's derivative but a large pull towards t.
+//          finite at p = 0 and p = 1; there dp is not y's derivative but a large pull towards t,
+//          which a saturated sigmoid multiplies by 0: of logits take bce_with_logits.
 // Kernels: baseline loops, summed in f64 in an order that no thread count changes. Strided inputs are copied.
 //          Ref: Goodfellow et al., "Deep Learning", section 6.2.2.2; the cut is PyTorch's.
 #include "autograd/ops/bce_loss.h"
