@@ -9,6 +9,7 @@
 #include "cbnet/version.h"
 #include "console/options.h"
 #include "console/output.h"
+#include "console/run_models.h"
 #include "data/dataset.h"
 #include "tensor/error.h"
 
@@ -23,11 +24,14 @@ constexpr Manual kManual{
   cbnet_bench accuracy --run runs/fmnist --json accuracy.json
 )"};
 
-std::vector<Judged> judge_runs(const CommandLine& line) {
+std::vector<Judged> judge_runs(const CommandLine& line, std::vector<UnusableModel>& unusable) {
   std::map<std::string, data::Split> datasets;
   std::vector<Judged> out;
   for (const std::string& run : run_folders(line)) {
-    for (const auto& predictor : load_models(run)) {
+    const RunModels models = load_models(run);
+    warn_of_unusable("cbnet_bench", run, models.unusable);
+    unusable.insert(unusable.end(), models.unusable.begin(), models.unusable.end());
+    for (const auto& predictor : models.usable) {
       if (predictor->name() == "autoencoder") continue;  // it does not classify
       const std::string name = predictor->dataset();
       if (datasets.count(name) == 0)
@@ -78,7 +82,8 @@ int run_accuracy(const std::vector<std::string>& words) {
   CommandLine line(kManual);
   line.add_list("Models", "run", "RUN", "a run folder made by `cbnet train`; repeat it, once for each seed");
   if (!line.parse(words, false)) return 0;
-  const std::vector<Judged> judged = judge_runs(line);
+  std::vector<UnusableModel> unusable;
+  const std::vector<Judged> judged = judge_runs(line, unusable);
   std::cout << accuracy_markdown(judged);
   Json rows = Json::array();
   for (const Judged& one : judged) {
@@ -87,9 +92,11 @@ int run_accuracy(const std::vector<std::string>& words) {
                     {"accuracy", one.accuracy},
                     {"early_rate", one.early_rate}});
   }
-  write_report(line.json_file(),
-               {{"schema", "cbnet-accuracy/1"}, {"version", kVersion}, {"rows", std::move(rows)}});
-  return 0;
+  write_report(line.json_file(), {{"schema", "cbnet-accuracy/1"},
+                                  {"version", kVersion},
+                                  {"rows", std::move(rows)},
+                                  {"unusable", unusable_json(unusable)}});
+  return exit_code_for(unusable);
 }
 
 }  // namespace cbnet::bench

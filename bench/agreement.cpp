@@ -54,6 +54,7 @@ class BatchCheck {
  private:
   void check_label_tie(std::size_t i) const {
     const std::int64_t got = got_.labels[i], wanted = wanted_.labels.at(first_ + i);
+    if (got < 0 || wanted < 0) fail(i, concat("label ", got, " instead of ", wanted));
     const std::size_t row = (first_ + i) * static_cast<std::size_t>(wanted_.width);
     const auto probability = [&](std::int64_t label) {
       return static_cast<double>(wanted_.values.at(row + static_cast<std::size_t>(label)));

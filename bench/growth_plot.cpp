@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <set>
 #include <stdexcept>
+#include <system_error>
 
 #include "bench/records.h"
 #include "energy/child_process.h"
@@ -36,6 +40,23 @@ void run_gnuplot(const std::vector<std::string>& arguments) {
   if (!child.reap(kPatienceS) || child.exit_text() != "exit status 0")
     throw std::runtime_error(concat("gnuplot ", arguments.back(), ": ", child.exit_text(), ": ", said));
 }
+
+/// Where gnuplot, which writes over whatever stands under a name, draws: nobody else writes there.
+struct DrawingFolder {
+  std::filesystem::path path;
+  DrawingFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "cbnet-plot-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr)
+      throw std::runtime_error(concat("cannot make the folder ", name, ": ", std::strerror(errno)));
+    path = name;
+  }
+  ~DrawingFolder() {
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+  }
+  DrawingFolder(const DrawingFolder&) = delete;
+  DrawingFolder& operator=(const DrawingFolder&) = delete;
+};
 
 struct Panel {
   std::string axis, title, x_label;
@@ -151,14 +172,15 @@ std::string growth_script(const std::vector<GrowthSeries>& series, const std::fi
 void plot_growth(const Json& report, const std::filesystem::path& svg) {
   const std::vector<GrowthSeries> series = growth_series(report);
   require_gnuplot();
-  std::filesystem::path data = svg, script = svg, part = svg;
+  std::filesystem::path data = svg, script = svg;
   data.replace_extension(".dat");
   script.replace_extension(".gnuplot");
-  part += ".tmp";
   write_file_atomic(data, growth_data(series));
   write_file_atomic(script, growth_script(series, data));
-  run_gnuplot({"-e", "set output " + quoted(part.string()), script.string()});
-  std::filesystem::rename(part, svg);
+  const DrawingFolder folder;
+  const std::filesystem::path drawn = folder.path / "drawn.svg";
+  run_gnuplot({"-e", "set output " + quoted(drawn.string()), script.string()});
+  write_file_atomic(svg, read_file(drawn));
 }
 
 }  // namespace cbnet::bench

@@ -14,6 +14,7 @@
 #include "console/options.h"
 #include "console/output.h"
 #include "console/progress.h"
+#include "console/run_models.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
@@ -296,10 +297,21 @@ int run_roofline(const std::vector<std::string>& words) {
                 names.end());
   }
   std::vector<BenchNetwork> networks;
+  std::vector<UnusableModel> unusable;
   networks.reserve(names.size());
-  for (const std::string& name : names)
-    networks.push_back(line.has("run") ? load_network(run, name) : make_network(name, options.seed));
-  if (networks.empty() && plans.empty()) throw InputError(run, "trained models", "none");
+  for (const std::string& name : names) {
+    try {
+      networks.push_back(line.has("run") ? load_network(run, name) : make_network(name, options.seed));
+    } catch (const std::exception& error) {
+      if (line.has("model") || !line.has("run")) throw;
+      unusable.push_back({name, error.what()});
+    }
+  }
+  if (networks.empty() && plans.empty()) {
+    if (!unusable.empty()) throw InputError(unusable.front().reason);
+    throw InputError(run, "trained models", "none");
+  }
+  warn_of_unusable("cbnet_bench", run, unusable);
   const Json report = [&] {
     ProgressBar bar(std::cerr, std::cerr, ::isatty(STDERR_FILENO) != 0, line.quiet());
     show_progress(bar, options.timing);
@@ -307,7 +319,7 @@ int run_roofline(const std::vector<std::string>& words) {
   }();
   std::cout << roofline_text(report);
   write_report(line.json_file(), report);
-  return 0;
+  return exit_code_for(unusable);
 }
 
 }  // namespace cbnet::bench

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "cbnet/plan_predictor.h"
+#include "cbnet/run_folder.h"
 #include "tensor/error.h"
 
 namespace cbnet::bench {
@@ -18,29 +19,48 @@ std::vector<std::string> run_folders(const CommandLine& line) {
   return runs;
 }
 
-std::vector<std::unique_ptr<Predictor>> load_models(const std::string& run, Engine engine) {
-  std::vector<std::unique_ptr<Predictor>> predictors;
-  for (const std::string& name : models_in(run)) {
-    predictors.push_back(load_predictor(run, name, -1.0, engine));
-    const std::string& first = predictors.front()->dataset();
-    if (predictors.back()->dataset() != first) {
-      throw InputError(run, concat("models of one dataset (", first, ")"),
-                       concat(name, " of ", predictors.back()->dataset()),
-                       "give each training its own folder");
-    }
-  }
-  if (predictors.empty()) {
+RunModels load_models(const std::string& run, Engine engine) {
+  RunModels out = load_run(run, -1.0, engine);
+  const auto known = std::find_if(out.usable.begin(), out.usable.end(),
+                                  [](const auto& model) { return model->dataset() != "unknown"; });
+  if (out.usable.empty()) {
     throw InputError(run, "trained models", "none",
                      concat("`cbnet train --dataset fmnist --out ", run, "` makes them"));
   }
-  if (predictors.front()->dataset() == "unknown") {
-    throw InputError(run, "a model whose dataset is known", predictors.front()->name(),
+  if (known == out.usable.end()) {
+    throw InputError(run, "a model whose dataset is known", out.usable.front()->name(),
                      "import it anew with --dataset");
   }
-  return predictors;
+  const std::string dataset = (*known)->dataset();
+  std::erase_if(out.usable, [&](const auto& model) {
+    if (model->dataset() == dataset) return false;
+    out.unusable.push_back(
+        {model->name(), concat("expected a model of ", dataset, " as the others; found ", model->dataset(),
+                               "; hint: give each training its own "
+                               "folder, and import with --dataset")});
+    return true;
+  });
+  return out;
 }
 
 namespace {
+
+CompiledModel load_compiled_as(const std::filesystem::path& file, const Predictor& model,
+                               const std::string& precision) {
+  CompiledModel out = load_compiled(file);
+  const CompiledInfo& info = out.info;
+  if (info.model != model.name() || info.dataset != model.dataset() ||
+      to_string(info.precision) != precision) {
+    throw InputError(file.string(), concat(model.name(), " of ", model.dataset(), " in ", precision),
+                     concat(info.model, " of ", info.dataset, " in ", to_string(info.precision)));
+  }
+  if (!info.made_from.empty() &&
+      info.made_from != files_checksum(RunFolder(file.parent_path()), model.name())) {
+    throw InputError(file.string(), concat("a plan of the ", model.name(), " beside it"),
+                     "one of a model that has changed since", "compile it anew");
+  }
+  return out;
+}
 
 /// Adds the plan in that file, or says why not.
 void add_compiled(const std::string& run, const Predictor& model, const std::string& precision,
@@ -48,13 +68,14 @@ void add_compiled(const std::string& run, const Predictor& model, const std::str
   const std::filesystem::path file =
       std::filesystem::path(run) / concat(model.name(), ".", precision, ".plan");
   if (!std::filesystem::exists(file)) return;
-  CompiledModel compiled = load_compiled(file);
-  const CompiledInfo& info = compiled.info;
-  if (info.model != model.name() || info.dataset != model.dataset() ||
-      to_string(info.precision) != precision) {
-    throw InputError(file.string(), concat(model.name(), " of ", model.dataset(), " in ", precision),
-                     concat(info.model, " of ", info.dataset, " in ", to_string(info.precision)));
+  CompiledModel compiled;
+  try {
+    compiled = load_compiled_as(file, model, precision);
+  } catch (const std::exception& error) {
+    out.unusable.push_back({file.filename().string(), error.what()});
+    return;
   }
+  const CompiledInfo& info = compiled.info;
   if (info.accuracy >= info.fp32_accuracy - kAdmissibleLoss) {
     out.timed.push_back({std::move(compiled.predictor), Engine::plan, precision, info.sparsity, nullptr});
   } else {
@@ -67,7 +88,9 @@ void add_compiled(const std::string& run, const Predictor& model, const std::str
 Contenders load_contenders(const std::string& run, const std::vector<Engine>& engines) {
   Contenders out;
   for (const Engine engine : engines) {
-    for (auto& predictor : load_models(run, engine)) {
+    RunModels models = load_models(run, engine);
+    if (out.timed.empty()) out.unusable = std::move(models.unusable);
+    for (auto& predictor : models.usable) {
       const Predictor& model = *predictor;
       out.timed.push_back({std::move(predictor), engine, "fp32", 0.0, nullptr});
       if (engine == Engine::eager) continue;

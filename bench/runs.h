@@ -13,9 +13,9 @@ namespace cbnet::bench {
 /// The folders that --run names. UsageError when there are none, or one twice: a mean would count it double.
 std::vector<std::string> run_folders(const CommandLine& line);
 
-/// All models that the run folder has, in the tables' order. InputError when it has none, or models of
-/// several datasets.
-std::vector<std::unique_ptr<Predictor>> load_models(const std::string& run, Engine engine = Engine::plan);
+/// All models of the run folder, in the tables' order. Unusable is also what was trained on another dataset
+/// than the first of them that says on which. InputError when no model is usable.
+RunModels load_models(const std::string& run, Engine engine = Engine::plan);
 
 /// One model as one engine runs it, in one precision.
 struct Contender {
@@ -40,11 +40,12 @@ inline constexpr double kAdmissibleLoss = 0.002;
 struct Contenders {
   std::vector<Contender> timed;
   std::vector<LeftOut> left_out;
+  std::vector<UnusableModel> unusable;  // models and plans, each once
 };
 
 /// All models of the run folder, engine by engine. A plan is followed by those that `cbnet compile` wrote
-/// beside it as <model>.bf16.plan and <model>.int8.plan. Throws as load_models, and InputError for a plan of
-/// another model, dataset or precision.
+/// beside it as <model>.bf16.plan and <model>.int8.plan; one of another model, dataset or precision,
+/// or of a model that has changed since, is unusable. Throws as load_models.
 Contenders load_contenders(const std::string& run, const std::vector<Engine>& engines);
 
 /// Of the name that a model carries; "kmnist-first7011" is KMNIST.

@@ -19,6 +19,7 @@
 #include "console/options.h"
 #include "console/output.h"
 #include "console/progress.h"
+#include "console/run_models.h"
 #include "tensor/parallel.h"
 
 namespace cbnet::bench {
@@ -132,7 +133,8 @@ class BlockProgress {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-Report measure_runs(const Settings& settings, const data::Location& location, ProgressBar& bar) {
+Report measure_runs(const Settings& settings, const data::Location& location, ProgressBar& bar,
+                    int& exit_code) {
   const auto say = [&](const std::string& text) { bar.say(text); };
   const HostRecord host = record_host();
   const std::unique_ptr<energy::Meter> meter = energy::make_model_meter(
@@ -147,6 +149,8 @@ Report measure_runs(const Settings& settings, const data::Location& location, Pr
   for (const std::string& run : settings.runs) {
     loaded.push_back(load_contenders(run, settings.engines));
     const std::vector<LeftOut>& left_out = loaded.back().left_out;
+    warn_of_unusable("cbnet_bench", run, loaded.back().unusable);
+    exit_code = std::max(exit_code, exit_code_for(loaded.back().unusable));
     report.left_out.insert(report.left_out.end(), left_out.begin(), left_out.end());
   }
   for (std::size_t r = 0; r < loaded.size(); ++r) {
@@ -222,13 +226,14 @@ int run_table2(const std::vector<std::string>& words) {
   declare(line);
   if (!line.parse(words, false)) return 0;
   const Settings settings = read_settings(line);
+  int exit_code = 0;
   const Report report = [&] {
     ProgressBar bar(std::cerr, std::cerr, ::isatty(STDERR_FILENO) != 0, line.quiet());
-    return measure_runs(settings, line.location(), bar);
+    return measure_runs(settings, line.location(), bar, exit_code);
   }();
   std::cout << table2_text(report);
   write_report(line.json_file(), report_json(report));
-  return 0;
+  return exit_code;
 }
 
 }  // namespace cbnet::bench

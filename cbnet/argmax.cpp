@@ -1,6 +1,7 @@
 #include "cbnet/argmax.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace cbnet {
 
@@ -11,8 +12,12 @@ std::vector<std::int64_t> argmax_rows(const Tensor& scores) {
   dispatch_floating(dense.dtype(), "argmax_rows", [&](auto zero) {
     const auto* row = dense.data<decltype(zero)>();
     for (std::int64_t& column : out) {
-      column = std::max_element(row, row + dense.size(1)) - row;
-      row += dense.size(1);
+      const auto* const end = row + dense.size(1);
+      const auto* const largest = std::max_element(row, end);
+      const bool answers =
+          std::isfinite(*largest) && std::none_of(row, end, [](auto score) { return std::isnan(score); });
+      column = answers ? largest - row : -1;
+      row = end;
     }
   });
   return out;

@@ -12,6 +12,7 @@
 #include "cbnet/predictor.h"
 #include "cbnet/provenance.h"
 #include "data/batches.h"
+#include "data/checksum.h"
 #include "models/compile.h"
 #include "models/json.h"
 #include "optim/adam.h"
@@ -35,12 +36,22 @@ struct TrainingImages {
   data::SplitIndices split;
 };
 
+/// An imported network may have seen any of them: some calibrate or fine-tune it, the others judge it.
+TrainingImages images_for_imported(const Model& model, const std::string& file, const data::Dataset& dataset,
+                                   std::uint64_t seed) {
+  constexpr double kJudging = 1.0 / 12.0;
+  if (model.info.dataset != "unknown" && model.info.dataset != dataset.name)
+    throw InputError(file, concat("a network for ", dataset.name), concat("one for ", model.info.dataset),
+                     concat("give --dataset ", model.info.dataset));
+  return {dataset.train.images, dataset.train.labels, training_split(dataset.train.labels, kJudging, seed)};
+}
+
 TrainingImages training_images(const Model& model, const std::string& file, const data::Dataset& dataset) {
   const std::string fingerprint = fingerprint_of(model.info, file);
   const Json json = json_or_text(fingerprint);
   if (!json.is_object() || !json.contains("seed") || !json.contains("validation_fraction"))
     throw InputError(file, "a model that says which images it was not trained on", "none of that",
-                     "models of `cbnet train` do; imported ones cannot be compressed");
+                     "models of `cbnet train` do");
   const std::string expected = json.value("data_md5", "");
   const std::string found = training_checksum(dataset.train);
   if (expected != found)
@@ -52,20 +63,12 @@ TrainingImages training_images(const Model& model, const std::string& file, cons
                          json["seed"].get<std::uint64_t>())};
 }
 
-Tensor gather(const Tensor& rows, const std::vector<std::int64_t>& indices) {
-  Shape shape = rows.shape();
-  shape[0] = static_cast<std::int64_t>(indices.size());
-  Tensor out = Tensor::empty(shape, rows.dtype());
-  for (std::size_t i = 0; i < indices.size(); ++i)
-    out.select(0, static_cast<std::int64_t>(i)).copy_from(rows.select(0, indices[i]));
-  return out;
-}
-
 /// One model of a run: what it is made of, and as a graph.
 class Source {
  public:
   Source(const RunFolder& folder, const std::string& name) : name_(name) {
     static_cast<void>(load_predictor(folder.path(), name));  // refuses parts that do not belong together
+    files_ = files_checksum(folder, name);
     main_ = load_model(folder.model_file(name == "cbnet" ? "autoencoder" : name));
     const bool converts = name == "cbnet" || name == "autoencoder";
     if (converts && has_model(folder.path(), "classifier"))
@@ -76,6 +79,7 @@ class Source {
   }
 
   Model& main() { return main_; }
+  bool imported() const { return main_.info.model == "imported"; }
   bool converts() const { return name_ == "autoencoder" || name_ == "cbnet"; }
 
   Graph graph() const {
@@ -106,6 +110,7 @@ class Source {
 
   CompiledInfo describe() const {
     CompiledInfo out;
+    out.made_from = files_;
     out.model = name_;
     out.dataset = main_.info.dataset;
     out.macs_by_exit = cbnet::macs_by_exit(main_.network->spec());
@@ -118,7 +123,7 @@ class Source {
   }
 
  private:
-  std::string name_;
+  std::string name_, files_;
   Model main_;
   std::optional<Model> classifier_;
 };
@@ -142,17 +147,20 @@ bool is_pixels(const Graph& graph, std::int32_t v) {
 
 class Compressor {
  public:
-  Compressor(Source& source, const TrainingImages& data, const CompressionOptions& options)
-      : source_(source), data_(data), options_(options) {}
+  Compressor(Source& source, const TrainingImages& data, std::string dataset,
+             const CompressionOptions& options)
+      : source_(source), data_(data), dataset_(std::move(dataset)), options_(options) {}
 
   Graph run() {
     const Graph dense = fold(source_.graph());
-    const Tensor images = gather(data_.images, data_.split.validation);
-    const auto labels = gather(data_.labels, data_.split.validation).to_vector<std::int64_t>();
+    const Tensor images = data::gather(data_.images, data_.split.validation);
+    const auto labels = data::gather(data_.labels, data_.split.validation).to_vector<std::int64_t>();
     CompiledInfo info = source_.describe();
     info.precision = options_.precision;
     info.sparsity = options_.sparsity;
     info.validation_images = images.size(0);
+    info.may_have_trained = source_.imported();
+    if (info.dataset == "unknown") info.dataset = dataset_;
     info.fp32_accuracy = source_.accuracy(dense, images, labels);
     if (options_.sparsity > 0) prune(dense);
     Graph out = fold(source_.graph());
@@ -252,7 +260,11 @@ class Compressor {
       return mse_loss(network.forward(pixels), wanted);
     }
     if (network.exit_count() > 1) return joint_step(network, batch, 1.0, 1.0).loss;
-    return cross_entropy(network.forward(pixels), batch.labels);
+    const LayerSpecs& layers = network.spec().trunk;
+    const auto depth = static_cast<std::int64_t>(layers.size());
+    // What an imported network ends in may be probabilities, of which cross_entropy wants the logits.
+    const bool normalised = layers.back().kind == LayerKind::softmax && layers.back().inputs.empty();
+    return cross_entropy(network.forward_trunk(pixels, 0, normalised ? depth - 1 : depth), batch.labels);
   }
 
   // ---- precision
@@ -281,7 +293,7 @@ class Compressor {
     std::vector<std::int64_t> chosen = data_.split.train;
     Rng(options_.seed, 77).shuffle(std::span<std::int64_t>(chosen));
     chosen.resize(std::min<std::size_t>(chosen.size(), kCalibrationImages));
-    const Tensor images = gather(data_.images, chosen);
+    const Tensor images = data::gather(data_.images, chosen);
     const runtime::Plan plan(up_to(graph, v));
     runtime::Workspace workspace(plan);
     return runtime::calibrate(
@@ -290,6 +302,7 @@ class Compressor {
 
   Source& source_;
   const TrainingImages& data_;
+  std::string dataset_;
   const CompressionOptions& options_;
   std::map<std::string, runtime::BlockMask> masks_;  // by node
 };
@@ -304,8 +317,10 @@ std::string to_json(const CompiledInfo& info) {
               {"sparsity", info.sparsity},
               {"validation",
                {{"images", info.validation_images},
+                {"may_have_trained", info.may_have_trained},
                 {"accuracy", info.accuracy},
                 {"fp32_accuracy", info.fp32_accuracy}}},
+              {"made_from", info.made_from},
               {"macs_by_exit", info.macs_by_exit},
               {"parameters", info.parameter_count}}
       .dump();
@@ -323,8 +338,10 @@ CompiledInfo compiled_info_from_json(const std::string& text, const std::string&
     out.sparsity = json.at("sparsity").get<double>();
     const Json& validation = json.at("validation");
     get_whole(validation.at("images"), out.validation_images);
+    out.may_have_trained = validation.value("may_have_trained", false);
     out.accuracy = validation.at("accuracy").get<double>();
     out.fp32_accuracy = validation.at("fp32_accuracy").get<double>();
+    out.made_from = json.value("made_from", "");
     get_whole(json.at("macs_by_exit"), out.macs_by_exit);
     get_whole(json.at("parameters"), out.parameter_count);
     return out;
@@ -335,16 +352,23 @@ CompiledInfo compiled_info_from_json(const std::string& text, const std::string&
   }
 }
 
+std::string files_checksum(const RunFolder& folder, const std::string& model) {
+  if (model != "cbnet") return data::md5_file(folder.model_file(model));
+  return data::md5_file(folder.model_file("autoencoder")) + data::md5_file(folder.model_file("classifier"));
+}
+
 runtime::Graph compress(const RunFolder& folder, const std::string& model, const data::Dataset& dataset,
                         const CompressionOptions& options) {
   require(options.sparsity >= 0 && options.sparsity < 1, "compile",
           "sparsity must be from 0 to below 1; got ", options.sparsity);
   Source source(folder, model);
   const std::string file = folder.model_file(model == "cbnet" ? "autoencoder" : model).string();
-  const TrainingImages data = training_images(source.main(), file, dataset);
+  const TrainingImages data = source.imported()
+                                  ? images_for_imported(source.main(), file, dataset, options.seed)
+                                  : training_images(source.main(), file, dataset);
   require(!data.split.validation.empty(), "compile",
           "the run held no validation images out: nothing to judge by");
-  return Compressor(source, data, options).run();
+  return Compressor(source, data, dataset.name, options).run();
 }
 
 }  // namespace cbnet

@@ -23,11 +23,17 @@ struct CompiledInfo {
   runtime::Precision precision = runtime::Precision::fp32;
   double sparsity = 0.0;
   std::int64_t validation_images = 0;
+  /// Of an imported network nobody knows which images it was trained on: the accuracies are then those on a
+  /// part of the training images.
+  bool may_have_trained = false;
   /// On validation images. Of an autoencoder: of the run's classifier on what it makes.
   double accuracy = 0.0, fp32_accuracy = 0.0;
   std::vector<std::int64_t> macs_by_exit;  // of the network as it was trained
   std::int64_t parameter_count = 0;
+  std::string made_from;  // files_checksum() then; empty in plans of older versions
 };
+/// Of the model files that a model of a run consists of: whether a plan beside them is still of them.
+std::string files_checksum(const RunFolder& folder, const std::string& model);
 std::string to_json(const CompiledInfo& info);
 /// Throws InputError, naming `source`.
 CompiledInfo compiled_info_from_json(const std::string& text, const std::string& source);
@@ -39,7 +45,8 @@ CompiledInfo compiled_info_from_json(const std::string& text, const std::string&
 ///             to make the images that the dense one makes, a classifier the labels.
 ///   int8    : per-channel symmetric weights; the range of what a layer reads is that of 1,000 training
 ///             images. Layers of fewer than kLeastWeights weights stay fp32 unless there are no others.
-/// Both are judged on the validation images that training held out; the test set has no part in it.
+/// Both are judged on the validation images that training held out, an imported network on a part of the
+/// training images that does not calibrate it; the test set has no part in it.
 /// Throws std::invalid_argument for impossible options (sparsity with bf16; nothing large enough to prune),
 /// and InputError where the run is not one of this dataset.
 runtime::Graph compress(const RunFolder& folder, const std::string& model, const data::Dataset& dataset,

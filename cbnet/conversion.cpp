@@ -1,6 +1,9 @@
 #include "cbnet/conversion.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
 #include <numeric>
 
 #include "autograd/ops/bce_loss.h"
@@ -22,6 +25,32 @@ void divide_by_row_sums(Tensor& rows) {
   }
 }
 
+/// Throws unless each class that has images has an easy one.
+void require_easy(const ExitScores& scores, const std::vector<std::int64_t>& labels, double threshold,
+                  const Hardness& hardness) {
+  // Per class without easy images, the lowest entropy of an image that the early exit is right about.
+  std::map<std::int64_t, double> lowest;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (!hardness.pool.at(static_cast<std::size_t>(labels[i])).empty()) continue;
+    double& entropy = lowest.try_emplace(labels[i], std::numeric_limits<double>::infinity()).first->second;
+    if (scores.early_label[i] == labels[i]) entropy = std::min(entropy, scores.entropy[i]);
+  }
+  if (lowest.empty()) return;
+  std::string names, reasons;
+  double needed = 0.0;
+  for (const auto& [label, entropy] : lowest) {
+    names += concat(names.empty() ? "" : ", ", label);
+    reasons += concat(reasons.empty() ? "" : "; ", "class ", label, ": ");
+    reasons += std::isfinite(entropy) ? concat("the surest right one has ", entropy, " nats")
+                                      : "none is classified right at the early exit";
+    needed = std::max(needed, entropy);
+  }
+  throw std::runtime_error(concat(
+      "no image of class ", names, " leaves early and is classified correctly at threshold ", threshold, " (",
+      reasons, "); hint: go on with --resume and more --epochs",
+      std::isfinite(needed) ? concat(", or into another --out with a --threshold above ", needed) : ""));
+}
+
 }  // namespace
 
 Hardness label_hardness(const ExitScores& scores, const std::vector<std::int64_t>& labels, double threshold,
@@ -37,13 +66,9 @@ Hardness label_hardness(const ExitScores& scores, const std::vector<std::int64_t
     out.easy[i] = early && scores.early_label[i] == labels[i];
     if (out.easy[i]) out.pool.at(static_cast<std::size_t>(labels[i])).push_back(static_cast<std::int64_t>(i));
   }
-  for (std::size_t c = 0; c < out.pool.size(); ++c) {
-    if (out.pool[c].empty()) {
-      throw std::runtime_error(concat("no image of class ", c,
-                                      " leaves early and is classified correctly at threshold ", threshold,
-                                      "; hint: raise the threshold or train BranchyNet longer"));
-    }
-    std::stable_sort(out.pool[c].begin(), out.pool[c].end(), [&](std::int64_t a, std::int64_t b) {
+  require_easy(scores, labels, threshold, out);
+  for (auto& pool : out.pool) {
+    std::stable_sort(pool.begin(), pool.end(), [&](std::int64_t a, std::int64_t b) {
       return scores.entropy[static_cast<std::size_t>(a)] < scores.entropy[static_cast<std::size_t>(b)];
     });
   }
@@ -59,6 +84,7 @@ ConversionTargets::ConversionTargets(Tensor images, Hardness hardness, TargetPol
       seed_(seed) {
   if (output_ == OutputActivation::sigmoid) return;
   std::vector<std::int64_t> used = fixed_images();
+  std::erase(used, -1);
   if (policy_ == TargetPolicy::random_easy) {
     used.clear();
     for (const auto& pool : hardness_.pool) used.insert(used.end(), pool.begin(), pool.end());
@@ -69,7 +95,7 @@ ConversionTargets::ConversionTargets(Tensor images, Hardness hardness, TargetPol
 
 std::vector<std::int64_t> ConversionTargets::fixed_images() const {
   std::vector<std::int64_t> out;
-  for (const auto& pool : hardness_.pool) out.push_back(pool.front());
+  for (const auto& pool : hardness_.pool) out.push_back(pool.empty() ? -1 : pool.front());
   return out;
 }
 

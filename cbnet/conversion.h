@@ -21,7 +21,8 @@ struct Hardness {
   std::vector<std::vector<std::int64_t>> pool;
 };
 
-/// Throws std::runtime_error, naming the class, when a class has no easy image at all.
+/// A class that no label names has an empty pool: nothing is converted into it. Throws std::runtime_error,
+/// naming the classes and the threshold that each would need, when one has images but no easy one.
 Hardness label_hardness(const ExitScores& scores, const std::vector<std::int64_t>& labels, double threshold,
                         std::int64_t classes);
 
@@ -40,7 +41,8 @@ class ConversionTargets {
   /// 1, the mean pixel sum of the target pool.
   double rescale() const { return rescale_; }
   const Hardness& hardness() const { return hardness_; }
-  /// Per class, the image that TargetPolicy::fixed_image uses: the easy one with the lowest entropy.
+  /// Per class, the image that TargetPolicy::fixed_image uses: the easy one with the lowest entropy; -1 for a
+  /// class without images.
   std::vector<std::int64_t> fixed_images() const;
 
  private:

@@ -22,7 +22,11 @@ Evaluation evaluate(Predictor& predictor, const Tensor& images, const Tensor& la
     if (out.confusion.empty()) out.confusion.assign(kClasses, std::vector<std::int64_t>(kClasses, 0));
     for (std::size_t i = 0; i < part.labels.size(); ++i) {
       const auto label = static_cast<std::size_t>(wanted[static_cast<std::size_t>(begin) + i]);
-      ++out.confusion.at(label).at(static_cast<std::size_t>(part.labels[i]));
+      if (part.labels[i] < 0) {
+        ++out.not_finite;
+      } else {
+        ++out.confusion.at(label).at(static_cast<std::size_t>(part.labels[i]));
+      }
       ++exits.at(static_cast<std::size_t>(part.exit[i]));
       correct += part.labels[i] == static_cast<std::int64_t>(label) ? 1 : 0;
     }

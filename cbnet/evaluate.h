@@ -8,7 +8,9 @@ namespace cbnet {
 
 struct Evaluation {
   std::int64_t images = 0;
-  double accuracy = 0.0;                             // 0 … 1
+  std::int64_t not_finite =
+      0;                  // images without an answer: the network's numbers overflowed; counted as wrong
+  double accuracy = 0.0;  // 0 … 1
   std::vector<double> exit_rates;                    // share that left at exit 0, 1, …
   double mean_macs = 0.0;                            // an image, over the exits taken
   std::vector<std::vector<std::int64_t>> confusion;  // [label][predicted]

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "autograd/ops/softmax_entropy.h"
 #include "autograd/tape.h"
@@ -54,11 +53,14 @@ ExitOutcome choose_threshold(const ExitScores& scores, const std::vector<std::in
           "scores and labels must match and not be empty; got ", scores.entropy.size(), " and ",
           labels.size());
   // With the samples sorted by entropy, a threshold lets out a prefix; every prefix is one sum away.
-  std::vector<std::size_t> order(labels.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
+  // What is not a number is below no threshold: those images always go on.
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (!std::isnan(scores.entropy[i])) order.push_back(i);
+  }
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return scores.entropy[a] < scores.entropy[b]; });
-  std::vector<std::int64_t> correct(labels.size() + 1, 0);
+  std::vector<std::int64_t> correct(order.size() + 1, 0);
   for (std::size_t i = 0; i < labels.size(); ++i) correct[0] += scores.final_label[i] == labels[i] ? 1 : 0;
   for (std::size_t rank = 0; rank < order.size(); ++rank) {
     const std::size_t i = order[rank];

@@ -11,7 +11,9 @@
 #include "cbnet/conversion.h"
 #include "cbnet/exit_rule.h"
 #include "cbnet/provenance.h"
+#include "cbnet/requirements.h"
 #include "cbnet/run_records.h"
+#include "cbnet/stage_history.h"
 #include "cbnet/version.h"
 #include "data/checksum.h"
 #include "models/checkpoint.h"
@@ -26,16 +28,6 @@ namespace {
 // Separate streams of the user's seed.
 enum SeedUse : std::uint64_t { kSplitSeed = 11, kLenetSeed, kBranchynetSeed, kAutoencoderSeed, kTargetSeed };
 std::uint64_t derive_seed(std::uint64_t seed, SeedUse use) { return Rng(seed, use).next(); }
-
-Tensor gather(const Tensor& rows, const std::vector<std::int64_t>& indices) {
-  Shape shape = rows.shape();
-  shape[0] = static_cast<std::int64_t>(indices.size());
-  Tensor out = Tensor::empty(shape, rows.dtype());
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    out.select(0, static_cast<std::int64_t>(i)).copy_from(rows.select(0, indices[i]));
-  }
-  return out;
-}
 
 double accuracy_of(Network& network, const Tensor& images, const Tensor& labels) {
   const NoGrad no_grad;
@@ -75,12 +67,13 @@ class Pipeline {
         recipe_(options.recipe),
         wanted_(stages_of(options.model)),
         lock_(folder.lock()),
-        data_md5_(training_checksum(dataset.train)) {
+        data_md5_(training_checksum(dataset.train)),
+        history_(folder, recipe_, {dataset.name, data_md5_, options.seed}) {
     training_.images = dataset.train.images;
     training_.labels = dataset.train.labels;
     training_.split = training_split(training_.labels, recipe_.validation_fraction, options.seed);
-    validation_images_ = gather(training_.images, training_.split.validation);
-    validation_labels_ = gather(training_.labels, training_.split.validation);
+    validation_images_ = data::gather(training_.images, training_.split.validation);
+    validation_labels_ = data::gather(training_.labels, training_.split.validation);
     validation_truth_ = validation_labels_.to_vector<std::int64_t>();
   }
 
@@ -89,45 +82,37 @@ class Pipeline {
     records_ = std::make_unique<RunRecords>(
         folder_, settings(),
         std::vector<std::string>{"dataset", "data_md5", "seed", "train_images", "validation_images"});
+    if (options_.resume) history_.look_at(wanted_);
+    if (const std::string missing = missing_classes(dataset_, training_.split); !missing.empty())
+      say(missing);
     for (const std::string& stage : wanted_) {
       if (stage == "lenet") train_lenet();
       if (stage == "branchynet") train_branchynet();
       if (stage == "autoencoder") train_autoencoder();
     }
-    if (options_.model == "cbnet" || options_.model == "all") write_cbnet();
+    const bool has_cbnet = std::filesystem::exists(folder_.model_file("classifier"));
+    if (options_.model == "cbnet" || options_.model == "all" || (has_cbnet && wants("autoencoder")))
+      write_cbnet();
   }
 
  private:
   // --- what is there already ---
 
+  bool wants(const std::string& stage) const {
+    return std::find(wanted_.begin(), wanted_.end(), stage) != wanted_.end();
+  }
+
   void refuse_to_overwrite() const {
     if (options_.resume) return;
     for (const std::string& stage : wanted_) {
-      for (const auto& file : {folder_.model_file(stage), folder_.state_file(stage)}) {
+      for (const auto& file :
+           {folder_.model_file(stage), folder_.state_file(stage), folder_.finished_file(stage)}) {
         if (std::filesystem::exists(file)) {
           throw InputError(folder_.path().string(), "a new run folder", file.filename().string(),
                            "--resume continues it; another --out keeps it");
         }
       }
     }
-  }
-
-  /// What decides a stage's bits besides the machine (see bound_to_machine); stages build on one another.
-  std::string fingerprint(const std::string& stage) const {
-    const Json all = parse_json(to_json(recipe_));
-    Json own{{"stage", stage},
-             {"dataset", dataset_.name},
-             {"data_md5", data_md5_},
-             {"seed", options_.seed},
-             {"validation_fraction", recipe_.validation_fraction}};
-    own["recipe"] = all.at(stage);
-    if (stage == "branchynet")
-      copy_keys(all, own, {"early_loss_weight", "final_loss_weight", "threshold", "auto_margin"});
-    if (stage == "autoencoder") {
-      copy_keys(all, own, {"target", "output", "reconstruction", "activity_l1", "activity_scope"});
-      own["branchynet"] = parse_json(fingerprint("branchynet"));
-    }
-    return own.dump();
   }
 
   /// For a stage in the middle: other threads or another instruction set round otherwise.
@@ -138,21 +123,10 @@ class Pipeline {
     return json.dump();
   }
 
-  static void copy_keys(const Json& from, Json& to, std::initializer_list<const char*> keys) {
-    for (const char* key : keys) to[key] = from.at(key);
-  }
-
-  /// The finished model of an earlier run, or nothing. Throws when it was trained otherwise.
-  std::optional<Model> finished(const std::string& stage) const {
-    const auto file = folder_.model_file(stage);
-    if (!options_.resume || !std::filesystem::exists(file)) return std::nullopt;
-    Model model = load_model(file);
-    const std::string found = fingerprint_of(model.info, file.string());
-    if (found != fingerprint(stage)) {
-      const Difference differs = first_difference(fingerprint(stage), found);
-      throw InputError(file.string(), concat("a model trained with ", differs.expected), differs.found,
-                       "choose another --out");
-    }
+  /// The finished model to keep, or nothing.
+  std::optional<Model> finished(const std::string& stage) {
+    std::optional<Model> model = history_.take_finished(stage);
+    if (!model) return std::nullopt;
     // Killed between the model and this, the last run left it.
     std::filesystem::remove(folder_.state_file(stage));
     say(concat(stage, ": finished before, kept"));
@@ -206,7 +180,7 @@ class Pipeline {
     say(concat("branchynet: threshold ", threshold_, " nats (", recipe_.threshold < 0 ? "auto" : "given",
                "): ", percent(result.validation.at("exit_rate")), " of the validation images leave early"));
     finish(stage, result, {threshold_}, 1.0, {});
-    branchynet_provenance_ = make_provenance(fingerprint("branchynet"));
+    branchynet_provenance_ = make_provenance(history_.fingerprint("branchynet"));
   }
 
   /// The given threshold, or the automatic one for these validation scores.
@@ -218,8 +192,8 @@ class Pipeline {
   void train_autoencoder() {
     if (const auto kept = finished("autoencoder")) return;
     const std::unique_ptr<Network> classifier = truncate_at_exit(*branchynet_, 0, "classifier");
-    const Tensor train_images = gather(training_.images, training_.split.train);
-    const Tensor train_labels = gather(training_.labels, training_.split.train);
+    const Tensor train_images = data::gather(training_.images, training_.split.train);
+    const Tensor train_labels = data::gather(training_.labels, training_.split.train);
     const ConversionTargets targets(
         train_images,
         label_hardness(score_exits(*branchynet_, train_images), train_labels.to_vector<std::int64_t>(),
@@ -270,7 +244,8 @@ class Pipeline {
     }
     Json fixed = Json::array();
     for (const std::int64_t image : targets.fixed_images()) {
-      fixed.push_back(training_.split.train[static_cast<std::size_t>(image)]);
+      const bool has_images = image >= 0;
+      fixed.push_back(has_images ? Json(training_.split.train[static_cast<std::size_t>(image)]) : Json());
     }
     const auto count = static_cast<std::int64_t>(hardness.easy.size());
     say(concat("autoencoder: of ", count, " training images ", hardness.early, " leave early, ", easy,
@@ -317,7 +292,9 @@ class Pipeline {
     TrainerOptions trainer;
     trainer.seed = derive_seed(options_.seed, use);
     trainer.state_file = folder_.state_file(stage.name);
-    trainer.fingerprint = bound_to_machine(fingerprint(stage.name));
+    trainer.finished_file = folder_.finished_file(stage.name);
+    trainer.say = options_.say;
+    trainer.fingerprint = bound_to_machine(history_.fingerprint(stage.name));
     trainer.resume = options_.resume;
     if (options_.progress) {
       const auto place = std::find(wanted_.begin(), wanted_.end(), stage.name) - wanted_.begin();
@@ -328,23 +305,40 @@ class Pipeline {
       };
     }
     trainer.log = [&](const LogLines& lines) { records_->set_log(stage.name, lines); };
-    return run_stage(stage, training_, trainer);
+    if (history_.is_anew(stage.name)) drop_states(trainer);
+    StageResult result = run_stage(stage, training_, trainer);
+    history_.set_earlier(stage.name, result.earlier);
+    return result;
   }
 
-  /// The model file is what says that a stage is finished, so it is written last; the state file goes then.
+  /// Those of a training from another BranchyNet; one that was killed on its way from this one goes on.
+  void drop_states(const TrainerOptions& trainer) const {
+    say("autoencoder: trained anew, for its BranchyNet has changed");
+    for (const auto& file : {trainer.state_file, trainer.finished_file}) {
+      if (!std::filesystem::exists(file)) continue;
+      const std::string found = state_fingerprint(file);
+      if (course_of(found).branchynet != course_of(trainer.fingerprint).branchynet)
+        std::filesystem::remove(file);
+    }
+  }
+
+  /// The model file is what says that a stage is finished, so it is written last.
   void finish(const Stage& stage, const StageResult& result, std::vector<double> thresholds, double rescale,
               const Json& extra) {
     records_->set_log(stage.name, result.log);
     Json record{
         {"epochs", stage.recipe.epochs}, {"seconds", result.seconds}, {"validation", result.validation}};
     if (!extra.is_null()) record["conversion"] = extra;
+    for (const EarlierEpochs& entry : result.earlier)
+      record["earlier_epochs"].push_back({{"until", entry.until}, {"of", entry.of}});
     records_->set_stage(stage.name, record.dump());
     ModelInfo saved = info(stage.name);
-    saved.provenance = make_provenance(fingerprint(stage.name));
+    saved.provenance = make_provenance(history_.fingerprint(stage.name));
     saved.thresholds = std::move(thresholds);
     saved.rescale = rescale;
+    if (std::filesystem::exists(folder_.state_file(stage.name)))
+      std::filesystem::rename(folder_.state_file(stage.name), folder_.finished_file(stage.name));
     save_model(folder_.model_file(stage.name), *stage.network, saved);
-    std::filesystem::remove(folder_.state_file(stage.name));
   }
 
   ModelInfo info(const std::string& model) const {
@@ -365,6 +359,7 @@ class Pipeline {
   std::vector<std::string> wanted_;
   RunFolder::Lock lock_;
   std::string data_md5_;
+  StageHistory history_;
   TrainingData training_;
   Tensor validation_images_;
   Tensor validation_labels_;
@@ -399,6 +394,7 @@ StepResult joint_step(Network& branchynet, const data::Batch& batch, double earl
 
 void run_pipeline(const data::Dataset& dataset, const RunFolder& folder, const PipelineOptions& options) {
   check(options.recipe);
+  require_trainable(dataset, options.recipe, stages_of(options.model));
   Pipeline(dataset, folder, options).run();
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/plan_file.h"
+#include "tensor/error.h"
 
 namespace cbnet {
 namespace {
@@ -59,6 +60,35 @@ class PlanPredictor : public Predictor {
   std::optional<runtime::Workspace> converter_workspace_;
 };
 
+void require_usable(const CompiledGraph& plan, const std::string& source) {
+  constexpr std::int64_t kPixels = 28 * 28, kClasses = 10;
+  const runtime::Graph& graph = plan.graph;
+  const Shape& made = value_shape(graph, static_cast<std::int32_t>(graph.nodes.size()));
+  const std::int64_t wanted = graph.classifies ? kClasses : kPixels;
+  if (numel(graph.input) != kPixels || numel(made) != wanted) {
+    throw InputError(
+        source, concat("a plan from (1,28,28) pixels to ", wanted, graph.classifies ? " classes" : " pixels"),
+        concat("one from ", graph.input, " to ", made), "`cbnet info` describes it");
+  }
+  if (plan.info.macs_by_exit.size() != graph.exits.size() + 1)
+    throw InputError(source, concat("the multiply-adds to ", graph.exits.size() + 1, " exits"),
+                     concat(plan.info.macs_by_exit.size()), "compile it anew");
+}
+
+/// Of a plan of CBNet the part that makes the converted image; nothing where it cannot be told apart.
+std::optional<runtime::Plan> converter_of(const runtime::Graph& graph) {
+  runtime::Graph out;
+  out.name = graph.name;
+  out.input = graph.input;
+  out.classifies = false;
+  const auto end = std::find_if(graph.nodes.begin(), graph.nodes.end(),
+                                [](const auto& node) { return !node.name.starts_with("autoencoder."); });
+  out.nodes.assign(graph.nodes.begin(), end);
+  if (out.nodes.empty() || end == graph.nodes.end() || numel(out.nodes.back().shape) != numel(graph.input))
+    return std::nullopt;
+  return runtime::Plan(out);
+}
+
 }  // namespace
 
 std::unique_ptr<Predictor> make_plan_predictor(PlannedModel model) {
@@ -72,13 +102,21 @@ CompiledGraph load_compiled_graph(const std::filesystem::path& file) {
   return out;
 }
 
-CompiledModel load_compiled(const std::filesystem::path& file) {
-  const CompiledGraph from = load_compiled_graph(file);
+CompiledModel load_compiled(const std::filesystem::path& file, double threshold) {
+  CompiledGraph from = load_compiled_graph(file);
+  require_usable(from, file.string());
+  if (threshold >= 0) {
+    if (from.graph.exits.size() != 1)
+      throw InputError(file.string(), "a plan with one side exit, as a threshold concerns",
+                       concat(from.info.model, " with ", from.graph.exits.size()), "leave --threshold out");
+    from.graph.exits.front().threshold = threshold;
+  }
   CompiledModel out;
   out.info = from.info;
   try {
-    out.predictor = make_plan_predictor({out.info.model, out.info.dataset, runtime::Plan(from.graph),
-                                         out.info.macs_by_exit, out.info.parameter_count, std::nullopt});
+    out.predictor =
+        make_plan_predictor({out.info.model, out.info.dataset, runtime::Plan(from.graph),
+                             out.info.macs_by_exit, out.info.parameter_count, converter_of(from.graph)});
   } catch (const std::invalid_argument& error) {
     throw InputError(file.string(), "a plan that can be run", error.what(), "compile it anew");
   }

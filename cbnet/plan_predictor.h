@@ -33,6 +33,8 @@ struct CompiledModel {
   CompiledInfo info;
   std::unique_ptr<Predictor> predictor;
 };
-CompiledModel load_compiled(const std::filesystem::path& file);
+/// Throws InputError besides for a plan that cannot be used with the datasets: (1,28,28) pixels in, 10
+/// classes or as many pixels out. `threshold` < 0 keeps the stored one; it takes a plan with one side exit.
+CompiledModel load_compiled(const std::filesystem::path& file, double threshold = -1.0);
 
 }  // namespace cbnet

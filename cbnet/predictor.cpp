@@ -17,6 +17,9 @@
 namespace cbnet {
 namespace {
 
+const Shape kPixels = {1, 28, 28};
+constexpr std::int64_t kClasses = 10;
+
 /// Fills labels, probabilities, entropy and exit for one network without early exit. What an imported network
 /// ends in may be probabilities already; ours end in logits.
 void classify(Network& network, const Variable& pixels, Predictions& out) {
@@ -223,12 +226,7 @@ std::unique_ptr<Predictor> load_imported(const std::filesystem::path& run, const
           "expected lenet, branchynet, autoencoder, classifier, cbnet or an imported model of ", run.string(),
           "; got '", name, "'");
   Model model = load_kind(file, "imported");
-  const NetworkSpec& spec = model.network->spec();
-  const Shape made = trunk_shape(spec, static_cast<std::int64_t>(spec.trunk.size()));
-  if (spec.input != Shape{1, 28, 28} || made != Shape{10} || !spec.exits.empty()) {
-    throw InputError(file.string(), "a network from (1,28,28) pixels to 10 classes",
-                     concat("one from ", spec.input, " to ", made));
-  }
+  require_usable(model, file.string());
   if (engine == Engine::plan) return planned(model, name);
   return std::make_unique<PlainPredictor>(std::move(model), name);
 }
@@ -252,6 +250,35 @@ std::vector<std::string> models_in(const std::filesystem::path& run) {
   std::sort(imported.begin(), imported.end());
   present.insert(present.end(), imported.begin(), imported.end());
   return present;
+}
+
+void require_usable(const Model& model, const std::string& source) {
+  const NetworkSpec& spec = model.network->spec();
+  const Shape made = trunk_shape(spec, static_cast<std::int64_t>(spec.trunk.size()));
+  if (spec.input != kPixels || made != Shape{kClasses} || !spec.exits.empty()) {
+    throw InputError(
+        source, concat("a network from ", kPixels, " pixels to ", kClasses, " classes"),
+        concat("one from ", spec.input, " to ", made),
+        "the datasets are of 28x28 pixels and 10 classes; another network cannot be used with them");
+  }
+  try {
+    static_cast<void>(runtime::Plan(model_graph(model)));
+  } catch (const std::invalid_argument& error) {
+    throw InputError(source, "a network that the inference engine can run", error.what());
+  }
+}
+
+RunModels load_run(const std::filesystem::path& run, double threshold, Engine engine) {
+  RunModels out;
+  for (const std::string& name : models_in(run)) {
+    try {
+      out.usable.push_back(load_predictor(run, name, name == "branchynet" ? threshold : -1.0, engine));
+    } catch (const std::exception& error) {
+      out.unusable.push_back({name, error.what()});
+    }
+  }
+  if (out.usable.empty() && !out.unusable.empty()) throw InputError(out.unusable.front().reason);
+  return out;
 }
 
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,

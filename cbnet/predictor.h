@@ -11,11 +11,12 @@ namespace cbnet {
 
 /// What a trained model says about N images.
 struct Predictions {
-  std::vector<std::int64_t> labels;  // empty for the autoencoder alone
-  Tensor probabilities;              // f32 (N, 10), of the exit that each image took
-  std::vector<double> entropy;       // nats, of the first exit's probabilities
-  std::vector<std::int64_t> exit;    // 0 is the first exit
-  Tensor converted;                  // f32 (N, 1, 28, 28); only the autoencoder and CBNet make one
+  std::vector<std::int64_t>
+      labels;                   // empty for the autoencoder alone; -1: no answer, the logits are not finite
+  Tensor probabilities;         // f32 (N, 10), of the exit that each image took
+  std::vector<double> entropy;  // nats, of the first exit's probabilities
+  std::vector<std::int64_t> exit;  // 0 is the first exit
+  Tensor converted;                // f32 (N, 1, 28, 28); only the autoencoder and CBNet make one
 };
 
 /// A trained model behind one call, pixels in and labels out, as `eval`, `predict` and the bench see it. For
@@ -56,6 +57,22 @@ std::vector<std::string> models_in(const std::filesystem::path& run);
 /// (1,28,28) pixels or give 10 numbers.
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
                                           double threshold = -1.0, Engine engine = Engine::plan);
+
+/// Throws InputError, naming `source`, unless a model can be one of a run's imported ones: (1,28,28) pixels
+/// in, 10 numbers out, no side exit, and layers that the inference engine has.
+void require_usable(const Model& model, const std::string& source);
+
+/// A file in a run folder that is no model of it, and why.
+struct UnusableModel {
+  std::string name, reason;
+};
+struct RunModels {
+  std::vector<std::unique_ptr<Predictor>> usable;
+  std::vector<UnusableModel> unusable;
+};
+/// All models of a run folder; one that cannot be loaded stops no other. `threshold` is BranchyNet's. Throws
+/// InputError where there are models and none can be loaded.
+RunModels load_run(const std::filesystem::path& run, double threshold = -1.0, Engine engine = Engine::plan);
 
 /// Whether the run folder has the files of model `name`.
 bool has_model(const std::filesystem::path& run, const std::string& name);

@@ -14,7 +14,7 @@ struct CbnetParts {
 
 /// The folder that training writes and everything else reads:
 ///   lenet.safetensors branchynet.safetensors autoencoder.safetensors classifier.safetensors
-///   cbnet.json run.json log.jsonl
+///   lenet.training branchynet.training autoencoder.training cbnet.json run.json log.jsonl
 class RunFolder {
  public:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
@@ -26,6 +26,10 @@ class RunFolder {
   /// Of an unfinished stage.
   std::filesystem::path state_file(const std::string& model) const {
     return path_ / (model + ".state.safetensors");
+  }
+  /// Of a finished stage: the same, for a training of more epochs to go on from.
+  std::filesystem::path finished_file(const std::string& model) const {
+    return path_ / (model + ".training");
   }
   std::filesystem::path cbnet_file() const { return path_ / "cbnet.json"; }
   std::filesystem::path run_file() const { return path_ / "run.json"; }

@@ -23,20 +23,30 @@ double seconds_since(Clock::time_point start) {
 /// Everything the next epoch depends on.
 struct TrainingState {
   std::int64_t epochs_done = 0;
+  Course course;  // as far as it is another training's
   StageResult result;
 };
 
 constexpr const char* kModelPrefix = "model.";
 constexpr const char* kOptimizerPrefix = "optimizer.";
 constexpr const char* kDropoutRng = "dropout_rng";
+constexpr const char* kFingerprint = "cbnet.fingerprint";
+
+std::string metadata_of(const SafetensorsFile& file, const char* key, const std::string& source) {
+  const std::string* value = file.find_metadata(key);
+  if (value == nullptr)
+    throw InputError(source, concat("metadata '", key, "'"), "none", "delete the file to start over");
+  return *value;
+}
 
 void save_state(const Stage& stage, const Adam& adam, const TrainingState& state,
                 const TrainerOptions& options) {
   SafetensorsFile file;
+  const std::string fingerprint = with_earlier(options.fingerprint, state.result.earlier);
   Json lines = Json::array();
   for (const std::string& line : state.result.log) lines.push_back(line);
   file.metadata = {{"cbnet.state", stage.name},
-                   {"cbnet.fingerprint", options.fingerprint},
+                   {kFingerprint, fingerprint},
                    {"cbnet.epochs_done", std::to_string(state.epochs_done)},
                    {"cbnet.seconds", Json(state.result.seconds).dump()},
                    {"cbnet.validation", Json(state.result.validation).dump()},
@@ -50,24 +60,30 @@ void save_state(const Stage& stage, const Adam& adam, const TrainingState& state
   write_safetensors(options.state_file, file);
 }
 
-TrainingState load_state(const Stage& stage, Adam& adam, const TrainerOptions& options) {
-  const std::string source = options.state_file.string();
-  const SafetensorsFile file = read_safetensors(options.state_file);
-  const auto metadata = [&](const char* key) -> const std::string& {
-    const std::string* value = file.find_metadata(key);
-    if (value == nullptr)
-      throw InputError(source, concat("metadata '", key, "'"), "none", "delete the file to start over");
-    return *value;
-  };
-  if (metadata("cbnet.state") != stage.name || metadata("cbnet.fingerprint") != options.fingerprint) {
-    const Difference differs = first_difference(options.fingerprint, metadata("cbnet.fingerprint"));
-    throw InputError(source, concat("a training with ", differs.expected), differs.found,
-                     "go on with the same settings, or choose another --out");
-  }
+/// Throws InputError for a state of other settings than these, the number of epochs apart.
+Course course_like(const std::string& own, const std::string& found, const std::string& source) {
+  const Course wanted = course_of(own);
+  Course out = course_of(found);
+  if (wanted.rest == out.rest && wanted.branchynet == out.branchynet) return out;
+  const Difference differs = wanted.rest == out.rest ? first_difference(wanted.branchynet, out.branchynet)
+                                                     : first_difference(wanted.rest, out.rest);
+  throw InputError(source, concat("a training with ", differs.expected), differs.found,
+                   "go on with the same settings, or choose another --out");
+}
+
+TrainingState load_state(const Stage& stage, Adam& adam, const TrainerOptions& options,
+                         const std::filesystem::path& path) {
+  const std::string source = path.string();
+  const SafetensorsFile file = read_safetensors(path);
+  const auto metadata = [&](const char* key) { return metadata_of(file, key, source); };
+  if (metadata("cbnet.state") != stage.name)
+    throw InputError(source, concat("a training of ", stage.name), metadata("cbnet.state"),
+                     "delete the file to start over");
   StateDict model;
   StateDict optimizer;
   TrainingState state;
   try {
+    state.course = course_like(options.fingerprint, metadata(kFingerprint), source);
     for (const auto& [name, tensor] : file.tensors) {
       require(all_finite(tensor), "state", "'", name, "' holds NaN or infinity");
       if (name.starts_with(kModelPrefix))
@@ -125,9 +141,12 @@ class StageRun {
         images_per_epoch_(static_cast<std::int64_t>(data.split.train.size())) {
     schedule_.kind = stage.recipe.schedule;
     schedule_.base_rate = stage.recipe.learning_rate;
-    if (options.resume && std::filesystem::exists(options.state_file))
-      state_ = load_state(stage, adam_, options);
-    first_epoch_ = state_.epochs_done;
+    for (const auto& file : {options.state_file, options.finished_file}) {
+      if (!options.resume || first_epoch_ > 0 || !std::filesystem::exists(file)) continue;
+      state_ = load_state(stage, adam_, options, file);
+      first_epoch_ = state_.epochs_done;
+      go_on_from(file.string());
+    }
   }
 
   StageResult run() {
@@ -151,6 +170,39 @@ class StageRun {
   }
 
  private:
+  /// Compares the length of the training that the state is of with this one's.
+  void go_on_from(const std::string& source) {
+    const Course& before = state_.course;
+    const std::int64_t done = state_.epochs_done, epochs = stage_.recipe.epochs;
+    if (done > epochs) {
+      throw InputError(source, concat("at most ", epochs, " epochs done, as are asked for"), concat(done),
+                       "ask for that many epochs or more, or choose another --out");
+    }
+    if (done < 0 || (before.epochs > 0 && done > before.epochs)) {
+      throw InputError(source, concat("0 to ", before.epochs, " epochs done, as its training has"),
+                       concat(done), "delete the file to start over");
+    }
+    state_.result.earlier = before.earlier;
+    if (before.epochs == 0 || before.epochs == epochs) return;
+    say(concat(stage_.name, ": epoch ", done, " of ", before.epochs, " is done; it goes on to epoch ",
+               epochs));
+    const std::int64_t steps = batches_.size(), last = done * steps - 1;
+    bool same = true;
+    for (std::int64_t step = 0; step <= last && same; ++step)
+      same = schedule_.rate(step, before.epochs * steps) == schedule_.rate(step, epochs * steps);
+    if (same) return;
+    state_.result.earlier.push_back({done, before.epochs});
+    say(concat(stage_.name, ": these are not the weights that ", epochs,
+               " epochs at once give: the schedule (", to_string(schedule_.kind),
+               ") of the epochs done was that of ", before.epochs, ", with a learning rate of ",
+               schedule_.rate(last, before.epochs * steps), " at their end instead of ",
+               schedule_.rate(last, epochs * steps)));
+  }
+
+  void say(const std::string& line) const {
+    if (options_.say) options_.say(line);
+  }
+
   static AdamOptions adam_options(const TrainRecipe& recipe) {
     AdamOptions out;
     out.learning_rate = recipe.learning_rate;
@@ -237,6 +289,10 @@ class StageRun {
 };
 
 }  // namespace
+
+std::string state_fingerprint(const std::filesystem::path& path) {
+  return metadata_of(read_safetensors(path), kFingerprint, path.string());
+}
 
 StageResult run_stage(const Stage& stage, const TrainingData& data, const TrainerOptions& options) {
   return StageRun(stage, data, options).run();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cbnet/course.h"
 #include "cbnet/recipe.h"
 #include "data/batches.h"
 #include "data/split.h"
@@ -53,13 +54,17 @@ struct TrainingData {
 
 struct TrainerOptions {
   std::uint64_t seed = 1;
-  /// Saved after every epoch; removed by the caller once the finished model is on the disk.
+  /// Saved after every epoch; the caller puts it elsewhere once the training is finished.
   std::filesystem::path state_file;
-  /// What must not change between the runs that share a state file.
+  /// The state of a finished training of fewer epochs, to go on from where state_file does not exist.
+  std::filesystem::path finished_file;
+  /// What must not change between the runs that share a state file, but for the number of epochs.
   std::string fingerprint;
-  /// Continue from state_file when it exists.
+  /// Continue from one of the two when it exists.
   bool resume = false;
   ProgressSink progress;
+  /// What a training of another length that is continued means for the weights, as lines of text.
+  std::function<void(const std::string&)> say;
   /// Called after each epoch's state is safe, with all of this stage's log lines.
   std::function<void(const LogLines&)> log;
 };
@@ -68,11 +73,18 @@ struct StageResult {
   std::map<std::string, double> validation;  // after the last epoch
   LogLines log;
   double seconds = 0.0;  // of training, over all runs that it took
+  /// Epochs at the rates of another length; empty when the weights are those of one training without a stop.
+  std::vector<EarlierEpochs> earlier;
 };
 
 /// Runs the epochs that are left. The order of samples, augmentation and targets depend on (seed, epoch)
-/// only, so a run that was killed and resumed ends with the same bits.
-/// Throws std::runtime_error when the loss is not finite, InputError when state_file is another training's.
+/// only, so a run that was killed and resumed ends with the same bits; so does one that is given more epochs,
+/// where its schedule gave the epochs so far the rates that they have in the longer training.
+/// Throws std::runtime_error when the loss is not finite, InputError when the state is another training's or
+/// has more epochs behind it than are asked for.
 StageResult run_stage(const Stage& stage, const TrainingData& data, const TrainerOptions& options);
+
+/// The fingerprint in a state file. Throws InputError when it has none.
+std::string state_fingerprint(const std::filesystem::path& path);
 
 }  // namespace cbnet

@@ -17,7 +17,8 @@ constexpr Manual kManual{
     "Prepares a trained model for the inference engine: layers folded, fully connected ones pruned and\n"
     "in fewer bits where that is asked for. Says what that does to the accuracy on validation images.\n",
     R"(Convolutions stay fp32; of fully connected layers, those of 10,000 weights or more are converted
-and pruned, or all where none is that large. `cbnet_bench table2` measures the plans that it finds in
+and pruned, or all where none is that large. An imported network is calibrated on training images, and its
+accuracy is that on others of them, which may have trained it. `cbnet_bench table2` measures the plans that it finds in
 a run folder as <model>.<precision>.plan, beside the fp32 models.
 
 Examples:
@@ -32,12 +33,12 @@ Examples:
 int run_compile(const Arguments& arguments) {
   CommandLine line(kManual);
   line.add("Compile", "run", "RUN", "the folder that `cbnet train` wrote");
-  line.add("Compile", "model", "M", "lenet, branchynet, autoencoder, classifier or cbnet");
+  line.add("Compile", "model", "M", "lenet, branchynet, autoencoder, classifier, cbnet or an imported one");
   line.add("Compile", "dataset", "D", "that of the training: mnist, fmnist or kmnist");
   line.add("Compile", "precision", "P", "of fully connected layers: fp32, bf16 or int8");
   line.add("Compile", "sparsity", "S", "share of the blocks of weights left out, 0 to below 1 (default: 0)");
   line.add("Compile", "seed", "N", "of calibration and fine-tuning (default: 1)");
-  line.add_output("Compile", "out", "FILE", "the plan to write");
+  line.add_output("Compile", "out", "FILE", "the plan to write; - is the standard output");
   if (!line.parse(arguments, true)) return 0;
   const std::filesystem::path run = line.required("run");
   const std::string model = line.required("model");
@@ -53,17 +54,19 @@ int run_compile(const Arguments& arguments) {
   runtime::save_graph(out, graph);
   const CompiledInfo info = compiled_info_from_json(graph.provenance, out);
 
-  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(out));
+  const std::optional<std::int64_t> size = written_bytes(out);
   std::cout << "wrote " << out << ": " << model << ", " << to_string(info.precision);
   if (info.sparsity > 0)
     std::cout << ", " << fixed(100 * info.sparsity, 1) << " % of the large layers' blocks left out";
-  std::cout << ", " << grouped(size) << " bytes\naccuracy on " << grouped(info.validation_images)
-            << " validation images: " << fixed(100 * info.accuracy, 2) << " %; in fp32 "
-            << fixed(100 * info.fp32_accuracy, 2) << " %\n";
+  if (size) std::cout << ", " << grouped(*size) << " bytes";
+  std::cout << "\naccuracy on " << grouped(info.validation_images)
+            << (info.may_have_trained ? " images that may have trained it: " : " validation images: ")
+            << fixed(100 * info.accuracy, 2) << " %; in fp32 " << fixed(100 * info.fp32_accuracy, 2)
+            << " %\n";
   Json report = machine_json(line.device());
   report["run"] = run.string();
   report["plan"] = out;
-  report["size_bytes"] = size;
+  report["size_bytes"] = size ? Json(*size) : Json();
   report["compiled"] = Json::parse(graph.provenance);
   write_report(line.json_file(), report);
   return 0;

@@ -17,10 +17,12 @@ constexpr Manual kManual{
     "cbnet", "data", "get|verify|list [--dataset D] [options]",
     "Finds the datasets on this machine (list), holds them against the published checksums (verify), and\n"
     "downloads what is missing (get).\n",
-    R"(Files are looked for in --data-dir, $CBNET_DATA, data-cache, /usr/local/share/datasets and
-/usr/share/datasets, there in a folder named after the dataset or directly. What none of them has,
-`get` downloads to data-cache. With --data-dir, `get` sees to it that the files lie in that folder:
-it copies them there from one of the others, or downloads them.
+    R"(Files are looked for in $CBNET_DATA, data-cache, /usr/local/share/datasets and /usr/share/datasets,
+there in a folder named after the dataset or directly, and in its raw. With --data-dir, they are
+looked for in that folder only; a $CBNET_DATA that has some of a dataset's files must have all.
+Names are those of MNIST, train-images-idx3-ubyte and so on, with .gz or without, and with dots for
+hyphens. What no folder has, `get` downloads to data-cache. With --data-dir, `get` sees to it that
+the files lie in that folder: it copies them there from one of the others, or downloads them.
 
 Examples:
   cbnet data list
@@ -52,6 +54,8 @@ std::string full_name(data::DatasetId id, const data::FoundFiles& files) {
 void print_missing(data::DatasetId id, const data::FoundFiles& files) {
   std::cout << data::to_string(id) << ": not complete; searched\n";
   for (const std::string& place : files.searched) std::cout << "  " << place << '\n';
+  if (files.refused.empty()) return;
+  std::cout << "  for " << files.expected << "\n  and found there " << files.present << '\n';
 }
 
 /// One split of `list`: its files with their sizes, and how many images they hold.

@@ -3,12 +3,14 @@
 #include <iostream>
 
 #include "cbnet/evaluate.h"
+#include "cbnet/plan_predictor.h"
 #include "cbnet/predictor.h"
 #include "cbnet/run_folder.h"
 #include "cli/commands.h"
 #include "cli/sheet.h"
 #include "console/options.h"
 #include "console/output.h"
+#include "console/run_models.h"
 #include "data/dataset.h"
 #include "tensor/error.h"
 
@@ -16,17 +18,26 @@ namespace cbnet::cli {
 namespace {
 
 constexpr Manual kManual{
-    "cbnet", "eval", "--run RUN --dataset D [options]",
+    "cbnet", "eval", "--run RUN | --plan FILE --dataset D [options]",
     "Measures the models of a run folder on the whole test set: accuracy, how many images left at\n"
     "each exit, multiply-adds (MACs) an image, size, and recall per class.\n",
     R"(The sheet of --save-sheet shows, for each class, the first hard test images (those that do not
 leave BranchyNet early), what the autoencoder makes of each, and CBNet's answer with its confidence.
+A file that cannot be used is left out with a warning; the exit code is 2 if training wrote it.
 
 Examples:
   cbnet eval --run runs/fmnist --dataset fmnist
   cbnet eval --run runs/fmnist --dataset fmnist --model branchynet --threshold 0.3
+  cbnet eval --plan runs/fmnist/cbnet.int8.plan --dataset fmnist
   cbnet eval --run runs/mnist --dataset mnist --json eval.json --save-sheet hard.png
 )"};
+
+/// What is measured, and by which name.
+struct Subject {
+  std::string name;  // a plan's is its file
+  std::unique_ptr<Predictor> predictor;
+  std::int64_t size_bytes = 0;
+};
 
 struct Result {
   std::string model;
@@ -43,21 +54,43 @@ std::int64_t size_on_disk(const RunFolder& folder, const std::string& model) {
   return model == "cbnet" ? size("autoencoder") + size("classifier") : size(model);
 }
 
-std::vector<std::string> chosen_models(const CommandLine& line, const std::filesystem::path& run) {
-  if (line.has("model")) return {line.text("model")};
-  std::vector<std::string> present = models_in(run);
-  if (present.empty()) {
-    throw InputError(run.string(), "at least one trained model", "none",
-                     concat("`cbnet train --dataset fmnist --out ", run.string(), "` makes them"));
-  }
-  return present;
-}
-
 double chosen_threshold(const CommandLine& line) {
   if (!line.has("threshold")) return -1.0;
   const double threshold = line.number("threshold");
   if (threshold < 0) line.fail(concat("--threshold must not be negative; got ", threshold));
   return threshold;
+}
+
+/// The models that the command line asks for, then the plans. What it does not name is left out where it
+/// cannot be loaded.
+std::vector<Subject> chosen_subjects(const CommandLine& line, std::vector<UnusableModel>& unusable) {
+  std::vector<Subject> out;
+  const double threshold = chosen_threshold(line);
+  if (line.has("run")) {
+    const std::string run = line.text("run");
+    const RunFolder folder(run);
+    RunModels models;
+    if (line.has("model"))
+      models.usable.push_back(load_predictor(run, line.text("model"), threshold));
+    else
+      models = load_run(run, threshold);
+    if (models.usable.empty()) {
+      throw InputError(run, "at least one trained model", "none",
+                       concat("`cbnet train --dataset fmnist --out ", run, "` makes them"));
+    }
+    for (auto& model : models.usable) {
+      const std::string name = model->name();
+      out.push_back({name, std::move(model), size_on_disk(folder, name)});
+    }
+    unusable = std::move(models.unusable);
+  }
+  if (!line.has("plan")) return out;
+  for (const std::string& file : line.list("plan")) {
+    auto compiled = load_compiled(file, line.has("run") ? -1.0 : threshold);
+    out.push_back(
+        {file, std::move(compiled.predictor), static_cast<std::int64_t>(std::filesystem::file_size(file))});
+  }
+  return out;
 }
 
 double recall(const Evaluation& evaluation, std::size_t label) {
@@ -73,10 +106,11 @@ Json to_json(const Result& result, const std::vector<std::string>& classes) {
   for (std::size_t label = 0; label < evaluation.confusion.size(); ++label) {
     recalls[classes.at(label)] = recall(evaluation, label);
   }
-  return {{"accuracy", evaluation.accuracy},   {"exit_rates", evaluation.exit_rates},
-          {"mean_macs", evaluation.mean_macs}, {"macs_by_exit", result.macs_by_exit},
-          {"parameters", result.parameters},   {"size_bytes", result.size_bytes},
-          {"recall", std::move(recalls)},      {"confusion", evaluation.confusion}};
+  return {{"accuracy", evaluation.accuracy},     {"not_finite", evaluation.not_finite},
+          {"exit_rates", evaluation.exit_rates}, {"mean_macs", evaluation.mean_macs},
+          {"macs_by_exit", result.macs_by_exit}, {"parameters", result.parameters},
+          {"size_bytes", result.size_bytes},     {"recall", std::move(recalls)},
+          {"confusion", evaluation.confusion}};
 }
 
 void print_results(const std::vector<Result>& results, const std::vector<std::string>& classes) {
@@ -132,51 +166,64 @@ int run_eval(const Arguments& arguments) {
   line.add("Models", "run", "RUN", "the folder that `cbnet train` wrote");
   line.add("Models", "model", "M",
            "lenet, branchynet, autoencoder, classifier, cbnet or an imported one (default: all of them)");
+  line.add_list(
+      "Models", "plan", "FILE",
+      "a plan that `cbnet compile` wrote, after the models of --run or without it; may be repeated");
   line.add("Models", "threshold", "T", "of BranchyNet's early exit, in nats, instead of the trained one");
   line.add_output("Models", "save-sheet", "FILE.png",
-                  "picture of hard images and what they are converted into");
+                  "picture of hard images and what they are converted into; - is the standard output");
   line.add_dataset_options("mnist, fmnist or kmnist");
   if (!line.parse(arguments, false)) return 0;
 
-  const std::filesystem::path run = line.required("run");
+  // Without a plan, it is the run that is missing.
+  if (!line.has("plan")) static_cast<void>(line.required("run"));
+  for (const char* option : {"model", "save-sheet"})
+    if (line.has(option) && !line.has("run")) line.fail(concat("--", option, " needs --run"));
   const data::DatasetId id = line.dataset();
   Json report = machine_json(line.device());
-  const RunFolder folder(run);
-  folder.require_exists();
-  const double threshold = chosen_threshold(line);
-  std::vector<std::unique_ptr<Predictor>> predictors;
-  for (const std::string& name : chosen_models(line, run)) {
-    const bool wants_threshold = name == "branchynet" || line.has("model");
-    predictors.push_back(load_predictor(run, name, wants_threshold ? threshold : -1.0));
-  }
+  std::vector<UnusableModel> unusable;
+  const std::vector<Subject> subjects = chosen_subjects(line, unusable);
+  warn_of_unusable("cbnet", line.text("run"), unusable);
 
   const data::TestSet test = data::load_test_set(id, line.location());
   const std::vector<std::string> classes = data::class_names(id);
-  const std::string trained_on = predictors.front()->dataset();
-  report["run"] = run.string();
+  const std::string trained_on = subjects.front().predictor->dataset();
+  const std::string source = line.has("run") ? line.text("run") : subjects.front().name;
+  if (line.has("run")) report["run"] = source;
   report["trained_on"] = trained_on;
   report["dataset"] = data::to_string(id);
   report["files"] = {test.images_file, test.labels_file};
   report["test_images"] = test.split.size();
-  if (!trained_for(trained_on, id)) report["warning"] = warn_of_other_dataset(trained_on, id);
-  std::cout << run.string() << " (trained on " << trained_on << "), " << grouped(test.split.size())
+  for (const Subject& subject : subjects) {
+    if (report.contains("warning") || trained_for(subject.predictor->dataset(), id)) continue;
+    report["warning"] = warn_of_other_dataset(subject.predictor->dataset(), id);
+  }
+  std::cout << source << " (trained on " << trained_on << "), " << grouped(test.split.size())
             << " test images of " << data::to_string(id) << " in " << test.images_file << "\n\n";
 
   std::vector<Result> results;
   report["models"] = Json::object();
-  for (const auto& predictor : predictors) {
-    results.push_back({predictor->name(), evaluate(*predictor, test.split.images, test.split.labels),
-                       predictor->macs_by_exit(), predictor->parameter_count(),
-                       size_on_disk(folder, predictor->name())});
-    report["models"][predictor->name()] = to_json(results.back(), classes);
+  for (const Subject& subject : subjects) {
+    Predictor& predictor = *subject.predictor;
+    results.push_back({subject.name, evaluate(predictor, test.split.images, test.split.labels),
+                       predictor.macs_by_exit(), predictor.parameter_count(), subject.size_bytes});
+    report["models"][subject.name] = to_json(results.back(), classes);
   }
   print_results(results, classes);
+  bool all_answered = true;
+  for (const Result& result : results) {
+    if (result.evaluation.not_finite == 0) continue;
+    all_answered = false;
+    std::cerr << "cbnet: " << result.model << " has no answer to " << result.evaluation.not_finite << " of "
+              << result.evaluation.images << " images: its numbers are not finite. They count as wrong\n";
+  }
   if (line.has("save-sheet")) {
-    save_sheet(line, run, test, classes);
+    save_sheet(line, line.text("run"), test, classes);
     report["sheet"] = line.text("save-sheet");
   }
+  if (!unusable.empty()) report["unusable"] = unusable_json(unusable);
   write_report(line.json_file(), report);
-  return 0;
+  return all_answered ? exit_code_for(unusable) : 2;
 }
 
 }  // namespace cbnet::cli

@@ -32,7 +32,7 @@ int run_export(const Arguments& arguments) {
   CommandLine line(kManual);
   line.add("Export", "run", "RUN", "the folder that `cbnet train` wrote");
   line.add("Export", "model", "M", "lenet, branchynet, autoencoder, classifier, cbnet or an imported one");
-  line.add_output("Export", "onnx", "FILE", "the file to write");
+  line.add_output("Export", "onnx", "FILE", "the file to write; - is the standard output");
   line.add("Export", "batched", "", "BranchyNet for any number of images at a time");
   if (!line.parse(arguments, false)) return 0;
   const std::filesystem::path run = line.required("run");
@@ -56,9 +56,10 @@ int run_export(const Arguments& arguments) {
   report["model"] = name;
   report["onnx"] = file;
   report["format"] = onnx_description();
-  report["size_bytes"] = std::filesystem::file_size(file);
-  std::cout << "wrote " << file << ": " << name << ", " << onnx_description() << ", "
-            << grouped(static_cast<std::int64_t>(std::filesystem::file_size(file))) << " bytes\n";
+  const std::optional<std::int64_t> size = written_bytes(file);
+  report["size_bytes"] = size ? Json(*size) : Json();
+  std::cout << "wrote " << file << ": " << name << ", " << onnx_description()
+            << (size ? concat(", ", grouped(*size), " bytes") : "") << '\n';
   write_report(line.json_file(), report);
   return 0;
 }

@@ -19,7 +19,8 @@ constexpr Manual kManual{
     R"(Known ops: Conv, Gemm, MatMul, Add, Mul, MaxPool, AveragePool, GlobalAveragePool, Relu, LeakyRelu,
 Sigmoid, Tanh, Softmax, LogSoftmax, Flatten, Reshape, Transpose, Concat, BatchNormalization,
 Dropout, Identity, Constant; square kernels, one input, a batch axis first. Anything else is named
-and refused.
+and refused. The network takes the 784 pixels of an image in whatever shape, and gives 10 numbers;
+where --dataset does not say what it is for, that is the dataset of the run it is put into.
 
 Examples:
   cbnet import --onnx resnet.onnx --out runs/mine/resnet.safetensors --dataset fmnist
@@ -27,11 +28,28 @@ Examples:
   cbnet eval --run runs/mine --model resnet --dataset fmnist
 )"};
 
+/// What the models beside the file were trained on; "unknown" when there are none that say it.
+std::string dataset_of_run(const std::filesystem::path& out) {
+  const std::filesystem::path folder = out.has_parent_path() ? out.parent_path() : ".";
+  if (!std::filesystem::is_directory(folder)) return "unknown";
+  std::vector<std::string> names = models_in(folder);
+  std::erase(names, out.stem().string());
+  for (const std::string& name : names) {
+    try {
+      std::string dataset = load_predictor(folder, name)->dataset();
+      if (dataset != "unknown") return dataset;
+    } catch (const std::exception&) {
+      continue;  // what cannot be loaded says nothing, and is no hindrance here
+    }
+  }
+  return "unknown";
+}
+
 }  // namespace
 
 int run_import(const Arguments& arguments) {
   CommandLine line(kManual);
-  line.add("Import", "onnx", "FILE", "the file to read");
+  line.add("Import", "onnx", "FILE", "the file to read; - is the standard input");
   line.add_output("Import", "out", "MODEL", "the model file to write (.safetensors)");
   line.add("Import", "output", "NAME", "the graph's output to import, where it has several");
   line.add("Import", "dataset", "D", "what it was trained on: mnist, fmnist or kmnist");
@@ -45,22 +63,34 @@ int run_import(const Arguments& arguments) {
   if (std::find(taken.begin(), taken.end(), out.stem().string()) != taken.end())
     line.fail(concat("--out may not be called ", out.stem().string(), ": the paper's models are"));
   OnnxImport options;
+  options.image = {1, 28, 28};
   options.output = line.text("output");
   if (line.has("dataset")) options.dataset = data::to_string(line.dataset());
   if (line.has("mean")) options.mean = line.number("mean");
   if (line.has("deviation")) options.deviation = line.number("deviation");
   if (!(options.deviation > 0)) line.fail("--deviation must be positive");
 
+  if (out.stem().extension() == ".state") line.fail("--out may not end in .state.safetensors: training's do");
+  const std::string of_run = dataset_of_run(out);
+  if (of_run != "unknown" && options.dataset == of_run.substr(0, of_run.find('-'))) options.dataset = of_run;
+  if (options.dataset == "unknown") options.dataset = of_run;
+  if (of_run != "unknown" && options.dataset != of_run)
+    throw InputError(out.string(), concat("a run folder of ", options.dataset), concat("one of ", of_run),
+                     "choose another folder");
+
   const Model model = import_onnx(file, options);
+  require_usable(model, file);
   save_model(out, *model.network, model.info);
   const Cost cost = total_cost(model.network->spec());
   Json report = machine_json(line.device());
   report["onnx"] = file;
   report["model_file"] = out.string();
+  report["dataset"] = model.info.dataset;
   report["macs"] = cost.macs;
   report["parameters"] = cost.parameters;
   std::cout << "wrote " << out.string() << ": " << model.network->spec().trunk.size() << " layers, "
-            << grouped(cost.macs) << " MACs, " << grouped(cost.parameters) << " parameters\n";
+            << grouped(cost.macs) << " MACs, " << grouped(cost.parameters) << " parameters, dataset "
+            << model.info.dataset << '\n';
   write_report(line.json_file(), report);
   return 0;
 }

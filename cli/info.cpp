@@ -1,5 +1,7 @@
+#include <fstream>
 #include <iostream>
 
+#include "cbnet/plan_predictor.h"
 #include "cli/commands.h"
 #include "console/options.h"
 #include "console/output.h"
@@ -16,12 +18,14 @@ namespace {
 constexpr Manual kManual{
     "cbnet", "info", "[--model FILE] [options]",
     "Tells what this build and machine compute with, and lists the built-in networks; with --model,\n"
-    "what is in a model file, layer by layer. MACs are the multiply-adds of one image.\n",
+    "what is in a model file, layer by layer, or in a plan, step by step. MACs are the multiply-adds of\n"
+    "one image.\n",
     R"(CBNET_FORCE_ISA=scalar (or another name of the list) pins the instruction set.
 
 Examples:
   cbnet info
   cbnet info --model runs/fmnist/branchynet.safetensors
+  cbnet info --model runs/fmnist/cbnet.int8.plan
   cbnet info --json machine.json --quiet
 )"};
 
@@ -100,6 +104,12 @@ void print_layers(const NetworkSpec& spec) {
   table.print(std::cout);
 }
 
+std::string thresholds_text(const std::vector<double>& thresholds) {
+  std::string out;
+  for (const double threshold : thresholds) out += concat(out.empty() ? "" : ", ", threshold);
+  return out.empty() ? "none" : out + " nats";
+}
+
 void describe_model(const std::string& file, const Model& model, Json& report) {
   constexpr std::int64_t kWeightBytes = 4;
   const ModelInfo& info = model.info;
@@ -124,24 +134,110 @@ void describe_model(const std::string& file, const Model& model, Json& report) {
   std::cout << "\n  input          " << to_string(spec.input) << ", " << info.normalisation << '\n'
             << "  MACs to exits  " << exits_text(macs) << '\n'
             << "  weights        " << grouped(total.parameters * kWeightBytes) << " bytes\n"
-            << "  thresholds     ";
-  if (info.thresholds.empty()) std::cout << "none";
-  for (std::size_t e = 0; e < info.thresholds.size(); ++e)
-    std::cout << (e > 0 ? ", " : "") << info.thresholds[e];
-  std::cout << (info.thresholds.empty() ? "\n" : " nats\n") << "  rescale        " << info.rescale << '\n'
+            << "  thresholds     " << thresholds_text(info.thresholds) << '\n'
+            << "  rescale        " << info.rescale << '\n'
             << "  provenance     " << info.provenance << '\n';
+}
+
+Json steps_json(const std::vector<runtime::StepInfo>& steps) {
+  Json out = Json::array();
+  for (const runtime::StepInfo& step : steps) {
+    out.push_back({{"name", step.name},
+                   {"macs", step.macs},
+                   {"weight_bytes", step.weight_bytes},
+                   {"activation_bytes", step.activation_bytes},
+                   {"winograd", step.winograd},
+                   {"int8", step.int8}});
+  }
+  return out;
+}
+
+void print_steps(const runtime::Plan& plan) {
+  Table table({"step", "multiplies", "MACs", "weights, bytes", "activations, bytes"}, 2);
+  std::int64_t macs = 0;
+  for (const runtime::StepInfo& step : plan.steps()) {
+    macs += step.macs;
+    table.add({step.name,
+               step.int8       ? "bytes"
+               : step.winograd ? "Winograd"
+               : step.macs > 0 ? "f32"
+                               : "",
+               grouped(step.macs), grouped(step.weight_bytes), grouped(step.activation_bytes)});
+  }
+  table.add({"total", "", grouped(macs), grouped(plan.weight_bytes()), ""});
+  table.print(std::cout);
+}
+
+void describe_plan(const std::string& file, const CompiledGraph& compiled, Json& report) {
+  const CompiledInfo& info = compiled.info;
+  const runtime::Plan plan(compiled.graph);
+  const runtime::Graph& graph = plan.graph();
+  const Shape& made = value_shape(graph, static_cast<std::int32_t>(graph.nodes.size()));
+  std::vector<double> thresholds;
+  for (const runtime::Exit& exit : graph.exits) thresholds.push_back(exit.threshold);
+  report["plan"] = {{"file", file},
+                    {"model", info.model},
+                    {"dataset", info.dataset},
+                    {"precision", to_string(info.precision)},
+                    {"sparsity", info.sparsity},
+                    {"input", graph.input},
+                    {"output", made},
+                    {"classifies", graph.classifies},
+                    {"steps", steps_json(plan.steps())},
+                    {"macs_by_exit", plan.macs_by_exit()},
+                    {"thresholds", thresholds},
+                    {"weight_bytes", plan.weight_bytes()},
+                    {"arena_bytes", plan.arena_bytes()},
+                    {"tile_images", plan.tile_images()},
+                    {"isa", to_string(plan.isa())},
+                    {"compiled", json_or_text(graph.provenance)}};
+  std::cout << '\n'
+            << file << ": plan of " << info.model << ", trained on " << info.dataset << ", "
+            << to_string(info.precision);
+  if (info.sparsity > 0) std::cout << ", " << percent(info.sparsity) << " of the large layers left out";
+  std::cout << "\n\n";
+  print_steps(plan);
+  std::cout << "\n  input          " << to_string(graph.input) << '\n'
+            << "  output         " << to_string(made) << (graph.classifies ? ", logits" : "") << '\n'
+            << "  MACs to exits  " << exits_text(plan.macs_by_exit()) << "; as trained "
+            << exits_text(info.macs_by_exit) << '\n'
+            << "  parameters     " << grouped(info.parameter_count) << " as trained\n"
+            << "  weights        " << grouped(plan.weight_bytes()) << " bytes\n"
+            << "  arena          " << grouped(static_cast<std::int64_t>(plan.arena_bytes()))
+            << " bytes a thread, " << plan.tile_images() << " images at a time\n"
+            << "  thresholds     " << thresholds_text(thresholds) << '\n'
+            << "  packed for     " << to_string(plan.isa()) << '\n'
+            << "  accuracy       " << percent(info.accuracy) << " (fp32 " << percent(info.fp32_accuracy)
+            << ") of " << grouped(info.validation_images)
+            << (info.may_have_trained ? " images that may have trained it\n" : " validation images\n");
+}
+
+bool is_plan(const std::string& file) {
+  const std::string magic = "cbnetpln";
+  std::string bytes(magic.size(), '\0');
+  std::ifstream(file, std::ios::binary).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  return bytes == magic;
 }
 
 }  // namespace
 
 int run_info(const Arguments& arguments) {
   CommandLine line(kManual);
-  line.add("Model", "model", "FILE", "a model file (.safetensors) that `cbnet train` wrote");
+  line.add(
+      "Model", "model", "FILE",
+      "a model file (.safetensors) that `cbnet train` or `cbnet import` wrote, or a plan of `cbnet compile`; "
+      "- is the standard input");
+  line.add("Model", "plan", "FILE", "a plan, as --model takes it too");
   if (!line.parse(arguments, false)) return 0;
+  if (line.has("model") && line.has("plan")) line.fail("--model and --plan are one or the other");
   Json report = machine_json(line.device());
-  if (line.has("model")) {
-    const std::string file = line.required("model");
-    const Model model = load_model(file);
+  const std::string file = line.has("plan") ? line.required("plan") : line.text("model");
+  if (line.has("plan") || (line.has("model") && is_plan(line.required("model")))) {
+    const CompiledGraph compiled = load_compiled_graph(file);
+    describe_machine(report);
+    describe_plan(file, compiled, report);
+  } else if (line.has("model")) {
+    const Model model = load_model(line.required("model"));
     describe_machine(report);
     describe_model(file, model, report);
   } else {

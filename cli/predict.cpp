@@ -2,58 +2,153 @@
 #include <filesystem>
 #include <iostream>
 
+#include "cbnet/plan_predictor.h"
 #include "cbnet/predictor.h"
 #include "cbnet/run_folder.h"
 #include "cli/commands.h"
 #include "cli/sheet.h"
 #include "console/options.h"
 #include "console/output.h"
+#include "console/run_main.h"
+#include "console/run_models.h"
 #include "data/image.h"
+#include "data/picture.h"
 #include "tensor/error.h"
 
 namespace cbnet::cli {
 namespace {
 
 constexpr Manual kManual{
-    "cbnet", "predict", "--run RUN [options] IMAGE...",
+    "cbnet", "predict", "--run RUN | --plan FILE [options] IMAGE...",
     "Classifies images of 28x28 pixels: label, probabilities, entropy of the first exit (in nats: 0 is\n"
     "certain, 2.30 a pure guess) and the exit that was taken.\n",
-    R"(IMAGE is a PNG or PGM file, or one image of an IDX file: the file's name, # and the image's
-number, from 0. Like the training images, it is light on black.
+    R"(IMAGE is a PNG or PGM file, a pipe, - for the standard input, or one image of an IDX file: the
+file's name, # and the image's number, from 0. Like the training images, it should be light on
+black: a picture of one grey, and one brighter at its border than inside, are answered with a
+warning. A drawing in one colour on a transparent background is taken by its transparency, whatever
+the colour; other transparent parts are black. An image that cannot be read is reported in its
+place, and the exit code is then 2.
 
 Examples:
   cbnet predict --run runs/fmnist shoe.png bag.pgm
   cbnet predict --run runs/mnist --model branchynet 'data/t10k-images-idx3-ubyte.gz#0'
+  cbnet predict --run runs/mnist --invert auto scans/*.png
+  convert photo.jpg -resize '28x28!' png:- | cbnet predict --run runs/fmnist --json - -
+  cbnet predict --plan runs/fmnist/cbnet.int8.plan shoe.png
   cbnet predict --run runs/fmnist shoe.png --save-converted easy-shoe.png --json answer.json
 )"};
 
-/// --model, or the first of CBNet, BranchyNet, LeNet, the classifier and an imported one that the folder has.
-std::string chosen_model(const CommandLine& line, const std::filesystem::path& run) {
-  if (line.has("model")) return line.text("model");
+/// What answers, by the name under which the report has it.
+struct Chosen {
+  std::string model;
+  std::unique_ptr<Predictor> predictor;
+};
+
+/// The first of CBNet, BranchyNet, LeNet and the classifier that the folder has, be it damaged: another model
+/// does not answer in its place unasked. Else the first imported one that can be loaded.
+Chosen best_of(const std::filesystem::path& run, std::vector<UnusableModel>& unusable) {
   for (const char* name : {"cbnet", "branchynet", "lenet", "classifier"}) {
-    if (has_model(run, name)) return name;
+    if (has_model(run, name)) return {name, load_predictor(run, name)};
   }
   for (const std::string& name : models_in(run)) {
-    if (name != "autoencoder") return name;
+    if (name == "autoencoder") continue;
+    try {
+      return {name, load_predictor(run, name)};
+    } catch (const std::exception& error) {
+      unusable.push_back({name, error.what()});
+    }
   }
+  if (!unusable.empty()) throw InputError(unusable.front().reason);
   throw InputError(run.string(), "a trained model that classifies", "none",
                    concat("`cbnet train --dataset fmnist --out ", run.string(), "` makes one"));
 }
 
-/// u8 (N,28,28).
-Tensor read_images(const std::vector<std::string>& names) {
-  Tensor images =
-      Tensor::empty({static_cast<std::int64_t>(names.size()), data::kImageSize, data::kImageSize}, DType::u8);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    images.select(0, static_cast<std::int64_t>(i)).copy_from(data::read_image_28(names[i]));
+/// Wrong combinations are refused before the model is loaded.
+void check_converts(const CommandLine& line, const std::string& model) {
+  const bool converts = model == "autoencoder" || model == "cbnet";
+  if (line.has("save-converted") && !converts) {
+    line.fail(concat("--save-converted needs the model cbnet or autoencoder; ", model, " converts nothing"));
   }
+  if (model == "autoencoder" && !line.has("save-converted")) {
+    line.fail("the autoencoder alone does not classify; say with --save-converted where its images go");
+  }
+}
+
+Chosen chosen(const CommandLine& line, std::vector<UnusableModel>& unusable) {
+  double threshold = -1.0;
+  if (line.has("threshold")) threshold = line.number("threshold");
+  if (line.has("threshold") && threshold < 0) line.fail("--threshold must not be negative");
+  if (line.has("plan")) {
+    if (line.has("run") || line.has("model")) line.fail("--plan stands for --run and --model");
+    CompiledModel compiled = load_compiled(line.required("plan"), threshold);
+    check_converts(line, compiled.info.model);
+    return {compiled.info.model, std::move(compiled.predictor)};
+  }
+  const std::filesystem::path run = line.required("run");
+  RunFolder(run).require_exists();
+  if (line.has("model")) {
+    check_converts(line, line.text("model"));
+    return {line.text("model"), load_predictor(run, line.text("model"), threshold)};
+  }
+  Chosen out = best_of(run, unusable);
+  check_converts(line, out.model);
+  if (threshold >= 0) out.predictor = load_predictor(run, out.model, threshold);
+  return out;
+}
+
+/// One image that was asked for.
+struct Picture {
+  std::string name;
+  Tensor image;       // u8 (28,28); undefined where it could not be read
+  std::string error;  // why
+  bool inverted = false;
+  std::vector<std::string> warnings;
+};
+
+/// `invert` is yes, no or auto, which turns those that are brighter at their border than inside.
+Picture read_picture(const std::string& name, const std::string& invert) {
+  Picture out;
+  out.name = name;
+  try {
+    out.image = data::read_image_28(name);
+  } catch (const InputError& error) {
+    out.error = error.what();
+    std::cerr << "cbnet: " << one_line(out.error) << '\n';
+    return out;
+  }
+  const bool uniform = data::is_uniform(out.image);
+  out.inverted = invert == "yes" || (invert == "auto" && !uniform && data::is_brighter_at_border(out.image));
+  if (out.inverted) out.image = data::inverted(out.image);
+  if (uniform) {
+    out.warnings.emplace_back("one grey throughout, which shows nothing to classify");
+  } else if (data::is_brighter_at_border(out.image)) {
+    out.warnings.emplace_back(
+        "brighter at its border than inside, while the training images are light on black; hint: --invert "
+        "turns "
+        "it, or --invert=auto all such pictures");
+  }
+  for (const std::string& warning : out.warnings)
+    std::cerr << "cbnet: warning: " << one_line(concat(name, ": ", warning)) << '\n';
+  return out;
+}
+
+/// Those that could be read, u8 (N,28,28); undefined when there are none.
+Tensor stack(const std::vector<Picture>& pictures) {
+  std::vector<const Tensor*> readable;
+  for (const Picture& picture : pictures)
+    if (picture.image.defined()) readable.push_back(&picture.image);
+  if (readable.empty()) return {};
+  Tensor images = Tensor::empty(
+      {static_cast<std::int64_t>(readable.size()), data::kImageSize, data::kImageSize}, DType::u8);
+  for (std::size_t i = 0; i < readable.size(); ++i)
+    images.select(0, static_cast<std::int64_t>(i)).copy_from(*readable[i]);
   return images;
 }
 
 /// Images in batches, so that thousands of them take no more memory than a few.
 Predictions predict_all(Predictor& predictor, const Tensor& images) {
   constexpr std::int64_t kBatch = 500;
-  const std::int64_t count = images.size(0);
+  const std::int64_t count = images.defined() ? images.size(0) : 0;
   Predictions out;
   const auto keep = [count](Tensor& all, const Tensor& part, std::int64_t begin) {
     if (!part.defined()) return;
@@ -73,31 +168,54 @@ Predictions predict_all(Predictor& predictor, const Tensor& images) {
   return out;
 }
 
-/// The answers to all images, as the JSON report lists them.
-Json answers_json(const Predictions& answers, const std::vector<std::string>& names,
+/// The answers to all images, as the JSON report lists them; the autoencoder alone gives none.
+Json answers_json(const Predictions& answers, const std::vector<Picture>& pictures,
                   const std::vector<std::string>& classes, std::int64_t last_exit) {
   Json out = Json::array();
-  for (std::size_t i = 0; i < answers.labels.size(); ++i) {
+  std::size_t i = 0;
+  for (const Picture& picture : pictures) {
+    if (!picture.image.defined()) {
+      out.push_back({{"image", picture.name}, {"error", picture.error}});
+      continue;
+    }
     const auto row = static_cast<std::int64_t>(i);
-    out.push_back({{"image", names[i]},
-                   {"label", answers.labels[i]},
-                   {"class", classes.at(static_cast<std::size_t>(answers.labels[i]))},
-                   {"probabilities", answers.probabilities.select(0, row).to_vector<float>()},
-                   {"entropy", answers.entropy[i]},
-                   {"exit", answers.exit[i] == last_exit ? "final" : "early"},
-                   {"exit_index", answers.exit[i]}});
+    Json answer = {{"image", picture.name}};
+    if (i < answers.labels.size()) {
+      const std::int64_t label = answers.labels[i];
+      answer.update({{"label", label < 0 ? Json() : Json(label)},
+                     {"class", label < 0 ? Json() : Json(classes.at(static_cast<std::size_t>(label)))},
+                     {"probabilities", answers.probabilities.select(0, row).to_vector<float>()},
+                     {"entropy", answers.entropy[i]},
+                     {"exit", answers.exit[i] == last_exit ? "final" : "early"},
+                     {"exit_index", answers.exit[i]}});
+    }
+    answer["inverted"] = picture.inverted;
+    answer["warnings"] = picture.warnings;
+    out.push_back(std::move(answer));
+    ++i;
   }
   return out;
 }
 
 void print_answers(const Json& answers, const std::vector<std::string>& classes) {
   for (const Json& answer : answers) {
+    if (answer.contains("error")) {
+      std::cout << answer.at("image").get<std::string>() << ": not classified, for it cannot be read\n";
+      continue;
+    }
+    if (!answer.contains("label")) continue;
+    if (answer.at("label").is_null()) {
+      std::cout << answer.at("image").get<std::string>()
+                << ": no answer: the network's numbers are not finite\n";
+      continue;
+    }
     const auto label = answer.at("label").get<std::size_t>();
     const Json& probabilities = answer.at("probabilities");
     std::cout << answer.at("image").get<std::string>() << ": " << label << " (" << classes.at(label) << "), "
               << percent(probabilities.at(label).get<double>()) << ", entropy "
               << fixed(answer.at("entropy").get<double>(), 4) << " nats, "
-              << answer.at("exit").get<std::string>() << " exit (" << answer.at("exit_index") << ")\n";
+              << answer.at("exit").get<std::string>() << " exit (" << answer.at("exit_index") << ")"
+              << (answer.at("inverted").get<bool>() ? ", inverted\n" : "\n");
     Table table({"label", "class", "probability"}, 2);
     for (std::size_t c = 0; c < classes.size(); ++c) {
       table.add({concat(c), classes[c], fixed(probabilities.at(c).get<double>(), 6)});
@@ -107,13 +225,17 @@ void print_answers(const Json& answers, const std::vector<std::string>& classes)
 }
 
 /// What is below each converted image on a sheet: the image's file and, where there is one, the answer.
-std::vector<std::string> captions(const Json& answers, const std::vector<std::string>& names) {
+std::vector<std::string> captions(const Json& answers) {
   std::vector<std::string> out;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    std::string caption = std::filesystem::path(names[i]).filename().string();
+  for (const Json& answer : answers) {
+    if (answer.contains("error")) continue;
+    std::string caption = std::filesystem::path(answer.at("image").get<std::string>()).filename().string();
     constexpr std::size_t kLongest = 24;
     if (caption.size() > kLongest) caption = concat("...", caption.substr(caption.size() - kLongest + 3));
-    if (!answers.empty()) caption += "\n" + answers.at(i).at("class").get<std::string>();
+    if (answer.contains("class")) {
+      const Json& name = answer.at("class");
+      caption += "\n" + (name.is_null() ? "no answer" : name.get<std::string>());
+    }
     out.push_back(caption);
   }
   return out;
@@ -136,45 +258,50 @@ int run_predict(const Arguments& arguments) {
   line.add(
       "Prediction", "model", "M",
       "lenet, branchynet, autoencoder, classifier, cbnet or an imported one (default: the best there is)");
+  line.add("Prediction", "plan", "FILE", "a plan that `cbnet compile` wrote, in place of --run and --model");
   line.add("Prediction", "threshold", "T", "of BranchyNet's early exit, in nats, instead of the trained one");
-  line.add_output("Prediction", "save-converted", "FILE.png",
-                  "what the autoencoder makes of the image; of several images, a sheet");
+  line.add_output(
+      "Prediction", "save-converted", "FILE.png",
+      "what the autoencoder makes of the image; of several images, a sheet; - is the standard output");
+  line.add_choice("Prediction", "invert", {"yes", "no", "auto"},
+                  "turn dark on white to light on black: all pictures, or those brighter at their border");
   if (!line.parse(arguments, true)) return 0;
 
-  const std::filesystem::path run = line.required("run");
   const std::vector<std::string>& names = line.positional();
+  if (!line.has("plan")) static_cast<void>(line.required("run"));
   if (names.empty()) line.fail("no IMAGE is given");
   Json report = machine_json(line.device());
-  RunFolder(run).require_exists();
-  const std::string model = chosen_model(line, run);
-  const bool converts = model == "autoencoder" || model == "cbnet";
-  if (line.has("save-converted") && !converts) {
-    line.fail(concat("--save-converted needs the model cbnet or autoencoder; ", model, " converts nothing"));
-  }
-  if (model == "autoencoder" && !line.has("save-converted")) {
-    line.fail("the autoencoder alone does not classify; say with --save-converted where its images go");
-  }
-  double threshold = -1.0;
-  if (line.has("threshold")) threshold = line.number("threshold");
-  if (line.has("threshold") && threshold < 0) line.fail("--threshold must not be negative");
-
-  const auto predictor = load_predictor(run, model, threshold);
+  std::vector<UnusableModel> unusable;
+  const auto [model, predictor] = chosen(line, unusable);
+  warn_of_unusable("cbnet", line.text("run"), unusable);
   const std::vector<std::string> classes = data::class_names(dataset_of(*predictor));
-  const Predictions answers = predict_all(*predictor, read_images(names));
+  std::vector<Picture> pictures;
+  pictures.reserve(names.size());
+  for (const std::string& name : names) pictures.push_back(read_picture(name, line.text("invert")));
+  const Tensor images = stack(pictures);
+  const Predictions answers = predict_all(*predictor, images);
   const auto last_exit = static_cast<std::int64_t>(predictor->macs_by_exit().size()) - 1;
-  report["run"] = run.string();
+  if (line.has("run")) report["run"] = line.text("run");
+  if (line.has("plan")) report["plan"] = line.text("plan");
   report["model"] = model;
   report["dataset"] = predictor->dataset();
   report["classes"] = classes;
-  report["images"] = answers_json(answers, names, classes, last_exit);
-  print_answers(report["images"], classes);
-  if (line.has("save-converted")) {
-    save_converted(line.text("save-converted"), answers.converted, captions(report["images"], names));
+  report["images"] = answers_json(answers, pictures, classes, last_exit);
+  if (images.defined()) print_answers(report["images"], classes);
+  if (line.has("save-converted") && images.defined()) {
+    if (!answers.converted.defined())
+      throw InputError(line.text("plan"), "a plan whose autoencoder can be told apart", "one whose cannot",
+                       "--run converts with the model itself");
+    save_converted(line.text("save-converted"), answers.converted, captions(report["images"]));
     report["converted"] = line.text("save-converted");
     if (!line.quiet()) std::cout << "wrote " << line.text("save-converted") << '\n';
   }
   write_report(line.json_file(), report);
-  return 0;
+  const bool all_read = std::all_of(pictures.begin(), pictures.end(),
+                                    [](const Picture& picture) { return picture.image.defined(); });
+  constexpr int kBadInput = 2;
+  const bool all_answered = std::count(answers.labels.begin(), answers.labels.end(), -1) == 0;
+  return all_read && all_answered ? 0 : kBadInput;
 }
 
 }  // namespace cbnet::cli

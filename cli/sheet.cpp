@@ -50,6 +50,10 @@ void add_tiles(std::vector<data::Tile>& row, Predictor& cbnet, const data::Split
   const std::int64_t label = answer.labels.front();
   const bool right = label == static_cast<std::int64_t>(test.labels.at({index}));
   row.push_back({test.images.select(0, index), concat("test #", index)});
+  if (label < 0) {
+    row.push_back({to_bytes(answer.converted, 0), "no answer"});
+    return;
+  }
   row.push_back({to_bytes(answer.converted, 0), concat(classes.at(static_cast<std::size_t>(label)), "\n",
                                                        fixed(100.0 * answer.probabilities.at({0, label}), 1),
                                                        "% ", right ? "right" : "wrong")});

@@ -28,7 +28,9 @@ constexpr Manual kManual{
 recipe options change single values of it; a JSON file changes any (--print-recipe shows all names):
   {"branchynet": {"epochs": 20}, "threshold": "auto", "target": "random_easy"}
 Training is saved after every epoch: the same command with --resume continues where it was stopped,
-and ends with the same bits. The same seed and the same number of threads give the same model files.
+and ends with the same bits. With more epochs it goes on from a finished training: to the bits of
+all of them at once where the schedule is constant, else it says what differs. The same seed and the
+same number of threads give the same model files.
 
 Examples:
   cbnet train --dataset fmnist --out runs/fmnist
@@ -178,7 +180,7 @@ void declare(CommandLine& line) {
   line.add("Training", "model", "M", "lenet, branchynet, autoencoder, cbnet or all (default)");
   line.add("Training", "seed", "N", "of every random choice (default: 1)");
   line.add("Training", "resume", "", "continue; keep what is finished");
-  line.add("Training", "config", "FILE", "changes to the recipe, as JSON");
+  line.add("Training", "config", "FILE", "changes to the recipe, as JSON; - is the standard input");
   line.add("Training", "print-recipe", "", "print the recipe as JSON and stop");
   for (const Override& entry : kOverrides) {
     const char* placeholder = entry.kind == Kind::flag ? "" : entry.kind == Kind::word ? "W" : "N";
@@ -196,7 +198,9 @@ int run_train(const Arguments& arguments) {
   PipelineOptions options;
   options.recipe = effective_recipe(line, id);
   if (line.is_set("print-recipe")) {
-    std::cout << parse_json(to_json(options.recipe)).dump(2) << '\n';
+    const Json recipe = parse_json(to_json(options.recipe));
+    std::cout << recipe.dump(2) << '\n';
+    write_report(line.json_file(), recipe);
     return 0;
   }
   const RunFolder folder(line.required("out"));

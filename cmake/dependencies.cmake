@@ -1,11 +1,14 @@
 # Everything comes from the system's packages; scripts/lib.sh names them per package client.
-find_package(OpenMP REQUIRED COMPONENTS CXX)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(PNG REQUIRED)
 list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
 find_package(Libzip REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(cxxopts REQUIRED)
+if(CBNET_PROGRAMS)
+  find_package(cxxopts REQUIRED)
+endif()
 
 # OpenBLAS by its C header: distributions differ in whether they ship a CMake package.
 find_path(CBNET_OPENBLAS_INCLUDE NAMES openblas_config.h

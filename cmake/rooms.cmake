@@ -1,25 +1,28 @@
 # One CMake target per folder of the house.
 
-# errno from sqrt and floating-point traps are never read here, and giving them up lets loops vectorise;
-# neither changes a result, unlike the rest of -ffast-math, which is not used.
+# What users of the libraries need too.
 add_library(cbnet_flags INTERFACE)
 target_compile_features(cbnet_flags INTERFACE cxx_std_20)
-target_compile_options(cbnet_flags INTERFACE
+target_compile_definitions(cbnet_flags INTERFACE CBNET_VERSION="${PROJECT_VERSION}")
+
+# What this project's own code is compiled with, and nobody else's. errno from sqrt and floating-point traps are never
+# read here, and giving them up lets loops vectorise; neither changes a result, unlike the rest of -ffast-math, which
+# is not used.
+add_library(cbnet_own_flags INTERFACE)
+target_compile_options(cbnet_own_flags INTERFACE
   $<BUILD_INTERFACE:-fno-math-errno -fno-trapping-math -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
   $<$<BOOL:${CBNET_WERROR}>:-Werror> $<$<BOOL:${CBNET_NATIVE}>:-march=native>>)
 
-target_compile_definitions(cbnet_flags INTERFACE CBNET_VERSION="${PROJECT_VERSION}")
-
 # GCC 12 sees overlapping copies in std::string where there are none (GCC bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(cbnet_flags INTERFACE $<BUILD_INTERFACE:-Wno-restrict>)
+  target_compile_options(cbnet_own_flags INTERFACE $<BUILD_INTERFACE:-Wno-restrict>)
 endif()
 
 # cbnet_room(<name> [DEPENDS <room>…] [LINKS_PRIVATE <target>…])
 # A static library of every .cpp in the folder (and its sub-folders) with the alias cbnet::<name>.
 function(cbnet_room name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LINKS_PRIVATE" ${ARGN})
-  set(dir ${CMAKE_SOURCE_DIR}/${name})
+  set(dir ${PROJECT_SOURCE_DIR}/${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cpp)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${dir}/*.h)
   list(FILTER headers EXCLUDE REGEX "\\.inc\\.h$")
@@ -29,11 +32,11 @@ function(cbnet_room name)
   add_library(cbnet_${name} STATIC ${sources})
   add_library(cbnet::${name} ALIAS cbnet_${name})
   set_target_properties(cbnet_${name} PROPERTIES EXPORT_NAME ${name})
-  target_sources(cbnet_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${headers})
+  target_sources(cbnet_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${headers})
   target_include_directories(cbnet_${name} PUBLIC $<INSTALL_INTERFACE:include/cbnet>)
   set(rooms ${ARG_DEPENDS})
   list(TRANSFORM rooms PREPEND cbnet_)
-  target_link_libraries(cbnet_${name} PUBLIC cbnet_flags ${rooms} PRIVATE ${ARG_LINKS_PRIVATE})
+  target_link_libraries(cbnet_${name} PUBLIC cbnet_flags ${rooms} PRIVATE cbnet_own_flags ${ARG_LINKS_PRIVATE})
   set_property(GLOBAL APPEND PROPERTY CBNET_ROOMS cbnet_${name})
 endfunction()
 
@@ -41,7 +44,7 @@ endfunction()
 # instantiates all of them in its own namespace with its own flags. The rest of the library stays
 # at the architecture's baseline, so that one binary runs everywhere.
 function(cbnet_isa_sources room)
-  set(dir ${CMAKE_SOURCE_DIR}/${room}/kernels/isa)
+  set(dir ${PROJECT_SOURCE_DIR}/${room}/kernels/isa)
   set(isas scalar)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     list(APPEND isas avx2 avx512 avx512_vnni)
@@ -65,7 +68,7 @@ endfunction()
 
 # <room>/onnx: the module where it is asked for, or what stands in its place.
 function(cbnet_onnx room)
-  set(dir ${CMAKE_SOURCE_DIR}/${room}/onnx)
+  set(dir ${PROJECT_SOURCE_DIR}/${room}/onnx)
   if(NOT CBNET_ONNX)
     target_sources(cbnet_${room} PRIVATE ${dir}/no_onnx.cpp)
     return()
@@ -97,11 +100,11 @@ endif()
 # here: -O1 halves what the optimiser takes of the build.
 function(cbnet_program_parts target folder)
   cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cpp)
-  list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/${folder}/main.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+  list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/${folder}/main.cpp)
   add_library(${target} STATIC ${sources})
-  target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
-  target_link_libraries(${target} PUBLIC ${ARG_LINKS} cbnet_flags cbnet_regex)
+  target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${target} PUBLIC ${ARG_LINKS} cbnet_flags cbnet_own_flags cbnet_regex)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
 endfunction()
 
@@ -110,7 +113,7 @@ endfunction()
 function(cbnet_program target folder)
   cmake_parse_arguments(ARG "" "OUTPUT_NAME" "LINKS" ${ARGN})
   cbnet_program_parts(${target}_parts ${folder} LINKS ${ARG_LINKS})
-  add_executable(${target} ${CMAKE_SOURCE_DIR}/${folder}/main.cpp)
+  add_executable(${target} ${PROJECT_SOURCE_DIR}/${folder}/main.cpp)
   set_target_properties(${target} PROPERTIES OUTPUT_NAME ${ARG_OUTPUT_NAME})
   target_link_libraries(${target} PRIVATE ${target}_parts)
   set_property(GLOBAL APPEND PROPERTY CBNET_PROGRAMS ${target})
@@ -119,9 +122,9 @@ endfunction()
 # The commit that is being built, for the programs' results: looked up at every build, since a commit makes no
 # file newer, and compiled anew only when it changed.
 function(cbnet_commit target)
-  set(file ${CMAKE_BINARY_DIR}/generated/bench/commit.h)
+  set(file ${PROJECT_BINARY_DIR}/generated/bench/commit.h)
   add_custom_target(cbnet_commit BYPRODUCTS ${file} COMMENT ""
-    COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DFILE=${file} -P ${CMAKE_SOURCE_DIR}/cmake/commit.cmake)
+    COMMAND ${CMAKE_COMMAND} -DSOURCE=${PROJECT_SOURCE_DIR} -DFILE=${file} -P ${PROJECT_SOURCE_DIR}/cmake/commit.cmake)
   add_dependencies(${target} cbnet_commit)
-  target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR}/generated)
+  target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/generated)
 endfunction()

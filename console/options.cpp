@@ -56,6 +56,14 @@ bool parse_whole(const std::string& text, T& value) {
   return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
 }
 
+/// "yes, no or auto".
+std::string list_words(const std::vector<std::string>& words) {
+  std::string out;
+  for (std::size_t i = 0; i < words.size(); ++i)
+    out += concat(i == 0 ? "" : i + 1 == words.size() ? " or " : ", ", words[i]);
+  return out;
+}
+
 }  // namespace
 
 std::string suggestion(const std::string& word, const std::vector<std::string>& known,
@@ -66,6 +74,14 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
   if (nearest == known.end() || distance(word, *nearest) > 2) return "";
   return concat("; did you mean ", prefix, *nearest, "?");
 }
+
+struct CommandLine::PrintToError {
+  std::streambuf* before = std::cout.rdbuf(std::cerr.rdbuf());
+  PrintToError() = default;
+  ~PrintToError() { std::cout.rdbuf(before); }
+  PrintToError(const PrintToError&) = delete;
+  PrintToError& operator=(const PrintToError&) = delete;
+};
 
 struct CommandLine::Parser {
   cxxopts::Options options;
@@ -121,6 +137,35 @@ void CommandLine::add_output(const std::string& group, const std::string& name, 
   outputs_.push_back(name);
 }
 
+void CommandLine::add_choice(const std::string& group, const std::string& name,
+                             const std::vector<std::string>& words, const std::string& help) {
+  std::string value;
+  for (const std::string& word : words) value += (value.empty() ? "" : "|") + word;
+  add(group, name, value, help);
+  choices_[name] = words;
+}
+
+/// Each option of a few words with its value behind '=', so that what follows one without is not taken for
+/// it.
+std::vector<std::string> CommandLine::with_choices(const std::vector<std::string>& arguments) const {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--") {
+      out.insert(out.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i), arguments.end());
+      break;
+    }
+    out.push_back(arguments[i]);
+    const auto choice =
+        arguments[i].starts_with("--") ? choices_.find(arguments[i].substr(2)) : choices_.end();
+    if (choice == choices_.end()) continue;
+    const std::vector<std::string>& words = choice->second;
+    const bool given =
+        i + 1 < arguments.size() && std::find(words.begin(), words.end(), arguments[i + 1]) != words.end();
+    out.back() += "=" + (given ? arguments[++i] : words.front());
+  }
+  return out;
+}
+
 void CommandLine::add_dataset_options(const std::string& dataset_names) {
   add(kDataGroup, "dataset", "D", concat("the dataset: ", dataset_names));
   add(kDataGroup, "train-images", "FILE", "training images (IDX, IDX in gzip, or .npz) instead of a search");
@@ -133,13 +178,15 @@ void CommandLine::add_dataset_options(const std::string& dataset_names) {
 bool CommandLine::parse(const std::vector<std::string>& arguments, bool positional) {
   add(kCommonGroup, "threads", "N", "CPU threads, 1 to 1024 (default: all CPUs)");
   add(kCommonGroup, "device", "DEVICE", "cpu (default) or cuda");
-  add(kCommonGroup, "data-dir", "DIR", "the folder that holds the dataset files");
-  add_output(kCommonGroup, "json", "FILE", "write what is printed, and more, as JSON");
+  add(kCommonGroup, "data-dir", "DIR", "the folder that holds the dataset files; no other is searched");
+  add_output(kCommonGroup, "json", "FILE",
+             "write what is printed, and more, as JSON; - is the standard output");
   add(kCommonGroup, "quiet", "", "print results and errors only");
   add(kCommonGroup, "h,help", "", "print this help");
 
+  const std::vector<std::string> given = with_choices(arguments);
   std::vector<const char*> words{manual_.program};
-  for (const std::string& argument : arguments) words.push_back(argument.c_str());
+  for (const std::string& argument : given) words.push_back(argument.c_str());
   try {
     parser_->result = parser_->options.parse(static_cast<int>(words.size()), words.data());
   } catch (const std::exception& error) {
@@ -151,11 +198,28 @@ bool CommandLine::parse(const std::vector<std::string>& arguments, bool position
   }
   positional_ = parser_->result.unmatched();
   if (!positional && !positional_.empty()) fail(concat("unexpected argument '", positional_.front(), "'"));
+  for (const auto& [name, choices] : choices_) {
+    if (has(name) && std::find(choices.begin(), choices.end(), text(name)) == choices.end())
+      fail(concat("--", name, " must be ", list_words(choices), "; got '", text(name), "'"));
+  }
   apply_threads();
   choose_device();
-  for (const std::string& name : outputs_)
-    if (has(name)) check_writable("--" + name, text(name));
+  check_outputs();
   return true;
+}
+
+void CommandLine::check_outputs() {
+  std::string standard_output;
+  for (const std::string& name : outputs_) {
+    if (!has(name)) continue;
+    const std::string option = "--" + name;
+    check_writable(option, text(name));
+    if (text(name) != "-") continue;
+    if (!standard_output.empty())
+      fail(concat(standard_output, " and ", option, " cannot both be the standard output"));
+    standard_output = option;
+  }
+  if (!standard_output.empty()) print_to_error_ = std::make_unique<PrintToError>();
 }
 
 void CommandLine::print_help() const {

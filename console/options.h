@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -38,19 +39,24 @@ class CommandLine {
   /// Declares options under a heading of the help; `value` is the placeholder, "" for a switch.
   void add(const std::string& group, const std::string& name, const std::string& value,
            const std::string& help);
-  /// An option that names a file to write: parse() checks that it can be, before anything long begins.
+  /// An option that names a file to write: parse() checks that it can be, before anything long begins. While
+  /// one is "-", the standard output is its alone: what is printed goes to the standard error.
   void add_output(const std::string& group, const std::string& name, const std::string& value,
                   const std::string& help);
   /// An option that may be repeated.
   void add_list(const std::string& group, const std::string& name, const std::string& value,
                 const std::string& help);
+  /// An option that takes one of a few words; without one, the first of them. Its value is text(name).
+  void add_choice(const std::string& group, const std::string& name, const std::vector<std::string>& words,
+                  const std::string& help);
   /// --dataset, the four explicit files and --no-download.
   void add_dataset_options(const std::string& dataset_names);
 
   /// Parses the arguments behind the command's name, applies --threads and --device, and checks the files to
-  /// write. False when --help was asked for and printed. `positional` says whether words without an option
-  /// are welcome. Besides UsageError, throws std::invalid_argument for a device that cannot compute here, and
-  /// InputError for a file that cannot be written.
+  /// write, of which one may be the standard output. False when --help was asked for and printed.
+  /// `positional` says whether words without an option are welcome. Besides UsageError, throws
+  /// std::invalid_argument for a device that cannot compute here, and InputError for a file that cannot be
+  /// written.
   bool parse(const std::vector<std::string>& arguments, bool positional);
   const std::vector<std::string>& positional() const { return positional_; }
 
@@ -80,15 +86,21 @@ class CommandLine {
   void print_help() const;
   void apply_threads() const;
   void choose_device();
+  void check_outputs();
+  std::vector<std::string> with_choices(const std::vector<std::string>& arguments) const;
   std::string explain(const std::string& message) const;
 
+  /// Sends what is printed to the standard error for as long as it lives.
+  struct PrintToError;
   struct Parser;  // cxxopts takes seconds to compile: where options are read, it need not be seen
 
   Manual manual_;
   std::unique_ptr<Parser> parser_;
+  std::unique_ptr<PrintToError> print_to_error_;
   std::vector<std::string> groups_;
   std::vector<std::string> names_;
   std::vector<std::string> outputs_;
+  std::map<std::string, std::vector<std::string>> choices_;
   std::vector<std::string> positional_;
   std::string device_ = "cpu";
 };

@@ -1,5 +1,6 @@
 #include "console/output.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,10 +9,12 @@
 #include <cstring>
 #include <filesystem>
 #include <iomanip>
+#include <iostream>
 #include <sstream>
 #include <system_error>
 
 #include "cbnet/version.h"
+#include "console/columns.h"
 #include "tensor/blas.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
@@ -22,12 +25,6 @@ namespace cbnet {
 
 namespace {
 
-/// Characters of UTF-8 text: every byte but the continuation bytes.
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
 std::string two_digits(std::int64_t number) { return concat(number < 10 ? "0" : "", number); }
 
 }  // namespace
@@ -37,10 +34,18 @@ void check_writable(const std::string& option, const std::string& file) {
   std::error_code error;
   if (file.empty()) throw InputError(option, "a file name", "none");
   if (fs::is_directory(file, error)) throw InputError(file, "a file to write to", "a folder");
-  const bool is_device = fs::exists(file, error) && !fs::is_regular_file(file, error);
-  if (is_device) return;  // such as /dev/stdout
+  const WriteTarget target = write_target(file);
+  if (target.descriptor >= 0) {
+    const int flags = ::fcntl(target.descriptor, F_GETFL);
+    if (flags < 0) throw InputError(option, concat("an open descriptor at ", file), std::strerror(errno));
+    if ((flags & O_ACCMODE) == O_RDONLY)
+      throw InputError(option, concat("a descriptor to write to at ", file), "one to read from");
+    return;
+  }
+  const bool is_device = fs::exists(target.file, error) && !fs::is_regular_file(target.file, error);
+  if (is_device) return;
   // The nearest folder that is there: those below it will be made.
-  fs::path folder = fs::absolute(file, error).parent_path();
+  fs::path folder = fs::absolute(target.file, error).parent_path();
   while (!fs::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
   if (!fs::is_directory(folder, error))
     throw InputError(file, concat("a folder at ", folder.string()), "a file");
@@ -50,8 +55,17 @@ void check_writable(const std::string& option, const std::string& file) {
                      std::strerror(errno));
 }
 
+std::optional<std::int64_t> written_bytes(const std::string& file) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const WriteTarget target = write_target(file);
+  if (target.descriptor >= 0 || !fs::is_regular_file(target.file, error)) return std::nullopt;
+  return static_cast<std::int64_t>(fs::file_size(target.file));
+}
+
 void write_report(const std::string& file, const Json& report) {
   if (file.empty()) return;
+  std::cout.flush();  // `file` may be where it goes, too
   // File names are bytes; those that are no UTF-8 must not cost the report.
   write_file_atomic(file, report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
@@ -97,13 +111,13 @@ std::string Table::text() const {
   std::vector<std::size_t> widths;
   for (const auto& row : rows_) {
     widths.resize(std::max(widths.size(), row.size()), 0);
-    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], columns_of(row[c]));
   }
   std::string out;
   for (const auto& row : rows_) {
     std::string line(indent_, ' ');
     for (std::size_t c = 0; c < row.size(); ++c) {
-      const std::string blanks(widths[c] - width_of(row[c]), ' ');
+      const std::string blanks(widths[c] - columns_of(row[c]), ' ');
       if (c > 0) line += "  ";
       line += c < left_columns_ ? row[c] + blanks : blanks + row[c];
     }

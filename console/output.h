@@ -14,8 +14,12 @@ namespace cbnet {
 /// names it. Throws InputError.
 void check_writable(const std::string& option, const std::string& file);
 
-/// Writes `report` to `file`, whole or not at all; nothing when `file` is "".
+/// Writes `report` to `file`, whole or not at all, behind what was printed before where that is the standard
+/// output; nothing when `file` is "".
 void write_report(const std::string& file, const Json& report);
+
+/// The size of an output that was written; none of a descriptor, a pipe or a device.
+std::optional<std::int64_t> written_bytes(const std::string& file);
 
 /// What a result depends on besides its inputs: version, device, ISA, BLAS, threads, wait policy.
 Json machine_json(const std::string& device);

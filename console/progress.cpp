@@ -1,10 +1,15 @@
 #include "console/progress.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 
+#include "console/columns.h"
 #include "console/output.h"
 #include "tensor/error.h"
 
@@ -12,20 +17,27 @@ namespace cbnet {
 namespace {
 
 constexpr std::size_t kBarWidth = 20;
-constexpr std::size_t kLineWidth = 79;
+constexpr std::size_t kUnknownWidth = 80;
 constexpr std::chrono::milliseconds kRedraw{100};
 
-/// As long as the line leaves room for: a line that wraps could not be drawn over.
-std::string bar_text(double share, std::size_t rest_of_line) {
+/// As long as `columns` leave room for; none where there is no room for one.
+std::string bar_text(double share, std::size_t rest_of_line, std::size_t columns) {
   constexpr std::size_t kFrame = 3;
-  const std::size_t width = rest_of_line + kFrame + kBarWidth <= kLineWidth
-                                ? kBarWidth
-                                : kLineWidth - std::min(kLineWidth, rest_of_line + kFrame);
+  if (rest_of_line + kFrame >= columns) return "";
+  const std::size_t width = std::min(kBarWidth, columns - rest_of_line - kFrame);
   const auto filled = static_cast<std::size_t>(static_cast<double>(width) * std::clamp(share, 0.0, 1.0));
   return concat(" [", std::string(filled, '#'), std::string(width - filled, '.'), "]");
 }
 
 }  // namespace
+
+std::size_t terminal_width() {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  const char* columns = std::getenv("COLUMNS");
+  const long stated = columns != nullptr ? std::strtol(columns, nullptr, 10) : 0;
+  return stated > 0 ? static_cast<std::size_t>(stated) : kUnknownWidth;
+}
 
 void ProgressBar::update(const std::string& head, double share, const std::string& tail, bool milestone) {
   if (quiet_) return;
@@ -36,8 +48,12 @@ void ProgressBar::update(const std::string& head, double share, const std::strin
   const auto now = std::chrono::steady_clock::now();
   if (!milestone && now - last_draw_ < kRedraw) return;
   last_draw_ = now;
+  // The last column stays free: some terminals wrap once it is written.
+  const std::size_t width = width_();
+  const std::size_t columns = (width > 0 ? width : kUnknownWidth) - 1;
+  const std::string bar = bar_text(share, columns_of(head) + columns_of(tail), columns);
   // In one piece: stderr is unbuffered, and pieces flicker.
-  bar_ << concat("\r\033[K", head, bar_text(share, head.size() + tail.size()), tail) << std::flush;
+  bar_ << "\r\033[K" + cut_to_columns(head + bar + tail, columns) << std::flush;
   drawn_ = true;
 }
 

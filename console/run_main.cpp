@@ -9,15 +9,18 @@
 
 namespace cbnet {
 
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
+  }
+  return text;
+}
+
 int run_main(const std::string& program, const std::function<int()>& body) {
   constexpr int kFailed = 1;
   constexpr int kBadInput = 2;
-  // One line: what a file or the user put into a message must not look like several.
-  const auto report = [&](std::string line, int code) {
-    for (char& c : line) {
-      if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
-    }
-    std::cerr << program << ": " << line << '\n';
+  const auto report = [&](const std::string& line, int code) {
+    std::cerr << program << ": " << one_line(line) << '\n';
     return code;
   };
   try {

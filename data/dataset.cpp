@@ -28,6 +28,12 @@ FoundFiles find_or_download(DatasetId id, const Location& location, Splits wante
   FoundFiles found = find_dataset(id, location, wanted);
   if (found.complete(wanted)) return found;
   const std::string where = concat("dataset ", to_string(id));
+  if (!found.refused.empty()) {
+    throw InputError(concat(where, " in ", found.refused),
+                     concat("files named ", found.expected, " (with .gz or without, with dots for hyphens)"),
+                     concat("no complete set in ", list(found.searched), "; there is ", found.present),
+                     "give the files these names, name them one by one (see --help), or name another folder");
+  }
   if (!location.allow_download || location.cache_dir.empty()) {
     throw InputError(where,
                      concat("the images and labels of its ",

@@ -52,8 +52,9 @@ bool worth_another_try(int exit_code) {
       concat(what, ": ", std::strerror(error), "; hint: check free space and permissions"));
 }
 
-/// The file "<target>.part", open and locked. The lock is on the part itself: nothing is left to clean
-/// up, and curl inherits it, so that an orphaned curl keeps others out as well.
+/// The part of a download, open and locked. The lock is on the part itself: nothing is left to clean up, and
+/// curl inherits it, so that an orphaned curl keeps others out as well. Its name holds the checksum of what
+/// is wanted: no other program's file has it, and what it holds is a beginning of the same content.
 class Part {
  public:
   explicit Part(std::string path) : path_(std::move(path)) {
@@ -89,8 +90,10 @@ class Part {
 
  private:
   bool open_and_lock() {
-    fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd_ < 0) throw_system_error(concat("cannot write ", path_), errno);
+    fd_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    if (fd_ < 0 && errno != ELOOP && errno != ENXIO && errno != EISDIR)
+      throw_system_error(concat("cannot write ", path_), errno);
+    check_own();
     while (::flock(fd_, LOCK_EX) != 0) {
       // A file system without locks: the checksum still guards the final name.
       if (errno != EINTR) return true;
@@ -99,6 +102,17 @@ class Part {
     struct stat named {};
     return ::fstat(fd_, &mine) == 0 && ::stat(path_.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
            mine.st_dev == named.st_dev;
+  }
+
+  /// What curl would write to: a file of this user under this name alone.
+  void check_own() {
+    struct stat status {};
+    if (fd_ >= 0 && ::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink <= 1 &&
+        status.st_uid == ::geteuid())
+      return;
+    if (fd_ >= 0) ::close(fd_);
+    throw InputError(path_, "a file of this user, with one name, or none",
+                     "a link, a pipe, a folder or another user's file", "remove it");
   }
 
   std::string path_;
@@ -157,14 +171,16 @@ int spawn(const std::vector<std::string>& words, int out_fd, int kept_fd, bool q
 
 /// Continues the part from where it ends; an empty one from the start.
 CurlResult run_curl(const std::string& url, const Part& part, const DownloadOptions& options) {
+  // -q, which must stand first: a user's .curlrc could send the file elsewhere.
   std::vector<std::string> words{options.curl,
+                                 "-q",
                                  "--fail",
                                  "--location",
                                  "--globoff",
                                  "--proto",
-                                 "=http,https",
+                                 url.starts_with("http://") ? "=http,https" : "=https",
                                  "--proto-redir",
-                                 "=http,https",
+                                 "=https",
                                  "--max-redirs",
                                  "5",
                                  "--connect-timeout",
@@ -271,7 +287,7 @@ void download(const std::vector<std::string>& urls, const std::string& target, c
     fs::create_directories(folder, error);
   if (error) throw_system_error(concat("cannot write ", target), error.value());
 
-  Part part(target + ".part");
+  Part part(concat(target, ".", md5, ".part"));
   if (already_there(target, md5)) return;  // by another process, while this one waited
   std::string reasons;
   for (const std::string& url : urls) {

@@ -11,12 +11,15 @@
 #include <system_error>
 
 #include "tensor/error.h"
+#include "tensor/io.h"
 
 namespace cbnet::data {
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{1} << 16;
 constexpr unsigned char kMagic[2] = {0x1f, 0x8b};
+// Far more than any of the datasets' files, packed or not.
+constexpr std::size_t kMostHeldBytes = std::size_t{1} << 30;
 // 15 bits of window, and a gzip wrapper rather than zlib's own.
 constexpr int kGzipWindowBits = 15 + 16;
 
@@ -29,9 +32,12 @@ struct CloseFile {
 struct ContentReader::State {
   std::string path;
   std::unique_ptr<std::FILE, CloseFile> file;
+  std::string held;  // instead of `file`: what cannot be read twice, such as a pipe
+  std::size_t held_at = 0;
   std::uint64_t file_size_bytes = 0;
   bool compressed = false;
   bool member_ended = false;
+  bool padded = false;
   z_stream inflater{};
   std::array<unsigned char, kChunkBytes> input{};
 
@@ -43,24 +49,41 @@ struct ContentReader::State {
     path = name.string();
     std::error_code error;
     const auto status = std::filesystem::status(name, error);
-    if (!std::filesystem::exists(status)) throw InputError(path, "a readable file", "no such file");
-    if (!std::filesystem::is_regular_file(status)) {
-      throw InputError(path, "a regular file",
-                       std::filesystem::is_directory(status) ? "a folder" : "something else");
+    if (name != "-" && !std::filesystem::exists(status))
+      throw InputError(path, "a readable file", "no such file");
+    if (name == "-" || !std::filesystem::is_regular_file(status)) {
+      held = read_file(name, kMostHeldBytes);
+      file_size_bytes = held.size();
+    } else {
+      file.reset(std::fopen(path.c_str(), "rbe"));
+      if (!file) throw InputError(path, "a readable file", std::strerror(errno));
+      file_size_bytes = std::filesystem::file_size(name, error);
+      if (error) throw InputError(path, "a readable file", error.message());
     }
-    file.reset(std::fopen(path.c_str(), "rbe"));
-    if (!file) throw InputError(path, "a readable file", std::strerror(errno));
-    file_size_bytes = std::filesystem::file_size(name, error);
-    if (error) throw InputError(path, "a readable file", error.message());
-
     refill();
-    if (inflater.avail_in >= 2 && std::equal(kMagic, kMagic + 2, input.begin())) {
+    if (inflater.avail_in >= 2 && std::equal(kMagic, kMagic + 2, inflater.next_in)) {
       if (inflateInit2(&inflater, kGzipWindowBits) != Z_OK) throw std::bad_alloc();
       compressed = true;
     }
   }
 
+  void rewind() {
+    if (file) std::rewind(file.get());
+    held_at = 0;
+    member_ended = false;
+    padded = false;
+    if (compressed) inflateReset(&inflater);
+    refill();
+  }
+
   void refill() {
+    if (!file) {
+      const std::size_t count = std::min(held.size() - held_at, kChunkBytes);
+      inflater.next_in = reinterpret_cast<unsigned char*>(held.data()) + held_at;
+      inflater.avail_in = static_cast<uInt>(count);
+      held_at += count;
+      return;
+    }
     inflater.next_in = input.data();
     inflater.avail_in = static_cast<uInt>(std::fread(input.data(), 1, input.size(), file.get()));
     if (std::ferror(file.get()) != 0) throw InputError(path, "a readable file", std::strerror(errno));
@@ -85,7 +108,7 @@ struct ContentReader::State {
     while (done < size_bytes) {
       if (inflater.avail_in == 0) refill();
       if (member_ended) {
-        if (inflater.avail_in == 0) break;
+        if (at_end()) break;
         start_next_member();
       }
       if (inflater.avail_in == 0) {
@@ -109,8 +132,21 @@ struct ContentReader::State {
     return done;
   }
 
+  /// Behind a member: whether nothing but zero bytes, with which tapes and some servers fill up, is left.
+  bool at_end() {
+    for (;;) {
+      for (; inflater.avail_in > 0 && *inflater.next_in == 0; --inflater.avail_in) {
+        ++inflater.next_in;
+        padded = true;
+      }
+      if (inflater.avail_in > 0) return false;
+      refill();
+      if (inflater.avail_in == 0) return true;
+    }
+  }
+
   void start_next_member() {
-    if (inflater.next_in[0] != kMagic[0]) throw_corrupt("other bytes behind its end");
+    if (padded || inflater.next_in[0] != kMagic[0]) throw_corrupt("other bytes behind its end");
     inflateReset(&inflater);
     member_ended = false;
   }
@@ -143,6 +179,8 @@ std::uint64_t ContentReader::skip(std::uint64_t size_bytes) {
   }
   return done;
 }
+
+void ContentReader::rewind() { state_->rewind(); }
 
 bool ContentReader::compressed() const { return state_->compressed; }
 std::uint64_t ContentReader::file_size_bytes() const { return state_->file_size_bytes; }

@@ -7,12 +7,13 @@
 
 namespace cbnet::data {
 
-/// The content of a plain or gzip file, in order, through a fixed buffer. Which of the two it is, the
-/// first two bytes say (1f 8b), never the name. Members of a gzip file may follow one another (RFC 1952,
-/// section 2.2); anything else behind the last one is an error.
+/// The content of a plain or gzip file, in order, through a fixed buffer; of a pipe or, as "-", of the
+/// standard input, which is taken into memory. Which of the two it is, the first two bytes say (1f 8b), never
+/// the name. Members of a gzip file may follow one another (RFC 1952, section 2.2), and zero bytes may follow
+/// the last one, as `gzip -t` has it; anything else there is an error.
 class ContentReader {
  public:
-  /// InputError when the file is missing, unreadable or not a regular file.
+  /// InputError when the file is missing, unreadable or a folder.
   explicit ContentReader(const std::filesystem::path& path);
   ~ContentReader();
   ContentReader(const ContentReader&) = delete;
@@ -24,6 +25,9 @@ class ContentReader {
 
   /// Reads and forgets; returns how many bytes there were, at most `size_bytes`.
   std::uint64_t skip(std::uint64_t size_bytes);
+
+  /// Back to the beginning, of a pipe as well.
+  void rewind();
 
   bool compressed() const;
   /// Of the file itself, as it lies on the disk.

@@ -64,7 +64,8 @@ Header read_header(ContentReader& reader, const std::string& path) {
   if (!is_idx || rank < 1 || rank > kMaxRank) {
     throw InputError(path,
                      "an IDX file of unsigned bytes (magic 00 00 08 01 for labels, 00 00 08 03 for images)",
-                     concat("magic ", hex(magic.data(), magic.size())));
+                     concat("magic ", hex(magic.data(), magic.size())),
+                     magic[0] == 'P' && magic[1] == 'K' ? "an .npz archive is read from a file only" : "");
   }
   if (type != kUnsignedByte)
     throw InputError(path, "IDX elements that are unsigned bytes (08)", type_name(type));
@@ -107,16 +108,18 @@ Header read_header(ContentReader& reader, const std::string& path) {
 
 /// Before memory is taken for `size_bytes` of the elements, the last of which is element `end`. Few
 /// compressed bytes can promise much: beyond what is believed, what is there is counted.
-void check_promise(const std::filesystem::path& path, const ContentReader& reader, const Header& header,
+void check_promise(const std::filesystem::path& path, ContentReader& reader, const Header& header,
                    std::uint64_t size_bytes, std::uint64_t end) {
   if (size_bytes > kMostBytes) {
     throw InputError(path.string(), concat("at most ", kMostBytes, " elements"),
                      concat("an IDX header that promises ", to_string(header.shape)));
   }
   if (!reader.compressed() || size_bytes <= kBelievedBytes) return;
-  ContentReader counter(path);
-  const std::uint64_t got = counter.skip(header.header_bytes + end);
+  reader.rewind();
+  const std::uint64_t got = reader.skip(header.header_bytes + end);
   if (got < header.header_bytes + end) throw_short(path.string(), header, header.header_bytes + end - got);
+  reader.rewind();
+  reader.skip(header.header_bytes);
 }
 
 void read_exactly(ContentReader& reader, Tensor& target, const std::string& path, const Header& header) {

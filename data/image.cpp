@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "data/idx.h"
+#include "data/png_reader.h"
 #include "tensor/io.h"
 
 namespace cbnet::data {
@@ -22,13 +23,6 @@ namespace {
 constexpr std::size_t kMaxFileBytes = std::size_t{2} * kMaxImageSide * kMaxImageSide + (std::size_t{1} << 16);
 constexpr std::string_view kPngMagic("\x89PNG\r\n\x1a\n", 8);
 
-void check_size(const std::string& path, std::uint64_t height, std::uint64_t width) {
-  if (height < 1 || width < 1 || height > kMaxImageSide || width > kMaxImageSide) {
-    throw InputError(path, concat("an image of 1x1 to ", kMaxImageSide, "x", kMaxImageSide, " pixels"),
-                     concat(height, "x", width));
-  }
-}
-
 /// Frees what libpng holds, however the function is left.
 struct PngImage {
   png_image image{};
@@ -37,39 +31,6 @@ struct PngImage {
   PngImage(const PngImage&) = delete;
   PngImage& operator=(const PngImage&) = delete;
 };
-
-Tensor decode_png(const std::string& bytes, const std::string& path) {
-  const auto refuse = [&](const png_image& image) {
-    return InputError(path, "a valid PNG image", image.message, "copy or export it again");
-  };
-  PngImage png;
-  if (png_image_begin_read_from_memory(&png.image, bytes.data(), bytes.size()) == 0) throw refuse(png.image);
-  check_size(path, png.image.height, png.image.width);
-  const std::uint64_t pixels = std::uint64_t{png.image.height} * png.image.width;
-  // At one bit a pixel and deflate's best, a file holds at most this many; more is an empty promise.
-  if (pixels > bytes.size() * std::uint64_t{8 * 1100}) {
-    throw InputError(path,
-                     concat("the pixels that its header promises, ", png.image.height, "x", png.image.width),
-                     concat("a file of ", bytes.size(), " bytes, which cannot hold that many"));
-  }
-  const bool color = (png.image.format & PNG_FORMAT_FLAG_COLOR) != 0;
-  png.image.format = color ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-  Tensor out = Tensor::empty({png.image.height, png.image.width}, DType::u8);
-  auto* grey = out.data<std::uint8_t>();
-  const png_color black{0, 0, 0};
-  if (!color) {
-    if (png_image_finish_read(&png.image, &black, grey, 0, nullptr) == 0) throw refuse(png.image);
-    return out;
-  }
-  std::vector<std::uint8_t> rgb(pixels * 3);
-  if (png_image_finish_read(&png.image, &black, rgb.data(), 0, nullptr) == 0) throw refuse(png.image);
-  for (std::size_t i = 0; i < pixels; ++i) {
-    // 0.299, 0.587 and 0.114 in 16 bits; they sum to 65,536, so that grey stays as it is.
-    grey[i] = static_cast<std::uint8_t>(
-        (rgb[3 * i] * 19595U + rgb[3 * i + 1] * 38470U + rgb[3 * i + 2] * 7471U + 32768U) >> 16);
-  }
-  return out;
-}
 
 /// The words of a PGM file, between white space and comments.
 class PgmText {
@@ -114,7 +75,7 @@ Tensor decode_pgm(const std::string& bytes, const std::string& path) {
   const std::uint64_t width = text.number("width");
   const std::uint64_t height = text.number("height");
   const std::uint64_t maxval = text.number("maxval");
-  check_size(path, height, width);
+  check_image_size(path, height, width);
   if (maxval < 1 || maxval > 65535) throw InputError(path, "a PGM maxval from 1 to 65535", concat(maxval));
   const bool plain = bytes[1] == '2';
   const std::size_t sample_bytes = maxval > 255 ? 2 : 1;

@@ -10,9 +10,13 @@ namespace cbnet::data {
 
 inline constexpr std::int64_t kMaxImageSide = 4096;
 
-/// A PNG or PGM (P2, P5) file, by content, as u8 (H,W). Colour becomes luma (ITU-R BT.601), transparency
-/// is laid on black, 16 bits become 8, and PGM is scaled from its maxval to 255.
-/// InputError: neither format, damaged, truncated, or a side over 4,096.
+/// A PNG or PGM (P2, P5) file, a pipe, or the standard input for "-", by content, as u8 (H,W).
+///
+/// Samples are taken as they are, scaled from the largest value of their bits (or of a PGM file, its maxval)
+/// to 255: what a PNG file says of gamma and colour spaces changes nothing. Colour becomes luma (ITU-R
+/// BT.601). Where a PNG file is transparent in parts and all that can be seen has one colour, alpha is the
+/// drawing: no ink is 0, full ink 255, whatever its colour. Any other transparency is laid on black, in
+/// proportion. InputError: neither format, damaged, truncated, or a side over 4,096.
 Tensor read_image(const std::filesystem::path& path);
 
 /// PNG from u8 (H,W), grey, or u8 (H,W,3), RGB; whole or not at all.

@@ -1,6 +1,7 @@
 #include "data/locate.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -15,13 +16,15 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Pair {
-  const char* images;
-  const char* labels;
+  std::string images;
+  std::string labels;
 };
 
 struct Place {
   std::string folder;
   std::string label;
+  bool named = false;      // by the user
+  bool must_have = false;  // nothing else will do
 };
 
 std::vector<Pair> train_names(DatasetId id) {
@@ -36,6 +39,7 @@ std::vector<Pair> train_names(DatasetId id) {
 std::vector<Pair> test_names(DatasetId id) {
   std::vector<Pair> names{{"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}};
   if (id == DatasetId::kmnist) names.push_back({"kmnist-test-imgs.npz", "kmnist-test-labels.npz"});
+  names.push_back({"test-images-idx3-ubyte", "test-labels-idx1-ubyte"});
   return names;
 }
 
@@ -49,55 +53,176 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-/// The file with or without .gz; "" when there is neither.
-std::string present(const fs::path& folder, const std::string& name) {
-  for (const char* suffix : {".gz", ""}) {
-    const fs::path path = folder / (name + suffix);
-    if (is_file(path)) return path.string();
-  }
-  return "";
+/// Sorted; empty when the folder cannot be read.
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  fs::directory_iterator at(folder, error);
+  for (; !error && at != fs::directory_iterator(); at.increment(error))
+    names.push_back(at->path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
-/// Fills in both files or none, and then appends what is missing to `missing`.
-void find_pair(const fs::path& folder, const std::vector<Pair>& names, std::string& images,
+/// In lower case, with a hyphen for every character that programs put in its place, without .gz.
+std::string plain_name(std::string name) {
+  for (char& c : name) {
+    if (c == '.' || c == '_' || c == ' ') c = '-';
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  if (name.ends_with("-gz")) name.resize(name.size() - 3);
+  return name;
+}
+
+/// What lies in one folder, to be asked for many names.
+class Listing {
+ public:
+  explicit Listing(const fs::path& folder) : folder_(folder), names_(names_in(folder)) {}
+
+  /// The file of that name: packed, else plain, else under a variant of the name; "" when there is none.
+  std::string find(const std::string& name) const {
+    for (const char* suffix : {".gz", ""}) {
+      const fs::path path = folder_ / (name + suffix);
+      if (is_file(path)) return path.string();
+    }
+    const std::string wanted = plain_name(name);
+    for (const std::string& there : names_) {
+      if (plain_name(there) != wanted) continue;
+      if (is_file(folder_ / there)) return (folder_ / there).string();
+      // A folder of the file's name around the file.
+      for (const std::string& inside : names_in(folder_ / there))
+        if (plain_name(inside) == wanted && is_file(folder_ / there / inside))
+          return (folder_ / there / inside).string();
+    }
+    return "";
+  }
+
+ private:
+  fs::path folder_;
+  std::vector<std::string> names_;
+};
+
+/// Fills in both files or none, and then appends what is missing to `missing`. True when there is any of
+/// them.
+bool find_pair(const Listing& listing, const std::vector<Pair>& names, std::string& images,
                std::string& labels, std::string& missing) {
-  if (!images.empty()) return;  // named by the user
+  if (!images.empty()) return false;  // named by the user
+  bool any = false;
   for (const Pair& pair : names) {
-    const std::string found_images = present(folder, pair.images);
-    const std::string found_labels = present(folder, pair.labels);
+    const std::string found_images = listing.find(pair.images);
+    const std::string found_labels = listing.find(pair.labels);
+    any = any || !found_images.empty() || !found_labels.empty();
     if (found_images.empty() || found_labels.empty()) continue;
     images = found_images;
     labels = found_labels;
-    return;
+    return true;
   }
-  for (const char* name : {names[0].images, names[0].labels}) {
-    if (present(folder, name).empty()) missing += concat(missing.empty() ? "" : ", ", name);
+  for (const std::string& name : {names[0].images, names[0].labels}) {
+    if (listing.find(name).empty()) missing += concat(missing.empty() ? "" : ", ", name);
   }
+  return any;
 }
 
-/// The folder as it may stand for this dataset: those named after it, then itself.
-std::vector<fs::path> candidates(DatasetId id, const std::string& place) {
-  std::vector<fs::path> out;
-  for (const std::string& name : folder_names(id)) out.push_back(fs::path(place) / name);
+/// Whether a folder of that name is the dataset's: fmnist, fashion-mnist, FashionMNIST.
+bool is_named_after(const std::string& name, DatasetId id) {
+  const auto letters = [](std::string text) {
+    text = plain_name(std::move(text));
+    text.erase(std::remove(text.begin(), text.end(), '-'), text.end());
+    return text;
+  };
+  const std::vector<std::string> names = folder_names(id);
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& known) { return letters(known) == letters(name); });
+}
+
+/// Whether the folder, or the one around its raw, bears the name of another dataset: the names of the files
+/// do not tell the datasets apart, but this does.
+bool is_of_another(DatasetId id, const std::string& place) {
   fs::path self = fs::path(place).lexically_normal();
   if (!self.has_filename()) self = self.parent_path();
-  for (const DatasetId other : kAllDatasets) {
-    const std::vector<std::string> names = folder_names(other);
-    // The names of the files do not tell the datasets apart, but this folder's name does.
-    if (other != id && std::find(names.begin(), names.end(), self.filename().string()) != names.end())
-      return out;
+  if (plain_name(self.filename().string()) == "raw") self = self.parent_path();
+  const std::string name = self.filename().string();
+  return std::any_of(kAllDatasets.begin(), kAllDatasets.end(),
+                     [&](DatasetId other) { return other != id && is_named_after(name, other); });
+}
+
+/// The folder as it may stand for this dataset: those named after it, then itself, each with its raw.
+std::vector<fs::path> candidates(DatasetId id, const std::string& place) {
+  std::vector<fs::path> out;
+  const auto add = [&](const fs::path& folder) {
+    if (!is_folder(folder)) return;
+    out.push_back(folder);
+    if (is_folder(folder / "raw")) out.push_back(folder / "raw");
+  };
+  std::vector<std::string> names = folder_names(id);
+  for (const std::string& there : names_in(place)) {
+    if (is_named_after(there, id) && std::find(names.begin(), names.end(), there) == names.end())
+      names.push_back(there);
   }
-  out.emplace_back(place);
+  for (const std::string& name : names) add(fs::path(place) / name);
+  if (!is_of_another(id, place)) add(place);
   return out;
 }
 
 std::vector<Place> places(const Location& location) {
+  if (!location.data_dir.empty()) return {{location.data_dir, "--data-dir ", true, true}};
   std::vector<Place> out;
-  if (!location.data_dir.empty()) out.push_back({location.data_dir, "--data-dir "});
   const char* environment = location.use_environment ? std::getenv("CBNET_DATA") : nullptr;
-  if (environment != nullptr && *environment != '\0') out.push_back({environment, "$CBNET_DATA "});
+  if (environment != nullptr && *environment != '\0') out.push_back({environment, "$CBNET_DATA ", true});
   if (!location.cache_dir.empty()) out.push_back({location.cache_dir, ""});
   for (const std::string& folder : location.system_dirs) out.push_back({folder, ""});
+  return out;
+}
+
+/// "a and b, or c and d": the names of one split.
+std::string list_pairs(const std::vector<Pair>& pairs) {
+  std::string out;
+  for (const Pair& pair : pairs) out += concat(out.empty() ? "" : ", or ", pair.images, " and ", pair.labels);
+  return out;
+}
+
+std::string list_names(DatasetId id, Splits wanted) {
+  const std::string test = list_pairs(test_names(id));
+  return wanted == Splits::test ? test : concat(list_pairs(train_names(id)), "; ", test);
+}
+
+/// "a, b, c and 7 more".
+std::string list_content(const fs::path& folder) {
+  constexpr std::size_t kMost = 12;
+  const std::vector<std::string> names = names_in(folder);
+  std::string out;
+  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i)
+    out += concat(i > 0 ? ", " : "", names[i], is_folder(folder / names[i]) ? "/" : "");
+  if (names.size() > kMost) out += concat(" and ", names.size() - kMost, " more");
+  return names.empty() ? "nothing" : out;
+}
+
+/// What the search of one place came to.
+struct Search {
+  FoundFiles found;
+  bool any = false;  // there is a file of this dataset, be it alone
+  std::vector<std::string> lines;
+};
+
+Search search(DatasetId id, const Place& place, const FoundFiles& named, Splits wanted) {
+  Search out;
+  out.found = named;
+  std::string reason = concat(" (named after another dataset, and holds no ", to_string(id), ")");
+  for (const fs::path& folder : candidates(id, place.folder)) {
+    const Listing listing(folder);
+    FoundFiles found = named;
+    std::string missing;
+    bool any = false;
+    if (wanted == Splits::both)
+      any = find_pair(listing, train_names(id), found.train_images, found.train_labels, missing);
+    any = find_pair(listing, test_names(id), found.test_images, found.test_labels, missing) || any;
+    if (found.complete(wanted)) return {found, true, {}};
+    reason = concat(" (no ", missing, ")");
+    if (any && !out.any) out.found = found;
+    out.any = out.any || any;
+    if (folder != fs::path(place.folder)) out.lines.push_back(concat(place.label, folder.string(), reason));
+  }
+  out.lines.push_back(concat(place.label, place.folder, reason));
   return out;
 }
 
@@ -105,14 +230,16 @@ void check_named_pair(const std::string& images, const std::string& labels, cons
   require(images.empty() == labels.empty(), "dataset", "--", split, "-images and --", split,
           "-labels must be given together; got only ", images.empty() ? labels : images);
   for (const std::string& path : {images, labels}) {
-    if (path.empty() || is_file(path)) continue;
     std::error_code error;
-    const bool there = fs::exists(path, error);
-    throw InputError(path, "a readable file",
-                     is_folder(path) ? "a folder"
-                     : there         ? "a device"
-                                     : "no such file");
+    const bool is_input = path == "-" || (fs::exists(path, error) && !is_folder(path));
+    if (path.empty() || is_input) continue;
+    throw InputError(path, "a readable file", is_folder(path) ? "a folder" : "no such file");
   }
+}
+
+void check_named_folder(const std::string& folder, const std::string& where) {
+  if (is_folder(folder)) return;
+  throw InputError(folder, "a folder", is_file(folder) ? "a file" : "no such folder", "check " + where);
 }
 
 }  // namespace
@@ -125,10 +252,7 @@ bool FoundFiles::complete(Splits wanted) const {
 FoundFiles find_dataset(DatasetId id, const Location& location, Splits wanted) {
   check_named_pair(location.train_images, location.train_labels, "train");
   check_named_pair(location.test_images, location.test_labels, "test");
-  if (!location.data_dir.empty() && !is_folder(location.data_dir)) {
-    throw InputError(location.data_dir, "a folder", is_file(location.data_dir) ? "a file" : "no such folder",
-                     "check --data-dir");
-  }
+  if (!location.data_dir.empty()) check_named_folder(location.data_dir, "--data-dir");
   FoundFiles named;
   named.train_images = location.train_images;
   named.train_labels = location.train_labels;
@@ -140,26 +264,23 @@ FoundFiles find_dataset(DatasetId id, const Location& location, Splits wanted) {
   std::vector<std::string> searched;
   for (const Place& place : places(location)) {
     if (!is_folder(place.folder)) {
+      if (place.named) check_named_folder(place.folder, place.label.substr(0, place.label.size() - 1));
       searched.push_back(concat(place.label, place.folder, " (no such folder)"));
       continue;
     }
-    std::string reason = concat(" (named after another dataset, and holds no ", to_string(id), ")");
-    for (const fs::path& folder : candidates(id, place.folder)) {
-      if (!is_folder(folder)) continue;
-      FoundFiles found = named;
-      std::string missing;
-      if (wanted == Splits::both)
-        find_pair(folder, train_names(id), found.train_images, found.train_labels, missing);
-      find_pair(folder, test_names(id), found.test_images, found.test_labels, missing);
-      if (found.complete(wanted)) {
-        found.searched = std::move(searched);
-        return found;
-      }
-      reason = concat(" (no ", missing, ")");
-      if (!partial && (!found.train_images.empty() || !found.test_images.empty())) partial = found;
-      if (folder != fs::path(place.folder)) searched.push_back(concat(place.label, folder.string(), reason));
+    Search result = search(id, place, named, wanted);
+    searched.insert(searched.end(), result.lines.begin(), result.lines.end());
+    if (!partial && result.any) partial = result.found;
+    const bool ends = place.must_have || (place.named && result.any);
+    if (!ends && !result.found.complete(wanted)) continue;
+    FoundFiles out = std::move(result.found);
+    out.searched = std::move(searched);
+    if (!out.complete(wanted)) {
+      out.refused = concat(place.label, place.folder);
+      out.expected = list_names(id, wanted);
+      out.present = list_content(place.folder);
     }
-    searched.push_back(concat(place.label, place.folder, reason));
+    return out;
   }
   FoundFiles out = partial.value_or(named);
   out.searched = std::move(searched);

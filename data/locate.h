@@ -9,7 +9,11 @@ namespace cbnet::data {
 
 /// Where to look, in this order: the explicit files, data_dir, $CBNET_DATA, cache_dir, system_dirs,
 /// and then the official hosts, whose files go to <cache_dir>/<dataset>/. In each folder the files may lie
-/// in a folder named after the dataset or directly in it.
+/// in a folder named after the dataset or directly in it, and in either in a folder named raw.
+///
+/// A folder that the user named is never passed over for another place: data_dir has the dataset whole, or it
+/// is nowhere. $CBNET_DATA may be a place of other datasets; what comes behind it is searched only where it
+/// holds no file of this one.
 struct Location {
   /// Images and labels of a split come together; a split that is not named is searched for.
   std::string train_images, train_labels, test_images, test_labels;
@@ -31,18 +35,22 @@ enum class Splits { both, test };
 struct FoundFiles {
   std::string train_images, train_labels, test_images, test_labels;
   std::vector<std::string> searched;
+  /// Where the search ended at a folder that the user named and that lacks files: which it is, which names
+  /// were looked for, and what lies there.
+  std::string refused, expected, present;
 
   bool complete(Splits wanted = Splits::both) const;
   /// Train images, train labels, test images, test labels.
   std::vector<std::string> all() const { return {train_images, train_labels, test_images, test_labels}; }
 };
 
-/// Looks at names only and downloads nothing. Known names: those of MNIST, with or without .gz; KMNIST's
-/// .npz; and train-first7011-*, the pair that holds the first 7,011 images of KMNIST's training set, taken
-/// only where the whole set is missing. The first folder that has every file of the wanted splits counts; one
-/// named after another dataset is passed over.
-/// Throws std::invalid_argument when only one file of a split is named, InputError when a named file or
-/// data_dir does not exist.
+/// Looks at names only and downloads nothing. Known names: those of MNIST, with or without .gz, with a dot or
+/// an underscore for any hyphen (train-images.idx3-ubyte), in upper or lower case, "test" for "t10k", and
+/// within a folder of the same name, as some sites pack them; KMNIST's .npz; and train-first7011-*, the pair
+/// that holds the first 7,011 images of KMNIST's training set, taken only where the whole set is missing. The
+/// first folder that has every file of the wanted splits counts; one named after another dataset is passed
+/// over. Throws std::invalid_argument when only one file of a split is named, InputError when a named file,
+/// data_dir or $CBNET_DATA does not exist.
 FoundFiles find_dataset(DatasetId id, const Location& location, Splits wanted = Splits::both);
 
 }  // namespace cbnet::data

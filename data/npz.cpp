@@ -267,6 +267,8 @@ Tensor read_elements(const Member& member, const NpyHeader& header) {
 }  // namespace
 
 bool is_zip(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
   std::ifstream file(path, std::ios::binary);
   std::array<char, 2> magic{};
   file.read(magic.data(), magic.size());

@@ -13,7 +13,7 @@ namespace cbnet::data {
 /// hold, NaN, infinity, or any value that a byte cannot hold.
 Tensor read_npz(const std::filesystem::path& path, const std::string& member = "arr_0");
 
-/// True when the file starts as a zip archive does.
+/// True when the file starts as a zip archive does. A pipe is none: nothing is read of it.
 bool is_zip(const std::filesystem::path& path);
 
 }  // namespace cbnet::data

@@ -65,4 +65,13 @@ SplitIndices stratified_split_fraction(const Tensor& labels, double fraction, st
   return stratified_split(labels, std::llround(fraction * static_cast<double>(n)), seed);
 }
 
+Tensor gather(const Tensor& rows, const std::vector<std::int64_t>& indices) {
+  Shape shape = rows.shape();
+  shape[0] = static_cast<std::int64_t>(indices.size());
+  Tensor out = Tensor::empty(shape, rows.dtype());
+  for (std::size_t i = 0; i < indices.size(); ++i)
+    out.select(0, static_cast<std::int64_t>(i)).copy_from(rows.select(0, indices[i]));
+  return out;
+}
+
 }  // namespace cbnet::data

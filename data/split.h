@@ -21,4 +21,7 @@ SplitIndices stratified_split(const Tensor& labels, std::int64_t validation_coun
 /// The same with round(fraction * N) samples; 0 <= fraction < 1.
 SplitIndices stratified_split_fraction(const Tensor& labels, double fraction, std::uint64_t seed);
 
+/// Those rows (entries along the first axis) of a tensor, copied in that order.
+Tensor gather(const Tensor& rows, const std::vector<std::int64_t>& indices);
+
 }  // namespace cbnet::data

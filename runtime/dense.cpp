@@ -262,7 +262,7 @@ std::size_t DenseLayer::scratch_bytes(std::int64_t rows) const {
 }
 
 void DenseLayer::run(const void* x, std::int64_t x_pitch, void* y, std::int64_t y_pitch, std::int64_t rows,
-                     void* scratch, bool backwards) const {
+                     void* scratch, bool backwards, std::uint8_t* not_finite) const {
   require(rows >= 0, "dense", "rows must be at least 0; got ", rows);
   if (rows == 0) return;
   require(x_pitch >= in_ && y_pitch >= out_, "dense", "pitches must be at least in ", in_, " and out ", out_,
@@ -276,11 +276,12 @@ void DenseLayer::run(const void* x, std::int64_t x_pitch, void* y, std::int64_t 
   call.y = y;
   call.y_pitch = y_pitch;
   call.backwards = backwards;
+  call.not_finite = not_finite;
   call.lists = reinterpret_cast<std::int32_t*>(static_cast<std::byte*>(scratch) + prepared_bytes(rows));
   const auto kind = static_cast<int>(kind_);
   if (prepared_) {
     table_->prepare[kind]({rows, in_, padded_, x, x_pitch, x_u8_, input_.scale,
-                           static_cast<float>(input_.zero_point), scratch});
+                           static_cast<float>(input_.zero_point), scratch, not_finite});
     call.x = scratch;
     call.x_pitch = padded_;
   }

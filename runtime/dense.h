@@ -80,8 +80,10 @@ class DenseLayer {
   /// x (rows, in) and y (rows, out), pitches in elements; they must not overlap. `backwards` walks over the
   /// weights the other way and changes no bit of y: where calls alternate, what the last one left in a cache
   /// is used first. Throws std::invalid_argument on a negative count, a short pitch or a missing pointer.
+  /// not_finite (rows) or null: set to 1 where a row has met a number that is not finite and that was to
+  /// become a byte, so that y holds no answer; other elements stay.
   void run(const void* x, std::int64_t x_pitch, void* y, std::int64_t y_pitch, std::int64_t rows,
-           void* scratch, bool backwards = false) const;
+           void* scratch, bool backwards = false, std::uint8_t* not_finite = nullptr) const;
 
  private:
   std::size_t prepared_bytes(std::int64_t rows) const;

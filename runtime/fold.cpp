@@ -13,10 +13,16 @@ bool is_fp32_linear(const Node& node) {
 
 class Folder {
  public:
-  explicit Folder(Graph graph) : graph_(std::move(graph)) {}
+  explicit Folder(Graph graph) : graph_(std::move(graph)), readers_(graph_.nodes.size() + 1, 0) {
+    const auto read = [&](std::int32_t v) { ++readers_[static_cast<std::size_t>(v)]; };
+    for (const Node& node : graph_.nodes) std::for_each(node.inputs.begin(), node.inputs.end(), read);
+    for (const Exit& exit : graph_.exits) read(exit.logits);
+    read(static_cast<std::int32_t>(graph_.nodes.size()));  // the caller
+  }
 
   Graph run() {
-    while (fold_one()) {
+    while (next_ < graph_.nodes.size()) {
+      if (!fold_at(next_)) ++next_;
     }
     return std::move(graph_);
   }
@@ -24,12 +30,7 @@ class Folder {
  private:
   Node& maker(std::int32_t v) { return graph_.nodes[static_cast<std::size_t>(v) - 1]; }
 
-  std::int64_t readers(std::int32_t v) const {
-    std::int64_t count = v == static_cast<std::int32_t>(graph_.nodes.size()) ? 1 : 0;  // the caller
-    for (const Node& node : graph_.nodes) count += std::count(node.inputs.begin(), node.inputs.end(), v);
-    for (const Exit& exit : graph_.exits) count += exit.logits == v ? 1 : 0;
-    return count;
-  }
+  std::int64_t readers(std::int32_t v) const { return readers_[static_cast<std::size_t>(v)]; }
 
   /// Node i makes an exit's logits, and without it they would not stand behind those of the exit before.
   bool holds_exit(std::size_t i, std::int32_t instead) const {
@@ -41,8 +42,12 @@ class Folder {
     return stands(made, made) && (instead == 0 || stands(instead, made - 1));
   }
 
-  /// Takes node i out; whoever read it reads `instead`.
+  /// Takes node i out; whoever read it reads `instead`. Only readers of that may be folded now that could not
+  /// be before, and they stand behind it.
   void remove(std::size_t i, std::int32_t instead) {
+    readers_[static_cast<std::size_t>(instead)] += readers_[i + 1] - 1;
+    readers_.erase(readers_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    next_ = std::min(next_, static_cast<std::size_t>(instead));
     const auto gone = static_cast<std::int32_t>(i) + 1;
     const auto moved = [&](std::int32_t v) { return v == gone ? instead : v > gone ? v - 1 : v; };
     graph_.nodes.erase(graph_.nodes.begin() + static_cast<std::ptrdiff_t>(i));
@@ -131,23 +136,23 @@ class Folder {
     std::swap(relu, pool);
     std::swap(relu.inputs, pool.inputs);
     relu.shape = pool.shape = graph_.nodes[i - 1].shape;
+    next_ = i - 1;
     return true;
   }
 
-  bool fold_one() {
-    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-      const Node& node = graph_.nodes[i];
-      if (node.kind == Kind::reshape && node.shape == value_shape(graph_, node.inputs.front()) &&
-          i + 1 < graph_.nodes.size() && !holds_exit(i, node.inputs.front())) {
-        remove(i, node.inputs.front());
-        return true;
-      }
-      if (fold_affine(i) || fold_linear(i) || swap_relu(i)) return true;
+  bool fold_at(std::size_t i) {
+    const Node& node = graph_.nodes[i];
+    if (node.kind == Kind::reshape && node.shape == value_shape(graph_, node.inputs.front()) &&
+        i + 1 < graph_.nodes.size() && !holds_exit(i, node.inputs.front())) {
+      remove(i, node.inputs.front());
+      return true;
     }
-    return false;
+    return fold_affine(i) || fold_linear(i) || swap_relu(i);
   }
 
   Graph graph_;
+  std::vector<std::int64_t> readers_;  // of each value
+  std::size_t next_ = 0;               // before it nothing can be folded
 };
 
 }  // namespace

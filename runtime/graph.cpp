@@ -29,6 +29,7 @@ class NodeCheck {
     for (const std::int32_t v : node_.inputs)
       need(v >= 0 && static_cast<std::size_t>(v) <= position_, "reads value ", v, ", which is not before it");
     need(std::isfinite(node_.value), "has the parameter ", node_.value);
+    only_own_fields();
     const Shape made = infer();
     need(made == node_.shape, "makes ", made, ", not ", node_.shape);
     for (const Tensor& tensor : {node_.weight, node_.bias}) {
@@ -42,6 +43,40 @@ class NodeCheck {
   template <class... Message>
   void need(bool ok, const Message&... message) const {
     require(ok, "graph", node_.name, " (", to_string(node_.kind), ") ", message...);
+  }
+
+  /// What a kind does not know stands at its default: what reads a field trusts it where it is set.
+  void only_own_fields() const {
+    const auto is = [&](auto... kinds) { return ((node_.kind == kinds) || ...); };
+    const DenseWeights& dense = node_.dense;
+    const bool no_dense = dense.in == 0 && dense.out == 0 && dense.precision == Precision::fp32 &&
+                          dense.fp32.empty() && dense.bf16.empty() && dense.int8.empty() &&
+                          dense.scales.empty() && dense.bias.empty() && dense.mask.kept.empty() &&
+                          dense.mask.block_out == 0 && dense.mask.block_in == 0;
+    const bool windows = is(Kind::conv2d, Kind::max_pool2d, Kind::avg_pool2d);
+    const bool constant = is(Kind::add, Kind::mul) && node_.inputs.size() == 1;
+    struct Field {
+      const char* name;
+      bool known, set;
+    };
+    const Field fields[] = {
+        {"a kernel", windows, node_.kernel_h != 1 || node_.kernel_w != 1},
+        {"a stride", windows, node_.stride != 1},
+        {"a padding", windows, node_.padding != 0},
+        {"a dilation", windows, node_.dilation != 1},
+        {"groups", is(Kind::conv2d), node_.groups != 1},
+        {"ceil_mode", is(Kind::max_pool2d, Kind::avg_pool2d), node_.ceil_mode},
+        {"count_include_pad", is(Kind::avg_pool2d), !node_.count_include_pad},
+        {"a parameter", is(Kind::leaky_relu, Kind::rescale), node_.value != 0},
+        {"an axis", is(Kind::concat), node_.axis != 0},
+        {"axes", is(Kind::transpose), !node_.axes.empty()},
+        {"weights", is(Kind::conv2d, Kind::affine) || constant, node_.weight.defined()},
+        {"a bias", is(Kind::conv2d, Kind::affine), node_.bias.defined()},
+        {"a linear layer's weights", is(Kind::linear), !no_dense},
+        {"a quantization", is(Kind::linear), node_.input.scale != 1.0F || node_.input.zero_point != 0},
+    };
+    for (const Field& field : fields)
+      need(field.known || !field.set, "has ", field.name, ", which this kind does not have");
   }
 
   /// f(), with the node's name before what it throws.
@@ -98,6 +133,10 @@ class NodeCheck {
     const auto finite = [](const std::vector<float>& values) {
       return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
     };
+    for (const float scale : dense.scales) {
+      need(std::isnormal(scale * node_.input.scale), "has a product of scales of ", scale * node_.input.scale,
+           " (", scale, " times ", node_.input.scale, "), which is no normal number");
+    }
     need(finite(dense.fp32) && finite(dense.scales) && finite(dense.bias), "has weights that are not finite");
     need(std::none_of(dense.bf16.begin(), dense.bf16.end(),
                       [](std::uint16_t v) { return (v & 0x7F80U) == 0x7F80U; }),
@@ -237,6 +276,8 @@ std::int64_t node_weight_bytes(const Node& node) {
 void check(const Graph& graph) {
   check_size(graph.input, "the input");
   require(!graph.nodes.empty(), "graph", "there are no layers");
+  require(graph.nodes.size() <= kMostNodes, "graph", "at most ", kMostNodes, " layers are compiled; got ",
+          graph.nodes.size());
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     check_size(graph.nodes[i].shape, graph.nodes[i].name);
     NodeCheck(graph, i).run();

@@ -60,6 +60,9 @@ struct Exit {
   double threshold = 0.0;
 };
 
+/// Most layers of a graph: far above any network, few enough to compile in seconds.
+inline constexpr std::size_t kMostNodes = 4096;
+
 struct Graph {
   std::string name;
   Shape input;  // of one sample
@@ -83,7 +86,8 @@ std::int64_t node_macs(const Graph& graph, const Node& node);
 std::int64_t node_weight_bytes(const Node& node);
 
 /// Throws std::invalid_argument("[graph] …"), naming the node, unless every node reads earlier values of
-/// fitting shapes, makes `shape`, and has finite weights of fitting sizes.
+/// fitting shapes, makes `shape`, has finite weights of fitting sizes and leaves every field that means
+/// nothing to its kind at its default. At most kMostNodes nodes.
 void check(const Graph& graph);
 
 /// The same function with fewer multiply-adds: affine layers folded into the convolution or linear layer

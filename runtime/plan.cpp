@@ -4,9 +4,11 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <new>
 
 #include "runtime/planner.h"
+#include "tensor/flush_subnormals.h"
 #include "tensor/parallel.h"
 
 namespace cbnet::runtime {
@@ -50,9 +52,14 @@ std::uint64_t next_id() {
 }  // namespace
 
 struct Workspace::Impl {
-  std::uint64_t plan = 0;     // whose workspace it is
-  std::vector<Bytes> arenas;  // one a thread; the scratch stands behind the buffers
-  std::vector<Bytes> lists;   // one a thread: exits of a tile
+  /// What one thread works in.
+  struct Room {
+    Bytes arena;   // the scratch stands behind the buffers
+    Bytes images;  // those of a tile, and what an exit says of them
+  };
+  std::uint64_t plan = 0;   // whose workspace it is
+  std::vector<Room> rooms;  // one a thread
+  std::int64_t images = 0;  // that everything below has room for
   std::vector<std::int64_t> labels;
   std::vector<float> probabilities, entropy, output;
   std::vector<std::int32_t> exit;
@@ -71,27 +78,47 @@ struct Plan::Impl {
 
   Impl(const Graph& from, Isa on)
       : graph(fold(from)), isa(on), table(kernels::kernel_table(on)), schedule(make_schedule(graph, on)) {
-    for (const Buffer& buffer : schedule.buffers) slots.push_back({buffer.offset, buffer.pitch});
+    for (const Buffer& buffer : schedule.buffers) {
+      slots.push_back({buffer.offset, buffer.pitch, buffer.offset + buffer.not_finite(schedule.tile)});
+    }
     input_size = numel(graph.input);
     result_size = numel(graph.nodes.back().shape);
   }
 
+  /// Room for n images. Where memory ends half-way, the workspace still says what it has room for.
   void reserve(std::int64_t n, int threads, Workspace::Impl& w) const {
-    while (w.arenas.size() < static_cast<std::size_t>(threads)) {
-      w.arenas.push_back(allocate(schedule.arena_bytes + schedule.scratch_bytes));
-      w.lists.push_back(allocate(static_cast<std::size_t>(schedule.tile) * sizeof(TileImage)));
+    while (w.rooms.size() < static_cast<std::size_t>(threads)) {
+      Workspace::Impl::Room room;
+      room.arena = allocate(schedule.arena_bytes + schedule.scratch_bytes);
+      room.images = allocate(static_cast<std::size_t>(schedule.tile) * sizeof(TileImage));
+      w.rooms.push_back(std::move(room));
     }
+    if (w.images >= n) return;
     const auto count = static_cast<std::size_t>(n);
     const auto numbers = count * static_cast<std::size_t>(result_size);
-    if (!graph.classifies) {
-      if (w.output.size() < numbers) w.output.resize(numbers);
-      return;
+    if (graph.classifies) {
+      w.labels.resize(count);
+      w.probabilities.resize(numbers);
+      w.entropy.resize(count);
+      w.exit.resize(count);
+    } else {
+      w.output.resize(numbers);
     }
-    if (w.labels.size() >= count) return;
-    w.labels.resize(count);
-    w.probabilities.resize(numbers);
-    w.entropy.resize(count);
-    w.exit.resize(count);
+    w.images = n;
+  }
+
+  /// Images whose pixels and results an address can reach.
+  std::int64_t most_images() const {
+    constexpr auto kMostBytes = std::numeric_limits<std::ptrdiff_t>::max();
+    constexpr std::int64_t kBytesEach = sizeof(std::int64_t);  // of a number, at most
+    return kMostBytes / kBytesEach / std::max({input_size, result_size, 2 * schedule.tile});
+  }
+
+  void check_call(const void* pixels, std::int64_t n, const Workspace::Impl& w) const {
+    require(n >= 1, "plan", "expected at least one image; got ", n);
+    require(n <= most_images(), "plan", "memory can hold at most ", most_images(), " such images; got ", n);
+    require(pixels != nullptr, "plan", "the pixels must not be null");
+    require(w.plan == id, "plan", "the workspace was made for another plan");
   }
 
   /// An image on its way, and what the exit at hand says of it.
@@ -103,7 +130,7 @@ struct Plan::Impl {
 
   Frame frame(Workspace::Impl& w, int thread, std::int64_t n) const {
     Frame out;
-    out.arena = w.arenas[static_cast<std::size_t>(thread)].get();
+    out.arena = w.rooms[static_cast<std::size_t>(thread)].arena.get();
     out.slots = slots.data();
     out.scratch = out.arena + schedule.arena_bytes;
     out.n = n;
@@ -120,16 +147,18 @@ struct Plan::Impl {
 
   template <class Pixel>
   Results run(const Pixel* pixels, std::int64_t n, Workspace::Impl& w) const {
-    require(n >= 1, "plan", "expected at least one image; got ", n);
-    require(w.plan == id, "plan", "the workspace was made for another plan");
     // Sums depend on how many rows a layer has at once, so the tiles must not depend on the number of
     // threads: an even number of them, as equal as can be.
     const std::int64_t pairs = (n + 2 * schedule.tile - 1) / (2 * schedule.tile);
     const std::int64_t tile = (n + 2 * pairs - 1) / (2 * pairs);
     const std::int64_t tiles = (n + tile - 1) / tile;
-    reserve(n, chunk_count(tiles, 1), w);
+    const int chunks = chunk_count(tiles, 1);
+    reserve(n, chunks, w);
     ++w.calls;
-    parallel_chunks(tiles, 1, [&](int chunk, std::int64_t begin, std::int64_t end) {
+    parallel_chunks_of(chunks, tiles, [&](int chunk, std::int64_t begin, std::int64_t end) {
+      const FlushSubnormals flush;
+      auto* const images =
+          reinterpret_cast<TileImage*>(w.rooms[static_cast<std::size_t>(chunk)].images.get());
       for (std::int64_t t = begin; t < end; ++t) {
         const std::int64_t first = t * tile;
         Frame at = frame(w, chunk, std::min(tile, n - first));
@@ -138,7 +167,7 @@ struct Plan::Impl {
         } else {
           at.pixels_f32 = pixels + first * input_size;
         }
-        run_tile(at, first, w, reinterpret_cast<TileImage*>(w.lists[static_cast<std::size_t>(chunk)].get()));
+        run_tile(at, first, w, images);
       }
     });
     const auto count = static_cast<std::size_t>(n);
@@ -198,46 +227,61 @@ struct Plan::Impl {
     std::byte* base = at.arena + moved.offset;
     std::memcpy(base + static_cast<std::size_t>(to) * bytes, base + static_cast<std::size_t>(from) * bytes,
                 bytes);
+    if (moved.form.type == Form::Type::u8) at.not_finite(buffer)[to] = at.not_finite(buffer)[from];
   }
 };
 
 Workspace::Workspace(const Plan& plan) : impl_(std::make_unique<Impl>()) {
-  impl_->plan = plan.impl_->id;
-  plan.impl_->reserve(1, 1, *impl_);
+  impl_->plan = plan.impl().id;
+  plan.impl().reserve(1, 1, *impl_);
 }
 Workspace::~Workspace() = default;
 Workspace::Workspace(Workspace&&) noexcept = default;
 Workspace& Workspace::operator=(Workspace&&) noexcept = default;
+
+Workspace::Impl& Workspace::impl() const {
+  require(impl_ != nullptr, "workspace", "this workspace was moved from; use the one it was moved to");
+  return *impl_;
+}
 
 Plan::Plan(const Graph& graph, Isa isa) : impl_(std::make_unique<Impl>(graph, isa)) {}
 Plan::~Plan() = default;
 Plan::Plan(Plan&&) noexcept = default;
 Plan& Plan::operator=(Plan&&) noexcept = default;
 
+const Plan::Impl& Plan::impl() const {
+  require(impl_ != nullptr, "plan", "this plan was moved from; use the one it was moved to");
+  return *impl_;
+}
+
 Results Plan::run(const std::uint8_t* pixels, std::int64_t n, Workspace& workspace) const {
-  return impl_->run(pixels, n, *workspace.impl_);
+  Workspace::Impl& room = workspace.impl();
+  impl().check_call(pixels, n, room);
+  return impl_->run(pixels, n, room);
 }
 
 Results Plan::run(const float* pixels, std::int64_t n, Workspace& workspace) const {
-  require(n < 1 || is_finite(pixels, n * impl_->input_size), "plan", "pixels must be finite");
-  return impl_->run(pixels, n, *workspace.impl_);
+  Workspace::Impl& room = workspace.impl();
+  impl().check_call(pixels, n, room);
+  require(is_finite(pixels, n * impl_->input_size), "plan", "pixels must be finite");
+  return impl_->run(pixels, n, room);
 }
 
-const Graph& Plan::graph() const { return impl_->graph; }
-Isa Plan::isa() const { return impl_->isa; }
-std::int64_t Plan::tile_images() const { return impl_->schedule.tile; }
-std::size_t Plan::arena_bytes() const { return impl_->schedule.arena_bytes + impl_->schedule.scratch_bytes; }
+const Graph& Plan::graph() const { return impl().graph; }
+Isa Plan::isa() const { return impl().isa; }
+std::int64_t Plan::tile_images() const { return impl().schedule.tile; }
+std::size_t Plan::arena_bytes() const { return impl().schedule.arena_bytes + impl().schedule.scratch_bytes; }
 
 std::vector<StepInfo> Plan::steps() const {
   std::vector<StepInfo> out;
   const auto bytes = [&](int buffer) {
-    const Buffer& of = impl_->schedule.buffers[static_cast<std::size_t>(buffer)];
+    const Buffer& of = impl().schedule.buffers[static_cast<std::size_t>(buffer)];
     return of.size * of.form.element_bytes();
   };
-  for (const StepPtr& step : impl_->schedule.steps) {
+  for (const StepPtr& step : impl().schedule.steps) {
     StepInfo info{step->name,          step->macs,     step->weight_bytes,
                   bytes(step->writes), step->winograd, step->int8};
-    if (step->reads.empty()) info.activation_bytes += impl_->input_size;
+    if (step->reads.empty()) info.activation_bytes += impl().input_size;
     for (const int buffer : step->reads) info.activation_bytes += bytes(buffer);
     out.push_back(std::move(info));
   }
@@ -245,9 +289,9 @@ std::vector<StepInfo> Plan::steps() const {
 }
 
 void Plan::fill_step(std::size_t i, std::int64_t n, Workspace& workspace) const {
-  const Frame frame = impl_->step_frame(i, n, *workspace.impl_);
-  for (const int buffer : impl_->schedule.steps[i]->reads) {
-    const Form& form = impl_->schedule.buffers[static_cast<std::size_t>(buffer)].form;
+  const Frame frame = impl().step_frame(i, n, workspace.impl());
+  for (const int buffer : impl().schedule.steps[i]->reads) {
+    const Form& form = impl().schedule.buffers[static_cast<std::size_t>(buffer)].form;
     const std::int64_t elements = n * frame.pitch(buffer);
     if (form.type == Form::Type::dense) std::fill_n(frame.at<float>(buffer), elements, 1.0F);
     if (form.type == Form::Type::u8) std::fill_n(frame.at<std::uint8_t>(buffer), elements, kLargestByte);
@@ -255,26 +299,27 @@ void Plan::fill_step(std::size_t i, std::int64_t n, Workspace& workspace) const 
 }
 
 void Plan::run_step(std::size_t i, std::int64_t n, Workspace& workspace) const {
-  Frame frame = impl_->step_frame(i, n, *workspace.impl_);
-  if (impl_->schedule.steps[i]->reads.empty()) {
+  Frame frame = impl().step_frame(i, n, workspace.impl());
+  if (impl().schedule.steps[i]->reads.empty()) {
     thread_local std::vector<std::uint8_t> blank;
-    blank.resize(static_cast<std::size_t>(n * impl_->input_size), kLargestByte);
+    blank.resize(static_cast<std::size_t>(n * impl().input_size), kLargestByte);
     frame.pixels_u8 = blank.data();
   }
-  impl_->schedule.steps[i]->run(frame);
+  const FlushSubnormals flush;
+  impl().schedule.steps[i]->run(frame);
 }
 
 std::int64_t Plan::weight_bytes() const {
   std::int64_t out = 0;
-  for (const Node& node : impl_->graph.nodes) out += node_weight_bytes(node);
+  for (const Node& node : impl().graph.nodes) out += node_weight_bytes(node);
   return out;
 }
 
 std::vector<std::int64_t> Plan::macs_by_exit() const {
   std::vector<std::int64_t> out;
   std::int64_t macs = 0;
-  for (const Segment& segment : impl_->schedule.segments) {
-    for (std::size_t i = segment.begin; i < segment.end; ++i) macs += impl_->schedule.steps[i]->macs;
+  for (const Segment& segment : impl().schedule.segments) {
+    for (std::size_t i = segment.begin; i < segment.end; ++i) macs += impl().schedule.steps[i]->macs;
     out.push_back(macs);
   }
   return out;

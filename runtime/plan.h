@@ -20,7 +20,9 @@ class Plan;
 
 /// What a plan says of N images. The spans lie in the workspace and hold until its next use.
 struct Results {
-  std::span<const std::int64_t> labels;  // (N); empty where the network does not classify
+  /// (N); empty where the network does not classify. -1: the logits are not finite, so that there is no
+  /// answer, and the probabilities are NaN.
+  std::span<const std::int64_t> labels;
   std::span<const float> probabilities;  // (N, classes), of the exit that each image took
   std::span<const float> entropy;        // (N), nats, of the first exit's probabilities
   std::span<const std::int32_t> exit;    // (N): 0 is the first exit
@@ -37,7 +39,8 @@ struct StepInfo {
   bool int8 = false;                  // multiplies bytes
 };
 
-/// Memory for the calls of one caller. Not to be used by two threads at once.
+/// Memory for the calls of one caller. Not to be used by two threads at once. Where a call has thrown
+/// std::bad_alloc it may be used again. One that was moved from throws std::invalid_argument.
 class Workspace {
  public:
   explicit Workspace(const Plan& plan);
@@ -48,9 +51,11 @@ class Workspace {
  private:
   friend class Plan;
   struct Impl;
+  Impl& impl() const;
   std::unique_ptr<Impl> impl_;
 };
 
+/// One that was moved from throws std::invalid_argument, whatever is asked of it.
 class Plan {
  public:
   /// Folds the graph and packs its weights for `isa`. Throws std::invalid_argument for a graph that check()
@@ -62,8 +67,9 @@ class Plan {
 
   /// n >= 1 images, one after the other: bytes 0 to 255, or f32 in which 1 is what 255 is as a byte. Batches
   /// are split over num_threads(), which changes no bit; one image stays in the calling thread. In a batch
-  /// only the images that did not leave at an exit go on. Throws std::invalid_argument for n < 1, for f32
-  /// pixels that are not finite and for a workspace of another plan.
+  /// only the images that did not leave at an exit go on. Numbers below 1.2e-38 count as zeros, which takes
+  /// the time of zeros. Throws std::invalid_argument for n < 1 or more than memory can hold, for pixels that
+  /// are null or, as f32, not finite, and for a workspace of another plan.
   Results run(const std::uint8_t* pixels, std::int64_t n, Workspace& workspace) const;
   Results run(const float* pixels, std::int64_t n, Workspace& workspace) const;
 
@@ -90,6 +96,7 @@ class Plan {
  private:
   friend class Workspace;
   struct Impl;
+  const Impl& impl() const;
   std::unique_ptr<Impl> impl_;
 };
 

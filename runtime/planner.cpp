@@ -11,6 +11,10 @@ constexpr std::size_t kAlign = 64;
 /// The arena of a tile should stay in the L2 beside the weights of a layer.
 constexpr std::int64_t kTileBytes = 384 * 1024;
 constexpr std::int64_t kLeastTile = 16, kMostTile = 128;
+/// Of images so large that kLeastTile of them exceed this, fewer go together, down to one.
+constexpr std::int64_t kMostTileBytes = std::int64_t{64} << 20;
+/// Of a plan's arena for one thread, scratch included.
+constexpr std::int64_t kMostArenaBytes = std::int64_t{256} << 20;
 
 std::size_t aligned(std::size_t size) { return (size + kAlign - 1) / kAlign * kAlign; }
 
@@ -23,6 +27,18 @@ class Planner {
     }
     exits_ = graph.exits;
     exits_.push_back({static_cast<std::int32_t>(graph.nodes.size()), 0.0});
+    check_sizes();
+    const std::size_t values = graph.nodes.size() + 1;
+    is_exit_.resize(values);
+    for (const Exit& exit : exits_) is_exit_[static_cast<std::size_t>(exit.logits)] = true;
+    for (std::size_t v = 0; v < values; ++v) {
+      const bool reshape = v > 0 && graph.nodes[v - 1].kind == Kind::reshape;
+      const std::int32_t from = reshape ? graph.nodes[v - 1].inputs.front() : 0;
+      source_.push_back(reshape ? source_[static_cast<std::size_t>(from)] : static_cast<std::int32_t>(v));
+    }
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i) by_winograd_.push_back(is_by_winograd(i));
+    wanted_.resize(values);
+    for (std::size_t v = values; v-- > 0;) wanted_[v] = find_wanted(static_cast<std::int32_t>(v));
   }
 
   Schedule run() {
@@ -49,8 +65,32 @@ class Planner {
     return readers_[static_cast<std::size_t>(v)];
   }
 
-  bool is_exit(std::int32_t v) const {
-    return std::any_of(exits_.begin(), exits_.end(), [v](const Exit& exit) { return exit.logits == v; });
+  bool is_exit(std::int32_t v) const { return is_exit_[static_cast<std::size_t>(v)]; }
+
+  static void check_bytes(std::int64_t bytes) {
+    require(bytes <= kMostArenaBytes, "plan", "an image needs an arena of at least ", bytes,
+            " bytes; at most ", kMostArenaBytes, " are given");
+  }
+
+  /// Before anything is allocated: a step reads all its values and writes another.
+  void check_sizes() const {
+    for (const Node& node : graph_.nodes) {
+      std::int64_t elements = node.kind == Kind::reshape ? 0 : numel(node.shape);
+      for (const std::int32_t v : node.inputs) elements += numel(value_shape(graph_, v));
+      check_bytes(elements);  // as bytes
+      if (node.kind == Kind::reshape) continue;
+      if (node.kind != Kind::linear) check_bytes(4 * elements);
+      if (is_direct(node)) {
+        const Form planes = conv_form(node, value_shape(graph_, node.inputs[0]));
+        check_bytes(4 * (planes.c * planes.plane() + numel(node.shape)));
+      }
+      const std::int64_t windows = node.kernel_h * node.kernel_w;
+      if (node.kind == Kind::conv2d && !is_direct(node)) {
+        const std::int64_t taps = value_shape(graph_, node.inputs[0])[0] / node.groups * windows;
+        const std::int64_t pixels = node.shape[1] * node.shape[2];
+        check_bytes(taps <= kMostArenaBytes / pixels ? 4 * taps * pixels : kMostArenaBytes + 1);
+      }
+    }
   }
 
   /// The node that alone reads value v, if it stands before `end` and is of that kind; else null.
@@ -111,15 +151,14 @@ class Planner {
   }
 
   /// Reshapes change nothing in memory.
-  std::int32_t source(std::int32_t v) const {
-    while (v > 0 && graph_.nodes[static_cast<std::size_t>(v) - 1].kind == Kind::reshape)
-      v = graph_.nodes[static_cast<std::size_t>(v) - 1].inputs.front();
-    return v;
-  }
+  std::int32_t source(std::int32_t v) const { return source_[static_cast<std::size_t>(v)]; }
 
   /// The form in which value v is best made: as its first reader, through reshapes, would have it; bytes only
   /// if all of them would.
-  Form wanted(std::int32_t v) const {
+  const Form& wanted(std::int32_t v) const { return wanted_[static_cast<std::size_t>(v)]; }
+
+  /// From those of later values.
+  Form find_wanted(std::int32_t v) const {
     if (is_exit(v) || readers(v).empty()) return Form{};
     const Form first = wanted_by(readers(v)[0], v);
     const bool agreed =
@@ -140,8 +179,11 @@ class Planner {
     return node.kind == Kind::linear ? input_form(node) : Form{};
   }
 
-  bool by_winograd(std::size_t i) const {
+  bool by_winograd(std::size_t i) const { return by_winograd_[i]; }
+
+  bool is_by_winograd(std::size_t i) const {
     const Node& node = graph_.nodes[i];
+    if (!is_direct(node)) return false;
     const Node* pool = only_reader(static_cast<std::int32_t>(i) + 1, Kind::max_pool2d, graph_.nodes.size());
     return is_winograd(table_, node, value_shape(graph_, node.inputs.front()), pool);
   }
@@ -267,14 +309,16 @@ class Planner {
       made.first_step = made.last_step = at;
       for (const int id : out_.steps[s]->reads) out_.buffers[static_cast<std::size_t>(id)].last_step = at;
     }
+    std::vector<std::size_t> answers(out_.buffers.size(), 0);  // the last segment whose logits lie there
+    for (std::size_t s = 0; s < out_.segments.size(); ++s) {
+      if (out_.segments[s].logits >= 0) answers[static_cast<std::size_t>(out_.segments[s].logits)] = s;
+    }
     for (std::size_t s = 0; s < out_.segments.size(); ++s) {
       Segment& segment = out_.segments[s];
       const int end = static_cast<int>(segment.end);
       for (int b = 0; b < static_cast<int>(out_.buffers.size()); ++b) {
         const Buffer& buffer = out_.buffers[static_cast<std::size_t>(b)];
-        const bool answers_later =
-            std::any_of(out_.segments.begin() + static_cast<std::ptrdiff_t>(s) + 1, out_.segments.end(),
-                        [b](const Segment& l) { return l.logits == b; });
+        const bool answers_later = answers[static_cast<std::size_t>(b)] > s;
         if (buffer.first_step < end && (buffer.last_step >= end || answers_later))
           segment.carried.push_back(b);
       }
@@ -287,6 +331,8 @@ class Planner {
   }
 
   std::size_t bytes(const Buffer& buffer) const {
+    if (buffer.form.type == Form::Type::u8)
+      return aligned(buffer.not_finite(out_.tile) + static_cast<std::size_t>(out_.tile));
     const std::int64_t elements = out_.tile * buffer.pitch + kernels::kSlack;
     return aligned(static_cast<std::size_t>(elements * buffer.form.element_bytes()));
   }
@@ -296,12 +342,13 @@ class Planner {
     std::int64_t image = 1;
     for (const Buffer& buffer : out_.buffers) image += buffer.pitch * buffer.form.element_bytes();
     out_.tile = std::clamp(kTileBytes / image, kLeastTile, kMostTile);
+    out_.tile = std::clamp<std::int64_t>(kMostTileBytes / image, 1, out_.tile);
     std::vector<std::size_t> order(out_.buffers.size());
     for (std::size_t b = 0; b < order.size(); ++b) order[b] = b;
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
       return bytes(out_.buffers[a]) > bytes(out_.buffers[b]);
     });
-    std::vector<const Buffer*> placed;
+    std::vector<const Buffer*> placed;  // by offset
     for (const std::size_t b : order) {
       Buffer& buffer = out_.buffers[b];
       const auto clashes = [&](const Buffer& other) {
@@ -309,23 +356,26 @@ class Planner {
                (buffer.first_step <= other.last_step && other.first_step <= buffer.last_step);
       };
       std::size_t offset = 0;
-      for (bool moved = true; moved;) {
-        moved = false;
-        for (const Buffer* other : placed) {
-          const std::size_t other_end = other->offset + bytes(*other);
-          if (!clashes(*other) || offset >= other_end || offset + bytes(buffer) <= other->offset) continue;
-          offset = other_end;
-          moved = true;
-        }
+      for (const Buffer* other : placed) {
+        const std::size_t other_end = other->offset + bytes(*other);
+        if (!clashes(*other) || offset >= other_end || offset + bytes(buffer) <= other->offset) continue;
+        offset = other_end;
       }
       buffer.offset = offset;
       out_.arena_bytes = std::max(out_.arena_bytes, offset + bytes(buffer));
-      placed.push_back(&buffer);
+      const auto behind =
+          std::upper_bound(placed.begin(), placed.end(), offset,
+                           [](std::size_t at, const Buffer* other) { return at < other->offset; });
+      placed.insert(behind, &buffer);
     }
     for (const StepPtr& step : out_.steps) {
       const auto scratch = static_cast<std::size_t>(step->scratch_bytes(out_.tile));
       out_.scratch_bytes = std::max(out_.scratch_bytes, aligned(scratch));
     }
+    const auto fits = static_cast<std::size_t>(kMostArenaBytes);
+    require(out_.arena_bytes <= fits && out_.scratch_bytes <= fits - out_.arena_bytes, "plan", "an arena of ",
+            out_.arena_bytes, " bytes and ", out_.scratch_bytes, " of scratch are needed; at most ",
+            kMostArenaBytes, " are given");
   }
 
   const Graph& graph_;
@@ -333,6 +383,12 @@ class Planner {
   const kernels::KernelTable& table_;
   std::vector<std::vector<std::size_t>> readers_;
   std::vector<Exit> exits_;
+  // By value: whether it is an exit's logits, the value whose memory it is, the form in which it is best
+  // made.
+  std::vector<bool> is_exit_;
+  std::vector<std::int32_t> source_;
+  std::vector<Form> wanted_;
+  std::vector<bool> by_winograd_;  // by node
   std::vector<bool> done_;
   std::map<std::int32_t, std::vector<int>> forms_;  // value -> buffers
   Schedule out_;

@@ -14,6 +14,10 @@ struct Buffer {
   int first_step = 0, last_step = 0;
   std::size_t offset = 0;
 
+  /// From the buffer's beginning to what stands behind the images of a tile of bytes (Slot::not_finite).
+  std::size_t not_finite(std::int64_t tile) const {
+    return static_cast<std::size_t>(tile * pitch + kernels::kSlack);
+  }
   /// Its zero borders are written once: nothing else may ever lie there.
   bool is_pinned() const { return form.type == Form::Type::padded; }
 };

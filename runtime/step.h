@@ -17,8 +17,9 @@ namespace cbnet::runtime {
 
 /// Where one buffer of the arena lies.
 struct Slot {
-  std::size_t offset = 0;  // bytes
-  std::int64_t pitch = 0;  // elements from one image to the next
+  std::size_t offset = 0;      // bytes
+  std::int64_t pitch = 0;      // elements from one image to the next
+  std::size_t not_finite = 0;  // of a byte form: where a byte an image says that a number was not finite
 };
 
 /// What a step is called with.
@@ -35,6 +36,10 @@ struct Frame {
   T* at(int buffer, std::int64_t image = 0) const {
     const Slot& slot = slots[buffer];
     return reinterpret_cast<T*>(arena + slot.offset) + image * slot.pitch;
+  }
+  /// Bytes hold no NaN: of each image of a byte form, whether a number was not finite that should be there.
+  std::uint8_t* not_finite(int buffer) const {
+    return reinterpret_cast<std::uint8_t*>(arena + slots[buffer].not_finite);
   }
   std::int64_t pitch(int buffer) const { return slots[buffer].pitch; }
 };

@@ -118,8 +118,7 @@ END {
   line("\n| under valgrind | errors | bytes definitely lost | indirectly | possibly |\n|---|---:|---:|---:|---:|")
   for (i = 1; i <= valgrind_count; ++i)
     line("| " runs[i] " | " lost[runs[i], 3] " | " lost[runs[i], 4] " | " lost[runs[i], 5] " | " lost[runs[i], 6] " |")
-  line("\nThe thread sanitizer cannot see into the OpenMP library. `tensor/parallel.cpp`, the only file that uses it, tells it that")
-  line("a loop's start comes before its parts and its parts before its end; a race planted in such a loop is found, by a test.")
+  line("\nA race planted in a loop of `tensor/parallel.h` is found by the thread sanitizer, which a test checks.")
 
   line("\n## Coverage\n")
   line("Lines of the library that `scripts/coverage` saw run.\n")

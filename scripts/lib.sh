@@ -36,26 +36,26 @@ package_names() {
       echo g++ cmake ninja-build libopenblas-dev libcxxopts-dev zlib1g-dev libzip-dev \
         nlohmann-json3-dev libpng-dev curl ca-certificates ;;
     apt-get:test) echo doctest-dev binutils ;;
-    apt-get:lint) echo clang-format clang-tidy libomp-dev ;;
-    apt-get:fuzz) echo clang libclang-rt-dev libomp-dev ;;
+    apt-get:lint) echo clang-format clang-tidy ;;
+    apt-get:fuzz) echo clang libclang-rt-dev ;;
     apt-get:peers)
       echo libtorch-dev libopenblas0-openmp libdnnl-dev libdlib-dev tiny-dnn libcereal-dev libstb-dev libgemmlowp-dev \
         libonnx-dev libprotobuf-dev protobuf-compiler npm gnuplot-nox ;;
     dnf:build)
       echo gcc-c++ cmake ninja-build openblas-devel cxxopts-devel zlib-devel libzip-devel json-devel libpng-devel curl ;;
     dnf:test) echo doctest-devel binutils ;;
-    dnf:lint) echo clang-tools-extra libomp-devel ;;
-    dnf:fuzz) echo clang compiler-rt libomp-devel ;;
+    dnf:lint) echo clang-tools-extra ;;
+    dnf:fuzz) echo clang compiler-rt ;;
     pacman:build) echo gcc cmake ninja openblas cxxopts zlib libzip nlohmann-json libpng curl ;;
     pacman:test) echo doctest binutils ;;
-    pacman:lint) echo clang openmp ;;
-    pacman:fuzz) echo clang compiler-rt openmp ;;
+    pacman:lint) echo clang ;;
+    pacman:fuzz) echo clang compiler-rt ;;
     *:build)
       echo "g++ (12 or newer), cmake (3.25 or newer), ninja or make, OpenBLAS, cxxopts, zlib, libzip," \
         "nlohmann-json, libpng, curl" ;;
     *:test) echo "doctest, binutils" ;;
     *:lint) echo "clang-format, clang-tidy" ;;
-    *:fuzz) echo "clang with libFuzzer and OpenMP" ;;
+    *:fuzz) echo "clang with libFuzzer" ;;
     *:peers) echo "LibTorch, OpenBLAS for OpenMP, oneDNN, dlib, tiny-dnn, ONNX, protobuf, npm, gnuplot" ;;
   esac
 }

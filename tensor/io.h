@@ -7,13 +7,25 @@
 
 namespace cbnet {
 
-/// The bytes of a file. InputError when it is missing, is not a regular file or exceeds `limit_bytes`.
+/// The bytes of a file, of a pipe or a device up to its end, or of the standard input for "-". Nothing is
+/// sought in it. InputError when it is missing, is a folder or exceeds `limit_bytes`.
 std::string read_file(const std::filesystem::path& path, std::size_t limit_bytes = std::size_t{1} << 30);
 
-/// Writes the whole file or leaves the previous one untouched: bytes go to "<path>.tmp", are flushed to
-/// the disk and renamed over `path`. Creates missing parent folders; follows links; what is no regular file,
-/// such as /dev/stdout, is written to as it is.
-/// Throws std::runtime_error with the system's reason and a hint (full disk, no permission, read-only).
+/// What a path to write to stands for once links are followed.
+struct WriteTarget {
+  /// The descriptor of this process that "-", /dev/stdout, /dev/fd/3 and the like name; else -1.
+  int descriptor = -1;
+  /// Where no descriptor is named: the path of the file, which need not exist.
+  std::filesystem::path file;
+};
+WriteTarget write_target(const std::filesystem::path& path);
+
+/// Writes the whole file or leaves the previous one untouched: bytes go to a file of a fresh name beside it,
+/// are flushed to the disk, and renamed over `path`. Owner, group and permissions of a previous file are kept
+/// as far as the system lets them; a new one gets what the umask leaves. Creates missing parent folders.
+/// A link stays a link, and what it leads to is written. What no file can replace is written to as it is,
+/// from where it stands: a descriptor, "-" (the standard output), a pipe, a device. Throws std::runtime_error
+/// with the system's reason and a hint (full disk, no permission, read-only).
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
 
 }  // namespace cbnet

@@ -1,5 +1,7 @@
 #include "tensor/storage.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <mutex>
@@ -83,6 +85,10 @@ class BlockCache {
     idle_ = 0;
   }
 
+  // A fork copies the lock as it is; held by another thread, it would never be free in the child.
+  void before_fork() { mutex_.lock(); }
+  void after_fork() { mutex_.unlock(); }
+
   std::size_t live() const {
     const std::lock_guard lock(mutex_);
     return live_;
@@ -103,6 +109,9 @@ class BlockCache {
 // Never destroyed: tensors with static lifetime may outlive any order of destruction.
 BlockCache& cache() {
   static auto* instance = new BlockCache;
+  static const int registered = pthread_atfork(
+      [] { instance->before_fork(); }, [] { instance->after_fork(); }, [] { instance->after_fork(); });
+  static_cast<void>(registered);
   return *instance;
 }
 

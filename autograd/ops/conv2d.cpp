@@ -70,20 +70,19 @@ struct Ranges {
   explicit Ranges(const Problem& p)
       : n(p.n),
         unit(p.lanes ? kernels::isa_table<T>().lanes : 1),
-        grain(p.lanes ? 1 : 4),
-        units((p.n + unit - 1) / unit) {}
-
-  int count() const { return chunk_count(units, grain); }
+        units((p.n + unit - 1) / unit),
+        count(chunk_count(units, p.lanes ? 1 : 4)) {}
 
   /// Calls fn(chunk, first image, images).
   template <class F>
   void for_each(F fn) const {
-    parallel_chunks(units, grain, [&](int chunk, std::int64_t begin, std::int64_t end) {
+    parallel_chunks_of(count, units, [&](int chunk, std::int64_t begin, std::int64_t end) {
       fn(chunk, begin * unit, std::min(end * unit, n) - begin * unit);
     });
   }
 
-  std::int64_t n, unit, grain, units;
+  std::int64_t n, unit, units;
+  int count;
 };
 
 template <class T>
@@ -233,8 +232,8 @@ Gradients Conv2d::backward(const Args& args, const Saved& saved, const Tensor& d
     choose_lanes<T>(p);
     const Ranges<T> ranges(p);
     if (want_dx) gradients[0] = Tensor::empty(x.shape(), x.dtype());
-    Parts<T> dw(want_dw ? ranges.count() : 0, w.shape());
-    Parts<double> db(p.lanes && want_db ? ranges.count() : 0, {p.out_channels});
+    Parts<T> dw(want_dw ? ranges.count : 0, w.shape());
+    Parts<double> db(p.lanes && want_db ? ranges.count : 0, {p.out_channels});
     ranges.for_each([&](int range, std::int64_t first, std::int64_t images) {
       const T* xs = x.data<T>() + first * p.x_size();
       const T* dys = dy.data<T>() + first * p.y_size();

@@ -39,8 +39,9 @@ template <class T>
 void max_along(const AxisSplit& layout, const T* x, T* y, std::int64_t* index) {
   const auto [outer, size, inner] = layout;
   if (outer * inner == 1) {
-    std::vector<std::int64_t> best(static_cast<std::size_t>(chunk_count(size, kGrainElements)), 0);
-    parallel_chunks(size, kGrainElements, [&](int chunk, std::int64_t begin, std::int64_t end) {
+    const int chunks = chunk_count(size, kGrainElements);
+    std::vector<std::int64_t> best(static_cast<std::size_t>(chunks), 0);
+    parallel_chunks_of(chunks, size, [&](int chunk, std::int64_t begin, std::int64_t end) {
       best[static_cast<std::size_t>(chunk)] = first_max(x, begin, end);
     });
     *index = best[0];

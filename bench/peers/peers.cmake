@@ -18,7 +18,7 @@ function(peer_worker engine)
   target_include_directories(peer_${engine} SYSTEM PRIVATE ${ARG_INCLUDES})
   target_compile_options(peer_${engine} PRIVATE ${ARG_OPTIONS})
   target_link_libraries(peer_${engine} PRIVATE cbnet_peers_parts ${ARG_LINKS})
-  set_target_properties(peer_${engine} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin/peers)
+  set_target_properties(peer_${engine} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin/peers)
   set_property(GLOBAL APPEND PROPERTY CBNET_PEER_WORKERS peer_${engine})
 endfunction()
 
@@ -49,7 +49,7 @@ peer_worker(onednn INCLUDES ${CBNET_DNNL_INCLUDE} LINKS ${CBNET_DNNL_LIBRARY})
 if(NOT CBNET_ONNX)
   message(FATAL_ERROR "the graphs for ONNX Runtime are written by models/onnx. hint: configure with -DCBNET_ONNX=ON too")
 endif()
-set(CBNET_ORT_PACKAGE ${CMAKE_SOURCE_DIR}/build/peers/onnxruntime/node_modules/onnxruntime-node CACHE PATH
+set(CBNET_ORT_PACKAGE ${PROJECT_SOURCE_DIR}/build/peers/onnxruntime/node_modules/onnxruntime-node CACHE PATH
   "The npm package onnxruntime-node")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   set(ort_architecture arm64)
@@ -82,10 +82,11 @@ find_path(CBNET_STB_INCLUDE NAMES stb/stb_image.h)
 find_path(CBNET_GEMMLOWP_INCLUDE NAMES gemmlowp/public/gemmlowp.h)
 need_peer(tiny-dnn "tiny-dnn, libcereal-dev, libstb-dev and libgemmlowp-dev" CBNET_TINYDNN_INCLUDE CBNET_CEREAL_INCLUDE
   CBNET_STB_INCLUDE CBNET_GEMMLOWP_INCLUDE)
-file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/tinydnn/third_party)
-file(CREATE_LINK ${CBNET_STB_INCLUDE}/stb ${CMAKE_BINARY_DIR}/tinydnn/third_party/stb SYMBOLIC)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/tinydnn/third_party)
+file(CREATE_LINK ${CBNET_STB_INCLUDE}/stb ${PROJECT_BINARY_DIR}/tinydnn/third_party/stb SYMBOLIC)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  peer_worker(tinydnn INCLUDES ${CBNET_TINYDNN_INCLUDE} ${CBNET_CEREAL_INCLUDE} ${CMAKE_BINARY_DIR}/tinydnn
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  peer_worker(tinydnn INCLUDES ${CBNET_TINYDNN_INCLUDE} ${CBNET_CEREAL_INCLUDE} ${PROJECT_BINARY_DIR}/tinydnn
     LINKS OpenMP::OpenMP_CXX OPTIONS -mavx2 -mfma -DCNN_USE_AVX -DCNN_USE_OMP)
 endif()
 

@@ -98,7 +98,7 @@ Workload random_workload(const std::string& name, std::uint64_t seed, double har
 }
 
 TrainedRun trained_run(const std::filesystem::path& path) {
-  TrainedRun out{path, bench::load_models(path.string()).front()->dataset(), {}};
+  TrainedRun out{path, bench::load_models(path.string()).usable.front()->dataset(), {}};
   for (const char* model : {"lenet", "classifier", "branchynet"}) {
     if (has_model(path, model)) out.models.emplace_back(model);
   }

@@ -50,6 +50,7 @@ class GraphImporter {
   void add_layer(const Node& node, LayerSpec layer, std::vector<std::int64_t> inputs);
   void add_weight(const char* name, Tensor tensor);
   void normalise();
+  void take_images();
 
   void convolution(const Node& node, Attributes& attributes);
   void pool(const Node& node, Attributes& attributes);
@@ -75,6 +76,7 @@ class GraphImporter {
   std::int64_t opset_;
   std::map<std::string, Value> values_;
   NetworkSpec spec_;
+  Shape declared_;             // the graph's input, of one sample
   std::vector<Shape> shapes_;  // of one sample, by position
   std::int64_t batch_ = -1;    // as the graph declares it; -1 when it leaves it open
   StateDict weights_;

@@ -13,6 +13,7 @@ constexpr std::int64_t kFirstOpset = 7;
 constexpr std::int64_t kLastOpset = 17;
 constexpr std::size_t kFileLimitBytes = std::size_t{1} << 30;
 constexpr int kMaxLayers = 1'000;
+constexpr std::int64_t kMostInput = std::int64_t{1} << 31;
 constexpr int kMostNamed = 10;  // of what an error lists
 
 }  // namespace
@@ -54,8 +55,13 @@ std::string GraphImporter::read_input() {
       fail(concat("a known size for axis ", axis, " of input '", input->name(), "'"),
            size.has_dim_param() ? concat("'", size.dim_param(), "'") : "none");
     }
-    spec_.input.push_back(size.dim_value());
+    declared_.push_back(size.dim_value());
   }
+  bool known = true;
+  for (const std::int64_t size : declared_) known = known && size <= kMostInput;
+  if (!known) fail(concat("sizes of at most ", kMostInput), to_string(declared_));
+  const bool reshapes = !options_.image.empty() && numel(declared_) == numel(options_.image);
+  spec_.input = reshapes ? options_.image : declared_;
   shapes_ = {spec_.input};
   values_[input->name()].position = 0;
   return input->name();
@@ -162,12 +168,21 @@ void GraphImporter::normalise() {
   }
 }
 
+/// From the shape of the images to that of the graph's input.
+void GraphImporter::take_images() {
+  if (spec_.input == declared_) return;
+  LayerSpec layer = spec::plain(declared_.size() == 1 ? LayerKind::flatten : LayerKind::unflatten);
+  if (declared_.size() > 1) layer.shape = declared_;
+  add_layer(Node(), layer, {static_cast<std::int64_t>(spec_.trunk.size())});
+}
+
 NetworkSpec GraphImporter::run() {
   read_initializers();
   const std::string input = read_input();
   const std::string output = chosen_output();
   const std::vector<const Node*> nodes = nodes_for(output);
   normalise();
+  take_images();
   values_[input] = {static_cast<std::int64_t>(spec_.trunk.size()), {}};
   for (const Node* node : nodes) read_node(*node);
   const auto made = values_.find(output);

@@ -35,6 +35,9 @@ struct OnnxImport {
   std::string dataset = "unknown";
   /// The graph's output to import; empty when it has only one.
   std::string output;
+  /// Of one image, as the model file is to take it: a graph that takes as many numbers in another shape gets
+  /// a layer in front that reshapes them. Empty: as the graph has it.
+  Shape image = {};
   /// Pixels in [0, 1] become (pixel - mean) / deviation, as the network was trained.
   double mean = 0.0;
   double deviation = 1.0;

@@ -108,15 +108,15 @@ void conv_results(const Conv& a, const float* sums, int64_t planes, float* out) 
       for (int64_t j = 0; j < a.pw; j += kLanes) {
         Vec y;
         if constexpr (Pool) {
-          const Vec left = max(load(upper + 2 * j), load(lower + 2 * j));
-          const Vec right = max(load(upper + 2 * j + kLanes), load(lower + 2 * j + kLanes));
+          const Vec left = max_keep_nan(load(upper + 2 * j), load(lower + 2 * j));
+          const Vec right = max_keep_nan(load(upper + 2 * j + kLanes), load(lower + 2 * j + kLanes));
           const Vec first = even(left, right);
           const Vec second = odd(left, right);
-          y = lane == alone - static_cast<int32_t>(j) ? first : max(first, second);
+          y = lane == alone - static_cast<int32_t>(j) ? first : max_keep_nan(first, second);
         } else {
           y = load(upper + j);
         }
-        if constexpr (Relu) y = max(y, Vec{});
+        if constexpr (Relu) y = relu(y);
         store(out + i * a.out_row + j, lane < static_cast<int32_t>(a.pw - j) ? y : Vec{});
       }
     }

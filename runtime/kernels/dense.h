@@ -61,6 +61,7 @@ struct DenseCall {
   float slope;  // of leaky_relu
   bool y_u8;    // y is u8: round(y * y_inverse_scale) + y_zero_point, within 0 ... 255
   float y_inverse_scale, y_zero_point;
+  uint8_t* not_finite;  // y_u8: of each row, set to 1 where a number that no byte can hold was to be stored
 
   bool backwards;  // the panels from the last to the first: what of them is still in a cache is used first
   int64_t rows;
@@ -79,6 +80,7 @@ struct DenseInput {
   bool x_u8;
   float scale, zero_point;  // real = scale * (x - zero_point)
   void* to;
+  uint8_t* not_finite;  // bytes from f32: of each row, set to 1 where a number is not finite; or null
 };
 
 struct DenseTable {

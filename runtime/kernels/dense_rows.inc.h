@@ -29,13 +29,19 @@ void prepare(const DenseInput& input) {
       }
     } else {
       const float* const x = static_cast<const float*>(input.x) + r * input.x_pitch;
+      uint32_t largest = 0;  // of the sizes, as bits
       for (int64_t i = 0; i < in; ++i) {
+        if constexpr (sizeof(To) == 1) {
+          const uint32_t size = bits<uint32_t>(x[i]) & 0x7fffffffU;
+          largest = largest > size ? largest : size;
+        }
         if constexpr (sizeof(To) == sizeof(float)) {
           to[i] = x[i];
         } else {
           to[i] = static_cast<To>(as_byte(x[i], inverse_scale, input.zero_point));
         }
       }
+      if (input.not_finite != nullptr && largest >= kNotFinite) input.not_finite[r] = 1;
     }
     for (int64_t i = in; i < input.padded; ++i) to[i] = To(0);
   }

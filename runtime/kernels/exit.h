@@ -11,8 +11,8 @@ struct ExitTable {
   /// conv.h):
   ///   p = softmax(x) -> probabilities, rows `classes` apart;  label = the first of the largest;
   ///   entropy = -sum p ln p, in nats, written as ln(1 + rest) - sum p (x - max x), where rest sums the
-  ///   exponentials of all but the largest: exact to the last digits for a sure row too. A row with NaN gives
-  ///   NaN.
+  ///   exponentials of all but the largest: exact to the last digits for a sure row too. A row with NaN or
+  ///   +inf, or of -inf alone, gives NaN and the label -1.
   /// exp is that of simd.inc.h: 2 ulp.
   void (*classify)(const float* logits, std::int64_t n, std::int64_t classes, std::int64_t pitch,
                    float* probabilities, float* entropy, std::int64_t* labels);

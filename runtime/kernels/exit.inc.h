@@ -33,7 +33,7 @@ void classify_row(const float* x, int64_t classes, float* p, float* entropy, int
   }
   // A NaN takes no part in a maximum, but in every sum.
   *entropy = __builtin_log1pf(others) - sum_lanes(weighted) * scale + (x[first] - x[first]);
-  *label = first;
+  *label = *entropy == *entropy ? first : -1;
 }
 
 void classify_rows(const float* logits, int64_t n, int64_t classes, int64_t pitch, float* probabilities,

@@ -102,7 +102,7 @@ void pool_pairs(const Winograd& a, const ConvBlock& block, int64_t outputs, cons
         second = (m1 - m2) + 2.0F * (m3 - m4) + sum(5);
       }
       if (a.last != nullptr) second += load(a.last + block.q + v);
-      store(to + block.q + v, max(first, second) + broadcast(bias[o]));
+      store(to + block.q + v, max_keep_nan(first, second) + broadcast(bias[o]));
     }
   }
 }
@@ -117,8 +117,8 @@ void pool_rows(const Winograd& a, const float* plane, float* out) {
     const float* upper = plane + j;
     for (int64_t i = 0; i < sums.ph; ++i, upper += 2 * a.pairs) {
       const float* lower = 2 * i + 1 < sums.oh ? upper + a.pairs : upper;
-      Vec y = max(load(upper), load(lower));
-      if constexpr (Relu) y = max(y, Vec{});
+      Vec y = max_keep_nan(load(upper), load(lower));
+      if constexpr (Relu) y = relu(y);
       store(out + i * sums.out_row + j, in_row ? y : Vec{});
     }
   }

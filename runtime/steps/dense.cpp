@@ -1,4 +1,7 @@
 // Fully connected layers, for all images of a call at once.
+#include <algorithm>
+#include <limits>
+
 #include "runtime/step.h"
 
 namespace cbnet::runtime {
@@ -20,7 +23,24 @@ class DenseStep : public Step {
     const void* x =
         from_u8_ ? static_cast<const void*>(frame.at<std::uint8_t>(reads[0])) : frame.at<float>(reads[0]);
     void* y = to_u8_ ? static_cast<void*>(frame.at<std::uint8_t>(writes)) : frame.at<float>(writes);
-    layer_.run(x, frame.pitch(reads[0]), y, frame.pitch(writes), frame.n, frame.scratch, frame.backwards);
+    std::uint8_t* const lost = to_u8_ ? frame.not_finite(writes) : nullptr;
+    if (to_u8_) std::fill_n(lost, frame.n, std::uint8_t{0});
+    layer_.run(x, frame.pitch(reads[0]), y, frame.pitch(writes), frame.n, frame.scratch, frame.backwards,
+               lost);
+    if (from_u8_) pass_on(frame, lost);
+  }
+
+  /// What was not finite before the layer is not finite behind it.
+  void pass_on(const Frame& frame, std::uint8_t* lost) const {
+    const std::uint8_t* const before = frame.not_finite(reads[0]);
+    for (std::int64_t i = 0; i < frame.n; ++i) {
+      if (before[i] == 0) continue;
+      if (to_u8_) {
+        lost[i] = 1;
+      } else {
+        std::fill_n(frame.at<float>(writes, i), layer_.out(), std::numeric_limits<float>::quiet_NaN());
+      }
+    }
   }
 
   std::int64_t scratch_bytes(std::int64_t images) const override {

@@ -44,9 +44,9 @@ Form planes_of(const Form& form, std::int64_t size) {
 }
 
 void quantize(const kernels::KernelTable& table, const float* from, std::uint8_t* to, std::int64_t size,
-              const Form& form) {
+              const Form& form, std::uint8_t* not_finite = nullptr) {
   table.dense.prepare[static_cast<int>(kernels::DenseKind::s8)](
-      {1, size, size, from, size, false, form.scale, static_cast<float>(form.zero_point), to});
+      {1, size, size, from, size, false, form.scale, static_cast<float>(form.zero_point), to, not_finite});
 }
 
 class InputStep : public Step {
@@ -63,6 +63,7 @@ class InputStep : public Step {
   }
 
   void run(const Frame& frame) const override {
+    if (form_.type == Form::Type::u8) std::fill_n(frame.not_finite(writes), frame.n, std::uint8_t{0});
     for (std::int64_t i = 0; i < frame.n; ++i) {
       if (form_.type == Form::Type::u8) {
         auto* to = frame.at<std::uint8_t>(writes, i);
@@ -112,7 +113,10 @@ class FormStep : public Step {
   void run(const Frame& frame) const override {
     for (std::int64_t i = 0; i < frame.n; ++i) {
       if (to_.type == Form::Type::u8) {
-        quantize(table_, frame.at<float>(reads[0], i), frame.at<std::uint8_t>(writes, i), size_, to_);
+        std::uint8_t* const not_finite = frame.not_finite(writes) + i;
+        *not_finite = 0;
+        quantize(table_, frame.at<float>(reads[0], i), frame.at<std::uint8_t>(writes, i), size_, to_,
+                 not_finite);
       } else {
         copy_rows(frame.at<float>(reads[0], i), Rows(planes_, from_), frame.at<float>(writes, i),
                   Rows(planes_, to_));

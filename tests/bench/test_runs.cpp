@@ -10,6 +10,7 @@
 #include "models/zoo.h"
 #include "runtime/plan_file.h"
 #include "runtime/quantize.h"
+#include "tensor/io.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
 
@@ -88,13 +89,20 @@ TEST_CASE("runs: a compiled plan stands behind its model, one that lost too much
   CHECK(fewer.left_out[0].fp32_accuracy == 0.9);
 }
 
-TEST_CASE("runs: a plan of something else than its name says is refused") {
+TEST_CASE("runs: a plan of something else than its name says is left out, and so is a damaged one") {
   const testing::TempFolder folder;
   const Model model = lenet();
   save_model(RunFolder(folder.path()).model_file("lenet"), *model.network, model.info);
+  const auto left_out = [&](const std::string& part) {
+    const Contenders found = load_contenders(folder.path(), {Engine::plan, Engine::eager});
+    CHECK(found.timed.size() == 2);
+    REQUIRE(found.unusable.size() == 1);
+    CHECK(found.unusable[0].name == "lenet.bf16.plan");
+    CHECK_MESSAGE(testing::contains(found.unusable[0].reason, part), found.unusable[0].reason);
+  };
   const auto refused = [&](const CompiledInfo& info, const char* part) {
     write_plan(folder / "lenet.bf16.plan", info);
-    CHECK_THROWS_SAYING(load_contenders(folder.path(), {Engine::plan}), InputError, part);
+    left_out(part);
   };
   CompiledInfo info = bf16_info();
   info.model = "cbnet";
@@ -105,4 +113,43 @@ TEST_CASE("runs: a plan of something else than its name says is refused") {
   info = bf16_info();
   info.precision = runtime::Precision::fp32;
   refused(info, "expected lenet of fmnist in bf16; found lenet of fmnist in fp32");
+  info = bf16_info();
+  info.macs_by_exit = {1, 2};
+  refused(info, "expected the multiply-adds to 1 exits; found 2");
+  info = bf16_info();
+  info.made_from = files_checksum(RunFolder(folder.path()), "lenet");
+  write_plan(folder / "lenet.bf16.plan", info);
+  CHECK(load_contenders(folder.path(), {Engine::plan}).unusable.empty());
+  save_model(RunFolder(folder.path()).model_file("lenet"), Network(lenet_spec(), 2), model.info);
+  left_out("found one of a model that has changed since");
+  write_file_atomic(folder / "lenet.bf16.plan", "no plan");
+  left_out("a plan that begins with 'cbnetpln'");
+}
+
+TEST_CASE("runs: a model that cannot be loaded, or of another dataset, stops no other") {
+  const testing::TempFolder folder;
+  const RunFolder run(folder.path());
+  Model model = lenet();
+  save_model(run.model_file("lenet"), *model.network, model.info);
+  write_file_atomic(run.model_file("branchynet"), "damaged");
+  write_file_atomic(run.model_file("foreign"), "no model at all");
+  model.info.model = "imported";
+  model.info.dataset = "mnist";
+  save_model(run.model_file("other"), *model.network, model.info);
+  model.info.dataset = "unknown";
+  save_model(run.model_file("stranger"), *model.network, model.info);
+  const RunModels models = load_models(folder.path());
+  REQUIRE(models.usable.size() == 1);
+  CHECK(models.usable[0]->name() == "lenet");
+  REQUIRE(models.unusable.size() == 4);
+  CHECK(models.unusable[0].name == "branchynet");
+  CHECK(models.unusable[1].name == "foreign");
+  CHECK(models.unusable[2].name == "other");
+  CHECK(
+      testing::contains(models.unusable[2].reason, "expected a model of fmnist as the others; found mnist"));
+  CHECK(testing::contains(models.unusable[3].reason, "found unknown"));
+  std::filesystem::remove(run.model_file("lenet"));
+  std::filesystem::remove(run.model_file("other"));
+  std::filesystem::remove(run.model_file("stranger"));
+  CHECK_THROWS_SAYING(load_models(folder.path()), InputError, "branchynet.safetensors");
 }

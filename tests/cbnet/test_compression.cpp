@@ -101,6 +101,35 @@ TEST_CASE("fewer weights: blocks are gone, and fine-tuning finds the images agai
         info.fp32_accuracy);
 }
 
+TEST_CASE("an imported network is calibrated and judged on training images, and says so") {
+  const TempFolder folder;
+  const RunFolder run(folder.path());
+  Model model;
+  model.info.model = "imported";
+  model.info.dataset = "unknown";
+  NetworkSpec spec;
+  spec.input = {1, 28, 28};
+  spec.trunk = {spec::plain(LayerKind::flatten), spec::linear(20), spec::plain(LayerKind::relu),
+                spec::linear(10), spec::plain(LayerKind::softmax)};
+  model.network = std::make_unique<Network>(spec, 1);
+  save_model(run.model_file("mine"), *model.network, model.info);
+  CompressionOptions options;
+  options.precision = Precision::int8;
+  const auto info_of = [&] {
+    return compiled_info_from_json(compress(run, "mine", bars(), options).provenance, "mine");
+  };
+  const CompiledInfo plain = info_of();
+  CHECK(plain.may_have_trained);
+  CHECK(plain.made_from == files_checksum(run, "mine"));
+  CHECK(plain.dataset == "fmnist");
+  CHECK(plain.validation_images == 50);
+  options.sparsity = 0.5;
+  CHECK(info_of().accuracy > plain.accuracy);  // fine-tuning is its first training
+  model.info.dataset = "mnist";
+  save_model(run.model_file("mine"), *model.network, model.info);
+  CHECK_THROWS_SAYING(compress(run, "mine", bars(), options), InputError, "give --dataset mnist");
+}
+
 TEST_CASE("what a plan says of itself is read back, or refused with the file's name") {
   CompiledInfo info;
   info.model = "lenet";

@@ -30,8 +30,16 @@ ConversionTargets targets(TargetPolicy policy, OutputActivation output) {
 
 }  // namespace
 
-TEST_CASE("a class without an easy image is an error that names it") {
-  CHECK_THROWS_SAYING(label_hardness(kScores, kLabels, 0.15, 3), std::runtime_error, "no image of class 2");
+TEST_CASE("classes with images but no easy one are an error that says what each would need") {
+  CHECK_THROWS_SAYING(label_hardness(kScores, kLabels, 0.03, 3), std::runtime_error,
+                      "no image of class 0, 1 leaves early and is classified correctly at threshold 0.03 "
+                      "(class 0: the surest right one has 0.1 nats; class 1: the surest right one has 0.05 "
+                      "nats); hint: go on with --resume and more --epochs, or into another --out "
+                      "with a --threshold above 0.1");
+  const ExitScores wrong{{0.1}, {1}, {0}};
+  CHECK_THROWS_SAYING(
+      label_hardness(wrong, {0}, 0.5, 2), std::runtime_error,
+      "class 0: none is classified right at the early exit); hint: go on with --resume and more --epochs");
   CHECK_THROWS_SAYING(label_hardness(kScores, {0}, 0.5, 2), std::invalid_argument, "one label per score");
 }
 
@@ -51,6 +59,13 @@ TEST_CASE("fixed targets are the easy image of lowest entropy that is classified
   const auto pixels = rows.to_vector<float>();
   CHECK(std::accumulate(pixels.begin(), pixels.begin() + 784, 0.0F) == 6.0F);
   CHECK(std::accumulate(pixels.begin() + 784, pixels.end(), 0.0F) == 3.0F);
+}
+
+TEST_CASE("a class without images has no target and needs none") {
+  const ConversionTargets three{six_images(), label_hardness(kScores, kLabels, 0.5, 3),
+                                TargetPolicy::fixed_image, OutputActivation::softmax, 7};
+  CHECK(three.fixed_images() == std::vector<std::int64_t>{2, 5, -1});
+  CHECK(three.rescale() == targets(TargetPolicy::fixed_image, OutputActivation::softmax).rescale());
 }
 
 TEST_CASE("random targets stay in the class's pool, change with sample and epoch, and repeat") {

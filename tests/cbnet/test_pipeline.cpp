@@ -1,5 +1,7 @@
 #include "cbnet/pipeline.h"
 
+#include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cbnet/evaluate.h"
@@ -72,9 +74,13 @@ TEST_CASE("the whole method trains, writes its folder, resumes and repeats to th
     run_pipeline(dataset, run, again);
     CHECK(read_file(run.model_file("autoencoder")) == autoencoder);
     CHECK(run.read_log().size() == 4 + 4 + 25);
-    again.recipe.lenet.epochs = 5;
+    again.recipe.lenet.batch_size = 40;
     CHECK_THROWS_SAYING(run_pipeline(dataset, run, again), InputError,
-                        "expected a model trained with recipe/epochs 5; found recipe/epochs 4");
+                        "expected a model trained with recipe/batch_size 40; found recipe/batch_size 50");
+    again.recipe = short_recipe();
+    again.recipe.lenet.epochs = 3;
+    CHECK_THROWS_SAYING(run_pipeline(dataset, run, again), InputError,
+                        "expected a model trained for at most 3 epochs; found 4");
   }
   SUBCASE("what is finished is not written again, whatever the threads; a state left by a kill goes") {
     const auto classifier = std::filesystem::last_write_time(run.model_file("classifier"));
@@ -171,4 +177,179 @@ TEST_CASE("the joint loss weighs both exits") {
   const double early = joint_step(network, batch, 1, 0).loss.value().item();
   const double final = joint_step(network, batch, 0, 1).loss.value().item();
   CHECK(joint_step(network, batch, 2, 3).loss.value().item() == doctest::Approx(2 * early + 3 * final));
+}
+
+namespace {
+
+/// Everything that a run leaves but the records, which hold times.
+std::map<std::string, std::string> weights_of(const RunFolder& run) {
+  std::map<std::string, std::string> out;
+  for (const char* model : {"lenet", "branchynet", "autoencoder", "classifier"}) {
+    if (has_model(run.path(), model)) out[model] = read_file(run.model_file(model));
+  }
+  return out;
+}
+
+PipelineOptions epochs_at_constant_rate(std::int64_t epochs) {
+  PipelineOptions options = short_options();
+  for (TrainRecipe* part : {&options.recipe.lenet, &options.recipe.branchynet, &options.recipe.autoencoder}) {
+    part->epochs = epochs;
+    part->schedule = ScheduleKind::constant;
+  }
+  options.recipe.threshold = 2.5;
+  return options;
+}
+
+void go_on(const data::Dataset& dataset, const RunFolder& run, PipelineOptions options) {
+  options.resume = true;
+  run_pipeline(dataset, run, options);
+}
+
+}  // namespace
+
+TEST_CASE("a finished training goes on to more epochs, with the bits of one training of all of them") {
+  const data::Dataset& dataset = bars();
+  const TempFolder folder;
+  const RunFolder run(folder / "run"), whole(folder / "whole");
+  run_pipeline(dataset, whole, epochs_at_constant_rate(5));
+  run_pipeline(dataset, run, epochs_at_constant_rate(3));
+  const auto expected = weights_of(whole);
+  REQUIRE(expected.size() == 4);
+
+  SUBCASE("at once") { go_on(dataset, run, epochs_at_constant_rate(5)); }
+  SUBCASE("over one epoch more") {
+    go_on(dataset, run, epochs_at_constant_rate(4));
+    go_on(dataset, run, epochs_at_constant_rate(5));
+  }
+  SUBCASE("killed after any epoch on the way") {
+    struct Kill {};
+    PipelineOptions killed = epochs_at_constant_rate(5);
+    for (const int batches : {12, 7, 12, 7, 30, 3}) {
+      int seen = 0;
+      killed.progress = [&](const Progress&) {
+        if (++seen == batches) throw Kill();
+      };
+      CHECK_THROWS_AS(go_on(dataset, run, killed), Kill);
+    }
+    go_on(dataset, run, epochs_at_constant_rate(5));
+  }
+  CHECK(weights_of(run) == expected);
+  CHECK(evaluate(*load_predictor(run.path(), "cbnet"), dataset.test.images, dataset.test.labels).images ==
+        100);
+  CHECK(run.read_log().size() == 15);
+  CHECK_FALSE(contains(read_file(run.run_file()), "earlier_epochs"));
+  // Fewer are refused before anything is trained, and nothing is harmed.
+  PipelineOptions fewer = epochs_at_constant_rate(5);
+  fewer.recipe.autoencoder.epochs = 4;
+  fewer.recipe.lenet.epochs = 6;
+  CHECK_THROWS_SAYING(go_on(dataset, run, fewer), InputError, "at most 4 epochs; found 5");
+  CHECK(weights_of(run) == expected);
+}
+
+TEST_CASE("where the schedule depends on the length, it goes on and says what differs") {
+  const data::Dataset& dataset = bars();
+  const TempFolder folder;
+  const RunFolder run(folder / "run"), whole(folder / "whole");
+  const auto cosine = [](std::int64_t epochs, const char* model) {
+    PipelineOptions options = short_options();
+    for (TrainRecipe* part : {&options.recipe.lenet, &options.recipe.branchynet, &options.recipe.autoencoder})
+      part->epochs = epochs;
+    options.recipe.threshold = 2.5;
+    options.model = model;
+    return options;
+  };
+  run_pipeline(dataset, whole, cosine(4, "lenet"));
+  run_pipeline(dataset, run, cosine(2, "all"));
+  std::string said;
+  PipelineOptions longer = cosine(4, "all");
+  longer.say = [&](const std::string& line) { said += line + "\n"; };
+  go_on(dataset, run, longer);
+  CHECK(contains(said, "lenet: epoch 2 of 2 is done; it goes on to epoch 4"));
+  CHECK(contains(said, "not the weights that 4 epochs at once give: the schedule (cosine)"));
+  CHECK(contains(said, "autoencoder: trained anew, for its BranchyNet has changed"));
+  CHECK(read_file(run.model_file("lenet")) != read_file(whole.model_file("lenet")));
+  const auto stages = nlohmann::json::parse(read_file(run.run_file())).at("stages");
+  CHECK(stages.at("lenet").at("earlier_epochs").at(0) == nlohmann::json{{"until", 2}, {"of", 2}});
+  CHECK(stages.at("lenet").at("epochs") == 4);
+  CHECK_FALSE(stages.at("autoencoder").contains("earlier_epochs"));
+  CHECK(load_predictor(run.path(), "cbnet")->name() == "cbnet");
+  // What was lengthened is finished like anything else.
+  const auto before = weights_of(run);
+  go_on(dataset, run, cosine(4, "all"));
+  CHECK(weights_of(run) == before);
+}
+
+TEST_CASE("more epochs leave no model of the BranchyNet before, and need the state") {
+  const data::Dataset& dataset = bars();
+  const TempFolder folder;
+  const RunFolder run(folder / "run");
+  run_pipeline(dataset, run, epochs_at_constant_rate(1));
+  const auto before = weights_of(run);
+  PipelineOptions longer = epochs_at_constant_rate(2);
+  longer.model = "branchynet";
+  CHECK_THROWS_SAYING(go_on(dataset, run, longer), InputError, "--model cbnet makes it anew");
+  CHECK(weights_of(run) == before);
+  longer.model = "autoencoder";
+  go_on(dataset, run, longer);
+  CHECK(load_predictor(run.path(), "cbnet")->name() == "cbnet");
+  std::filesystem::remove(run.finished_file("lenet"));
+  longer.model = "lenet";
+  CHECK_THROWS_SAYING(go_on(dataset, run, longer), InputError, "--epochs 1 keeps the model");
+}
+
+TEST_CASE("classes without images train; what cannot is refused before anything is written") {
+  const auto only = [](std::int64_t images, const std::function<bool(std::int64_t)>& keep) {
+    data::Dataset dataset = bar_dataset(600, 20);
+    std::vector<std::int64_t> chosen;
+    const auto labels = dataset.train.labels.to_vector<std::int64_t>();
+    for (std::size_t i = 0; i < labels.size() && static_cast<std::int64_t>(chosen.size()) < images; ++i) {
+      if (keep(labels[i])) chosen.push_back(static_cast<std::int64_t>(i));
+    }
+    dataset.train = {data::gather(dataset.train.images, chosen), data::gather(dataset.train.labels, chosen)};
+    return dataset;
+  };
+  const TempFolder folder;
+  const RunFolder run(folder / "run");
+  std::string said;
+  PipelineOptions options = short_options();
+  options.say = [&](const std::string& line) { said += line + "\n"; };
+  const auto all = [](std::int64_t) { return true; };
+
+  SUBCASE("labels 0 to 4, a class missing in the middle, and one class alone") {
+    options.recipe.threshold = 2.5;  // few images: at less, not every class has an easy one
+    const data::Dataset five = only(300, [](std::int64_t label) { return label < 5; });
+    run_pipeline(five, run, options);
+    CHECK(contains(said, "no model learns it: class 5 (Sandal), 6"));
+    const auto stages = nlohmann::json::parse(read_file(run.run_file())).at("stages");
+    CHECK(stages.at("autoencoder").at("conversion").at("fixed_images").at(7).is_null());
+    CHECK(stages.at("autoencoder").at("conversion").at("fixed_images").at(4).is_number());
+    const data::Dataset gap = only(300, [](std::int64_t label) { return label != 4; });
+    options.recipe.target = TargetPolicy::random_easy;
+    options.recipe.output = OutputActivation::softmax;
+    options.recipe.reconstruction = ReconstructionLoss::mse;
+    run_pipeline(gap, RunFolder(folder / "gap"), options);
+    const data::Dataset one = only(60, [](std::int64_t label) { return label == 3; });
+    run_pipeline(one, RunFolder(folder / "one"), options);
+    CHECK(has_model(folder / "one", "cbnet"));
+  }
+  SUBCASE("five images hold none out, one cannot, and all held out leave none") {
+    CHECK_THROWS_SAYING(run_pipeline(only(5, all), run, options), InputError,
+                        "found 5 and 0 with a validation_fraction of 0.0833333; hint: "
+                        "--validation-fraction 0.2 holds out one of 5 images");
+    CHECK_THROWS_SAYING(run_pipeline(only(1, all), run, options), InputError, "at least 2 training images");
+    options.recipe.validation_fraction = 0.95;
+    CHECK_THROWS_SAYING(run_pipeline(only(5, all), run, options), InputError, "found 0 and 5");
+    CHECK_FALSE(std::filesystem::exists(run.path()));
+    options.recipe.validation_fraction = 0.2;
+    options.model = "branchynet";
+    run_pipeline(only(5, all), run, options);
+    CHECK(contains(said, "with images for validation alone"));
+  }
+  SUBCASE("a threshold at which nothing is easy") {
+    options.recipe.threshold = 0.0;
+    CHECK_THROWS_SAYING(run_pipeline(bars(), run, options), InputError, "a threshold above 0");
+    options.model = "branchynet";
+    options.recipe.branchynet.epochs = 1;
+    run_pipeline(bars(), run, options);
+  }
 }

@@ -62,3 +62,53 @@ TEST_CASE("images of another size, files that are no plan, and plans that nobody
   runtime::save_graph(folder / "bare.plan", lenet_graph("{}"));
   CHECK_THROWS_SAYING(load_compiled(folder / "bare.plan"), InputError, "bare.plan");
 }
+
+TEST_CASE("a plan of other images or classes, or with exits that it does not speak of, is refused") {
+  const TempFolder folder;
+  CompiledInfo info;
+  info.model = "lenet";
+  info.dataset = "mnist";
+  info.macs_by_exit = {1};
+  const auto refused = [&](const NetworkSpec& spec, const std::vector<double>& thresholds,
+                           const std::string& part) {
+    runtime::Graph graph = classifier_graph(Network(spec, 1), thresholds);
+    graph.provenance = to_json(info);
+    runtime::save_graph(folder / "a.plan", graph);
+    CHECK_THROWS_SAYING(load_compiled(folder / "a.plan"), InputError, part);
+  };
+  NetworkSpec wide = lenet_spec();
+  wide.input = {1, 32, 32};
+  refused(wide, {}, "expected a plan from (1,28,28) pixels to 10 classes; found one from (1,32,32) to (10)");
+  NetworkSpec letters = lenet_spec();
+  letters.trunk.back().out = 47;
+  refused(letters, {}, "found one from (1,28,28) to (47)");
+  refused(branchynet_spec(), {0.5}, "expected the multiply-adds to 2 exits; found 1");
+}
+
+TEST_CASE("a plan takes another threshold where it has a side exit, and converts where it is CBNet's") {
+  const TempFolder folder;
+  CompiledInfo info;
+  info.model = "branchynet";
+  info.dataset = "mnist";
+  info.macs_by_exit = {1, 2};
+  runtime::Graph graph = classifier_graph(Network(branchynet_spec(), 1), {0.0});
+  graph.provenance = to_json(info);
+  runtime::save_graph(folder / "b.plan", graph);
+  const Tensor images = random_images(20);
+  CHECK(load_compiled(folder / "b.plan").predictor->predict(images).exit == std::vector<std::int64_t>(20, 1));
+  CHECK(load_compiled(folder / "b.plan", 9).predictor->predict(images).exit ==
+        std::vector<std::int64_t>(20, 0));
+
+  const Network autoencoder(autoencoder_spec("mnist", OutputActivation::softmax), 2);
+  graph = fold(cbnet_graph(autoencoder, 50.0, Network(classifier_spec(), 1)));
+  info.model = "cbnet";
+  info.macs_by_exit = {1};
+  graph.provenance = to_json(info);
+  runtime::save_graph(folder / "c.plan", graph);
+  const CompiledModel cbnet = load_compiled(folder / "c.plan");
+  const auto direct = make_plan_predictor(
+      {"autoencoder", "mnist", runtime::Plan(autoencoder_graph(autoencoder, 50.0)), {1}, 1, std::nullopt});
+  CHECK(cbnet.predictor->predict(images).converted.to_vector<float>() ==
+        direct->predict(images).converted.to_vector<float>());
+  CHECK_THROWS_SAYING(load_compiled(folder / "c.plan", 0.5), InputError, "a plan with one side exit");
+}

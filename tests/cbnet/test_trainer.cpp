@@ -74,6 +74,45 @@ TEST_CASE("another training's state, a damaged one and a loss that is not finite
                       "lenet: the loss is inf in epoch 1, batch 1");
 }
 
+TEST_CASE("a state of more epochs than are asked for, or than its training has, is an error") {
+  const TempFolder folder;
+  const auto fingerprint = [](int epochs) {
+    return "{\"recipe\":{\"epochs\":" + std::to_string(epochs) + "}}";
+  };
+  Setup first(2, folder / "state");
+  first.options.fingerprint = fingerprint(2);
+  run_stage(first.stage, first.data, first.options);
+  Setup fewer(1, folder / "state");
+  fewer.options.fingerprint = fingerprint(1);
+  CHECK_THROWS_SAYING(run_stage(fewer.stage, fewer.data, fewer.options), InputError,
+                      "expected at most 1 epochs done, as are asked for; found 2");
+  SafetensorsFile file = read_safetensors(folder / "state");
+  for (auto& [key, value] : file.metadata)
+    if (key == "cbnet.epochs_done") value = "5";
+  write_safetensors(folder / "state", file);
+  Setup more(6, folder / "state");
+  more.options.fingerprint = fingerprint(6);
+  CHECK_THROWS_SAYING(run_stage(more.stage, more.data, more.options), InputError, "0 to 2 epochs done");
+}
+
+TEST_CASE("training goes on from the state of a finished one, where none is begun") {
+  const TempFolder folder;
+  const auto run = [&](std::int64_t epochs, const char* state, const char* finished) {
+    Setup setup(epochs, folder / state);
+    setup.stage.recipe.schedule = ScheduleKind::constant;
+    setup.options.fingerprint = "{\"recipe\":{\"epochs\":" + std::to_string(epochs) + "}}";
+    if (*finished != '\0') setup.options.finished_file = folder / finished;
+    const StageResult result = run_stage(setup.stage, setup.data, setup.options);
+    CHECK(result.earlier.empty());
+    CHECK(result.log.size() == static_cast<std::size_t>(epochs));
+    CHECK(state_fingerprint(folder / state) == setup.options.fingerprint);
+    return weights(setup.network);
+  };
+  const std::vector<float> whole = run(3, "whole", "");
+  run(1, "short", "");
+  CHECK(run(3, "longer", "short") == whole);
+}
+
 TEST_CASE("training learns, reports every batch and logs every epoch") {
   const TempFolder folder;
   Setup setup(4, folder / "state");

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <iostream>
+#include <sstream>
+
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 #include "tests/support/throws.h"
@@ -54,6 +57,55 @@ TEST_CASE("values, lists and what all commands share") {
   CHECK(line.quiet());
   CHECK(line.json_file().empty());
   CHECK(line.device() == "cpu");
+}
+
+TEST_CASE("an output that is the standard output has it alone, until the command line goes") {
+  std::ostringstream out, err;
+  std::streambuf* before_out = std::cout.rdbuf(out.rdbuf());
+  std::streambuf* before_err = std::cerr.rdbuf(err.rdbuf());
+  std::string both;
+  {
+    CommandLine line(kManual);
+    line.add_output("Own", "picture", "FILE", "a picture");
+    REQUIRE(line.parse({"--json", "-"}, false));
+    std::cout << "said";
+  }
+  {
+    const CommandLine line = line_of({"--json", "/dev/stdout"});
+    std::cout << "printed";
+  }
+  try {
+    CommandLine line(kManual);
+    line.add_output("Own", "picture", "FILE", "a picture");
+    line.parse({"--json", "-", "--picture", "-"}, false);
+  } catch (const UsageError& error) {
+    both = error.what();
+  }
+  std::cout.rdbuf(before_out);
+  std::cerr.rdbuf(before_err);
+  CHECK(out.str() == "printed");
+  CHECK(err.str() == "said");
+  CHECK(testing::contains(both, "--picture and --json cannot both be the standard output"));
+  CHECK_THROWS_SAYING(line_of({"--json", "/dev/fd/987"}), InputError, "expected an open descriptor");
+}
+
+TEST_CASE("an option of a few words takes one of them, and no other word that follows") {
+  const auto parsed = [](const std::vector<std::string>& words) {
+    CommandLine line(kManual);
+    line.add_choice("Own", "invert", {"yes", "no", "auto"}, "turn");
+    REQUIRE(line.parse(words, true));
+    std::string out = line.text("invert");
+    for (const std::string& word : line.positional()) out += " " + word;
+    return out;
+  };
+  CHECK(parsed({"a.png"}) == " a.png");
+  CHECK(parsed({"--invert", "a.png"}) == "yes a.png");
+  CHECK(parsed({"a.png", "--invert"}) == "yes a.png");
+  CHECK(parsed({"--invert", "auto", "a.png"}) == "auto a.png");
+  CHECK(parsed({"--invert=no", "auto"}) == "no auto");
+  CHECK(parsed({"--invert", "./auto"}) == "yes ./auto");
+  CHECK_THROWS_SAYING(parsed({"--invert=maybe"}), UsageError,
+                      "--invert must be yes, no or auto; got 'maybe'; hint: see");
 }
 
 TEST_CASE("a suggestion is near or none") {

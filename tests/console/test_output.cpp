@@ -1,6 +1,8 @@
 #include "console/output.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <cmath>
 
@@ -65,6 +67,33 @@ TEST_CASE("a report is refused up front where it could not be written") {
     CHECK_MESSAGE(contains(said, "Permission denied"), said);
   }
   std::filesystem::permissions(folder / "kept", std::filesystem::perms(0755));
+}
+
+TEST_CASE("a link to a file is written where the file stands, a descriptor only where it is open to write") {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder / "there");
+  std::filesystem::create_symlink("there/report.json", folder / "link");
+  CHECK_NOTHROW(check_writable("--json", folder / "link"));
+  std::filesystem::permissions(folder / "there", std::filesystem::perms(0555));
+  std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
+  const std::string said = message_without_root([&] { check_writable("--json", folder / "link"); });
+  CHECK_MESSAGE(contains(said, "that can be written to at " + (folder / "there").string()), said);
+  std::filesystem::permissions(folder / "there", std::filesystem::perms(0755));
+
+  const int reads = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const std::string name = "/dev/fd/" + std::to_string(reads);
+  CHECK_THROWS_SAYING(check_writable("--json", name), InputError, "found one to read from");
+  ::close(reads);
+  CHECK_THROWS_SAYING(check_writable("--json", name), InputError, "found Bad file descriptor");
+}
+
+TEST_CASE("the size of what was written is that of a file") {
+  const TempFolder folder;
+  write_file_atomic(folder / "file", "12345");
+  std::filesystem::create_symlink("file", folder / "link");
+  CHECK(written_bytes(folder / "link") == 5);
+  CHECK_FALSE(written_bytes("-"));
+  CHECK_FALSE(written_bytes("/dev/null"));
 }
 
 TEST_CASE("names that are no UTF-8 do not cost the report") {

@@ -31,3 +31,5 @@ TEST_CASE("what is thrown becomes an exit code and one line") {
   CHECK(outcome(std::bad_alloc()) == "1 prog: out of memory\n");
   CHECK(outcome(std::runtime_error("disk")) == "1 prog: disk\n");
 }
+
+TEST_CASE("a text becomes one line") { CHECK(one_line("a\nb\x1b[31m\x7f") == "a b [31m "); }

@@ -1,9 +1,11 @@
 #include "data/dataset.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <string>
+#include <thread>
 
 #include "tests/data/files.h"
 
@@ -53,10 +55,20 @@ TEST_CASE("dataset: files that do not fit, each with its own message") {
 TEST_CASE("dataset: nowhere to be found, and no download allowed") {
   const TempFolder folder;
   const auto load = [&] { load_dataset(DatasetId::fmnist, only(folder.path())); };
+  put(folder / "notes.txt", "x");
   CHECK_INPUT_ERROR(load(),
+                    "dataset fmnist in --data-dir " + folder.path() +
+                        ": expected files named train-images-idx3-ubyte and train-labels-idx1-ubyte; ");
+  CHECK_INPUT_ERROR(load(), "found no complete set in --data-dir");
+  CHECK_INPUT_ERROR(load(), "; there is notes.txt; hint: give the files these names");
+  Location searched = only("");
+  searched.cache_dir = folder.path();
+  CHECK_INPUT_ERROR(load_dataset(DatasetId::fmnist, searched),
                     "dataset fmnist: expected the images and labels of its training and test set; found no "
-                    "complete set in --data-dir");
-  CHECK_INPUT_ERROR(load(), "hint: install the package dataset-fashion-mnist");
+                    "complete set in " +
+                        folder.path());
+  CHECK_INPUT_ERROR(load_dataset(DatasetId::fmnist, searched),
+                    "hint: install the package dataset-fashion-mnist");
   Location none = only("");
   CHECK_INPUT_ERROR(load_dataset(DatasetId::mnist, none),
                     "found no complete set in no folder; hint: allow the download");
@@ -76,6 +88,34 @@ TEST_CASE("dataset: the excerpt of Fashion-MNIST") {
   // The first training image is an ankle boot; its sole is the brightest part of the lower half.
   CHECK(labels[0] == 9);
   CHECK(set.train.images.at({0, 0, 0}) == 0.0);
+}
+
+TEST_CASE("dataset: one's own images, as many as there are") {
+  const TempFolder folder;
+  put(folder / "train-images.idx3-ubyte", idx_images(1000));
+  put(folder / "train-labels.idx1-ubyte", idx_labels(1000));
+  put(folder / "t10k-images.idx3-ubyte", idx_images(50));
+  put(folder / "t10k-labels.idx1-ubyte", idx_labels(50));
+  Location location = only(folder.path());
+  location.system_dirs = Location().system_dirs;  // where a whole set may be
+  const Dataset set = load_dataset(DatasetId::fmnist, location);
+  CHECK(set.train.size() == 1000);
+  CHECK(set.test.size() == 50);
+  CHECK(set.files[0] == folder / "train-images.idx3-ubyte");
+}
+
+TEST_CASE("dataset: images and labels through pipes") {
+  const TempFolder folder;
+  const std::string images = folder / "images";
+  const std::string labels = folder / "labels";
+  REQUIRE(::mkfifo(images.c_str(), 0600) == 0);
+  REQUIRE(::mkfifo(labels.c_str(), 0600) == 0);
+  std::thread writer([&] {
+    cbnet::write_file_atomic(images, gzip(idx_images(200)));
+    cbnet::write_file_atomic(labels, idx_labels(200));
+  });
+  CHECK(read_split(images, labels).size() == 200);
+  writer.join();
 }
 
 TEST_CASE("dataset: npz files, and the subset's own name") {

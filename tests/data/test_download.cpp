@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -41,7 +43,9 @@ struct Scene {
   std::string target = folder / "cache/file.gz";
   std::string md5 = md5_of(content());
 
-  bool exists(const std::string& suffix = "") const { return std::filesystem::exists(target + suffix); }
+  std::string part() const { return target + "." + md5 + ".part"; }
+  bool exists() const { return std::filesystem::exists(target); }
+  bool part_exists() const { return std::filesystem::exists(part()); }
 };
 
 const std::string kNobody(32, '0');
@@ -58,7 +62,7 @@ TEST_CASE("download: wrong use, and no curl") {
   CHECK_INPUT_ERROR(
       download({"http://127.0.0.1:1/file.gz"}, scene.target, scene.md5, options),
       "download: expected the program no-such-program; found No such file or directory; hint: install curl");
-  CHECK_FALSE(scene.exists(".part"));
+  CHECK_FALSE(scene.part_exists());
 }
 
 TEST_CASE("download: the whole file, into a folder that did not exist") {
@@ -66,7 +70,7 @@ TEST_CASE("download: the whole file, into a folder that did not exist") {
   HttpServer server({{"file.gz", content()}}, {});
   download({server.url() + "file.gz"}, scene.target, scene.md5);
   CHECK(read_file(scene.target) == content());
-  CHECK_FALSE(scene.exists(".part"));
+  CHECK_FALSE(scene.part_exists());
   CHECK(server.requests().size() == 1);
   CHECK(server.requests()[0].range.empty());
   download({server.url() + "file.gz"}, scene.target, scene.md5);  // already there
@@ -101,7 +105,7 @@ TEST_CASE("download: cut for good, the part stays for the next run, and never un
     CHECK(server.requests().size() == 4);
   }
   CHECK_FALSE(scene.exists());
-  CHECK(read_file(scene.target + ".part") == content().substr(0, 4000));
+  CHECK(read_file(scene.part()) == content().substr(0, 4000));
   HttpServer server({{"file.gz", content()}}, {});
   download({server.url() + "file.gz"}, scene.target, scene.md5);
   CHECK(server.requests()[0].range == "bytes=4000-");
@@ -110,7 +114,7 @@ TEST_CASE("download: cut for good, the part stays for the next run, and never un
 
 TEST_CASE("download: a server that ignores ranges is asked for the whole again") {
   const Scene scene;
-  put(scene.target + ".part", content().substr(0, 5000));
+  put(scene.part(), content().substr(0, 5000));
   HttpServer server({{"file.gz", content()}}, {.ranges = false});
   download({server.url() + "file.gz"}, scene.target, scene.md5);
   CHECK(read_file(scene.target) == content());
@@ -127,7 +131,7 @@ TEST_CASE("download: a part of something else is thrown away") {
   for (const std::string& part : parts) {
     CAPTURE(part.size());
     std::filesystem::remove(scene.target);
-    put(scene.target + ".part", part);
+    put(scene.part(), part);
     HttpServer server({{"file.gz", content()}}, {});
     download({server.url() + "file.gz"}, scene.target, scene.md5);
     CHECK(read_file(scene.target) == content());
@@ -137,11 +141,11 @@ TEST_CASE("download: a part of something else is thrown away") {
 
 TEST_CASE("download: a part that is whole is only renamed") {
   const Scene scene;
-  put(scene.target + ".part", content());
+  put(scene.part(), content());
   HttpServer server({{"file.gz", content()}}, {});
   download({server.url() + "file.gz"}, scene.target, scene.md5);
   CHECK(read_file(scene.target) == content());
-  CHECK_FALSE(scene.exists(".part"));
+  CHECK_FALSE(scene.part_exists());
 }
 
 TEST_CASE("download: a host that sends more than any dataset has is cut off, announced or not") {
@@ -156,7 +160,7 @@ TEST_CASE("download: a host that sends more than any dataset has is cut off, ann
     CHECK_INPUT_ERROR(download({server.url() + "file.gz"}, scene.target, scene.md5, options),
                       "file.gz: more than 200000 bytes");
     CHECK_FALSE(scene.exists());
-    CHECK_FALSE(scene.exists(".part"));
+    CHECK_FALSE(scene.part_exists());
   }
 }
 
@@ -167,7 +171,7 @@ TEST_CASE("download: wrong bytes are named, thrown away, and the next host is as
   CHECK_INPUT_ERROR(download({wrong.url() + "file.gz"}, scene.target, scene.md5),
                     "wrong bytes (expected md5 " + scene.md5 + ", found " + found + ")");
   CHECK_FALSE(scene.exists());
-  CHECK_FALSE(scene.exists(".part"));
+  CHECK_FALSE(scene.part_exists());
   HttpServer right({{"file.gz", content()}}, {});
   download({wrong.url() + "file.gz", right.url() + "file.gz"}, scene.target, scene.md5);
   CHECK(read_file(scene.target) == content());
@@ -182,11 +186,11 @@ TEST_CASE("download: 404 and a host that is not there, each with its address") {
       "file.gz: expected a host that offers it; found " + url + ": HTTP 404, http://127.0.0.1:1/file.gz: ");
   CHECK(server.requests().size() == 1);
   CHECK_FALSE(scene.exists());
-  CHECK_FALSE(scene.exists(".part"));
+  CHECK_FALSE(scene.part_exists());
   // What another host began is not lost to a 404.
-  put(scene.target + ".part", content().substr(0, 7));
+  put(scene.part(), content().substr(0, 7));
   CHECK_INPUT_ERROR(download({url}, scene.target, scene.md5), "HTTP 404");
-  CHECK(read_file(scene.target + ".part") == content().substr(0, 7));
+  CHECK(read_file(scene.part()) == content().substr(0, 7));
 }
 
 TEST_CASE("download: other schemes than HTTP are refused") {
@@ -196,6 +200,76 @@ TEST_CASE("download: other schemes than HTTP are refused") {
   CHECK_INPUT_ERROR(download({"file://" + (folder / "secret")}, scene.target, scene.md5),
                     "expected a host that offers it");
   CHECK_FALSE(scene.exists());
+}
+
+TEST_CASE("download: what stands under another program's name is left alone, a planted part is refused") {
+  HttpServer server({{"file.gz", content()}}, {});
+  const Scene scene;
+  put(scene.folder / "victim", "precious");
+  put(scene.target + ".part", "my own");
+  const auto fetch = [&] { download({server.url() + "file.gz"}, scene.target, scene.md5); };
+  const auto refused = [&] {
+    CHECK_INPUT_ERROR(fetch(), ".part: expected a file of this user, with one name, or none; found ");
+    std::filesystem::remove(scene.part());
+    CHECK_FALSE(scene.exists());
+    CHECK(read_file(scene.folder / "victim") == "precious");
+  };
+  std::filesystem::create_hard_link(scene.folder / "victim", scene.part());
+  refused();
+  std::filesystem::create_symlink(scene.folder / "victim", scene.part());
+  refused();
+  std::filesystem::create_symlink(scene.folder / "nowhere", scene.part());
+  refused();
+  REQUIRE(::mkfifo(scene.part().c_str(), 0600) == 0);
+  refused();
+  std::filesystem::create_directory(scene.part());
+  refused();
+  CHECK(server.requests().empty());
+  fetch();
+  CHECK(read_file(scene.target) == content());
+  CHECK(read_file(scene.target + ".part") == "my own");
+}
+
+TEST_CASE("download: a user's .curlrc changes nothing") {
+  const Scene scene;
+  const TempFolder home;
+  HttpServer server({{"file.gz", content()}}, {});
+  put(home / ".curlrc", "request-target = /elsewhere\n");
+  const std::string before = std::getenv("CURL_HOME") != nullptr ? std::getenv("CURL_HOME") : "";
+  ::setenv("CURL_HOME", home.path().c_str(), 1);
+  download({server.url() + "file.gz"}, scene.target, scene.md5);
+  before.empty() ? ::unsetenv("CURL_HOME") : ::setenv("CURL_HOME", before.c_str(), 1);
+  CHECK(read_file(scene.target) == content());
+  CHECK(server.requests()[0].path == "file.gz");
+}
+
+TEST_CASE("download: a redirection leads to https or nowhere, and https stays https") {
+  const Scene scene;
+  HttpServer target({{"file.gz", content()}}, {});
+  HttpServer::Behaviour behaviour;
+  behaviour.redirect = target.url() + "file.gz";
+  HttpServer server({}, behaviour);
+  CHECK_INPUT_ERROR(download({server.url() + "file.gz"}, scene.target, scene.md5),
+                    "expected a host that offers it; found ");
+  CHECK(server.requests().size() == 1);
+  CHECK(target.requests().empty());
+
+  // What curl is told, by one that writes its words down.
+  put(scene.folder / "curl", "#!/bin/sh\necho \"$@\" >>\"" + (scene.folder / "words") + "\"\nexit 6\n");
+  std::filesystem::permissions(scene.folder / "curl", std::filesystem::perms::owner_all);
+  DownloadOptions options;
+  options.curl = scene.folder / "curl";
+  CHECK_INPUT_ERROR(
+      download({"https://127.0.0.1:1/a", "http://127.0.0.1:1/b"}, scene.target, scene.md5, options),
+      "expected a host that offers it");
+  const std::string words = read_file(scene.folder / "words");
+  const std::string second = words.substr(words.find('\n') + 1);
+  for (const std::string& line : {words, second}) {
+    CHECK(line.starts_with("-q "));
+    CHECK(line.find(" --proto-redir =https ") != std::string::npos);
+  }
+  CHECK(words.find(" --proto =https ") < words.find('\n'));
+  CHECK(second.find(" --proto =http,https ") != std::string::npos);
 }
 
 TEST_CASE("download: a second process waits for the first and uses its file") {
@@ -218,6 +292,6 @@ TEST_CASE("download: a second process waits for the first and uses its file") {
   for (std::thread& run : runs) run.join();
   for (const std::string& outcome : outcomes) CHECK(outcome == "done");
   CHECK(read_file(scene.target) == content());
-  CHECK_FALSE(scene.exists(".part"));
+  CHECK_FALSE(scene.part_exists());
   CHECK(server.requests().size() == 1);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/data/files.h"
+#include "tests/data/png_bytes.h"
 
 using cbnet::DType;
 using cbnet::Shape;
@@ -21,34 +22,6 @@ Tensor gradient(const Shape& shape) {
   for (std::int64_t i = 0; i < out.numel(); ++i)
     out.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i * 7);
   return out;
-}
-
-std::uint32_t crc(const std::string& bytes) {
-  return static_cast<std::uint32_t>(
-      crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
-}
-
-std::string big_endian(std::uint32_t value) {
-  std::string out;
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 255);
-  return out;
-}
-
-std::string chunk(const std::string& type, const std::string& data) {
-  return big_endian(static_cast<std::uint32_t>(data.size())) + type + data + big_endian(crc(type + data));
-}
-
-/// A PNG file from its header's fields and raw scanlines (each with its filter byte).
-std::string png(std::uint32_t width, std::uint32_t height, int bits, int color, const std::string& rows,
-                const std::string& extra = "") {
-  uLongf size = compressBound(rows.size());
-  std::string packed(size, '\0');
-  compress(reinterpret_cast<Bytef*>(packed.data()), &size, reinterpret_cast<const Bytef*>(rows.data()),
-           rows.size());
-  packed.resize(size);
-  const std::string header = big_endian(width) + big_endian(height) + static_cast<char>(bits) +
-                             static_cast<char>(color) + std::string(3, '\0');
-  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", header) + extra + chunk("IDAT", packed) + chunk("IEND", "");
 }
 
 }  // namespace
@@ -106,9 +79,10 @@ TEST_CASE("image: the kinds of PNG") {
         Bytes{76, 150, 29, 128});
   const std::string palette = chunk("PLTE", std::string("\xff\xff\xff\x10\x10\x10", 6));
   CHECK(pixels(png(2, 1, 8, 3, std::string("\0\1\0", 3), palette)) == Bytes{16, 255});
-  // Transparent is black, opaque is itself.
-  CHECK(pixels(png(2, 1, 8, 6, std::string("\0\xff\xff\xff\0\x40\x40\x40\xff", 9))) == Bytes{0, 64});
-  CHECK(pixels(png(2, 1, 8, 4, std::string("\0\xff\0\x40\xff", 5))) == Bytes{0, 64});
+  // Transparent is black, opaque is itself, where several colours can be seen.
+  CHECK(pixels(png(3, 1, 8, 6, std::string("\0\xff\xff\xff\0\x40\x40\x40\xff\x50\x50\x50\xff", 13))) ==
+        Bytes{0, 64, 80});
+  CHECK(pixels(png(3, 1, 8, 4, std::string("\0\xff\0\x40\xff\x50\xff", 7))) == Bytes{0, 64, 80});
   put(file, png(2, 1, 16, 0, std::string("\0\0\0\xff\xff", 5)));
   CHECK(read_image(file).shape() == Shape{1, 2});
   CHECK(read_image(file).to_vector<int>() == Bytes{0, 255});

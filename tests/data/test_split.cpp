@@ -79,3 +79,9 @@ TEST_CASE("split: the seed decides, and nothing else") {
   CHECK(a.validation.front() < 300);
   CHECK(a.validation.back() > 1000);
 }
+
+TEST_CASE("gather copies rows in the order asked for, and none where none are") {
+  const cbnet::Tensor rows = cbnet::Tensor::from<std::int64_t>({1, 2, 3, 4, 5, 6}, {3, 2});
+  CHECK(gather(rows, {2, 0}).to_vector<std::int64_t>() == std::vector<std::int64_t>{5, 6, 1, 2});
+  CHECK(gather(rows, {}).shape() == cbnet::Shape{0, 2});
+}

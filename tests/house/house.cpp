@@ -46,8 +46,7 @@ const std::map<std::string, Names>& arrows() {
 /// Where a library's header may stand: a room, or one file of it.
 const std::map<std::string, Names>& libraries() {
   static const std::map<std::string, Names> table = {
-      {"omp.h", {"tensor/parallel.cpp"}},
-      {"sanitizer/tsan_interface.h", {"tensor/parallel.cpp"}},
+      {"pthread.h", {"tensor"}},
       {"sanitizer/allocator_interface.h", {"tests"}},
       {"cblas.h", {"tensor/blas.cpp"}},
       {"openblas_config.h", {"tensor/blas.cpp"}},

@@ -1,13 +1,6 @@
 # cmake -D BUILD_DIR=… -P run.cmake, as the test install.consumer calls it; stops at the first step that fails.
 cmake_minimum_required(VERSION 3.25)
-function(step)
-  execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
-  if(NOT result EQUAL 0)
-    list(JOIN ARGV " " command)
-    message(FATAL_ERROR "failed (${result}): ${command}\n${output}")
-  endif()
-  set(output "${output}" PARENT_SCOPE)
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/step.cmake)
 
 # What `cmake --install` copies must be there; nothing is done when it is, as after a full build.
 string(REPLACE "," ";" targets "${TARGETS}")

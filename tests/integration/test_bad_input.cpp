@@ -194,8 +194,7 @@ TEST_CASE("run folders that do not fit together are refused") {
 TEST_CASE("images that cannot be classified are refused") {
   const TempFolder folder;
   const auto predict = [&](const std::string& image) {
-    return cbnet_run({"predict", "--run", trained_run(), excerpt_file("t10k-images-idx3-ubyte.gz#0"), image,
-                      "--json", folder / "report.json", "--save-converted", folder / "run"},
+    return cbnet_run({"predict", "--run", trained_run(), image, "--save-converted", folder / "run"},
                      limited());
   };
   cbnet::data::write_png(folder / "wide.png", cbnet::Tensor::zeros({20, 30}, cbnet::DType::u8));
@@ -218,6 +217,41 @@ TEST_CASE("images that cannot be classified are refused") {
   check_refused(predict(excerpt_file("t10k-labels-idx1-ubyte.gz#0")), "28x28");
   check_refused(predict(excerpt_file("t10k-images-idx3-ubyte.gz")), "#0");
   check_nothing_written(folder);
+}
+
+TEST_CASE("a damaged image is reported in its place, and the others are answered") {
+  const TempFolder folder;
+  put(folder / "text.txt", "hello");
+  const std::string good = excerpt_file("t10k-images-idx3-ubyte.gz#");
+  const ProgramResult alone =
+      cbnet_run({"predict", "--run", trained_run(), good + "0", good + "1", "--json", folder / "alone.json"});
+  REQUIRE(alone.exit_code == 0);
+  const ProgramResult result =
+      cbnet_run({"predict", "--run", trained_run(), folder / "none.png", good + "0", folder / "text.txt",
+                 good + "1", "--json", folder / "p.json", "--save-converted", folder / "sheet.png"});
+  INFO(result.err);
+  CHECK(result.exit_code == 2);
+  const Json images = read_json(folder / "p.json")["images"];
+  const Json answers = read_json(folder / "alone.json")["images"];
+  REQUIRE(images.size() == 4);
+  CHECK(images[1] == answers[0]);
+  CHECK(images[3] == answers[1]);
+  CHECK(images[0]["image"] == folder / "none.png");
+  CHECK(images[0]["error"].get<std::string>().find("expected a readable file") != std::string::npos);
+  CHECK(images[2]["error"].get<std::string>().find("expected a PNG or PGM") != std::string::npos);
+  CHECK_FALSE(images[2].contains("label"));
+  CHECK(result.err.find("cbnet: " + images[0]["error"].get<std::string>() + "\n") != std::string::npos);
+  CHECK(result.err.find("cbnet: " + images[2]["error"].get<std::string>() + "\n") != std::string::npos);
+  const std::size_t bad = result.out.find("text.txt: not classified");
+  CHECK(result.out.find(good + "0: ") < bad);
+  CHECK(bad < result.out.find(good + "1: "));
+  CHECK(std::filesystem::exists(folder / "sheet.png"));
+
+  const ProgramResult none = cbnet_run({"predict", "--run", trained_run(), folder / "none.png",
+                                        folder / "text.txt", "--json", folder / "n.json"});
+  CHECK(none.exit_code == 2);
+  CHECK(none.out.empty());
+  CHECK(read_json(folder / "n.json")["images"].size() == 2);
 }
 
 TEST_CASE("a file that cannot be written is refused before the work; a write that fails later says so") {

@@ -12,6 +12,17 @@ namespace {
 
 const std::string kTorchResnet = std::string(CBNET_SOURCE_DIR) + "/tests/golden/torch_resnet.onnx";
 
+/// The kind of network that is trained elsewhere, as ONNX.
+void write_perceptron(const std::string& file, const cbnet::Shape& input, std::int64_t classes) {
+  cbnet::NetworkSpec spec;
+  spec.input = input;
+  spec.trunk = {cbnet::spec::plain(cbnet::LayerKind::flatten), cbnet::spec::linear(16),
+                cbnet::spec::plain(cbnet::LayerKind::relu), cbnet::spec::linear(classes)};
+  cbnet::Model model;
+  model.network = std::make_unique<cbnet::Network>(spec, 1);
+  cbnet::export_onnx(file, {.classifier = &model});
+}
+
 bool has_onnx() { return cbnet::onnx_description() != "not built in"; }
 
 }  // namespace
@@ -89,4 +100,58 @@ TEST_CASE("an imported network is one of the run's models") {
       cbnet_run({"export", "--run", run, "--model", "resnet", "--onnx", folder / "again.onnx"});
   CHECK(again.exit_code == 0);
   check_refused(cbnet_run({"eval", "--run", run, "--dataset", "fmnist", "--model", "other"}), "got 'other'");
+}
+
+TEST_CASE("networks from rows of pixels work in every command; what cannot be used is refused at import") {
+  if (!has_onnx()) return;
+  const TempFolder folder;
+  const std::string run = folder / "run", json = folder / "e.json";
+  std::filesystem::copy(trained_run(), run);
+  write_perceptron(folder / "784.onnx", {784}, 10);
+  write_perceptron(folder / "28.onnx", {28, 28}, 10);
+  write_perceptron(folder / "letters.onnx", {784}, 47);
+  write_perceptron(folder / "wide.onnx", {1, 32, 32}, 10);
+  const auto import = [&](const char* name, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words{"import", "--onnx", folder / (std::string(name) + ".onnx"), "--output",
+                                   "logits", "--out",  run + "/mine_" + name + ".safetensors"};
+    words.insert(words.end(), more.begin(), more.end());
+    return cbnet_run(words);
+  };
+  check_refused(import("letters"), "to 10 classes; found one from (1,28,28) to (47)");
+  check_refused(import("wide"), "found one from (1,32,32) to (10)");
+  check_refused(import("784", {"--dataset", "mnist"}), "expected a run folder of mnist; found one of fmnist");
+  for (const char* name : {"784", "28"}) {
+    const ProgramResult imported = import(name);
+    INFO(imported.err);
+    REQUIRE(imported.exit_code == 0);
+    CHECK(imported.out.find("dataset fmnist") != std::string::npos);
+  }
+  const std::string plan = run + "/mine_784.int8.plan",
+                    image = excerpt_folder() + "/t10k-images-idx3-ubyte.gz#0";
+  const ProgramResult compiled =
+      cbnet_run({"compile", "--run", run, "--model", "mine_784", "--dataset", "fmnist", "--data-dir",
+                 excerpt_folder(), "--precision", "int8", "--out", plan, "--quiet"});
+  CHECK(compiled.exit_code == 0);
+  CHECK(compiled.out.find("17 images that may have trained it") != std::string::npos);
+  CHECK(cbnet_run({"predict", "--run", run, "--model", "mine_28", image}).exit_code == 0);
+  CHECK(cbnet_run({"export", "--run", run, "--model", "mine_784", "--onnx", folder / "o.onnx"}).exit_code ==
+        0);
+  REQUIRE(
+      cbnet_run({"eval", "--run", run, "--dataset", "fmnist", "--data-dir", excerpt_folder(), "--json", json})
+          .exit_code == 0);
+  CHECK(read_json(json)["models"].size() == 7);
+  CHECK_FALSE(read_json(json).contains("unusable"));
+  const auto bench = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--run", run, "--quiet", "--json", json});
+    const ProgramResult result = run_program("cbnet_bench", words);
+    INFO(result.err);
+    CHECK(result.exit_code == 0);
+    CHECK(result.err == "");
+    return result.out;
+  };
+  CHECK(bench({"accuracy", "--data-dir", excerpt_folder()}).find("| mine_28 |") != std::string::npos);
+  CHECK(bench({"table2", "--threads", "1", "--data-dir", excerpt_folder()}).find("mine_784, int8") !=
+        std::string::npos);
+  CHECK(bench({"roofline", "--repeats", "1", "--block-s", "0.0002"}).find("\nmine_784\n") !=
+        std::string::npos);
 }

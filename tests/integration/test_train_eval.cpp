@@ -106,7 +106,7 @@ TEST_CASE("a finished run is never overwritten; --resume keeps every byte; anoth
   for (const auto& entry : std::filesystem::directory_iterator(run)) {
     before.emplace_back(entry.path().string(), read_file(entry.path()));
   }
-  CHECK(before.size() == 7);
+  CHECK(before.size() == 10);
   const ProgramResult refused = cbnet_run(train_arguments(run, {"--quiet"}));
   check_refused(refused, "--resume continues it");
   const ProgramResult result = cbnet_run(train_arguments(run, {"--resume"}));
@@ -116,6 +116,28 @@ TEST_CASE("a finished run is never overwritten; --resume keeps every byte; anoth
                 "hint: choose another --out");
   // Named members: Clang 14 cannot capture structured bindings in the lambda of a message.
   for (const auto& kept : before) CHECK_MESSAGE(read_file(kept.first) == kept.second, kept.first);
+}
+
+TEST_CASE("a finished training goes on to more epochs; fewer and other settings are refused by name") {
+  const TempFolder folder;
+  const auto train = [&](const std::string& run, const char* epochs, std::vector<std::string> more) {
+    std::vector<std::string> words{
+        "train",           "--out", folder / run, "--batch-size", "10",       "--threshold", "2.5",
+        "--learning-rate", "0.002", "--schedule", "constant",     "--epochs", epochs,        "--quiet"};
+    words.insert(words.end(), more.begin(), more.end());
+    return cbnet_run(with_excerpt(words));
+  };
+  REQUIRE(train("whole", "12", {}).exit_code == 0);
+  REQUIRE(train("run", "8", {}).exit_code == 0);
+  CHECK(train("run", "12", {"--resume"}).exit_code == 0);
+  for (const char* model : {"lenet", "branchynet", "autoencoder", "classifier"}) {
+    const std::string file = std::string(model) + ".safetensors";
+    CHECK_MESSAGE(read_file(run_file(folder / "run", file)) == read_file(run_file(folder / "whole", file)),
+                  file);
+  }
+  check_refused(train("run", "9", {"--resume"}), "expected a model trained for at most 9 epochs; found 12");
+  check_refused(train("run", "13", {"--resume", "--weight-decay", "0.1"}), "recipe/weight_decay 0.1");
+  check_refused(train("run", "13", {"--resume", "--model", "branchynet"}), "--model cbnet makes it anew");
 }
 
 TEST_CASE("eval measures every model of the run on the test set") {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "autograd/ops/pointwise.h"
 #include "autograd/tape.h"
 #include "models/onnx/onnx.h"
 #include "models/zoo.h"
@@ -97,4 +98,37 @@ TEST_CASE("what opset 13 cannot say is refused and nothing is written") {
   CHECK_THROWS_SAYING(export_onnx(folder / "m.onnx", {.converter = &model, .classifier = &no_threshold}),
                       std::invalid_argument, "behind an autoencoder");
   CHECK_FALSE(std::filesystem::exists(folder / "m.onnx"));
+}
+
+TEST_CASE("a graph that takes the pixels in another shape gets a layer in front, and says the same") {
+  const TempFolder folder;
+  for (const Shape& shape : {Shape{784}, Shape{28, 28}, Shape{28, 28, 1}, Shape{1, 784}}) {
+    CAPTURE(to_string(shape));
+    NetworkSpec spec;
+    spec.input = shape;
+    spec.trunk = {spec::plain(LayerKind::flatten), spec::linear(16), spec::plain(LayerKind::relu),
+                  spec::linear(10)};
+    const Model model = model_of(spec);
+    export_onnx(folder / "m.onnx", {.classifier = &model});
+    const Variable x = random_pixels(spec, 3);
+    const Variable images(x.value().view({3, 1, 28, 28}));
+    const NoGrad no_grad;
+    for (const double mean : {0.0, 0.25}) {
+      const Model back = import_onnx(
+          folder / "m.onnx", {.output = "logits", .image = {1, 28, 28}, .mean = mean, .deviation = 1.0});
+      CHECK(back.network->spec().input == Shape{1, 28, 28});
+      const Variable from(Tensor::full(x.shape(), mean));
+      const Tensor expected = model.network->forward(mean == 0.0 ? x : x - from).value();
+      CHECK(relative_error(back.network->forward(images).value(), expected, 1e-30) < 1e-6);
+    }
+    CHECK(import_onnx(folder / "m.onnx", {.output = "logits"}).network->spec().input == shape);
+  }
+  // Other numbers are no image: the graph stays as it is.
+  NetworkSpec other;
+  other.input = {100};
+  other.trunk = {spec::linear(10)};
+  const Model model = model_of(other);
+  export_onnx(folder / "o.onnx", {.classifier = &model});
+  CHECK(import_onnx(folder / "o.onnx", {.output = "logits", .image = {1, 28, 28}}).network->spec().input ==
+        Shape{100});
 }

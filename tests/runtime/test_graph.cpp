@@ -105,6 +105,43 @@ TEST_CASE("graph: each broken rule is named, with the node") {
   CHECK_SAYS("n11 (concat) joins (3,3) and (72)", g.nodes[10].inputs = {10, 5});
 }
 
+TEST_CASE("graph: a field that a kind does not have is refused where it is set") {
+  const auto refused = [](const std::string& what, std::size_t i, const std::function<void(Node&)>& set) {
+    const std::string text = said([&](Graph& g) { set(g.nodes[i]); });
+    CHECK_MESSAGE(text.find(" has " + what + ", which this kind does not have") != std::string::npos,
+                  what << ": " << text);
+  };
+  refused("a kernel", 2, [](Node& n) { n.kernel_h = 2; });
+  refused("a kernel", 5, [](Node& n) { n.kernel_w = 2; });
+  refused("a stride", 2, [](Node& n) { n.stride = 0; });
+  refused("a padding", 2, [](Node& n) { n.padding = 1; });
+  refused("a dilation", 2, [](Node& n) { n.dilation = 0; });
+  refused("groups", 3, [](Node& n) { n.groups = 0; });
+  refused("ceil_mode", 0, [](Node& n) { n.ceil_mode = true; });
+  refused("count_include_pad", 3, [](Node& n) { n.count_include_pad = false; });
+  refused("a parameter", 2, [](Node& n) { n.value = 1; });
+  refused("an axis", 7, [](Node& n) { n.axis = 1; });
+  refused("axes", 4, [](Node& n) { n.axes = {0}; });
+  refused("weights", 3, [](Node& n) { n.weight = Tensor::ones({1}); });
+  refused("weights", 5, [](Node& n) { n.weight = Tensor::ones({1}); });
+  refused("a bias", 9, [](Node& n) { n.bias = Tensor::ones({1}); });
+  refused("a quantization", 2, [](Node& n) { n.input.scale = 2; });
+  for (const std::size_t i : {0U, 1U, 2U, 3U, 4U, 7U, 8U, 9U, 10U, 11U, 14U}) {
+    refused("a linear layer's weights", i, [](Node& n) { n.dense.fp32 = {1}; });
+    refused("a linear layer's weights", i, [](Node& n) { n.dense.in = 1; });
+    refused("a linear layer's weights", i, [](Node& n) { n.dense.mask.kept = {1}; });
+    refused("a linear layer's weights", i, [](Node& n) { n.dense.precision = Precision::int8; });
+  }
+}
+
+TEST_CASE("graph: layers are limited in number, and products of scales are normal numbers") {
+  CHECK_SAYS("at most 4096 layers are compiled; got 4097", g.nodes.resize(4097));
+  CHECK_SAYS("n14 (linear) has a product of scales of inf", g.nodes[13].dense.scales[2] = 1e30F;
+             g.nodes[13].input.scale = 1e20F);
+  CHECK_SAYS("n14 (linear) has a product of scales of 0", g.nodes[13].dense.scales[2] = 1e-30F;
+             g.nodes[13].input.scale = 1e-30F);
+}
+
 TEST_CASE("graph: each broken rule of a linear layer's weights is named, with the node") {
   CHECK_SAYS("n6 (linear) reads 71 features; got (72)", g.nodes[5].dense.in = 71);
   CHECK_SAYS("n6 (linear) reads 72 features; got (8,3,3)", g.nodes[5].inputs = {4});

@@ -1,5 +1,6 @@
 #include "runtime/plan.h"
 
+#include <atomic>
 #include <thread>
 
 #include "tensor/parallel.h"

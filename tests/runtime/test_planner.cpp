@@ -1,6 +1,9 @@
 #include "runtime/planner.h"
 
+#include <chrono>
+
 #include "tests/runtime/graphs.h"
+#include "tests/support/throws.h"
 
 using namespace cbnet;
 using namespace cbnet::runtime;
@@ -131,4 +134,33 @@ TEST_CASE("planner: layers of bytes hand each other bytes, and an f32 reader kee
   CHECK(names(schedule) ==
         std::vector<std::string>{"pixels", "n1 linear", "copy", "n2 linear", "n3 linear", "n4 add"});
   check_places(schedule);
+}
+
+TEST_CASE("planner: the largest graph, reshapes before a layer of bytes, compiles in seconds") {
+  Builder b({8});
+  std::int32_t at = 0;
+  while (b.graph.nodes.size() + 1 < kMostNodes)
+    at = b.add(Kind::reshape, {at}, at % 2 == 1 ? Shape{2, 4} : Shape{8});
+  b.linear(at, 3, Precision::int8);
+  const auto start = std::chrono::steady_clock::now();
+  const Schedule schedule = make_schedule(b.graph, Isa::scalar);
+  CHECK(names(schedule).size() == 2);
+  fold(b.graph);
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
+}
+
+TEST_CASE("planner: an arena has a limit, and tiles go down to one image") {
+  Builder large({1 << 21});
+  large.plain(Kind::relu, 0);
+  large.graph.classifies = false;
+  CHECK(make_schedule(large.graph, Isa::scalar).tile == 3);
+  Builder one({1 << 24});
+  one.plain(Kind::relu, 0);
+  one.graph.classifies = false;
+  CHECK(make_schedule(one.graph, Isa::scalar).tile == 1);
+  Builder beyond({1 << 28});
+  beyond.plain(Kind::relu, 0);
+  beyond.graph.classifies = false;
+  CHECK_THROWS_SAYING(make_schedule(beyond.graph, Isa::scalar), std::invalid_argument,
+                      "an image needs an arena of at least 536870912 bytes; at most 268435456 are given");
 }

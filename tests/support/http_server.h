@@ -27,6 +27,7 @@ class HttpServer {
     bool announces = true;      ///< sends Content-Length; without it the body ends with the connection
     bool endless = false;       ///< sends the body again and again until the client leaves
     bool not_found = false;     ///< 404 for everything
+    std::string redirect{};     ///< 302 to this address for everything
     int cuts = 0;               ///< close the connection of this many requests early…
     std::size_t cut_after = 0;  ///< …after so many bytes of the body
   };
@@ -37,7 +38,7 @@ class HttpServer {
   };
 
   explicit HttpServer(std::map<std::string, std::string> files, Behaviour behaviour)
-      : files_(std::move(files)), behaviour_(behaviour) {
+      : files_(std::move(files)), behaviour_(std::move(behaviour)) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -112,6 +113,11 @@ class HttpServer {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       requests_.push_back(request);
+    }
+    if (!behaviour_.redirect.empty()) {
+      send_all(connection, "HTTP/1.1 302 Found\r\nLocation: " + behaviour_.redirect +
+                               "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+      return;
     }
     const auto file = files_.find(request.path);
     if (behaviour_.not_found || file == files_.end()) {

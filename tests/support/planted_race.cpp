@@ -1,5 +1,5 @@
-// Two chunks of one loop add to the same number: the thread sanitizer has to see it, and so to see through
-// the OpenMP library. Built with that sanitizer alone.
+// Two chunks of one loop add to the same number, which the thread sanitizer has to see. Built with that
+// sanitizer alone.
 
 #include <cstdint>
 #include <cstdio>

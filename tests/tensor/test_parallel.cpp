@@ -1,9 +1,13 @@
 #include "tensor/parallel.h"
 
 #include <atomic>
+#include <cstdlib>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "tensor/cpu_limit.h"
 #include "tensor/error.h"
 #include "tests/support/throws.h"
 
@@ -84,4 +88,28 @@ TEST_CASE("several threads run loops at once, each its own") {
     for (std::int64_t i = 0; i < kItems; ++i)
       REQUIRE(results[t][static_cast<std::size_t>(i)] == 20 * i * static_cast<std::int64_t>(t));
   }
+}
+
+TEST_CASE("the environment sets the threads that a program starts with, and nonsense in it is an error") {
+  const char* const names[] = {"OMP_NUM_THREADS", "OMP_THREAD_LIMIT"};
+  const auto threads = [&](const char* number, const char* limit) {
+    const char* const values[] = {number, limit};
+    for (int i = 0; i < 2; ++i)
+      values[i] == nullptr ? ::unsetenv(names[i]) : ::setenv(names[i], values[i], 1);
+    return detail::threads_from_environment();
+  };
+  std::optional<std::string> before[2];
+  for (int i = 0; i < 2; ++i)
+    if (const char* value = std::getenv(names[i])) before[i] = value;
+  CHECK(threads(nullptr, nullptr) == allowed_cpus());
+  CHECK(threads("", nullptr) == allowed_cpus());
+  CHECK(threads("3", nullptr) == 3);
+  CHECK(threads("5,2", nullptr) == 5);
+  CHECK(threads("5", "4") == 4);
+  for (const char* bad : {"0", "-2", "two", "3x", "99999999999"}) {
+    CHECK_THROWS_SAYING(threads(bad, nullptr), InputError,
+                        "OMP_NUM_THREADS: expected a number of threads from 1 to 1024");
+    CHECK_THROWS_SAYING(threads("2", bad), InputError, "OMP_THREAD_LIMIT: expected");
+  }
+  for (int i = 0; i < 2; ++i) before[i] ? ::setenv(names[i], before[i]->c_str(), 1) : ::unsetenv(names[i]);
 }

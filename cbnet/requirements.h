@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cbnet/recipe.h"
+#include "data/dataset.h"
+#include "data/split.h"
+
+// What the method asks of the images and the recipe: found out before minutes of training, not after them.
+
+namespace cbnet {
+
+/// Throws InputError, with what to do, when the images are too few to train on some and to hold some out for
+/// validation, or when `stages` has the autoencoder and the threshold lets no image be easy. A class without
+/// images is no hindrance: nothing is converted into it.
+void require_trainable(const data::Dataset& dataset, const Recipe& recipe,
+                       const std::vector<std::string>& stages);
+
+/// What a user should know about classes that have no image to train on, and of which of them some are held
+/// out; one line of text, empty when there are none.
+std::string missing_classes(const data::Dataset& dataset, const data::SplitIndices& split);
+
+}  // namespace cbnet

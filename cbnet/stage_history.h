@@ -1,0 +1,57 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cbnet/course.h"
+#include "cbnet/recipe.h"
+#include "cbnet/run_folder.h"
+#include "models/checkpoint.h"
+
+namespace cbnet {
+
+/// What all stages of a run share besides the recipe.
+struct RunIdentity {
+  std::string dataset, data_md5;
+  std::uint64_t seed = 1;
+};
+
+/// What decides the bits of each stage of a run, and what an earlier training into the folder left of it: a
+/// stage is kept, goes on from fewer epochs, or is trained anew for it was made from another BranchyNet.
+class StageHistory {
+ public:
+  StageHistory(const RunFolder& folder, const Recipe& recipe, RunIdentity identity)
+      : folder_(folder), recipe_(recipe), identity_(std::move(identity)) {}
+
+  /// Reads what is finished of the stages, in the order in which they build on one another. Throws InputError
+  /// for a model of other settings or of more epochs, for one to go on from whose state is not there, and
+  /// where a longer BranchyNet would leave models behind that were made from the shorter one.
+  void look_at(const std::vector<std::string>& stages);
+
+  /// The settings that decide a stage's bits, besides the machine, as JSON text; those of BranchyNet in it
+  /// where it was made from one.
+  std::string fingerprint(const std::string& stage) const;
+  /// A finished model to keep, or nothing.
+  std::optional<Model> take_finished(const std::string& stage);
+  bool is_anew(const std::string& stage) const { return anew_.contains(stage); }
+  void set_earlier(const std::string& stage, std::vector<EarlierEpochs> earlier) {
+    earlier_[stage] = std::move(earlier);
+  }
+
+ private:
+  void look_at_one(const std::string& stage);
+  void require_state(const std::string& stage, std::int64_t epochs) const;
+  void refuse_stale() const;
+
+  const RunFolder& folder_;
+  const Recipe& recipe_;
+  RunIdentity identity_;
+  std::map<std::string, Model> finished_;
+  std::set<std::string> longer_, anew_;
+  std::map<std::string, std::vector<EarlierEpochs>> earlier_;
+};
+
+}  // namespace cbnet
