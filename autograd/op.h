@@ -37,16 +37,22 @@ struct Saved {
   std::vector<Tensor> tensors;
   std::vector<bool> needs_grad;
 
-  void keep(std::initializer_list<Tensor> kept) {
-    tensors = kept;
-    versions.resize(tensors.size());
-  }
+  /// `readers[i]` has bit j set when the gradient of input j is made of the elements of kept[i]; by default
+  /// every gradient is.
+  void keep(std::initializer_list<Tensor> kept, std::initializer_list<unsigned> readers = {});
 
-  /// The versions of `tensors` when the forward had ended, for backward to compare.
-  std::vector<std::uint64_t> versions;
+  /// What backward may rely on: the elements of `tensors` as they were when forward had ended.
   void note_versions() noexcept;
-  /// Throws "[op] …", naming the tensor, when one of `tensors` was written to since note_versions().
+  /// Throws "[op] …", naming the tensor, when one that a wanted gradient reads was written to since.
   void require_unchanged(const char* op, const std::vector<Variable>& inputs) const;
+
+ private:
+  struct Mark {
+    std::uint64_t version;
+    unsigned readers;
+  };
+  std::vector<Mark> marks_;  // one per tensor
+  bool is_read(std::size_t tensor) const;
 };
 
 template <class Op>

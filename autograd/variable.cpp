@@ -44,7 +44,7 @@ Variable::State::~State() {
 }
 
 Variable::Variable(Tensor value, bool requires_grad) : state_(std::make_shared<State>()) {
-  require(value.defined(), "variable", "undefined tensor");
+  require(value.defined(), "variable", "undefined tensor (default-constructed or moved from)");
   require(!requires_grad || is_floating(value.dtype()), "variable", "only f32 and f64 carry gradients; got ",
           value);
   state_->value = std::move(value);

@@ -11,8 +11,8 @@ struct Node;
 /// A tensor that remembers how it was computed. Copies share the value, the gradient and the history.
 class Variable {
  public:
-  /// An undefined variable, e.g. a missing bias. defined(), requires_grad() (false) and same() may be asked of
-  /// it; everything else throws. A variable that was moved from is undefined too.
+  /// An undefined variable, e.g. a missing bias. defined(), requires_grad() (false) and same() may be asked
+  /// of it; everything else throws. A variable that was moved from is undefined too.
   Variable() = default;
   /// A leaf. Throws std::invalid_argument when an integer tensor is to require a gradient.
   explicit Variable(Tensor value, bool requires_grad = false);

@@ -84,7 +84,8 @@ void Module::load_state_dict(const StateDict& state) {
             "load_state_dict", "entry '", name, "' must be ", tensor, "; got ", *found->second);
     auto& [other_name, source] = sources[static_cast<std::size_t>(first_of(own, tensor) - own.begin())];
     require(!source.defined() || same_elements(source, found->second->to(tensor.dtype())), "load_state_dict",
-            "entries '", other_name, "' and '", name, "' must have the same elements: they are one tensor here");
+            "entries '", other_name, "' and '", name,
+            "' must have the same elements: they are one tensor here");
     if (!source.defined()) {
       other_name = name;
       source = found->second->to(tensor.dtype()).contiguous();

@@ -10,8 +10,8 @@ namespace cbnet {
 /// Changes parameters by their gradients. Parameters without a gradient are left alone in that step.
 class Optimizer {
  public:
-  /// A variable that is given twice (tied weights) is one parameter. Throws std::invalid_argument for one that
-  /// does not require a gradient or is not contiguous, and for two variables over the same elements.
+  /// A variable that is given twice (tied weights) is one parameter. Throws std::invalid_argument for one
+  /// that does not require a gradient or is not contiguous, and for two variables over the same elements.
   explicit Optimizer(std::vector<Variable> parameters, double learning_rate);
   virtual ~Optimizer() = default;
   Optimizer(const Optimizer&) = delete;
@@ -38,7 +38,8 @@ class Optimizer {
   std::vector<Variable>& parameters() { return parameters_; }
   void count_step() { ++steps_; }
   /// The gradient of every parameter, contiguous, or undefined where there is none. Whatever a step can fail
-  /// of fails here, before it changes anything; throws when a gradient's shape or dtype is not the parameter's.
+  /// of fails here, before it changes anything; throws when a gradient's shape or dtype is not the
+  /// parameter's.
   std::vector<Tensor> gradients() const;
 
  private:

@@ -124,12 +124,13 @@ Tensor BatchNorm::forward(const Args& args, Inputs in, Saved& saved) {
     for (double& v : inverse_std) v = 1.0 / std::sqrt(v + args.options.eps);
     const T* gammas = gamma.data<T>();
     const T* betas = beta.data<T>();
-    for_each_element(sizes, [&, means = mean.data(), inverse_stds = inverse_std.data()](std::int64_t i,
-                                                                                    std::int64_t c) {
-      const double xhat = (static_cast<double>(xs[i]) - means[c]) * inverse_stds[c];
-      ys[i] = static_cast<T>(static_cast<double>(gammas[c]) * xhat + static_cast<double>(betas[c]));
-    });
-    saved.keep({x, gamma, Tensor::from(mean, gamma.shape()), Tensor::from(inverse_std, gamma.shape())});
+    for_each_element(
+        sizes, [&, means = mean.data(), inverse_stds = inverse_std.data()](std::int64_t i, std::int64_t c) {
+          const double xhat = (static_cast<double>(xs[i]) - means[c]) * inverse_stds[c];
+          ys[i] = static_cast<T>(static_cast<double>(gammas[c]) * xhat + static_cast<double>(betas[c]));
+        });
+    saved.keep({x, gamma, Tensor::from(mean, gamma.shape()), Tensor::from(inverse_std, gamma.shape())},
+               {3, 1, 3, 3});
   });
   if (args.options.training) {
     Tensor running_mean = args.running_mean, running_var = args.running_var;

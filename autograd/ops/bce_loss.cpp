@@ -37,7 +37,7 @@ Shape BceLoss::infer(const Args&, std::span<const Shape> in) {
 Tensor BceLoss::forward(const Args&, Inputs in, Saved& saved) {
   const Tensor p = in[0].contiguous();
   const Tensor target = in[1].contiguous();
-  saved.keep({p, target});
+  saved.keep({p, target}, {3, 1});
   const double sum = dispatch_floating(p.dtype(), kName, [&](auto zero) {
     using T = decltype(zero);
     const T* ps = p.data<T>();

@@ -2,10 +2,12 @@
 // Shapes : x (any), target t (same) -> y ().     Dtypes: f32, f64.
 // Saves  : x, t.
 // Grad   : dx = (sigmoid(x) - t) dy / numel; dt = -x dy / numel.
-// Edge   : no elements throw; t is not checked. With e = exp(-|x|), which cannot overflow, an element's loss is
-//          ln(1 + e) + |x| times the share of the wrong side, 1 - t for x >= 0 and t below: nothing cancels, and
-//          an infinite x costs nothing where its wrong side has no share.
-// Kernels: baseline loops, in f64, summed in an order that no thread count changes. Strided inputs are copied.
+// Edge   : no elements throw; t is not checked. With e = exp(-|x|), which cannot overflow, an element's loss
+// is
+//          ln(1 + e) + |x| times the share of the wrong side, 1 - t for x >= 0 and t below: nothing cancels,
+//          and an infinite x costs nothing where its wrong side has no share.
+// Kernels: baseline loops, in f64, summed in an order that no thread count changes. Strided inputs are
+// copied.
 //          Ref: Goodfellow et al., "Deep Learning", section 6.2.2.2.
 #include "autograd/ops/bce_with_logits.h"
 
@@ -42,7 +44,7 @@ Shape BceWithLogits::infer(const Args&, std::span<const Shape> in) {
 Tensor BceWithLogits::forward(const Args&, Inputs in, Saved& saved) {
   const Tensor x = in[0].contiguous();
   const Tensor target = in[1].contiguous();
-  saved.keep({x, target});
+  saved.keep({x, target}, {3, 1});
   const double sum = dispatch_floating(x.dtype(), kName, [&](auto zero) {
     using T = decltype(zero);
     return ordered_sum(x.numel(), [xs = x.data<T>(), ts = target.data<T>()](std::int64_t i) {
