@@ -74,6 +74,11 @@ concept OpType = requires(const typename Op::Args& args, std::span<const Shape> 
 }
 &&(Differentiable<Op> != NonDifferentiable<Op>);
 
+/// Whether an op's forward tells subnormals from zero. Most take them for zeros (tensor/flush_subnormals.h),
+/// as every backward and every optimizer does; true where a small input has a large result.
+template <class Op>
+inline constexpr bool kKeepsSubnormals = false;
+
 namespace detail {
 
 template <OpType Op>
@@ -107,7 +112,7 @@ Variable apply(typename Op::Args args, std::vector<Variable> inputs) {
     record = record || input.requires_grad();
   }
   const Shape expected = Op::infer(args, shapes);
-  const FlushSubnormals flush;
+  const FlushSubnormals flush(!kKeepsSubnormals<Op>);
 
   if constexpr (Differentiable<Op>) {
     if (record && grad_enabled()) {

@@ -40,8 +40,9 @@ inline void set_float_control(FloatControl) {}
 /// than x86-64 and aarch64.
 class FlushSubnormals {
  public:
-  FlushSubnormals() : before_(detail::float_control()) {
-    detail::set_float_control(before_ | detail::kFlush);
+  /// With `on` false it changes nothing.
+  explicit FlushSubnormals(bool on = true) : before_(detail::float_control()) {
+    if (on) detail::set_float_control(before_ | detail::kFlush);
   }
   ~FlushSubnormals() { detail::set_float_control(before_); }
   FlushSubnormals(const FlushSubnormals&) = delete;

@@ -15,6 +15,9 @@ struct BceLoss {
 
 }  // namespace ops
 
+template <>
+inline constexpr bool kKeepsSubnormals<ops::BceLoss> = true;
+
 /// Binary cross-entropy: mean over all elements of -(t ln p + (1 - t) ln(1 - p)), a scalar; p are
 /// probabilities. Logarithms are cut off at -100.
 /// Of a sigmoid take bce_with_logits instead: near 0 and 1 p has lost what the gradient is made of, and
