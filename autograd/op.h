@@ -10,6 +10,7 @@
 
 #include "autograd/tape.h"
 #include "autograd/variable.h"
+#include "tensor/flush_subnormals.h"
 
 // What an op is. Each is a struct in autograd/ops/<name>.h:
 //
@@ -36,7 +37,22 @@ struct Saved {
   std::vector<Tensor> tensors;
   std::vector<bool> needs_grad;
 
-  void keep(std::initializer_list<Tensor> kept) { tensors = kept; }
+  /// `readers[i]` has bit j set when the gradient of input j is made of the elements of kept[i]; by default
+  /// every gradient is.
+  void keep(std::initializer_list<Tensor> kept, std::initializer_list<unsigned> readers = {});
+
+  /// What backward may rely on: the elements of `tensors` as they were when forward had ended.
+  void note_versions() noexcept;
+  /// Throws "[op] …", naming the tensor, when one that a wanted gradient reads was written to since.
+  void require_unchanged(const char* op, const std::vector<Variable>& inputs) const;
+
+ private:
+  struct Mark {
+    std::uint64_t version;
+    unsigned readers;
+  };
+  std::vector<Mark> marks_;  // one per tensor
+  bool is_read(std::size_t tensor) const;
 };
 
 template <class Op>
@@ -58,13 +74,21 @@ concept OpType = requires(const typename Op::Args& args, std::span<const Shape> 
 }
 &&(Differentiable<Op> != NonDifferentiable<Op>);
 
+/// Whether an op's forward tells subnormals from zero. Most take them for zeros (tensor/flush_subnormals.h),
+/// as every backward and every optimizer does; true where a small input has a large result.
+template <class Op>
+inline constexpr bool kKeepsSubnormals = false;
+
 namespace detail {
 
 template <OpType Op>
 struct OpNode final : Node {
   OpNode(typename Op::Args op_args, std::vector<Variable> op_inputs)
       : Node(Op::kName, std::move(op_inputs)), args(std::move(op_args)) {}
-  std::vector<Tensor> backward(const Tensor& doutput) override { return Op::backward(args, saved, doutput); }
+  std::vector<Tensor> backward(const Tensor& doutput) override {
+    saved.require_unchanged(op, inputs);
+    return Op::backward(args, saved, doutput);
+  }
   void release() override { saved = {}; }
 
   typename Op::Args args;
@@ -88,6 +112,7 @@ Variable apply(typename Op::Args args, std::vector<Variable> inputs) {
     record = record || input.requires_grad();
   }
   const Shape expected = Op::infer(args, shapes);
+  const FlushSubnormals flush(!kKeepsSubnormals<Op>);
 
   if constexpr (Differentiable<Op>) {
     if (record && grad_enabled()) {
@@ -96,6 +121,7 @@ Variable apply(typename Op::Args args, std::vector<Variable> inputs) {
       Tensor output = Op::forward(node->args, values, node->saved);
       require(output.shape() == expected, Op::kName, "shape rule promised ", expected, "; forward made ",
               output);
+      node->saved.note_versions();
       return Variable::from_node(std::move(output), std::move(node));
     }
   }

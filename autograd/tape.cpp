@@ -4,6 +4,8 @@
 #include <functional>
 #include <map>
 
+#include "tensor/flush_subnormals.h"
+
 namespace cbnet {
 namespace {
 
@@ -13,6 +15,11 @@ std::atomic<std::uint64_t> next_sequence{0};
 struct Pending {
   std::shared_ptr<Node> node;
   Tensor doutput;
+};
+
+struct LeafGradient {
+  Variable leaf;
+  Tensor sum;
 };
 
 }  // namespace
@@ -31,11 +38,21 @@ void run_backward(const Variable& root, const Tensor& seed) {
 
   // Newest first: when a node is taken, every user of its output has already contributed.
   std::map<std::uint64_t, Pending, std::greater<>> pending;
+  std::map<const void*, LeafGradient> leaves;  // by the identity of their gradient
+  const auto sum_of = [&](Variable& target) -> Tensor& {
+    if (target.node()) {
+      Pending& user = pending[target.node()->sequence];
+      user.node = target.node();
+      return user.doutput;
+    }
+    LeafGradient& leaf = leaves[&target.grad()];
+    if (!leaf.leaf.defined()) leaf = {target, target.grad()};
+    return leaf.sum;
+  };
   const auto deliver = [&](Variable target, const Tensor& gradient, const Tensor& source) {
     require(gradient.shape() == target.shape() && gradient.dtype() == target.dtype(), "backward",
             "a gradient must look like its variable, ", target.value(), "; got ", gradient);
-    Tensor& sum = target.node() ? pending[target.node()->sequence].doutput : target.mutable_grad();
-    if (target.node()) pending[target.node()->sequence].node = target.node();
+    Tensor& sum = sum_of(target);
     // The first contribution is shared, not copied; a second one must not write into somebody's tensor.
     // Leaves outlive the walk and are written to (clipping), so they get neither a stretched view nor a view
     // of what the gradient was made from, be it the caller's seed.
@@ -51,6 +68,7 @@ void run_backward(const Variable& root, const Tensor& seed) {
   deliver(root, seed, seed);
 
   const NoGrad no_grad;
+  const FlushSubnormals flush;
   while (!pending.empty()) {
     const Pending current = std::move(pending.begin()->second);
     pending.erase(pending.begin());
@@ -67,6 +85,7 @@ void run_backward(const Variable& root, const Tensor& seed) {
     node.inputs.clear();
     node.released = true;
   }
+  for (auto& [identity, leaf] : leaves) leaf.leaf.mutable_grad() = std::move(leaf.sum);
 }
 
 }  // namespace cbnet

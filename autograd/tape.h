@@ -28,6 +28,8 @@ struct Node {
   /// Empty once backward() has run through, so that a walk frees the graph as it goes.
   std::vector<Variable> inputs;
   bool released = false;
+  /// For the end of a graph alone: the next of the nodes that are being let go.
+  std::shared_ptr<Node> next_unlinked;
 };
 
 /// Whether operations of this thread are recorded.
@@ -45,7 +47,8 @@ class NoGrad {
   bool previous_;
 };
 
-/// Walks the graph below `root`. This is the only place that adds gradients up.
+/// Walks the graph below `root`. This is the only place that adds gradients up. The leaves get theirs when
+/// the whole walk has succeeded.
 void run_backward(const Variable& root, const Tensor& seed);
 
 }  // namespace cbnet

@@ -3,6 +3,9 @@
 #include "autograd/tape.h"
 
 namespace cbnet {
+namespace {
+constexpr const char* kUndefined = "undefined variable (default-constructed or moved from)";
+}  // namespace
 
 struct Variable::State {
   Tensor value;
@@ -17,18 +20,23 @@ struct Variable::State {
 };
 
 // A graph is a chain of shared pointers as long as the program that built it; letting each destructor call
-// the next would exhaust the stack. Nodes that only this variable holds are unlinked in a loop instead.
+// the next would exhaust the stack. Nodes that only this variable holds are unlinked in a loop instead, in a
+// list that runs through themselves: a destructor must not need memory.
 Variable::State::~State() {
-  std::vector<std::shared_ptr<Node>> pending;
-  if (node) pending.push_back(std::move(node));
-  while (!pending.empty()) {
-    const std::shared_ptr<Node> current = std::move(pending.back());
-    pending.pop_back();
+  std::shared_ptr<Node> pending = std::move(node);
+  while (pending) {
+    const std::shared_ptr<Node> current = std::move(pending);
+    pending = std::move(current->next_unlinked);
     if (current.use_count() > 1) continue;
     // One by one: x * x holds x twice, and only the second of the two holds it alone.
     for (Variable& input : current->inputs) {
       if (input.state_.use_count() == 1 && input.state_->node) {
-        pending.push_back(std::move(input.state_->node));
+        std::shared_ptr<Node> next = std::move(input.state_->node);
+        // Held elsewhere, it may be in another such list, and stays.
+        if (next.use_count() == 1) {
+          next->next_unlinked = std::move(pending);
+          pending = std::move(next);
+        }
       }
       input.state_.reset();
     }
@@ -36,7 +44,7 @@ Variable::State::~State() {
 }
 
 Variable::Variable(Tensor value, bool requires_grad) : state_(std::make_shared<State>()) {
-  require(value.defined(), "variable", "undefined tensor");
+  require(value.defined(), "variable", "undefined tensor (default-constructed or moved from)");
   require(!requires_grad || is_floating(value.dtype()), "variable", "only f32 and f64 carry gradients; got ",
           value);
   state_->value = std::move(value);
@@ -44,24 +52,24 @@ Variable::Variable(Tensor value, bool requires_grad) : state_(std::make_shared<S
 }
 
 const Tensor& Variable::value() const {
-  require(defined(), "variable", "undefined variable");
+  require(defined(), "variable", kUndefined);
   return state_->value;
 }
 
 Tensor& Variable::mutable_value() {
-  require(defined(), "variable", "undefined variable");
+  require(defined(), "variable", kUndefined);
   return state_->value;
 }
 
 bool Variable::requires_grad() const { return defined() && state_->requires_grad; }
 
 const Tensor& Variable::grad() const {
-  require(defined(), "variable", "undefined variable");
+  require(defined(), "variable", kUndefined);
   return state_->grad;
 }
 
 Tensor& Variable::mutable_grad() {
-  require(defined(), "variable", "undefined variable");
+  require(defined(), "variable", kUndefined);
   return state_->grad;
 }
 
@@ -81,7 +89,7 @@ void Variable::backward(const Tensor& seed) {
 Variable Variable::detach() const { return Variable(value()); }
 
 const std::shared_ptr<Node>& Variable::node() const {
-  require(defined(), "variable", "undefined variable");
+  require(defined(), "variable", kUndefined);
   return state_->node;
 }
 

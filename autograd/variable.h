@@ -11,15 +11,16 @@ struct Node;
 /// A tensor that remembers how it was computed. Copies share the value, the gradient and the history.
 class Variable {
  public:
-  /// An undefined variable, e.g. a missing bias.
+  /// An undefined variable, e.g. a missing bias. defined(), requires_grad() (false) and same() may be asked
+  /// of it; everything else throws. A variable that was moved from is undefined too.
   Variable() = default;
   /// A leaf. Throws std::invalid_argument when an integer tensor is to require a gradient.
   explicit Variable(Tensor value, bool requires_grad = false);
 
   bool defined() const { return state_ != nullptr; }
   const Tensor& value() const;
-  /// For optimizers and initialisers: changes the elements, not the history. Not between a forward and its
-  /// backward(), which reads the elements that the forward saw.
+  /// For optimizers and initialisers: changes the elements, not the history. A backward() that needs the
+  /// elements that its forward saw throws when they have changed in between.
   Tensor& mutable_value();
   const Shape& shape() const { return value().shape(); }
   std::int64_t size(std::int64_t axis) const { return value().size(axis); }
@@ -32,7 +33,8 @@ class Variable {
   Tensor& mutable_grad();
   void zero_grad();
 
-  /// Fills grad() of every leaf that this scalar was computed from; frees the history.
+  /// Fills grad() of every leaf that this scalar was computed from; frees the history. When it throws, no
+  /// grad() has changed, and the forward has to be run again.
   void backward();
   /// The same with a given d(loss)/d(this), of this variable's shape and dtype.
   void backward(const Tensor& seed);

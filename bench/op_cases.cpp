@@ -3,6 +3,7 @@
 #include "autograd/ops/avg_pool2d.h"
 #include "autograd/ops/batch_norm.h"
 #include "autograd/ops/bce_loss.h"
+#include "autograd/ops/bce_with_logits.h"
 #include "autograd/ops/concat.h"
 #include "autograd/ops/conv2d.h"
 #include "autograd/ops/cross_entropy.h"
@@ -110,6 +111,13 @@ OpCase case_mse_loss() {
 OpCase case_bce_loss() {
   OpCase out =
       make({values(kPixels), values(kPixels)}, [](const Inputs& in) { return bce_loss(in[0], in[1]); });
+  out.needs_grad[1] = false;
+  return out;
+}
+
+OpCase case_bce_with_logits() {
+  OpCase out =
+      make({values(kPixels), values(kPixels)}, [](const Inputs& in) { return bce_with_logits(in[0], in[1]); });
   out.needs_grad[1] = false;
   return out;
 }

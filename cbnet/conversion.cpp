@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "autograd/ops/bce_loss.h"
+#include "autograd/ops/bce_with_logits.h"
 #include "autograd/ops/l1_penalty.h"
 #include "autograd/ops/mse_loss.h"
 #include "autograd/ops/pointwise.h"
@@ -131,11 +132,16 @@ Variable conversion_loss(Network& autoencoder, const Variable& pixels, const Ten
     const Variable one = l1_penalty(at, recipe.activity_l1);
     penalty = penalty.defined() ? penalty + one : one;
   }
+  const auto& trunk = autoencoder.spec().trunk;
+  const bool bce = recipe.reconstruction == ReconstructionLoss::bce;
+  const bool of_logits = bce && trunk.back().kind == LayerKind::sigmoid;
   const Variable output =
-      autoencoder.forward_trunk(at, done, static_cast<std::int64_t>(autoencoder.spec().trunk.size()));
+      autoencoder.forward_trunk(at, done, static_cast<std::int64_t>(trunk.size()) - (of_logits ? 1 : 0));
   const Variable target(target_rows);
   Variable loss;
-  if (recipe.reconstruction == ReconstructionLoss::bce) {
+  if (of_logits) {  // a pixel whose sigmoid is saturated on the wrong side still learns
+    loss = bce_with_logits(output, target);
+  } else if (bce) {
     loss = bce_loss(output, target);
   } else if (rescale == 1.0) {
     loss = mse_loss(output, target);

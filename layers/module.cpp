@@ -1,13 +1,54 @@
 #include "layers/module.h"
 
+#include <algorithm>
+#include <cstring>
 #include <map>
 
 namespace cbnet {
 
+namespace {
+
+/// Whether two tensors are one: the same elements in the same layout.
+bool same_view(const Tensor& a, const Tensor& b) {
+  return a.shares_storage(b) && a.dtype() == b.dtype() && a.shape() == b.shape() &&
+         a.strides() == b.strides() && dispatch(a.dtype(), [&](auto zero) {
+           using T = decltype(zero);
+           return a.data<T>() == b.data<T>();
+         });
+}
+
+bool same_view(const Variable& a, const Variable& b) { return a.same(b); }
+
+/// The first entry of `entries` that is the same thing as `wanted`.
+template <class Entries, class T>
+auto first_of(Entries& entries, const T& wanted) {
+  return std::find_if(entries.begin(), entries.end(),
+                      [&](const auto& entry) { return same_view(entry.second, wanted); });
+}
+
+template <class Entries>
+Entries each_once(const Entries& entries) {
+  Entries out;
+  for (const auto& entry : entries) {
+    if (first_of(out, entry.second) == out.end()) out.push_back(entry);
+  }
+  return out;
+}
+
+bool same_elements(const Tensor& a, const Tensor& b) {
+  return a.dtype() == b.dtype() && dispatch(a.dtype(), [&](auto zero) {
+           using T = decltype(zero);
+           const std::vector<T> left = a.to_vector<T>(), right = b.to_vector<T>();
+           return std::memcmp(left.data(), right.data(), left.size() * sizeof(T)) == 0;
+         });
+}
+
+}  // namespace
+
 std::vector<std::pair<std::string, Variable>> Module::named_parameters() const {
   std::vector<std::pair<std::string, Variable>> out;
   collect_parameters("", out);
-  return out;
+  return each_once(out);
 }
 
 std::vector<Variable> Module::parameters() const {
@@ -25,25 +66,38 @@ std::int64_t Module::parameter_count() const {
 StateDict Module::state_dict() const {
   StateDict out;
   collect_state("", out);
-  return out;
+  return each_once(out);
 }
 
 void Module::load_state_dict(const StateDict& state) {
   std::map<std::string, const Tensor*> given;
   for (const auto& [name, tensor] : state) given[name] = &tensor;
-  StateDict own = state_dict();
-  for (const auto& [name, tensor] : own) {
+  StateDict names;
+  collect_state("", names);
+  StateDict own = each_once(names);
+  std::vector<std::pair<std::string, Tensor>> sources(own.size());  // the entry that each is taken from
+  for (const auto& [name, tensor] : names) {
     const auto found = given.find(name);
-    require(found != given.end(), "load_state_dict", "entry '", name, "' is missing");
+    if (found == given.end()) continue;
     require(found->second->shape() == tensor.shape() &&
                 is_floating(found->second->dtype()) == is_floating(tensor.dtype()),
             "load_state_dict", "entry '", name, "' must be ", tensor, "; got ", *found->second);
+    auto& [other_name, source] = sources[static_cast<std::size_t>(first_of(own, tensor) - own.begin())];
+    require(!source.defined() || same_elements(source, found->second->to(tensor.dtype())), "load_state_dict",
+            "entries '", other_name, "' and '", name,
+            "' must have the same elements: they are one tensor here");
+    if (!source.defined()) {
+      other_name = name;
+      source = found->second->to(tensor.dtype()).contiguous();
+    }
     given.erase(found);
+  }
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    require(sources[i].second.defined(), "load_state_dict", "entry '", own[i].first, "' is missing");
   }
   require(given.empty(), "load_state_dict", "this module has no entry '",
           given.empty() ? "" : given.begin()->first, "'");
-  for (const auto& [name, tensor] : state) given[name] = &tensor;
-  for (auto& [name, tensor] : own) tensor.copy_from(*given.at(name));
+  for (std::size_t i = 0; i < own.size(); ++i) own[i].second.copy_from(sources[i].second);
 }
 
 void Module::train(bool on) {
@@ -77,6 +131,7 @@ Sequential::Sequential(std::vector<std::shared_ptr<Module>> modules) {
 
 void Sequential::append(std::shared_ptr<Module> module) {
   const std::string name = std::to_string(modules_.size());
+  modules_.reserve(modules_.size() + 1);  // or it could be a child that forward() leaves out
   modules_.push_back(register_module(name, std::move(module)));
 }
 

@@ -24,14 +24,18 @@ class Module {
   virtual Variable forward(const Variable& x) = 0;
   Variable operator()(const Variable& x) { return forward(x); }
 
+  /// Each parameter once, under the first of its names: a module that stands in two places, and a Variable
+  /// that two modules share, are tied weights.
   std::vector<std::pair<std::string, Variable>> named_parameters() const;
   std::vector<Variable> parameters() const;
   std::int64_t parameter_count() const;
 
-  /// Parameters and buffers; the tensors share their elements with the module.
+  /// Parameters and buffers, each once, under the first of its names; the tensors share their elements with
+  /// the module.
   StateDict state_dict() const;
-  /// Copies the elements of `state` in. Throws std::invalid_argument, naming the entry, when one is missing,
-  /// unknown, or of another shape; nothing is changed then.
+  /// Copies the elements of `state` in. What has several names here may come under any of them, and under
+  /// several when all give the same elements. Throws std::invalid_argument, naming the entry, when one is
+  /// missing, unknown, or of another shape; nothing is changed then, nor when memory runs out.
   void load_state_dict(const StateDict& state);
 
   /// Training mode changes what dropout and batch normalisation do. New modules train.
@@ -43,16 +47,19 @@ class Module {
   /// `parameter` may be undefined (a missing bias); it is skipped then.
   void register_parameter(std::string name, Variable& parameter);
   void register_buffer(std::string name, Tensor& buffer);
-  /// Registers and returns `child`.
+  /// Registers and returns `child`, which must not be null.
   template <class M>
   std::shared_ptr<M> register_module(std::string name, std::shared_ptr<M> child) {
+    require(child != nullptr, "module", "child '", name, "' is a null pointer (or was moved from)");
     children_.emplace_back(std::move(name), child);
     return child;
   }
 
  private:
+  /// Under every name.
   void collect_parameters(const std::string& prefix,
                           std::vector<std::pair<std::string, Variable>>& out) const;
+  /// Under every name.
   void collect_state(const std::string& prefix, StateDict& out) const;
 
   std::vector<std::pair<std::string, Variable*>> parameters_;

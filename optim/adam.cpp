@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "tensor/flush_subnormals.h"
 #include "tensor/kernels/isa_table.h"
 #include "tensor/parallel.h"
 
@@ -20,14 +21,16 @@ Adam::Adam(std::vector<Variable> parameters, const AdamOptions& options)
 }
 
 void Adam::step() {
+  const FlushSubnormals flush;
+  const std::vector<Tensor> slopes = gradients();
   count_step();
   const auto t = static_cast<double>(steps_taken());
   const double correction1 = 1.0 - std::pow(options_.beta1, t);
   const double correction2 = 1.0 - std::pow(options_.beta2, t);
-  for (std::size_t i = 0; i < parameters().size(); ++i) {
+  for (std::size_t i = 0; i < slopes.size(); ++i) {
     Variable& parameter = parameters()[i];
-    if (!parameter.grad().defined()) continue;
-    const Tensor gradient = gradient_of(parameter);
+    const Tensor& gradient = slopes[i];
+    if (!gradient.defined()) continue;
     dispatch_floating(parameter.dtype(), "adam", [&](auto zero) {
       using T = decltype(zero);
       T* w = parameter.mutable_value().data<T>();

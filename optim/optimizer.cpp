@@ -1,16 +1,56 @@
 #include "optim/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <iterator>
+#include <map>
 
 namespace cbnet {
+namespace {
 
-Optimizer::Optimizer(std::vector<Variable> parameters, double learning_rate)
-    : parameters_(std::move(parameters)) {
-  set_learning_rate(learning_rate);
-  for (const Variable& parameter : parameters_) {
-    require(parameter.requires_grad() && parameter.value().is_contiguous(), "optimizer",
-            "parameters must require gradients and be contiguous");
+/// Two variables over the same elements would each take a step of their own.
+void require_disjoint(const std::vector<Variable>& parameters) {
+  std::map<const std::byte*, const std::byte*> ranges;  // begin -> end
+  for (const Variable& parameter : parameters) {
+    const Tensor& value = parameter.value();
+    if (value.numel() == 0) continue;
+    const auto* begin = dispatch(value.dtype(), [&](auto zero) {
+      return reinterpret_cast<const std::byte*>(value.data<decltype(zero)>());
+    });
+    const auto* end = begin + static_cast<std::size_t>(value.numel()) * size_bytes(value.dtype());
+    const auto next = ranges.lower_bound(begin);
+    require((next == ranges.end() || next->first >= end) &&
+                (next == ranges.begin() || std::prev(next)->second <= begin),
+            "optimizer", "two parameters share elements of ", value,
+            "; hint: share the Variable itself, which is stepped once");
+    ranges.emplace(begin, end);
   }
+}
+
+}  // namespace
+
+Optimizer::Optimizer(std::vector<Variable> parameters, double learning_rate) {
+  set_learning_rate(learning_rate);
+  for (Variable& parameter : parameters) {
+    require(parameter.requires_grad() && parameter.value().is_contiguous(), "optimizer",
+            "parameters must require gradients and be contiguous; got ", parameter.value());
+    const auto same = [&](const Variable& other) { return other.same(parameter); };
+    if (std::none_of(parameters_.begin(), parameters_.end(), same)) parameters_.push_back(parameter);
+  }
+  require_disjoint(parameters_);
+}
+
+std::vector<Tensor> Optimizer::gradients() const {
+  std::vector<Tensor> out;
+  for (const Variable& parameter : parameters_) {
+    const Tensor& gradient = parameter.grad();
+    require(!gradient.defined() ||
+                (gradient.shape() == parameter.shape() && gradient.dtype() == parameter.dtype()),
+            "optimizer", "a gradient must be like its parameter; got ", gradient, " for ", parameter.value());
+    out.push_back(gradient.defined() ? gradient.contiguous() : Tensor());
+  }
+  return out;
 }
 
 void Optimizer::zero_grad() {
@@ -30,13 +70,6 @@ std::size_t Optimizer::add_slot(std::string name) {
   }
   slots_.push_back(std::move(added));
   return slots_.size() - 1;
-}
-
-Tensor Optimizer::gradient_of(const Variable& parameter) {
-  const Tensor& gradient = parameter.grad();
-  require(gradient.shape() == parameter.shape() && gradient.dtype() == parameter.dtype(), "optimizer",
-          "a gradient must be like its parameter; got ", gradient, " for ", parameter.value());
-  return gradient.contiguous();
 }
 
 std::vector<std::pair<std::string, Tensor>> Optimizer::state() const {

@@ -10,12 +10,14 @@ namespace cbnet {
 /// Changes parameters by their gradients. Parameters without a gradient are left alone in that step.
 class Optimizer {
  public:
+  /// A variable that is given twice (tied weights) is one parameter. Throws std::invalid_argument for one
+  /// that does not require a gradient or is not contiguous, and for two variables over the same elements.
   explicit Optimizer(std::vector<Variable> parameters, double learning_rate);
   virtual ~Optimizer() = default;
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// One update; the gradients stay.
+  /// One update; the gradients stay. When it throws, nothing has changed.
   virtual void step() = 0;
   void zero_grad();
 
@@ -35,8 +37,10 @@ class Optimizer {
   Tensor& slot(std::size_t which, std::size_t parameter) { return slots_[which].tensors[parameter]; }
   std::vector<Variable>& parameters() { return parameters_; }
   void count_step() { ++steps_; }
-  /// Contiguous; throws when its shape or dtype is not the parameter's.
-  static Tensor gradient_of(const Variable& parameter);
+  /// The gradient of every parameter, contiguous, or undefined where there is none. Whatever a step can fail
+  /// of fails here, before it changes anything; throws when a gradient's shape or dtype is not the
+  /// parameter's.
+  std::vector<Tensor> gradients() const;
 
  private:
   struct Slot {

@@ -1,5 +1,6 @@
 #include "optim/sgd.h"
 
+#include "tensor/flush_subnormals.h"
 #include "tensor/parallel.h"
 
 namespace cbnet {
@@ -15,11 +16,13 @@ Sgd::Sgd(std::vector<Variable> parameters, const SgdOptions& options)
 }
 
 void Sgd::step() {
+  const FlushSubnormals flush;
+  const std::vector<Tensor> slopes = gradients();
   count_step();
-  for (std::size_t i = 0; i < parameters().size(); ++i) {
+  for (std::size_t i = 0; i < slopes.size(); ++i) {
     Variable& parameter = parameters()[i];
-    if (!parameter.grad().defined()) continue;
-    const Tensor gradient = gradient_of(parameter);
+    const Tensor& gradient = slopes[i];
+    if (!gradient.defined()) continue;
     dispatch_floating(parameter.dtype(), "sgd", [&](auto zero) {
       using T = decltype(zero);
       T* w = parameter.mutable_value().data<T>();

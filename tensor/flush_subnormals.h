@@ -8,39 +8,48 @@
 
 namespace cbnet {
 
+namespace detail {
+
+// The calling thread's floating-point control register: what it does with subnormals, how it rounds.
+#if defined(__x86_64__)
+using FloatControl = unsigned int;
+inline constexpr FloatControl kFlush = 0x8040;  // of MXCSR: results (FTZ), inputs (DAZ)
+inline FloatControl float_control() { return _mm_getcsr(); }
+inline void set_float_control(FloatControl value) { _mm_setcsr(value); }
+#elif defined(__aarch64__)
+using FloatControl = std::uint64_t;
+inline constexpr FloatControl kFlush = FloatControl{1} << 24;  // of FPCR: FZ, both
+inline FloatControl float_control() {
+  FloatControl value = 0;
+  asm volatile("mrs %0, fpcr" : "=r"(value));
+  return value;
+}
+inline void set_float_control(FloatControl value) { asm volatile("msr fpcr, %0" : : "r"(value)); }
+#else
+using FloatControl = unsigned int;
+inline constexpr FloatControl kFlush = 0;
+inline FloatControl float_control() { return 0; }
+inline void set_float_control(FloatControl) {}
+#endif
+
+}  // namespace detail
+
 /// While it lives, the calling thread takes numbers below 1.2e-38 (f32; 2.2e-308 as f64) for zeros, as inputs
-/// and as results of arithmetic: many processors take a hundred times as long over them. The end restores
-/// what was set before. Does nothing on architectures other than x86-64 and aarch64.
+/// and as results of arithmetic: many processors take a hundred times as long over them. So do the threads
+/// that parallel.h runs for it. The end restores what was set before. Does nothing on architectures other
+/// than x86-64 and aarch64.
 class FlushSubnormals {
  public:
-  FlushSubnormals() : before_(read()) { write(before_ | kFlush); }
-  ~FlushSubnormals() { write(before_); }
+  /// With `on` false it changes nothing.
+  explicit FlushSubnormals(bool on = true) : before_(detail::float_control()) {
+    if (on) detail::set_float_control(before_ | detail::kFlush);
+  }
+  ~FlushSubnormals() { detail::set_float_control(before_); }
   FlushSubnormals(const FlushSubnormals&) = delete;
   FlushSubnormals& operator=(const FlushSubnormals&) = delete;
 
  private:
-#if defined(__x86_64__)
-  using Register = unsigned int;
-  static constexpr Register kFlush = 0x8040;  // of MXCSR: results (FTZ), inputs (DAZ)
-  static Register read() { return _mm_getcsr(); }
-  static void write(Register value) { _mm_setcsr(value); }
-#elif defined(__aarch64__)
-  using Register = std::uint64_t;
-  static constexpr Register kFlush = Register{1} << 24;  // of FPCR: FZ, both
-  static Register read() {
-    Register value = 0;
-    asm volatile("mrs %0, fpcr" : "=r"(value));
-    return value;
-  }
-  static void write(Register value) { asm volatile("msr fpcr, %0" : : "r"(value)); }
-#else
-  using Register = unsigned int;
-  static constexpr Register kFlush = 0;
-  static Register read() { return 0; }
-  static void write(Register) {}
-#endif
-
-  Register before_;
+  detail::FloatControl before_;
 };
 
 }  // namespace cbnet

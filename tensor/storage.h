@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 namespace cbnet {
@@ -17,9 +19,14 @@ class Storage {
   const std::byte* data() const { return data_; }
   std::size_t size_bytes() const { return size_bytes_; }
 
+  /// Moves whenever somebody may have written, so that two equal versions mean equal elements.
+  std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
+  void count_write() { version_.fetch_add(1, std::memory_order_relaxed); }
+
  private:
   std::size_t size_bytes_;
   std::byte* data_;
+  std::atomic<std::uint64_t> version_{0};
 };
 
 /// Blocks that are freed are kept for the next allocation of the same size: a training step asks for

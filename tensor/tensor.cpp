@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <stdexcept>
 #include <utility>
 
 #include "tensor/kernels/strided.h"
+#include "tensor/parallel.h"
 
 namespace cbnet {
 namespace {
@@ -131,7 +133,12 @@ std::int64_t Tensor::size(std::int64_t axis) const {
   return shape_[static_cast<std::size_t>(normalize_axis(axis, rank(), "tensor"))];
 }
 
+void Tensor::throw_undefined(const char* where) {
+  throw std::invalid_argument(concat("[", where, "] undefined tensor (default-constructed or moved from)"));
+}
+
 bool Tensor::is_contiguous() const {
+  check_defined("is_contiguous");
   std::int64_t stride = 1;
   for (std::size_t i = shape_.size(); i-- > 0;) {
     if (shape_[i] != 1 && strides_[i] != stride) return numel_ == 0;
@@ -141,16 +148,18 @@ bool Tensor::is_contiguous() const {
 }
 
 void Tensor::check_dtype(DType wanted) const {
-  require(defined(), "tensor", "undefined tensor");
+  check_defined("data");
   require(dtype_ == wanted, "tensor", "expected ", to_string(wanted), "; got ", *this);
 }
 
 double Tensor::item() const {
-  require(defined() && numel_ == 1, "item", "expected one element; got ", *this);
+  check_defined("item");
+  require(numel_ == 1, "item", "expected one element; got ", *this);
   return dispatch(dtype_, [&](auto zero) { return static_cast<double>(*data<decltype(zero)>()); });
 }
 
 double Tensor::at(std::initializer_list<std::int64_t> index) const {
+  check_defined("at");
   require(static_cast<std::int64_t>(index.size()) == rank(), "at", "expected ", rank(), " indices; got ",
           index.size());
   std::int64_t offset = 0;
@@ -172,6 +181,7 @@ Tensor Tensor::with_view(Shape shape, std::vector<std::int64_t> strides, std::in
 }
 
 Tensor Tensor::view(const Shape& wanted) const {
+  check_defined("view");
   const Shape shape = resolve_shape(wanted, numel_, "view", shape_);
   if (is_contiguous()) return with_view(shape, contiguous_strides(shape), offset_);
   std::vector<std::int64_t> strides;
@@ -181,6 +191,7 @@ Tensor Tensor::view(const Shape& wanted) const {
 }
 
 Tensor Tensor::reshape(const Shape& wanted) const {
+  check_defined("reshape");
   const Shape shape = resolve_shape(wanted, numel_, "reshape", shape_);
   std::vector<std::int64_t> strides;
   if (!is_contiguous() && view_strides(shape_, strides_, shape, strides)) {
@@ -190,6 +201,7 @@ Tensor Tensor::reshape(const Shape& wanted) const {
 }
 
 Tensor Tensor::permute(const std::vector<std::int64_t>& axes) const {
+  check_defined("permute");
   require(static_cast<std::int64_t>(axes.size()) == rank(), "permute", "expected ", rank(), " axes; got ",
           axes.size());
   Shape shape;
@@ -206,6 +218,7 @@ Tensor Tensor::permute(const std::vector<std::int64_t>& axes) const {
 }
 
 Tensor Tensor::transpose(std::int64_t axis_a, std::int64_t axis_b) const {
+  check_defined("transpose");
   const auto a = static_cast<std::size_t>(normalize_axis(axis_a, rank(), "transpose"));
   const auto b = static_cast<std::size_t>(normalize_axis(axis_b, rank(), "transpose"));
   Tensor out = *this;
@@ -215,6 +228,7 @@ Tensor Tensor::transpose(std::int64_t axis_a, std::int64_t axis_b) const {
 }
 
 Tensor Tensor::slice(std::int64_t axis, std::int64_t begin, std::int64_t end, std::int64_t step) const {
+  check_defined("slice");
   const auto a = static_cast<std::size_t>(normalize_axis(axis, rank(), "slice"));
   require(begin >= 0 && begin <= end && end <= shape_[a] && step >= 1, "slice",
           "expected 0 <= begin <= end <= ", shape_[a], " and step >= 1; got ", begin, ", ", end, ", ", step);
@@ -227,12 +241,14 @@ Tensor Tensor::slice(std::int64_t axis, std::int64_t begin, std::int64_t end, st
 }
 
 Tensor Tensor::select(std::int64_t axis, std::int64_t index) const {
+  check_defined("select");
   const std::int64_t a = normalize_axis(axis, rank(), "select");
   require(index >= 0 && index < size(a), "select", "index must be in [0, ", size(a), "); got ", index);
   return slice(a, index, index + 1).squeeze(a);
 }
 
 Tensor Tensor::expand(const Shape& wanted) const {
+  check_defined("expand");
   require(broadcast_shapes(shape_, wanted, "expand") == wanted, "expand", shape_, " does not stretch to ",
           wanted);
   std::vector<std::int64_t> strides(wanted.size(), 0);
@@ -244,6 +260,7 @@ Tensor Tensor::expand(const Shape& wanted) const {
 }
 
 Tensor Tensor::unsqueeze(std::int64_t axis) const {
+  check_defined("unsqueeze");
   const std::int64_t a = normalize_axis(axis, rank() + 1, "unsqueeze");
   Tensor out = *this;
   out.shape_.insert(out.shape_.begin() + a, 1);
@@ -252,6 +269,7 @@ Tensor Tensor::unsqueeze(std::int64_t axis) const {
 }
 
 Tensor Tensor::squeeze(std::int64_t axis) const {
+  check_defined("squeeze");
   const std::int64_t a = normalize_axis(axis, rank(), "squeeze");
   require(shape_[static_cast<std::size_t>(a)] == 1, "squeeze", "axis ", axis, " of ", *this,
           " must have size 1");
@@ -264,13 +282,14 @@ Tensor Tensor::squeeze(std::int64_t axis) const {
 Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
 
 Tensor Tensor::clone() const {
-  require(defined(), "clone", "undefined tensor");
+  check_defined("clone");
   Tensor out = empty(shape_, dtype_);
   out.copy_from(*this);
   return out;
 }
 
 Tensor Tensor::to(DType wanted) const {
+  check_defined("to");
   if (dtype_ == wanted) return *this;
   Tensor out = empty(shape_, wanted);
   out.copy_from(*this);
@@ -278,6 +297,7 @@ Tensor Tensor::to(DType wanted) const {
 }
 
 void Tensor::fill(double value) {
+  check_defined("fill");
   require_writable(*this, "fill");
   dispatch(dtype_, [&](auto zero) {
     using T = decltype(zero);
@@ -292,9 +312,27 @@ void Tensor::fill(double value) {
   });
 }
 
+/// Allocates nothing, so that restoring many tensors cannot stop between two of them.
+void Tensor::copy_dense(const Tensor& source) {
+  if (storage_ == source.storage_ && offset_ == source.offset_) return;
+  dispatch(dtype_, [&](auto zero) {
+    using T = decltype(zero);
+    constexpr std::int64_t kGrainElements = 1 << 15;
+    parallel_for(numel_, kGrainElements,
+                 [to = data<T>(), from = source.data<T>()](std::int64_t begin, std::int64_t end) {
+                   std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin) * sizeof(T));
+                 });
+  });
+}
+
 void Tensor::copy_from(const Tensor& source) {
-  require(defined() && source.defined(), "copy_from", "undefined tensor");
+  check_defined("copy_from");
+  source.check_defined("copy_from");
   require_writable(*this, "copy_from");
+  if (dtype_ == source.dtype_ && shape_ == source.shape_ && is_contiguous() && source.is_contiguous()) {
+    copy_dense(source);
+    return;
+  }
   const Tensor stretched = source.expand(shape_);
   if (shares_storage(source) && offset_ == source.offset_ && strides_ == stretched.strides_) return;
   dispatch(dtype_, [&](auto to) {
@@ -304,6 +342,8 @@ void Tensor::copy_from(const Tensor& source) {
 }
 
 void Tensor::add_scaled(const Tensor& other, double alpha) {
+  check_defined("add_scaled");
+  other.check_defined("add_scaled");
   require(shape_ == other.shape_ && dtype_ == other.dtype_, "add_scaled",
           "shapes and dtypes must match; got ", *this, " and ", other);
   require_writable(*this, "add_scaled");
@@ -325,6 +365,7 @@ void Tensor::add_scaled(const Tensor& other, double alpha) {
 }
 
 void Tensor::scale(double factor) {
+  check_defined("scale");
   require_writable(*this, "scale");
   dispatch_floating(dtype_, "scale", [&](auto zero) {
     using T = decltype(zero);

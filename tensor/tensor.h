@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tensor/dtype.h"
@@ -19,8 +20,17 @@ namespace cbnet {
 /// Wrong use throws std::invalid_argument with the shapes in its text.
 class Tensor {
  public:
-  /// An undefined tensor: no storage, no shape. Only defined() may be asked of it.
+  /// An undefined tensor: no storage, no shape. defined(), shares_storage() and assignment work; everything
+  /// else throws. A tensor that was moved from is undefined too.
   Tensor() = default;
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&& other) noexcept { swap(other); }
+  /// By value: a copy that finds no memory leaves this tensor as it was.
+  Tensor& operator=(Tensor other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Tensor() = default;
 
   /// Elements are not initialised.
   static Tensor empty(const Shape& shape, DType dtype = DType::f32);
@@ -52,22 +62,46 @@ class Tensor {
   }
 
   bool defined() const { return storage_ != nullptr; }
-  const Shape& shape() const { return shape_; }
+  const Shape& shape() const {
+    check_defined("shape");
+    return shape_;
+  }
   /// In elements.
-  const std::vector<std::int64_t>& strides() const { return strides_; }
-  std::int64_t rank() const { return static_cast<std::int64_t>(shape_.size()); }
+  const std::vector<std::int64_t>& strides() const {
+    check_defined("strides");
+    return strides_;
+  }
+  std::int64_t rank() const {
+    check_defined("rank");
+    return static_cast<std::int64_t>(shape_.size());
+  }
   /// Size along `axis`, which may be negative.
   std::int64_t size(std::int64_t axis) const;
-  std::int64_t numel() const { return numel_; }
-  DType dtype() const { return dtype_; }
+  std::int64_t numel() const {
+    check_defined("numel");
+    return numel_;
+  }
+  DType dtype() const {
+    check_defined("dtype");
+    return dtype_;
+  }
   bool is_contiguous() const;
   bool shares_storage(const Tensor& other) const { return defined() && storage_ == other.storage_; }
 
+  /// Moves with every write to the storage that this tensor views, through any view of it. Two equal versions
+  /// mean that nothing was written between them.
+  std::uint64_t version() const {
+    check_defined("version");
+    return storage_->version();
+  }
+
   /// The first element of this view; throws when T is not the dtype. Index with strides() unless
-  /// is_contiguous().
+  /// is_contiguous(). A pointer to write through counts as a write, in version(), when it is asked for: read
+  /// through a const Tensor (std::as_const), and ask again for each time that the elements change.
   template <class T>
   T* data() {
     check_dtype(DTypeOf<T>::value);
+    storage_->count_write();
     return reinterpret_cast<T*>(storage_->data()) + offset_;
   }
   template <class T>
@@ -85,7 +119,7 @@ class Tensor {
   std::vector<T> to_vector() const {
     const Tensor dense = to(DTypeOf<T>::value).contiguous();
     const T* first = dense.data<T>();
-    return std::vector<T>(first, first + numel_);
+    return std::vector<T>(first, first + dense.numel_);
   }
 
   // Views: no element is copied.
@@ -117,7 +151,8 @@ class Tensor {
   // In place. All throw for a tensor whose elements share memory (expand).
 
   void fill(double value);
-  /// Copies and converts the elements of `source`, which must broadcast to this shape.
+  /// Copies and converts the elements of `source`, which must broadcast to this shape. Nothing is allocated
+  /// where both are contiguous and of one shape and dtype.
   void copy_from(const Tensor& source);
   /// this += alpha * other; same shape and dtype, floating.
   void add_scaled(const Tensor& other, double alpha = 1.0);
@@ -125,7 +160,20 @@ class Tensor {
   void scale(double factor);
 
  private:
+  void check_defined(const char* where) const {
+    if (!defined()) throw_undefined(where);
+  }
+  [[noreturn]] static void throw_undefined(const char* where);
   void check_dtype(DType wanted) const;
+  void swap(Tensor& other) noexcept {
+    storage_.swap(other.storage_);
+    shape_.swap(other.shape_);
+    strides_.swap(other.strides_);
+    std::swap(offset_, other.offset_);
+    std::swap(numel_, other.numel_);
+    std::swap(dtype_, other.dtype_);
+  }
+  void copy_dense(const Tensor& source);
   Tensor with_view(Shape shape, std::vector<std::int64_t> strides, std::int64_t offset) const;
 
   std::shared_ptr<Storage> storage_;

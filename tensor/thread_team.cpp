@@ -20,6 +20,7 @@
 
 #include "tensor/cpu_limit.h"
 #include "tensor/error.h"
+#include "tensor/flush_subnormals.h"
 
 namespace cbnet::detail {
 namespace {
@@ -127,6 +128,7 @@ class Team {
     grow(static_cast<std::size_t>(chunks) - 1);
     body_ = body;
     context_ = context;
+    float_control_ = float_control();
     first_ = nullptr;
     pending_ = chunks - 1;
     for (int w = 0; w < chunks - 1; ++w) {
@@ -173,6 +175,7 @@ class Team {
     for (;;) {
       worker.gate.wait(waiting(), [&worker] { return worker.has_work || worker.stop; });
       if (!worker.has_work) return;
+      set_float_control(float_control_);  // or the bits would depend on which thread computes what
       run_chunk(chunk);
       worker.has_work = false;
       if (--pending_ == 0) gate_.notify();
@@ -199,6 +202,7 @@ class Team {
   std::vector<std::unique_ptr<Worker>> workers_;
   void (*body_)(void*, int) = nullptr;
   void* context_ = nullptr;
+  FloatControl float_control_ = 0;  // the caller's
   std::atomic<int> pending_{0};  // chunks that workers have not ended
   Gate gate_;                    // where the caller waits for them
   std::mutex mutex_;             // of first_

@@ -4,11 +4,13 @@
 // Training: mean and the biased variance (divided by M = N H W) are the batch's. The running statistics
 //          become (1 - momentum) running + momentum batch, with the unbiased variance (divided by M - 1), as
 //          in PyTorch. Otherwise mean and var are the running statistics, constants to the gradient.
-// Saves  : x, gamma, mean, 1 / sqrt(var + eps).
+// Saves  : x, gamma, and in f64 mean, 1 / sqrt(var + eps).
 // Grad   : dbeta = sum dy; dgamma = sum dy xhat; dx = gamma / sqrt(var + eps) * dy, in training with
 //          dy - (dbeta + xhat dgamma) / M in the place of dy.
 // Edge   : M < 2 throws in training; N == 0 gives an empty y otherwise; constant channels give y = beta.
-// Kernels: baseline loops; sums in f64, the variance in a second pass over x - mean.
+// Kernels: baseline loops in f64, rounded once where an element is stored; the variance in a second pass over
+//          x - mean. With few values xhat explains nearly all of dy: at two, dx is (dy_1 - dy_2) / 2 times
+//          eps / (var + eps), which f32, whatever the order of its operations, cannot leave of dy.
 // Ref    : Ioffe and Szegedy, Batch Normalization, 2015, algorithm 1 and section 3.
 #include "autograd/ops/batch_norm.h"
 
@@ -60,13 +62,13 @@ void for_each_element(const Sizes& s, Map&& map) {
                });
 }
 
-/// running = (1 - momentum) running + momentum * factor * batch.
-void update_running(Tensor running, const std::vector<double>& batch, double factor, double momentum) {
-  std::vector<double> mixed = running.to_vector<double>();
-  for (std::size_t c = 0; c < mixed.size(); ++c) {
-    mixed[c] = (1.0 - momentum) * mixed[c] + momentum * factor * batch[c];
+/// (1 - momentum) running + momentum * factor * batch, of running's dtype.
+Tensor mixed(const Tensor& running, const std::vector<double>& batch, double factor, double momentum) {
+  std::vector<double> out = running.to_vector<double>();
+  for (std::size_t c = 0; c < out.size(); ++c) {
+    out[c] = (1.0 - momentum) * out[c] + momentum * factor * batch[c];
   }
-  running.copy_from(Tensor::from(mixed, running.shape()));
+  return Tensor::from(out, running.shape()).to(running.dtype());
 }
 
 }  // namespace
@@ -99,40 +101,42 @@ Tensor BatchNorm::forward(const Args& args, Inputs in, Saved& saved) {
           args.running_var);
   const Sizes sizes(x.shape());
   Tensor y = Tensor::empty(x.shape(), x.dtype());
-  Tensor mean = args.running_mean.clone();
-  Tensor inverse_std = args.running_var.clone();
+  std::vector<double> mean = args.running_mean.to_vector<double>();
+  std::vector<double> var = args.running_var.to_vector<double>();
+  Tensor moved_mean, moved_var;  // stored together, when nothing can fail any more
   dispatch_floating(x.dtype(), kName, [&](auto zero) {
     using T = decltype(zero);
     const T* xs = x.data<T>();
     T* ys = y.data<T>();
-    T* means = mean.data<T>();
-    T* inverse_stds = inverse_std.data<T>();
     if (args.options.training) {
       const auto count = static_cast<double>(sizes.per_channel());
-      std::vector<double> batch_mean =
-          channel_sums(sizes, [&](std::int64_t i, std::int64_t) { return xs[i]; });
-      for (double& m : batch_mean) m /= count;
-      std::vector<double> batch_var = channel_sums(sizes, [&](std::int64_t i, std::int64_t c) {
-        const double centred = static_cast<double>(xs[i]) - batch_mean[static_cast<std::size_t>(c)];
+      mean = channel_sums(sizes, [&](std::int64_t i, std::int64_t) { return xs[i]; });
+      for (double& m : mean) m /= count;
+      var = channel_sums(sizes, [&](std::int64_t i, std::int64_t c) {
+        const double centred = static_cast<double>(xs[i]) - mean[static_cast<std::size_t>(c)];
         return centred * centred;
       });
-      for (double& v : batch_var) v /= count;
-      update_running(args.running_mean, batch_mean, 1.0, args.options.momentum);
-      update_running(args.running_var, batch_var, count / (count - 1.0), args.options.momentum);
-      mean.copy_from(Tensor::from(batch_mean, mean.shape()));
-      inverse_std.copy_from(Tensor::from(batch_var, mean.shape()));
+      for (double& v : var) v /= count;
+      moved_mean = mixed(args.running_mean, mean, 1.0, args.options.momentum);
+      moved_var = mixed(args.running_var, var, count / (count - 1.0), args.options.momentum);
     }
-    for (std::int64_t c = 0; c < sizes.channels; ++c) {
-      inverse_stds[c] =
-          static_cast<T>(1.0 / std::sqrt(static_cast<double>(inverse_stds[c]) + args.options.eps));
-    }
+    std::vector<double>& inverse_std = var;
+    for (double& v : inverse_std) v = 1.0 / std::sqrt(v + args.options.eps);
     const T* gammas = gamma.data<T>();
     const T* betas = beta.data<T>();
-    for_each_element(sizes, [&](std::int64_t i, std::int64_t c) {
-      ys[i] = gammas[c] * ((xs[i] - means[c]) * inverse_stds[c]) + betas[c];
-    });
+    for_each_element(
+        sizes, [&, means = mean.data(), inverse_stds = inverse_std.data()](std::int64_t i, std::int64_t c) {
+          const double xhat = (static_cast<double>(xs[i]) - means[c]) * inverse_stds[c];
+          ys[i] = static_cast<T>(static_cast<double>(gammas[c]) * xhat + static_cast<double>(betas[c]));
+        });
+    saved.keep({x, gamma, Tensor::from(mean, gamma.shape()), Tensor::from(inverse_std, gamma.shape())},
+               {3, 1, 3, 3});
   });
-  saved.keep({x, gamma, mean, inverse_std});
+  if (args.options.training) {
+    Tensor running_mean = args.running_mean, running_var = args.running_var;
+    running_mean.copy_from(moved_mean);
+    running_var.copy_from(moved_var);
+  }
   return y;
 }
 
@@ -146,9 +150,11 @@ Gradients BatchNorm::backward(const Args& args, const Saved& saved, const Tensor
     const T* xs = x.data<T>();
     const T* dys = dy.data<T>();
     const T* gammas = saved.tensors[1].data<T>();
-    const T* means = saved.tensors[2].data<T>();
-    const T* inverse_stds = saved.tensors[3].data<T>();
-    const auto xhat = [&](std::int64_t i, std::int64_t c) { return (xs[i] - means[c]) * inverse_stds[c]; };
+    const double* means = saved.tensors[2].data<double>();
+    const double* inverse_stds = saved.tensors[3].data<double>();
+    const auto xhat = [&](std::int64_t i, std::int64_t c) {
+      return (static_cast<double>(xs[i]) - means[c]) * inverse_stds[c];
+    };
     const std::vector<double> dbeta =
         channel_sums(sizes, [&](std::int64_t i, std::int64_t) { return dys[i]; });
     const std::vector<double> dgamma = channel_sums(
@@ -160,9 +166,9 @@ Gradients BatchNorm::backward(const Args& args, const Saved& saved, const Tensor
       const double share = args.options.training ? 1.0 / static_cast<double>(sizes.per_channel()) : 0.0;
       for_each_element(sizes, [&](std::int64_t i, std::int64_t c) {
         const auto channel = static_cast<std::size_t>(c);
-        const T by_mean = static_cast<T>(share * dbeta[channel]);
-        const T by_var = static_cast<T>(share * dgamma[channel]);
-        dxs[i] = gammas[c] * inverse_stds[c] * (dys[i] - by_mean - xhat(i, c) * by_var);
+        const double left =
+            static_cast<double>(dys[i]) - share * dbeta[channel] - xhat(i, c) * (share * dgamma[channel]);
+        dxs[i] = static_cast<T>(static_cast<double>(gammas[c]) * inverse_stds[c] * left);
       });
     }
     const Shape channels = {sizes.channels};

@@ -3,7 +3,8 @@
 // Saves  : p, t.
 // Grad   : dp = (p - t) / max(p (1 - p), 1e-12) dy / numel; dt = (ln(1 - p) - ln p) dy / numel.
 // Edge   : no elements, and p outside [0, 1] or NaN, throw; t is not checked. The cut logarithms keep y
-//          finite at p = 0 and p = 1; there dp is not y's derivative but a large pull towards t.
+//          finite at p = 0 and p = 1; there dp is not y's derivative but a large pull towards t,
+//          which a saturated sigmoid multiplies by 0: of logits take bce_with_logits.
 // Kernels: baseline loops, summed in f64 in an order that no thread count changes. Strided inputs are copied.
 //          Ref: Goodfellow et al., "Deep Learning", section 6.2.2.2; the cut is PyTorch's.
 #include "autograd/ops/bce_loss.h"
@@ -36,7 +37,7 @@ Shape BceLoss::infer(const Args&, std::span<const Shape> in) {
 Tensor BceLoss::forward(const Args&, Inputs in, Saved& saved) {
   const Tensor p = in[0].contiguous();
   const Tensor target = in[1].contiguous();
-  saved.keep({p, target});
+  saved.keep({p, target}, {3, 1});
   const double sum = dispatch_floating(p.dtype(), kName, [&](auto zero) {
     using T = decltype(zero);
     const T* ps = p.data<T>();

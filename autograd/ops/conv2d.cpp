@@ -204,7 +204,7 @@ Tensor Conv2d::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor x = in[0].contiguous();
   const Tensor w = in[1].contiguous();
   const Tensor bias = args.has_bias ? in[2].contiguous() : Tensor();
-  saved.keep({x, w});
+  saved.keep({x, w}, {2, 1});  // each is a factor of the other's gradient
   Problem p = make_problem(args.options, x.shape(), w.shape());
   Tensor y = Tensor::empty({p.n, p.out_channels, p.image.out_h, p.image.out_w}, x.dtype());
   dispatch_floating(x.dtype(), kName, [&](auto zero) {

@@ -23,7 +23,7 @@ Shape Linear::infer(const Args& args, std::span<const Shape> in) {
 Tensor Linear::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor x = in[0].contiguous();
   const Tensor weight = in[1].contiguous();
-  saved.keep({x, weight});
+  saved.keep({x, weight}, {2, 1});  // each is a factor of the other's gradient
   const std::int64_t n = x.size(0);
   const std::int64_t features = x.size(1);
   const std::int64_t out = weight.size(0);

@@ -68,7 +68,7 @@ Shape Matmul::infer(const Args&, std::span<const Shape> in) {
 Tensor Matmul::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor a = in[0].contiguous();
   const Tensor b = in[1].contiguous();
-  saved.keep({a, b});
+  saved.keep({a, b}, {2, 1});  // each is a factor of the other's gradient
   const Shape shapes[] = {a.shape(), b.shape()};
   Tensor c = Tensor::empty(infer(args, shapes), a.dtype());
   dispatch_floating(a.dtype(), kName, [&](auto zero) {

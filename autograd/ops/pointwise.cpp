@@ -84,6 +84,7 @@ Tensor sum_to(const Tensor& tensor, const Shape& shape) {
 
 #define CBNET_SAVE_X saved.keep({in[0]})
 #define CBNET_SAVE_Y saved.keep({output})
+#define CBNET_SAVE_SHAPE saved.keep({in[0]}, {0})
 #define CBNET_FORMULA(VALUE) [a](T x) -> T { return static_cast<void>(a), VALUE; }
 #define CBNET_UNARY(Type, FORWARD, DERIVATIVE, SAVES, PARAMETER)                                      \
   Shape Type::infer(const Args&, std::span<const Shape> in) { return in[0]; }                         \
@@ -114,12 +115,12 @@ Tensor sum_to(const Tensor& tensor, const Shape& shape) {
   CBNET_UNARY(Type, CBNET_FORMULA(VALUE), DERIVATIVE, SAVES, args.a)
 #define UNARY_KERNEL(name, Type, formula, KERNEL, DERIVATIVE, SAVES) \
   CBNET_UNARY(Type, kernels::isa_table<T>().KERNEL, DERIVATIVE, SAVES, 0)
-#define BINARY(name, Type, formula, VALUE, BY_X, BY_Z)                                                \
+#define BINARY(name, Type, formula, VALUE, BY_X, BY_Z, X_READERS, Z_READERS)                          \
   Shape Type::infer(const Args&, std::span<const Shape> in) {                                         \
     return broadcast_shapes(in[0], in[1], kName);                                                     \
   }                                                                                                   \
   Tensor Type::forward(const Args&, Inputs in, Saved& saved) {                                        \
-    saved.keep({in[0], in[1]});                                                                       \
+    saved.keep({in[0], in[1]}, {X_READERS, Z_READERS});                                               \
     return dispatch_floating(in[0].dtype(), kName, [&](auto zero) {                                   \
       using T = decltype(zero);                                                                       \
       return map<T>(in[0], in[1], [](T x, T z) -> T { return VALUE; });                               \

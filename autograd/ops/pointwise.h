@@ -32,6 +32,17 @@ struct Parameter {
 #include "autograd/ops/pointwise.def"
 #undef CBNET_DECLARE_POINTWISE
 
+}  // namespace ops
+
+template <>
+inline constexpr bool kKeepsSubnormals<ops::Log> = true;
+template <>
+inline constexpr bool kKeepsSubnormals<ops::Sqrt> = true;
+template <>
+inline constexpr bool kKeepsSubnormals<ops::Div> = true;
+
+namespace ops {
+
 /// Sums `tensor` over the axes along which `shape` was stretched to become tensor's shape.
 Tensor sum_to(const Tensor& tensor, const Shape& shape);
 

@@ -10,6 +10,7 @@
 #include "autograd/ops/avg_pool2d.h"
 #include "autograd/ops/batch_norm.h"
 #include "autograd/ops/bce_loss.h"
+#include "autograd/ops/bce_with_logits.h"
 #include "autograd/ops/concat.h"
 #include "autograd/ops/conv2d.h"
 #include "autograd/ops/cross_entropy.h"

@@ -4,7 +4,12 @@
 
 #include <cmath>
 
+#include "autograd/ops/bce_loss.h"
+#include "autograd/ops/linear.h"
 #include "autograd/ops/pointwise.h"
+#include "autograd/ops/softmax.h"
+#include "autograd/ops/sum.h"
+#include "tensor/parallel.h"
 #include "tests/autograd/ops/samples.h"
 
 namespace cbnet::testing {
@@ -149,6 +154,61 @@ TEST_CASE("saved: keep replaces what was kept") {
   saved.keep({random({4}, 1)});
   REQUIRE(saved.tensors.size() == 1);
   CHECK(saved.tensors[0].shape() == Shape{4});
+}
+
+namespace {
+
+constexpr double kSmallestNormal = 1.17549435082228750797e-38;
+
+std::int64_t subnormals_in(const Tensor& tensor) {
+  std::int64_t count = 0;
+  for (const float value : tensor.to_vector<float>()) count += std::fpclassify(value) == FP_SUBNORMAL ? 1 : 0;
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "op: forward and backward make no subnormals, in any number of threads, and leave the mode as it was") {
+  // Halves and quarters of the smallest normal number, all through.
+  const auto tiny = [](const Shape& shape, std::uint64_t seed) {
+    return Variable(random(shape, seed, 0.2, 0.9).to(DType::f32), true);
+  };
+  const auto scaled = [](const Variable& x) { return scale(x, kSmallestNormal); };
+  const int before = num_threads();
+  for (const int threads : {1, 3}) {
+    set_num_threads(threads);
+    std::vector<Variable> leaves = {tiny({64, 32}, 1), tiny({48, 32}, 2), tiny({64, 48}, 3),
+                                    tiny({64, 32}, 4)};
+    const std::vector<Variable> results = {
+        scaled(leaves[0]), scaled(leaves[0]) * leaves[3], linear(leaves[0], scaled(leaves[1]), Variable()),
+        sigmoid(scale(leaves[0], -2e2)), softmax(scale(leaves[0], 2e2), 1)};
+    for (const Variable& result : results) CHECK(subnormals_in(result.value()) == 0);
+    Variable loss = sum(linear(leaves[0], leaves[1], Variable()) * leaves[2]) + sum(leaves[3] * leaves[0]);
+    loss.backward(Tensor::full({}, kSmallestNormal));
+    for (const Variable& leaf : leaves) {
+      CHECK(leaf.grad().defined());
+      CHECK(subnormals_in(leaf.grad()) == 0);
+    }
+    CHECK_THROWS_AS(linear(leaves[0], leaves[2], Variable()), std::invalid_argument);
+    volatile float smallest = static_cast<float>(kSmallestNormal);
+    CHECK(smallest * 0.5F > 0.0F);
+  }
+  set_num_threads(before);
+}
+
+TEST_CASE("op: a small number with a large result is not taken for zero") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const double x = dtype == DType::f32 ? 1e-40 : 1e-310;
+    const double digits = dtype == DType::f32 ? 1e-4 : 1e-9;
+    const Variable v(Tensor::full({1}, x, dtype)), one(Tensor::full({1}, 1.0, dtype));
+    CHECK(log(v).value().item() == doctest::Approx(std::log(x)).epsilon(digits));
+    CHECK(sqrt(v).value().item() / std::sqrt(x) == doctest::Approx(1.0).epsilon(digits));
+    CHECK((v / v).value().item() == 1.0);
+    if (dtype == DType::f32) {  // in f64 the logarithm is cut
+      CHECK(bce_loss(v, one).value().item() == doctest::Approx(-std::log(x)).epsilon(digits));
+    }
+  }
 }
 
 }  // namespace cbnet::testing

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <functional>
 #include <string>
 #include <thread>
 
@@ -192,6 +193,86 @@ TEST_CASE("a chain of 200,000 ops is walked and freed without recursion") {
   for (int i = 0; i < kDeep; ++i) y = neg(y);
   y.backward();
   CHECK(x.grad().item() == 1);
+}
+
+namespace {
+
+/// y = f(x), then `write`, then backward: the message, or "" when it ran.
+std::string after_write(Variable y, const std::function<void()>& write) {
+  write();
+  try {
+    y.backward(Tensor::ones(y.shape(), y.dtype()));
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("backward: what a forward saw and was written to since is refused, by the op's name") {
+  const Tensor elements = random({4}, 1);
+  const auto fresh = [&] { return leaf(elements.clone()); };
+  const std::vector<std::function<void(Tensor&)>> writes = {
+      [](Tensor& t) { t.fill(2); },
+      [](Tensor& t) { t.scale(2); },
+      [](Tensor& t) { t.add_scaled(Tensor::ones({4}, DType::f64)); },
+      [](Tensor& t) { t.copy_from(Tensor::ones({4}, DType::f64)); },
+      [](Tensor& t) { t.data<double>()[0] = 2; },
+      [](Tensor& t) { t.slice(0, 1, 2).fill(3); },
+      [](Tensor& t) {
+        t.view({2, 2}).fill(3);
+      }};
+  for (const auto& write : writes) {
+    Variable x = fresh(), z = fresh();
+    CHECK(
+        after_write(x * z, [&] { write(x.mutable_value()); }) ==
+        "[mul] backward() needs what the forward saw, but its input 0, f64 (4), was written to since; hint: "
+        "call backward() before the optimizer's step or whatever writes, run the forward again after it, or "
+        "write to a clone(); a data() pointer of a tensor that is not const counts as a write");
+    CHECK_FALSE(x.grad().defined());
+    CHECK_FALSE(z.grad().defined());
+    // Through a tensor that was taken out before, and through the output.
+    Variable w = fresh();
+    Tensor shared = w.detach().value();
+    CHECK(after_write(square(w), [&] { write(shared); }).find("[square]") == 0);
+    Variable y = exp(fresh());
+    Tensor made = y.value();
+    CHECK(after_write(y, [&] { write(made); }).find("its output") != std::string::npos);
+  }
+}
+
+TEST_CASE("backward: writing what no gradient reads, or reading, is no reason to refuse") {
+  Variable x = leaf(random({4}, 1)), z = leaf(random({4}, 2));
+  CHECK(after_write(x + z, [&] { x.mutable_value().fill(1); }).empty());
+  CHECK(after_write(x - z, [&] { z.mutable_value().fill(1); }).empty());
+  CHECK(after_write(scale(x, 2), [&] { x.mutable_value().fill(1); }).empty());
+  CHECK(after_write(shift(x, 2), [&] { x.mutable_value().fill(1); }).empty());
+  CHECK(after_write(neg(x), [&] { x.mutable_value().fill(1); }).empty());
+  // A factor is read for the other's gradient alone.
+  Variable constant(random({4}, 3));
+  CHECK(after_write(x * constant, [&] { x.mutable_value().fill(1); }).empty());
+  CHECK(after_write(x / constant, [&] { x.mutable_value().fill(1); }).empty());
+  CHECK(after_write(x * constant, [&] { constant.mutable_value().fill(1); }).find("its input 1") !=
+        std::string::npos);
+  Variable kept = leaf(random({4}, 1));
+  CHECK(after_write(sum(kept), [&] { kept.mutable_value().fill(1); }).empty());
+  Variable read = leaf(random({4}, 1));
+  CHECK(after_write(square(read), [&] {
+          static_cast<void>(read.value().data<double>());
+          static_cast<void>(read.value().to_vector<float>());
+          static_cast<void>(read.mutable_value().to(DType::f32));
+        }).empty());
+  // Written before the forward, and between two forwards.
+  Variable twice = leaf(random({4}, 1));
+  twice.mutable_value().fill(3);
+  Variable first = sum(square(twice));
+  first.backward();
+  twice.mutable_value().fill(4);
+  twice.zero_grad();
+  Variable second = sum(square(twice));
+  second.backward();
+  CHECK(twice.grad().at({0}) == 8);
 }
 
 }  // namespace cbnet::testing

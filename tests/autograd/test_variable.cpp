@@ -9,13 +9,15 @@
 namespace cbnet::testing {
 
 TEST_CASE("variable: wrong use throws") {
-  CHECK_THROWS_WITH_AS(Variable{Tensor{}}, "[variable] undefined tensor", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(Variable{Tensor{}}, "[variable] undefined tensor (default-constructed or moved from)",
+                       std::invalid_argument);
   CHECK_THROWS_WITH_AS(Variable(Tensor::zeros({2}, DType::i64), true),
                        "[variable] only f32 and f64 carry gradients; got i64 (2)", std::invalid_argument);
   CHECK_THROWS_AS(Variable(Tensor::zeros({2}, DType::u8), true), std::invalid_argument);
   CHECK_THROWS_AS(Variable(Tensor::zeros({2}, DType::i32), true), std::invalid_argument);
   Variable undefined;
-  CHECK_THROWS_WITH_AS(undefined.value(), "[variable] undefined variable", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(undefined.value(), "[variable] undefined variable (default-constructed or moved from)",
+                       std::invalid_argument);
   CHECK_THROWS_AS(undefined.mutable_value(), std::invalid_argument);
   CHECK_THROWS_AS(undefined.grad(), std::invalid_argument);
   CHECK_THROWS_AS(undefined.zero_grad(), std::invalid_argument);
@@ -78,6 +80,33 @@ TEST_CASE("variable: a gradient may be replaced and scaled in place") {
   y.backward();
   a.mutable_grad().scale(0.5);
   CHECK(a.grad().item() == 2);
+}
+
+TEST_CASE("variable: what was moved from is undefined and says so") {
+  Variable x = leaf(random({2}, 1));
+  const Variable y = std::move(x);
+  CHECK_FALSE(x.defined());  // NOLINT(bugprone-use-after-move): that is the question
+  CHECK_FALSE(x.requires_grad());
+  CHECK_FALSE(x.same(y));
+  const auto refused = [](auto&& use) {
+    CHECK_THROWS_WITH_AS(use(), "[variable] undefined variable (default-constructed or moved from)",
+                         std::invalid_argument);
+  };
+  refused([&] { return x.value(); });
+  refused([&] { return x.mutable_value(); });
+  refused([&] { return x.shape(); });
+  refused([&] { return x.size(0); });
+  refused([&] { return x.dtype(); });
+  refused([&] { return x.grad(); });
+  refused([&] { return x.mutable_grad(); });
+  refused([&] { return x.detach(); });
+  refused([&] { return x.node(); });
+  refused([&] { x.zero_grad(); });
+  refused([&] { x.backward(); });
+  CHECK_THROWS_AS(x.backward(random({2}, 1)), std::invalid_argument);
+  CHECK_THROWS_AS(Variable::from_node(Tensor(), nullptr), std::invalid_argument);
+  x = y;
+  CHECK(x.same(y));
 }
 
 }  // namespace cbnet::testing

@@ -6,6 +6,7 @@
 #include "autograd/ops/avg_pool2d.h"
 #include "autograd/ops/batch_norm.h"
 #include "autograd/ops/bce_loss.h"
+#include "autograd/ops/bce_with_logits.h"
 #include "autograd/ops/concat.h"
 #include "autograd/ops/conv2d.h"
 #include "autograd/ops/cross_entropy.h"
@@ -192,6 +193,12 @@ OpConfig draw_bce_loss(Draw& d) {
   return config;
 }
 Outcome run_bce_loss(const OpConfig&, const Variables& in) { return {bce_loss(in[0], in[1])}; }
+
+OpConfig draw_bce_with_logits(Draw& d) {
+  const Shape shape = d.shape(0, 4, 1);
+  return d.config({d.between(shape, -20.0, 20.0), d.between(shape, 0.0, 1.0)});
+}
+Outcome run_bce_with_logits(const OpConfig&, const Variables& in) { return {bce_with_logits(in[0], in[1])}; }
 
 OpConfig draw_l1_penalty(Draw& d) {
   return d.config({d.any(d.shape(1, 4, 1))}, {{"coefficient", {d.uniform(0.0, 2.0)}}});

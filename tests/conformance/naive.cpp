@@ -154,6 +154,17 @@ Grid bce_loss(const Grids& in) {
   return scalar(sum / static_cast<double>(in[0].elements.size()));
 }
 
+Grid bce_with_logits(const Grids& in) {
+  Number sum;
+  for (std::size_t i = 0; i < in[0].elements.size(); ++i) {
+    const Number& x = in[0].elements[i];
+    // ln(1 - p) = ln p - x.
+    const Number log_p = x < 0 ? x - log1p(exp(x)) : 0.0 - log1p(exp(-x));
+    sum = sum - (log_p - (1.0 - in[1].elements[i]) * x);
+  }
+  return scalar(sum / static_cast<double>(in[0].elements.size()));
+}
+
 Grid l1_penalty(const OpConfig& c, const Grid& x) {
   Number sum;
   for (const Number& element : x.elements) sum = sum + absolute(element);
@@ -306,6 +317,7 @@ const std::map<std::string, std::function<Grids(const OpConfig&, const Grids&)>>
       {"softmax_entropy", [](C, G in) { return Grids{softmax_entropy(in[0])}; }},
       {"mse_loss", [](C, G in) { return Grids{mse_loss(in)}; }},
       {"bce_loss", [](C, G in) { return Grids{bce_loss(in)}; }},
+      {"bce_with_logits", [](C, G in) { return Grids{bce_with_logits(in)}; }},
       {"l1_penalty", [](C c, G in) { return Grids{l1_penalty(c, in[0])}; }},
       {"batch_norm", [](C c, G in) { return batch_norm(c, in); }},
       {"dropout", [](C c, G in) { return Grids{dropout(c, in[0])}; }},

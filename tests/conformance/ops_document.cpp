@@ -138,7 +138,7 @@ struct Pointwise {
 const Pointwise kPointwise[] = {
 #define UNARY(name, Type, formula, value, derivative, saves) {#name, formula, #derivative, #saves},
 #define UNARY_PARAMETER(name, Type, formula, value, derivative, saves) {#name, formula, #derivative, #saves},
-#define BINARY(name, Type, formula, value, by_x, by_z) {#name, formula, #by_x "; by z: " #by_z, "x, z"},
+#define BINARY(name, Type, formula, value, by_x, by_z, ...) {#name, formula, #by_x "; by z: " #by_z, "x, z"},
 #include "autograd/ops/pointwise.def"
 };
 
@@ -150,9 +150,10 @@ std::string pointwise_section() {
   text += line("Tolerance", tolerances("add"));
   text += "\n| op | y | dy/dx, as the source has it | saves |\n|---|---|---|---|\n";
   for (const Pointwise& op : kPointwise) {
-    const std::string saves = op.saves == std::string("X")   ? "x"
-                              : op.saves == std::string("Y") ? "y"
-                                                             : op.saves;
+    const std::string saves = op.saves == std::string("X")       ? "x"
+                              : op.saves == std::string("Y")     ? "y"
+                              : op.saves == std::string("SHAPE") ? "x, for its shape"
+                                                                 : op.saves;
     text += "| " + std::string(op.name) + " | " + escaped(op.formula) + " | `" + op.derivative + "` | " +
             saves + " |\n";
   }

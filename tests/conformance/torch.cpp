@@ -75,6 +75,8 @@ const std::map<std::string, TorchOp>& torch_ops() {
        [](C, T in) { return Tensors{-(torch::softmax(in[0], 1) * torch::log_softmax(in[0], 1)).sum(1)}; }},
       {"mse_loss", [](C, T in) { return Tensors{torch::mse_loss(in[0], in[1])}; }},
       {"bce_loss", [](C, T in) { return Tensors{torch::binary_cross_entropy(in[0], in[1])}; }},
+      {"bce_with_logits",
+       [](C, T in) { return Tensors{torch::binary_cross_entropy_with_logits(in[0], in[1])}; }},
       {"l1_penalty",
        [](C c, T in) {
          return Tensors{c.number("coefficient") * in[0].abs().sum() / static_cast<double>(in[0].size(0))};

@@ -1,7 +1,9 @@
 #include "layers/module.h"
 
+#include "layers/batch_norm.h"
 #include "layers/dropout.h"
 #include "layers/linear.h"
+#include "layers/residual.h"
 #include "tests/support/throws.h"
 
 using namespace cbnet;
@@ -61,4 +63,57 @@ TEST_CASE("train and eval reach every child") {
   CHECK_FALSE(inner->training());
   outer.train();
   CHECK(inner->training());
+}
+
+TEST_CASE("tied weights: a module in two places is one set of parameters, under its first name") {
+  Rng rng(1);
+  const auto shared = std::make_shared<Linear>(3, 3, rng);
+  const auto last = std::make_shared<Linear>(3, 2, rng, /*bias=*/false);
+  Sequential net({shared, std::make_shared<Sequential>(std::vector<std::shared_ptr<Module>>{shared, last})});
+  std::vector<std::string> names;
+  for (const auto& [name, parameter] : net.named_parameters()) names.push_back(name);
+  CHECK(names == std::vector<std::string>{"0.weight", "0.bias", "1.1.weight"});
+  CHECK(net.parameters().size() == 3);
+  CHECK(net.parameter_count() == 9 + 3 + 6);
+  names.clear();
+  for (const auto& [name, tensor] : net.state_dict()) names.push_back(name);
+  CHECK(names == std::vector<std::string>{"0.weight", "0.bias", "1.1.weight"});
+}
+
+TEST_CASE("tied weights: a Variable of two modules, and buffers") {
+  Rng rng(1);
+  const auto encoder = std::make_shared<Linear>(3, 3, rng, /*bias=*/false);
+  const auto decoder = std::make_shared<Linear>(3, 3, rng, /*bias=*/false);
+  decoder->weight = encoder->weight;
+  const auto norm = std::make_shared<BatchNorm>(3);
+  Sequential net({encoder, norm, decoder, norm});
+  CHECK(net.parameter_count() == 9 + 3 + 3);
+  CHECK(net.state_dict().size() == 1 + 4);
+}
+
+TEST_CASE("tied weights: a state may name a tensor by any of its names, and by several that agree") {
+  Rng rng(1);
+  const auto shared = std::make_shared<Linear>(2, 2, rng, /*bias=*/false);
+  Sequential net({shared, shared});
+  const Tensor ones = Tensor::ones({2, 2}), twos = Tensor::full({2, 2}, 2.0);
+  const auto loaded = [&](const StateDict& state) {
+    net.load_state_dict(state);
+    return shared->weight.value().at({1, 1});
+  };
+  CHECK(loaded({{"0.weight", ones}}) == 1);
+  CHECK(loaded({{"1.weight", twos}}) == 2);
+  CHECK(loaded({{"0.weight", ones}, {"1.weight", ones.clone()}}) == 1);  // as earlier versions wrote them
+  CHECK_THROWS_SAYING(net.load_state_dict({{"0.weight", twos}, {"1.weight", ones}}), std::invalid_argument,
+                      "entries '0.weight' and '1.weight' must have the same elements");
+  CHECK_THROWS_SAYING(net.load_state_dict({}), std::invalid_argument, "entry '0.weight' is missing");
+  CHECK_THROWS_SAYING(net.load_state_dict({{"0.weight", ones}, {"2.weight", ones}}), std::invalid_argument,
+                      "no entry '2.weight'");
+  CHECK(shared->weight.value().at({1, 1}) == 1);
+}
+
+TEST_CASE("a child that is a null pointer is refused") {
+  std::shared_ptr<Module> child;
+  CHECK_THROWS_SAYING(Sequential({child}), std::invalid_argument, "child '0' is a null pointer");
+  CHECK_THROWS_SAYING(Residual(child, std::make_shared<Sequential>()), std::invalid_argument,
+                      "child 'body' is a null pointer");
 }

@@ -9,6 +9,7 @@
 
 #include "tensor/cpu_limit.h"
 #include "tensor/error.h"
+#include "tensor/flush_subnormals.h"
 #include "tests/support/throws.h"
 
 using namespace cbnet;
@@ -112,4 +113,30 @@ TEST_CASE("the environment sets the threads that a program starts with, and nons
     CHECK_THROWS_SAYING(threads("2", bad), InputError, "OMP_THREAD_LIMIT: expected");
   }
   for (int i = 0; i < 2; ++i) before[i] ? ::setenv(names[i], before[i]->c_str(), 1) : ::unsetenv(names[i]);
+}
+
+TEST_CASE("the threads of a loop take numbers for zeros as their caller does, whoever started them") {
+  const Threads setting(4);
+  volatile float smallest = 1.17549435e-38F;
+  const auto halves = [&] {
+    std::vector<float> out(4);
+    parallel_for(4, 1, [&](std::int64_t begin, std::int64_t) {
+      out[static_cast<std::size_t>(begin)] = smallest * 0.5F;
+    });
+    return out;
+  };
+  // A thread of its own, whose team is started within the first of the two.
+  std::thread([&] {
+    std::vector<float> flushed;
+    {
+      const FlushSubnormals flush;
+      flushed = halves();
+    }
+    CHECK(halves() == std::vector<float>(4, smallest * 0.5F));
+#if defined(__x86_64__) || defined(__aarch64__)
+    CHECK(flushed == std::vector<float>(4, 0.0F));
+    const FlushSubnormals flush;
+    CHECK(halves() == std::vector<float>(4, 0.0F));
+#endif
+  }).join();
 }

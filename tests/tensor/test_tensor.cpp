@@ -126,3 +126,90 @@ TEST_CASE("all_finite sees NaN and infinity") {
   CHECK(all_finite(t.slice(0, 0, 3, 2)));
   CHECK(all_finite(Tensor::zeros({2}, DType::i64)));
 }
+
+TEST_CASE("a tensor that was moved from is undefined, and every member says so") {
+  Tensor from = counting({2, 3});
+  Tensor to = std::move(from);
+  CHECK(to.to_vector<float>() == Values{0, 1, 2, 3, 4, 5});
+  to = std::move(to);  // NOLINT(clang-diagnostic-self-move): it must survive
+  CHECK(to.shape() == Shape{2, 3});
+  Tensor assigned;
+  assigned = std::move(to);
+  CHECK_FALSE(from.defined());
+  CHECK_FALSE(to.defined());
+  CHECK_FALSE(to.shares_storage(assigned));
+  CHECK(describe(to) == "undefined");
+  Tensor t;
+  const auto refused = [&](auto&& use) {
+    for (Tensor* undefined : {&from, &to, &t}) {
+      CHECK_THROWS_SAYING(use(*undefined), std::invalid_argument,
+                          "undefined tensor (default-constructed or moved from)");
+    }
+  };
+  refused([](Tensor& x) { return x.shape(); });
+  refused([](Tensor& x) { return x.strides(); });
+  refused([](Tensor& x) { return x.rank(); });
+  refused([](Tensor& x) { return x.size(0); });
+  refused([](Tensor& x) { return x.numel(); });
+  refused([](Tensor& x) { return x.dtype(); });
+  refused([](Tensor& x) { return x.version(); });
+  refused([](Tensor& x) { return x.is_contiguous(); });
+  refused([](Tensor& x) { return x.data<float>(); });
+  refused([](Tensor& x) { return std::as_const(x).data<float>(); });
+  refused([](Tensor& x) { return x.item(); });
+  refused([](Tensor& x) { return x.at({}); });
+  refused([](Tensor& x) { return x.to_vector<float>(); });
+  refused([](Tensor& x) { return x.view({0}); });
+  refused([](Tensor& x) { return x.reshape({0}); });
+  refused([](Tensor& x) { return x.permute({}); });
+  refused([](Tensor& x) { return x.transpose(0, 0); });
+  refused([](Tensor& x) { return x.slice(0, 0, 0); });
+  refused([](Tensor& x) { return x.select(0, 0); });
+  refused([](Tensor& x) { return x.expand({}); });
+  refused([](Tensor& x) { return x.unsqueeze(0); });
+  refused([](Tensor& x) { return x.squeeze(0); });
+  refused([](Tensor& x) { return x.contiguous(); });
+  refused([](Tensor& x) { return x.clone(); });
+  refused([](Tensor& x) { return x.to(DType::f32); });
+  refused([](Tensor& x) { return x.to(DType::f64); });
+  refused([](Tensor& x) { x.fill(0); });
+  refused([](Tensor& x) { x.scale(1); });
+  refused([](Tensor& x) { x.copy_from(Tensor::zeros({1})); });
+  refused([](Tensor& x) { Tensor::zeros({1}).copy_from(x); });
+  refused([](Tensor& x) { x.add_scaled(Tensor::zeros({1})); });
+  refused([](Tensor& x) { Tensor::zeros({1}).add_scaled(x); });
+  refused([](Tensor& x) { return all_finite(x); });
+  from = assigned;
+  CHECK(from.shares_storage(assigned));
+}
+
+TEST_CASE("the version moves with every write through any view, and with no reading") {
+  Tensor t = counting({2, 3});
+  const Tensor row = t.select(0, 1);
+  std::uint64_t version = row.version();
+  const auto moved = [&](bool expected) {
+    CHECK((row.version() != version) == expected);
+    version = row.version();
+  };
+  const Tensor& read = t;
+  static_cast<void>(read.data<float>());
+  static_cast<void>(t.to_vector<float>());
+  static_cast<void>(t.at({0, 0}));
+  static_cast<void>(t.clone());
+  static_cast<void>(t.transpose(0, 1).contiguous());
+  static_cast<void>(t.to(DType::f64));
+  t.copy_from(t);
+  moved(false);
+  t.fill(1);
+  moved(true);
+  t.slice(1, 0, 2).scale(2);
+  moved(true);
+  t.add_scaled(counting({2, 3}));
+  moved(true);
+  t.copy_from(counting({2, 3}));
+  moved(true);
+  t.transpose(0, 1).copy_from(Tensor::ones({3, 2}, DType::f64));
+  moved(true);
+  t.data<float>()[0] = 1;
+  moved(true);
+}

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+
 #include "tests/autograd/ops/samples.h"
 
 namespace cbnet::testing {
@@ -168,6 +170,28 @@ TEST_CASE("batch_norm: special values") {
   CHECK(is_nan(run(values({kInfinity, 3, 1, 3}, {2, 2}), true).at({1, 0})));
   CHECK(run(values({kInfinity, 3}, {1, 2}), false).at({0, 0}) == kInfinity);
   CHECK(run(Tensor::zeros({0, 2}, DType::f64), false).shape() == Shape{0, 2});
+}
+
+TEST_CASE("batch_norm: at two values f32 gradients are the exact ones, rounded") {
+  // xhat is nearly +-1 and explains nearly all of dy: dx is gamma (dy_1 - dy_2) / 2 eps / (var + eps)^1.5.
+  for (const double spread : {0.3, 1.0, 30.0}) {
+    for (const double centre : {0.0, 7.0, 1000.0}) {
+      const double high = static_cast<double>(static_cast<float>(centre + spread));
+      const double low = static_cast<double>(static_cast<float>(centre - spread / 3));
+      const Variable x = leaf(values({high, low}, {2, 1}).to(DType::f32));
+      const Variable gamma = leaf(Tensor::full({1}, 1.5));
+      Tensor mean = Tensor::zeros({1}), var = Tensor::ones({1});
+      Variable y = batch_norm(x, gamma, leaf(Tensor::zeros({1})), mean, var, {});
+      y.backward(values({0.75, -0.5}, {2, 1}).to(DType::f32));
+      const double half = (high - low) / 2, eps = BatchNormOptions().eps;
+      const double dx = 1.5 * 0.625 * eps / std::pow(half * half + eps, 1.5);
+      CAPTURE(spread);
+      CAPTURE(centre);
+      CHECK(x.grad().at({0, 0}) / dx == doctest::Approx(1.0).epsilon(2e-7));
+      CHECK(x.grad().at({1, 0}) / dx == doctest::Approx(-1.0).epsilon(2e-7));
+      CHECK(gamma.grad().item() == doctest::Approx(1.25 * half / std::sqrt(half * half + eps)).epsilon(2e-7));
+    }
+  }
 }
 
 }  // namespace cbnet::testing
