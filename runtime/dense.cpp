@@ -151,6 +151,21 @@ void check(const DenseWeights& w, const DenseSpec& spec) {
       static_cast<std::size_t>((w.out + kDenseGroup - 1) / kDenseGroup * ((w.in + block_in - 1) / block_in)));
 }
 
+namespace {
+
+/// Whether every output is finite whatever the bytes are: sums are 32-bit integers.
+bool are_finite(const float* multiplier, const std::vector<float>& bias, double slope, std::int64_t out) {
+  constexpr double kLargestSum = 2147483648.0, kMost = 1e38;
+  for (std::int64_t o = 0; o < out; ++o) {
+    const double b = bias.empty() ? 0.0 : static_cast<double>(bias[static_cast<std::size_t>(o)]);
+    const double largest = static_cast<double>(multiplier[o]) * kLargestSum + std::abs(b);
+    if (!(largest * std::max(1.0, std::abs(slope)) < kMost)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
     : in_(w.in),
       out_(w.out),
@@ -227,6 +242,7 @@ DenseLayer::DenseLayer(const DenseWeights& w, const DenseSpec& spec, Isa isa)
       }
       offset[o] = -spec.input.zero_point * sum;
     }
+    always_finite_ = x_u8_ && are_finite(multiplier, w.bias, spec.slope, out_);
     call_.multiplier = multiplier;
     call_.offset = offset;
     pack(reinterpret_cast<std::int8_t*>(base + at_weights), w.int8, in_, out_, kind_, *table_, call_);
@@ -276,7 +292,7 @@ void DenseLayer::run(const void* x, std::int64_t x_pitch, void* y, std::int64_t 
   call.y = y;
   call.y_pitch = y_pitch;
   call.backwards = backwards;
-  call.not_finite = not_finite;
+  call.not_finite = always_finite_ ? nullptr : not_finite;
   call.lists = reinterpret_cast<std::int32_t*>(static_cast<std::byte*>(scratch) + prepared_bytes(rows));
   const auto kind = static_cast<int>(kind_);
   if (prepared_) {

@@ -91,7 +91,8 @@ class DenseLayer {
   std::int64_t in_, out_, macs_ = 0, padded_ = 0;
   std::size_t packed_bytes_ = 0;
   bool narrow_ = false;
-  bool prepared_ = false;  // x is brought into scratch before the kernel runs
+  bool always_finite_ = false;  // whatever the input, which is bytes
+  bool prepared_ = false;       // x is brought into scratch before the kernel runs
   bool x_u8_;
   QuantParams input_;
   kernels::DenseKind kind_;

@@ -48,19 +48,20 @@ template <class T>
   }
 }
 
-// The larger of the sizes, as bits; those of a number that is not finite are kNotFinite at least.
+// The bits of a number's size are kNotFinite at least where it is not finite.
 constexpr uint32_t kNotFinite = 0x7f800000U;
-[[gnu::always_inline]] inline U32 larger_size(U32 a, F32 b) {
-  const U32 size = bits<U32>(b) & 0x7fffffffU;
-  return a > size ? a : size;
-}
-[[gnu::always_inline]] inline bool has_not_finite(U32 sizes) {
+[[gnu::always_inline]] inline bool has_not_finite(const F32* y) {
+  U32 largest{};
+  CBNET_UNROLL for (int v = 0; v < kVectors; ++v) {
+    const U32 size = bits<U32>(y[v]) & 0x7fffffffU;
+    largest = largest > size ? largest : size;
+  }
 #if CBNET_VECTOR_BYTES
   uint32_t all = 0;
-  CBNET_UNROLL for (int i = 0; i < kLanes; ++i) all |= sizes[i] >= kNotFinite ? 1U : 0U;
+  CBNET_UNROLL for (int i = 0; i < kLanes; ++i) all |= largest[i] >= kNotFinite ? 1U : 0U;
   return all != 0;
 #else
-  return sizes >= kNotFinite;
+  return largest >= kNotFinite;
 #endif
 }
 
@@ -76,13 +77,11 @@ template <Activation Kind, class Sum>
       }
       if (call.y_u8) {
         uint8_t q[kDenseGroup];
-        U32 sizes{};
         CBNET_UNROLL for (int v = 0; v < kVectors; ++v) {
-          sizes = larger_size(sizes, y[v]);
           const F32 real = y[v] * call.y_inverse_scale + call.y_zero_point;
           store_bytes(q + v * kLanes, bits<U32>(clamp_drop_nan(real, 0.0F, 255.0F) + kRounding));
         }
-        if (call.not_finite != nullptr && has_not_finite(sizes)) call.not_finite[row + r] = 1;
+        if (call.not_finite != nullptr && has_not_finite(y)) call.not_finite[row + r] = 1;
         store_outputs(static_cast<uint8_t*>(call.y) + to, q, call.out - at);
       } else {
         float* const all = static_cast<float*>(call.y) + to;
