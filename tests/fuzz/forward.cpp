@@ -1,13 +1,16 @@
 #include "tests/fuzz/forward.h"
 
 #include <cmath>
+#include <new>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "autograd/tape.h"
 #include "models/compile.h"
 #include "runtime/plan.h"
 #include "tensor/error.h"
+#include "tests/support/failing_allocations.h"
 
 namespace cbnet::testing {
 namespace {
@@ -70,6 +73,32 @@ void run_if_small(const runtime::Graph& graph) {
   check_answers(graph, plan.run(pixels.data(), kImages, workspace), kImages);
   for (const runtime::StepInfo& step : plan.steps())
     if (step.macs < 0 || step.weight_bytes < 0) throw std::logic_error("a step costs less than nothing");
+}
+
+void run_short_of_memory(const runtime::Graph& graph, std::int64_t first) {
+  if (graph.nodes.empty() || !is_small(graph)) return;
+  try {
+    const FailAllocations scope(first, Shortage::one);
+    const runtime::Plan unlucky(graph);
+  } catch (const std::bad_alloc&) {
+  }
+  const runtime::Plan plan(graph);
+  const std::vector<std::uint8_t> pixels(static_cast<std::size_t>(kImages * numel(graph.input)), 1);
+  const auto bits = [&](runtime::Workspace& workspace) {
+    const runtime::Results results = plan.run(pixels.data(), kImages, workspace);
+    std::string out(reinterpret_cast<const char*>(results.labels.data()), results.labels.size_bytes());
+    out.append(reinterpret_cast<const char*>(results.probabilities.data()),
+               results.probabilities.size_bytes());
+    return out.append(reinterpret_cast<const char*>(results.output.data()), results.output.size_bytes());
+  };
+  runtime::Workspace fresh(plan), tried(plan);
+  const std::string expected = bits(fresh);
+  try {
+    const FailAllocations scope(first % 16, Shortage::one);
+    static_cast<void>(plan.run(pixels.data(), kImages, tried));
+  } catch (const std::bad_alloc&) {
+  }
+  if (bits(tried) != expected) throw std::logic_error("a workspace that ran out of memory answers otherwise");
 }
 
 void run_if_small(Network& network) {

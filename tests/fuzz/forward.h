@@ -12,6 +12,10 @@ namespace cbnet::testing {
 /// may give.
 void run_if_small(const runtime::Graph& graph);
 
+/// The graph, where it is small, with allocation number `first` of compiling it and running it failing.
+/// Throws std::logic_error when a workspace that ran out of memory then answers other than a fresh one.
+void run_short_of_memory(const runtime::Graph& graph, std::int64_t first);
+
 /// The network on a few images, every exit of it.
 void run_if_small(Network& network);
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <new>
 #include <stdexcept>
 
 #include "cbnet/compression.h"
@@ -24,6 +25,7 @@
 #include "runtime/plan_file.h"
 #include "tensor/error.h"
 #include "tests/fuzz/forward.h"
+#include "tests/support/failing_allocations.h"
 
 namespace cbnet::testing {
 namespace {
@@ -110,19 +112,21 @@ void network(const std::string& bytes) {
   });
 }
 
-/// The bytes behind the header of a compiled model: given the size and the checksum that a header wants, so
-/// that what comes is read.
-void plan(const std::string& bytes) {
+/// A compiled model whose header has the size and the checksum of what comes behind it, so that that is read.
+std::string sealed(std::string bytes) {
   constexpr std::size_t kHeader = 32;
-  if (bytes.size() < kHeader) return;
-  std::string sealed = bytes;
+  if (bytes.size() < kHeader) return bytes;
   const std::uint64_t size = bytes.size() - kHeader;
   std::uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a
   for (std::size_t i = kHeader; i < bytes.size(); ++i)
     hash = (hash ^ static_cast<unsigned char>(bytes[i])) * 0x100000001B3U;
-  std::memcpy(sealed.data() + 16, &size, 8);
-  std::memcpy(sealed.data() + 24, &hash, 8);
-  for (const std::string& input : {bytes, sealed}) {
+  std::memcpy(bytes.data() + 16, &size, 8);
+  std::memcpy(bytes.data() + 24, &hash, 8);
+  return bytes;
+}
+
+void plan(const std::string& bytes) {
+  for (const std::string& input : {bytes, sealed(bytes)}) {
     refused_or_read([&] {
       const runtime::Graph graph = runtime::graph_from_bytes(input, "fuzz");
       const std::string again = runtime::graph_to_bytes(graph);
@@ -132,6 +136,24 @@ void plan(const std::string& bytes) {
       run_if_small(graph);
       compiled_info_from_json(graph.provenance, "fuzz");
     });
+  }
+}
+
+/// A compiled model, with one allocation failing of those that reading, compiling and running it make: which,
+/// the first two bytes say. What ran out of memory is tried again with enough of it, in the same workspace.
+void memory(const std::string& bytes) {
+  if (bytes.size() < 2) return;
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
+  const std::string file = sealed(bytes.substr(2));
+  refused_or_read([&] {
+    const runtime::Graph graph = runtime::graph_from_bytes(file, "fuzz");
+    run_if_small(graph);
+    run_short_of_memory(graph, byte(0) | byte(1) << 8);
+  });
+  const FailAllocations scope(byte(0) | byte(1) << 8, Shortage::one);
+  try {
+    refused_or_read([&] { static_cast<void>(runtime::graph_from_bytes(file, "fuzz")); });
+  } catch (const std::bad_alloc&) {
   }
 }
 
@@ -161,6 +183,7 @@ const std::vector<FuzzTarget>& fuzz_targets() {
                                     {"recipe", recipe},
                                     {"network", network},
                                     {"plan", plan},
+                                    {"memory", memory},
                                     {"power", power}};
     if (onnx_description() != "not built in") list.push_back({"onnx", onnx});
     return list;

@@ -17,8 +17,8 @@ struct FuzzTarget {
 /// Throws std::out_of_range for another name.
 const FuzzTarget& fuzz_target(const std::string& name);
 
-/// idx, gzip, npz, safetensors, checkpoint, image, json, recipe, network, plan, power; and onnx where it is
-/// built in.
+/// idx, gzip, npz, safetensors, checkpoint, image, json, recipe, network, plan, memory, power; and onnx where
+/// it is built in.
 const std::vector<FuzzTarget>& fuzz_targets();
 
 }  // namespace cbnet::testing
