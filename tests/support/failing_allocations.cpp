@@ -5,6 +5,9 @@
 #include <cstddef>
 #include <cstdlib>
 
+// Clang links its sanitizers into the program, where what follows here hides their aligned_alloc.
+extern "C" [[gnu::weak]] void* __interceptor_aligned_alloc(std::size_t alignment, std::size_t size);
+
 namespace {
 
 // Plain thread-locals, which need no memory of their own.
@@ -24,7 +27,9 @@ using AlignedAlloc = void* (*)(std::size_t, std::size_t);
 
 /// The C library's or, in sanitized programs, the sanitizer's.
 AlignedAlloc next_aligned_alloc() {
-  static const auto next = reinterpret_cast<AlignedAlloc>(::dlsym(RTLD_NEXT, "aligned_alloc"));
+  static const auto next = __interceptor_aligned_alloc != nullptr
+                               ? &__interceptor_aligned_alloc
+                               : reinterpret_cast<AlignedAlloc>(::dlsym(RTLD_NEXT, "aligned_alloc"));
   return next;
 }
 
