@@ -51,12 +51,16 @@ std::int64_t FailAllocations::failed() const { return failures; }
 
 }  // namespace cbnet::testing
 
-// operator new[] and the nothrow forms call these.
+// operator new[] calls these. Sanitizers have a nothrow form that does not.
 void* operator new(std::size_t size) {
   void* made = must_fail() ? nullptr : std::malloc(size > 0 ? size : 1);
   if (made == nullptr) throw std::bad_alloc();
   return made;
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return must_fail() ? nullptr : std::malloc(size > 0 ? size : 1);
+}
+void operator delete(void* made, const std::nothrow_t&) noexcept { std::free(made); }
 void operator delete(void* made) noexcept { std::free(made); }
 void operator delete(void* made, std::size_t) noexcept { std::free(made); }
 
