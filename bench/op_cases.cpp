@@ -116,8 +116,8 @@ OpCase case_bce_loss() {
 }
 
 OpCase case_bce_with_logits() {
-  OpCase out =
-      make({values(kPixels), values(kPixels)}, [](const Inputs& in) { return bce_with_logits(in[0], in[1]); });
+  OpCase out = make({values(kPixels), values(kPixels)},
+                    [](const Inputs& in) { return bce_with_logits(in[0], in[1]); });
   out.needs_grad[1] = false;
   return out;
 }

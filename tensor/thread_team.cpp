@@ -203,9 +203,9 @@ class Team {
   void (*body_)(void*, int) = nullptr;
   void* context_ = nullptr;
   FloatControl float_control_ = 0;  // the caller's
-  std::atomic<int> pending_{0};  // chunks that workers have not ended
-  Gate gate_;                    // where the caller waits for them
-  std::mutex mutex_;             // of first_
+  std::atomic<int> pending_{0};     // chunks that workers have not ended
+  Gate gate_;                       // where the caller waits for them
+  std::mutex mutex_;                // of first_
   std::exception_ptr first_;
 };
 
