@@ -11,61 +11,94 @@ bool is_fp32_linear(const Node& node) {
   return node.kind == Kind::linear && node.dense.precision == Precision::fp32 && node.dense.mask.kept.empty();
 }
 
+/// Goes through the nodes once, building the folded ones: a node is put at the end and folded there into
+/// those before it until nothing more can be.
 class Folder {
  public:
-  explicit Folder(Graph graph) : graph_(std::move(graph)), readers_(graph_.nodes.size() + 1, 0) {
-    const auto read = [&](std::int32_t v) { ++readers_[static_cast<std::size_t>(v)]; };
+  explicit Folder(Graph graph) : graph_(std::move(graph)) {
+    readers_of_.resize(graph_.nodes.size() + 1, 0);
+    const auto read = [&](std::int32_t v) { ++readers_of_[static_cast<std::size_t>(v)]; };
     for (const Node& node : graph_.nodes) std::for_each(node.inputs.begin(), node.inputs.end(), read);
     for (const Exit& exit : graph_.exits) read(exit.logits);
-    read(static_cast<std::int32_t>(graph_.nodes.size()));  // the caller
+    read(static_cast<std::int32_t>(graph_.nodes.size()));  // The caller reads the last value.
   }
 
   Graph run() {
-    while (next_ < graph_.nodes.size()) {
-      if (!fold_at(next_)) ++next_;
+    std::vector<std::int32_t> now = {0};  // A value of the given graph is this one of the folded graph.
+    readers_ = {readers_of_[0]};
+    auto exit = graph_.exits.begin();
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      const auto made = static_cast<std::int32_t>(i) + 1;
+      Node& node = graph_.nodes[i];
+      for (std::int32_t& v : node.inputs) v = now[static_cast<std::size_t>(v)];
+      out_.push_back(std::move(node));
+      readers_.push_back(readers_of_[static_cast<std::size_t>(made)]);
+      is_exit_ = exit != graph_.exits.end() && exit->logits == made;
+      is_last_ = i + 1 == graph_.nodes.size();
+      current_ = made_by_last();
+      if (!drop_reshape() && !drop_relu() && !fold_affine() && !swap_relu()) {
+        while (fold_linear()) {
+        }
+      }
+      now.push_back(current_);
+      if (is_exit_) last_exit_ = (exit++)->logits = current_;
     }
+    graph_.nodes = std::move(out_);
     return std::move(graph_);
   }
 
  private:
-  Node& maker(std::int32_t v) { return graph_.nodes[static_cast<std::size_t>(v) - 1]; }
+  std::int32_t made_by_last() const { return static_cast<std::int32_t>(out_.size()); }
 
-  std::int64_t readers(std::int32_t v) const { return readers_[static_cast<std::size_t>(v)]; }
+  Node& maker(std::int32_t v) { return out_[static_cast<std::size_t>(v) - 1]; }
 
-  /// Node i makes an exit's logits, and without it they would not stand behind those of the exit before.
-  bool holds_exit(std::size_t i, std::int32_t instead) const {
-    const auto made = static_cast<std::int32_t>(i) + 1;
-    const auto stands = [&](std::int32_t from, std::int32_t to) {
-      return std::any_of(graph_.exits.begin(), graph_.exits.end(),
-                         [&](const Exit& exit) { return exit.logits >= from && exit.logits <= to; });
-    };
-    return stands(made, made) && (instead == 0 || stands(instead, made - 1));
-  }
-
-  /// Takes node i out; whoever read it reads `instead`. Only readers of that may be folded now that could not
-  /// be before, and they stand behind it.
-  void remove(std::size_t i, std::int32_t instead) {
-    readers_[static_cast<std::size_t>(instead)] += readers_[i + 1] - 1;
-    readers_.erase(readers_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
-    next_ = std::min(next_, static_cast<std::size_t>(instead));
-    const auto gone = static_cast<std::int32_t>(i) + 1;
-    const auto moved = [&](std::int32_t v) { return v == gone ? instead : v > gone ? v - 1 : v; };
-    graph_.nodes.erase(graph_.nodes.begin() + static_cast<std::ptrdiff_t>(i));
-    for (Node& node : graph_.nodes) {
-      for (std::int32_t& v : node.inputs) v = moved(v);
-    }
-    for (Exit& exit : graph_.exits) exit.logits = moved(exit.logits);
-  }
-
-  /// The value that node i reads is made by a node, for i alone.
+  /// The value that the node reads is made by a node, for it alone.
   bool has_own_maker(const Node& node) const {
-    return node.inputs.front() > 0 && readers(node.inputs.front()) == 1;
+    const std::int32_t v = node.inputs.front();
+    return v > 0 && readers_[static_cast<std::size_t>(v)] == 1;
+  }
+
+  /// The graph's answer is what its last node makes; value v would not be, were the node at the end taken out.
+  bool must_be_last(std::int32_t v) const { return is_last_ && v + 1 != made_by_last(); }
+
+  /// The node at the end cannot be taken out in favour of value v: it is the answer, or it makes an exit's
+  /// logits that would not stand behind those of the exit before.
+  bool must_stand(std::int32_t v) const {
+    return must_be_last(v) || (is_exit_ && (v == 0 || last_exit_ >= v));
+  }
+
+  /// Takes the node at the end out; its readers read what it read.
+  void take_out() {
+    current_ = out_.back().inputs.front();
+    readers_[static_cast<std::size_t>(current_)] += readers_.back() - 1;
+    readers_.pop_back();
+    out_.pop_back();
+  }
+
+  /// A reshape to the shape that is there goes, but for the last: a graph has at least one node.
+  bool drop_reshape() {
+    const Node& node = out_.back();
+    const std::int32_t v = node.inputs.front();
+    if (node.kind != Kind::reshape || is_last_ || must_stand(v)) return false;
+    if (node.shape != (v == 0 ? graph_.input : maker(v).shape)) return false;
+    take_out();
+    return true;
+  }
+
+  /// ReLU of ReLU.
+  bool drop_relu() {
+    const Node& node = out_.back();
+    if (node.kind != Kind::relu || node.inputs.front() == 0 || maker(node.inputs.front()).kind != Kind::relu)
+      return false;
+    if (must_stand(node.inputs.front())) return false;
+    take_out();
+    return true;
   }
 
   /// affine(conv(x)) and affine(linear(x)).
-  bool fold_affine(std::size_t i) {
-    const Node& affine = graph_.nodes[i];
-    if (affine.kind != Kind::affine || !has_own_maker(affine) || holds_exit(i, affine.inputs.front()))
+  bool fold_affine() {
+    const Node& affine = out_.back();
+    if (affine.kind != Kind::affine || !has_own_maker(affine) || must_stand(affine.inputs.front()))
       return false;
     Node& before = maker(affine.inputs.front());
     if (before.kind != Kind::conv2d && !is_fp32_linear(before)) return false;
@@ -86,15 +119,18 @@ class Folder {
       for (std::int64_t k = 0; k < each; ++k) w[o * each + k] *= factor[o];
       b[o] = b[o] * factor[o] + summand[o];
     }
-    remove(i, affine.inputs.front());
+    take_out();
     return true;
   }
 
   /// linear(linear(x)) where their product is less work than both.
-  bool fold_linear(std::size_t i) {
-    Node& second = graph_.nodes[i];
+  bool fold_linear() {
+    if (current_ != made_by_last()) return false;
+    Node& second = out_.back();
     if (!is_fp32_linear(second) || !has_own_maker(second) || !is_fp32_linear(maker(second.inputs.front())))
       return false;
+    // The product stands where the first one stood: what comes before an exit must not wait for it.
+    if (second.inputs.front() <= last_exit_ || must_be_last(second.inputs.front())) return false;
     Node& first = maker(second.inputs.front());
     const std::int64_t in = first.dense.in, middle = first.dense.out, out = second.dense.out;
     if (in * out >= in * middle + middle * out) return false;
@@ -119,40 +155,33 @@ class Folder {
                      [](double v) { return static_cast<float>(v); });
       if (!product.bias.empty()) product.bias[static_cast<std::size_t>(o)] = static_cast<float>(bias);
     }
-    second.dense = std::move(product);
-    second.name = first.name + "+" + second.name;
-    const std::int32_t instead = first.inputs.front();
-    remove(static_cast<std::size_t>(second.inputs.front()) - 1, instead);
+    first.dense = std::move(product);
+    first.name += "+" + second.name;
+    first.shape = second.shape;
+    take_out();
     return true;
   }
 
-  /// relu(x) then max_pool -> max_pool then relu: the larger of two is taken first, then its sign is looked
-  /// at.
-  bool swap_relu(std::size_t i) {
-    Node& pool = graph_.nodes[i];
+  /// max_pool(relu(x)) = relu(max_pool(x)): the larger of two is taken first, then its sign is looked at.
+  bool swap_relu() {
+    Node& pool = out_.back();
     if (pool.kind != Kind::max_pool2d || pool.padding != 0 || !has_own_maker(pool)) return false;
     Node& relu = maker(pool.inputs.front());
-    if (relu.kind != Kind::relu || pool.inputs.front() != static_cast<std::int32_t>(i)) return false;
+    if (relu.kind != Kind::relu || pool.inputs.front() + 1 != made_by_last()) return false;
     std::swap(relu, pool);
     std::swap(relu.inputs, pool.inputs);
-    relu.shape = pool.shape = graph_.nodes[i - 1].shape;
-    next_ = i - 1;
+    pool.shape = relu.shape;
     return true;
-  }
-
-  bool fold_at(std::size_t i) {
-    const Node& node = graph_.nodes[i];
-    if (node.kind == Kind::reshape && node.shape == value_shape(graph_, node.inputs.front()) &&
-        i + 1 < graph_.nodes.size() && !holds_exit(i, node.inputs.front())) {
-      remove(i, node.inputs.front());
-      return true;
-    }
-    return fold_affine(i) || fold_linear(i) || swap_relu(i);
   }
 
   Graph graph_;
-  std::vector<std::int64_t> readers_;  // of each value
-  std::size_t next_ = 0;               // before it nothing can be folded
+  std::vector<std::int64_t> readers_of_;  // by value of the given graph
+  std::vector<Node> out_;
+  std::vector<std::int64_t> readers_;  // by value of the folded graph
+  std::int32_t last_exit_ = 0;         // the value of the exit before the current node
+  // Of the node that is being folded: what it makes, whether that is an exit's logits, the graph's answer.
+  std::int32_t current_ = 0;
+  bool is_exit_ = false, is_last_ = false;
 };
 
 }  // namespace

@@ -1,4 +1,6 @@
 // What fold() of runtime/graph.h makes of layers, and what it leaves alone.
+#include <chrono>
+
 #include "tests/runtime/graphs.h"
 #include "tests/support/throws.h"
 
@@ -185,4 +187,66 @@ TEST_CASE("fold: exits keep their order") {
   moved.linear(scaled_exit, 4);
   moved.graph.exits = {{scaled_exit, 0.7}};
   CHECK(folded(moved).exits[0].logits == 1);
+}
+
+TEST_CASE("fold: the answer is what the last node makes") {
+  Builder b({6});
+  const auto first = b.linear(0, 4);
+  b.plain(Kind::tanh, 0);  // Nobody reads it.
+  b.affine(first);
+  CHECK(kinds(folded(b)) == std::vector<Kind>{Kind::linear, Kind::tanh, Kind::affine});
+
+  Builder twice({20});
+  const auto wide = twice.linear(0, 15);
+  twice.plain(Kind::tanh, 0);
+  twice.linear(wide, 6);
+  CHECK(folded(twice).nodes.size() == 3);
+}
+
+TEST_CASE("fold: a product of linear layers does not move before an exit, nor does an exit wait for it") {
+  Builder between({20});
+  const auto wide = between.linear(0, 15);
+  const auto exit = between.linear(0, 6);
+  between.linear(wide, 6);
+  between.graph.exits = {{exit, 0.5}};
+  CHECK(folded(between).nodes.size() == 3);
+
+  Builder after({20});
+  const auto early = after.linear(0, 6);
+  const auto folded_exit = after.linear(after.linear(0, 15), 6);
+  after.linear(0, 6);
+  after.graph.exits = {{early, 0.5}, {folded_exit, 0.6}};
+  const Graph out = folded(after);
+  CHECK(out.nodes.size() == 3);
+  CHECK(out.exits[1].logits == 2);
+}
+
+TEST_CASE("fold: as many layers as there may be, each of which could move past all others") {
+  // Were each node moved past all those before it, this would take seconds; the bound is a hundred times
+  // what it takes.
+  const auto seconds = [](const Graph& graph) {
+    const auto start = std::chrono::steady_clock::now();
+    const Graph out = fold(graph);
+    CHECK(out.nodes.size() < graph.nodes.size());
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  Builder pools({1, 4, 4});  // ReLUs move behind poolings
+  for (std::size_t i = 0; i + 2 < kMostNodes; ++i) {
+    const auto last = static_cast<std::int32_t>(pools.graph.nodes.size());
+    if (i < kMostNodes / 2 || i % 2 == 0) {
+      pools.plain(relu, last);
+    } else {
+      pools.max_pool(last, 1, 1, false);
+    }
+  }
+  pools.graph.classifies = false;
+  CHECK(seconds(pools.graph) < 1.0);
+  CHECK(fold(pools.graph).nodes.size() == 1 + (kMostNodes / 2 - 2) / 2);
+
+  Builder shapes({4});
+  for (std::size_t i = 0; i + 2 < kMostNodes; ++i)
+    shapes.add(reshape, {static_cast<std::int32_t>(shapes.graph.nodes.size())}, {4});
+  shapes.linear(static_cast<std::int32_t>(shapes.graph.nodes.size()), 3);
+  CHECK(seconds(shapes.graph) < 1.0);
+  CHECK(fold(shapes.graph).nodes.size() == 1);
 }
