@@ -49,10 +49,14 @@ TrainingImages images_for_imported(const Model& model, const std::string& file, 
 TrainingImages training_images(const Model& model, const std::string& file, const data::Dataset& dataset) {
   const std::string fingerprint = fingerprint_of(model.info, file);
   const Json json = json_or_text(fingerprint);
-  if (!json.is_object() || !json.contains("seed") || !json.contains("validation_fraction"))
+  const auto is = [&](const char* field, auto is_type) {
+    return json.is_object() && json.contains(field) && (json[field].*is_type)();
+  };
+  if (!is("seed", &Json::is_number_unsigned) || !is("validation_fraction", &Json::is_number) ||
+      !is("data_md5", &Json::is_string))
     throw InputError(file, "a model that says which images it was not trained on", "none of that",
                      "models of `cbnet train` do");
-  const std::string expected = json.value("data_md5", "");
+  const auto expected = json["data_md5"].get<std::string>();
   const std::string found = training_checksum(dataset.train);
   if (expected != found)
     throw InputError(file, concat("the training set it was trained on (md5 ", expected, ")"),

@@ -168,7 +168,13 @@ Predictions predict_all(Predictor& predictor, const Tensor& images) {
   return out;
 }
 
-/// The answers to all images, as the JSON report lists them; the autoencoder alone gives none.
+/// Whether the numbers for image i are finite: its class, or the pixels of the autoencoder alone.
+bool is_answered(const Predictions& answers, std::size_t i) {
+  if (i < answers.labels.size()) return answers.labels[i] >= 0;
+  return all_finite(answers.converted.select(0, static_cast<std::int64_t>(i)));
+}
+
+/// The answers to all images, as the JSON report lists them. The autoencoder alone gives no classes.
 Json answers_json(const Predictions& answers, const std::vector<Picture>& pictures,
                   const std::vector<std::string>& classes, std::int64_t last_exit) {
   Json out = Json::array();
@@ -189,6 +195,7 @@ Json answers_json(const Predictions& answers, const std::vector<Picture>& pictur
                      {"exit", answers.exit[i] == last_exit ? "final" : "early"},
                      {"exit_index", answers.exit[i]}});
     }
+    answer["answered"] = is_answered(answers, i);
     answer["inverted"] = picture.inverted;
     answer["warnings"] = picture.warnings;
     out.push_back(std::move(answer));
@@ -203,12 +210,12 @@ void print_answers(const Json& answers, const std::vector<std::string>& classes)
       std::cout << answer.at("image").get<std::string>() << ": not classified, for it cannot be read\n";
       continue;
     }
-    if (!answer.contains("label")) continue;
-    if (answer.at("label").is_null()) {
+    if (!answer.at("answered").get<bool>()) {
       std::cout << answer.at("image").get<std::string>()
                 << ": no answer: the network's numbers are not finite\n";
       continue;
     }
+    if (!answer.contains("label")) continue;
     const auto label = answer.at("label").get<std::size_t>();
     const Json& probabilities = answer.at("probabilities");
     std::cout << answer.at("image").get<std::string>() << ": " << label << " (" << classes.at(label) << "), "
@@ -297,11 +304,11 @@ int run_predict(const Arguments& arguments) {
     if (!line.quiet()) std::cout << "wrote " << line.text("save-converted") << '\n';
   }
   write_report(line.json_file(), report);
-  const bool all_read = std::all_of(pictures.begin(), pictures.end(),
-                                    [](const Picture& picture) { return picture.image.defined(); });
   constexpr int kBadInput = 2;
-  const bool all_answered = std::count(answers.labels.begin(), answers.labels.end(), -1) == 0;
-  return all_read && all_answered ? 0 : kBadInput;
+  const Json& all = report["images"];
+  return std::all_of(all.begin(), all.end(), [](const Json& answer) { return answer.value("answered", false); })
+             ? 0
+             : kBadInput;
 }
 
 }  // namespace cbnet::cli

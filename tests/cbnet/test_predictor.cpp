@@ -56,6 +56,24 @@ TEST_CASE("unknown names, missing files and swapped models are refused") {
                       "expected a model of kind lenet; found classifier");
 }
 
+TEST_CASE("what overflows is no answer, of the whole network or behind the autoencoder") {
+  const TempFolder folder;
+  const RunFolder run(folder.path());
+  fill(run);
+  for (const char* name : {"lenet", "branchynet", "autoencoder"}) {
+    const Model model = load_model(run.model_file(name));
+    model.network->state_dict().front().second.fill(3e38);  // the weights of the first layer
+    save_model(run.model_file(name), *model.network, model.info);
+  }
+  const Tensor images = random_images(3);
+  for (const char* name : {"lenet", "branchynet", "cbnet"}) {
+    CAPTURE(name);
+    const Predictions answers = load_predictor(folder.path(), name)->predict(images);
+    CHECK(answers.labels == std::vector<std::int64_t>{-1, -1, -1});
+  }
+  CHECK(!all_finite(load_predictor(folder.path(), "autoencoder")->predict(images).converted));
+}
+
 TEST_CASE("one image at a time or all at once: the same labels, probabilities, entropies and exits") {
   const TempFolder folder;
   fill(RunFolder(folder.path()));
