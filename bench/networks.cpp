@@ -13,6 +13,9 @@
 #include "data/batches.h"
 #include "models/checkpoint.h"
 #include "models/compile.h"
+#include "models/kinds/conv2d.h"
+#include "models/kinds/linear.h"
+#include "models/kinds/softmax.h"
 #include "models/zoo.h"
 #include "tensor/error.h"
 
@@ -24,10 +27,15 @@ constexpr std::int64_t kSide = 28;
 /// The last fully connected layer makes classes or pixels: it keeps its size.
 void widen(LayerSpecs& layers, std::int64_t width) {
   const auto last = std::find_if(layers.rbegin(), layers.rend(),
-                                 [](const LayerSpec& layer) { return layer.kind == LayerKind::linear; });
+                                 [](const LayerSpec& layer) { return layer.is<kinds::Linear>(); });
+  const auto widened = [&](LayerSpec& layer, auto fields) {
+    fields.out *= width;
+    layer = LayerSpec(fields, layer.inputs);
+  };
   for (LayerSpec& layer : layers) {
-    const bool is_last = last != layers.rend() && &layer == &*last;
-    if (!is_last && (layer.kind == LayerKind::conv2d || layer.kind == LayerKind::linear)) layer.out *= width;
+    const auto* linear = layer.as<kinds::Linear>();
+    if (const auto* conv = layer.as<kinds::Conv2d>()) widened(layer, *conv);
+    if (linear != nullptr && (last == layers.rend() || &layer != &*last)) widened(layer, *linear);
   }
 }
 
@@ -80,7 +88,7 @@ std::vector<float> BenchNetwork::answer(const Tensor& images) const {
   if (converter) pixels = convert(*converter, pixels, rescale);
   const Variable made = network->forward(Variable(pixels));
   // What an imported network ends in may be probabilities already.
-  if (network->spec().trunk.back().kind == LayerKind::softmax) return made.value().to_vector<float>();
+  if (network->spec().trunk.back().is<kinds::Softmax>()) return made.value().to_vector<float>();
   return softmax(made, -1).value().to_vector<float>();
 }
 

@@ -14,6 +14,7 @@
 #include "data/batches.h"
 #include "data/checksum.h"
 #include "models/compile.h"
+#include "models/kinds/softmax.h"
 #include "models/json.h"
 #include "optim/adam.h"
 #include "runtime/plan.h"
@@ -267,7 +268,7 @@ class Compressor {
     const LayerSpecs& layers = network.spec().trunk;
     const auto depth = static_cast<std::int64_t>(layers.size());
     // What an imported network ends in may be probabilities, of which cross_entropy wants the logits.
-    const bool normalised = layers.back().kind == LayerKind::softmax && layers.back().inputs.empty();
+    const bool normalised = layers.back().is<kinds::Softmax>() && layers.back().inputs.empty();
     return cross_entropy(network.forward_trunk(pixels, 0, normalised ? depth - 1 : depth), batch.labels);
   }
 

@@ -13,6 +13,7 @@
 #include "autograd/ops/pointwise.h"
 #include "autograd/tape.h"
 #include "data/batches.h"
+#include "models/kinds/sigmoid.h"
 
 namespace cbnet {
 namespace {
@@ -134,7 +135,7 @@ Variable conversion_loss(Network& autoencoder, const Variable& pixels, const Ten
   }
   const auto& trunk = autoencoder.spec().trunk;
   const bool bce = recipe.reconstruction == ReconstructionLoss::bce;
-  const bool of_logits = bce && trunk.back().kind == LayerKind::sigmoid;
+  const bool of_logits = bce && trunk.back().is<kinds::Sigmoid>();
   const Variable output =
       autoencoder.forward_trunk(at, done, static_cast<std::int64_t>(trunk.size()) - (of_logits ? 1 : 0));
   const Variable target(target_rows);

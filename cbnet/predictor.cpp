@@ -13,6 +13,7 @@
 #include "cbnet/run_folder.h"
 #include "data/batches.h"
 #include "models/compile.h"
+#include "models/kinds/softmax.h"
 
 namespace cbnet {
 namespace {
@@ -25,7 +26,7 @@ constexpr std::int64_t kClasses = 10;
 void classify(Network& network, const Variable& pixels, Predictions& out) {
   Variable logits = network.forward(pixels);
   const LayerSpecs& layers = network.spec().trunk;
-  if (!layers.empty() && layers.back().kind == LayerKind::softmax) logits = log(logits);
+  if (!layers.empty() && layers.back().is<kinds::Softmax>()) logits = log(logits);
   out.probabilities = softmax(logits, -1).value();
   out.labels = argmax_rows(logits.value());
   out.entropy = softmax_entropy(logits).value().to_vector<double>();

@@ -3,18 +3,19 @@
 #include "autograd/ops/conv2d.h"
 #include "layers/init.h"
 #include "layers/module.h"
+#include "tensor/window.h"
 
 namespace cbnet {
 
 /// x (N, in_channels, H, W) -> (N, out_channels, OH, OW); sizes as in the op conv2d.
 class Conv2d : public Module {
  public:
-  Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size, Rng& rng,
+  Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Pair& kernel_size, Rng& rng,
          const Conv2dOptions& options = {}, bool bias = true, Init init = Init::lecun_normal,
          DType dtype = DType::f32);
   Variable forward(const Variable& x) override;
 
-  Variable weight;  // (out_channels, in_channels / groups, kernel_size, kernel_size)
+  Variable weight;  // (out_channels, in_channels / groups, Kh, Kw)
   Variable bias;    // (out_channels) or undefined
 
  private:

@@ -1,5 +1,7 @@
 #include "models/spec.h"
 
+#include <algorithm>
+
 #include "models/json.h"
 #include "tensor/error.h"
 
@@ -10,8 +12,108 @@ constexpr const char* kInitNames[] = {"lecun_normal", "glorot_uniform", "he_norm
 constexpr int kMaxDepth = 8;
 constexpr std::size_t kMaxLayers = 1'000;  // of one sequence, and exits
 
-// Only what differs from the defaults is written, so that a stored network reads like the published one.
-Json layer_to_json(const LayerSpec& layer);
+Json layers_to_json(const LayerSpecs& layers);
+LayerSpecs layers_from_json(const Json& json, int depth);
+
+/// Fields as JSON values. Directions that are equal are one number.
+class FieldWriter : public FieldVisitor {
+ public:
+  void operator()(const char* name, std::int64_t& value) override { out[name] = value; }
+  void operator()(const char* name, bool& value) override { out[name] = value; }
+  void operator()(const char* name, double& value) override { out[name] = value; }
+  void operator()(const char* name, Pair& value) override { out[name] = to_json(value); }
+  void operator()(const char* name, Padding2d& value) override {
+    if (value.is_symmetric())
+      out[name] = to_json(Pair(value.top, value.left));
+    else
+      out[name] = {value.top, value.left, value.bottom, value.right};
+  }
+  void operator()(const char* name, std::vector<std::int64_t>& value) override { out[name] = value; }
+  void operator()(const char* name, LayerSpecs& value) override { out[name] = layers_to_json(value); }
+
+  Json out = Json::object();
+
+ private:
+  static Json to_json(const Pair& value) {
+    return value.is_square() ? Json(value.h) : Json({value.h, value.w});
+  }
+};
+
+/// The fields that an object holds; the others stay as they are.
+class FieldReader : public FieldVisitor {
+ public:
+  FieldReader(const Json& json, int depth) : json_(json), depth_(depth) {}
+
+  void operator()(const char* name, std::int64_t& value) override {
+    if (const Json* found = find(name)) get_whole(*found, value);
+  }
+  void operator()(const char* name, bool& value) override {
+    if (const Json* found = find(name)) found->get_to(value);
+  }
+  void operator()(const char* name, double& value) override {
+    if (const Json* found = find(name)) found->get_to(value);
+  }
+  void operator()(const char* name, Pair& value) override {
+    if (const Json* found = find(name)) value = to_pair(name, *found);
+  }
+  void operator()(const char* name, Padding2d& value) override {
+    const Json* found = find(name);
+    if (found == nullptr) return;
+    if (!found->is_array() || found->size() != 4) {
+      value = to_pair(name, *found);
+      return;
+    }
+    std::vector<std::int64_t> sides;
+    get_whole(*found, sides);
+    value = {sides[0], sides[1], sides[2], sides[3]};
+  }
+  void operator()(const char* name, std::vector<std::int64_t>& value) override {
+    if (const Json* found = find(name)) get_whole(*found, value);
+  }
+  void operator()(const char* name, LayerSpecs& value) override {
+    if (const Json* found = find(name)) value = layers_from_json(*found, depth_ + 1);
+  }
+
+  bool knows(const std::string& name) const {
+    return std::find(known_.begin(), known_.end(), name) != known_.end();
+  }
+
+ private:
+  const Json* find(const char* name) {
+    known_.emplace_back(name);
+    const auto at = json_.find(name);
+    return at == json_.end() ? nullptr : &*at;
+  }
+
+  static Pair to_pair(const char* name, const Json& json) {
+    if (json.is_array()) {
+      std::vector<std::int64_t> both;
+      get_whole(json, both);
+      require(both.size() == 2, "spec", name, " needs one number or one for each direction; got ", both);
+      return {both[0], both[1]};
+    }
+    std::int64_t size = 0;
+    get_whole(json, size);
+    return size;
+  }
+
+  const Json& json_;
+  int depth_;
+  std::vector<std::string> known_;
+};
+
+/// Only what differs from the defaults is written, so that a stored network reads like the published one.
+Json layer_to_json(const LayerSpec& layer) {
+  FieldWriter usual, own;
+  make_layer(layer->kind())->visit_fields(usual);
+  layer->clone()->visit_fields(own);
+  Json out{{"kind", layer->kind()}};
+  if (!layer.inputs.empty()) out["inputs"] = layer.inputs;
+  for (const auto& [name, value] : own.out.items()) {
+    if (value != usual.out[name]) out[name] = value;
+  }
+  return out;
+}
 
 Json layers_to_json(const LayerSpecs& layers) {
   Json out = Json::array();
@@ -19,76 +121,31 @@ Json layers_to_json(const LayerSpecs& layers) {
   return out;
 }
 
-Json layer_to_json(const LayerSpec& layer) {
-  const LayerSpec plain;
-  Json out{{"kind", to_string(layer.kind)}};
-  const auto put = [&](const char* key, const auto& value, const auto& usual) {
-    if (value != usual) out[key] = value;
+/// Fields as files of version 0.1 name them.
+Json renamed(Json json) {
+  const auto rename = [&](const char* kind, const char* before, const char* now) {
+    if (json.at("kind") != kind || !json.contains(before)) return;
+    json[now] = json[before];
+    json.erase(before);
   };
-  put("inputs", layer.inputs, plain.inputs);
-  put("out", layer.out, plain.out);
-  put("kernel_size", layer.kernel_size, plain.kernel_size);
-  put("stride", layer.stride, plain.stride);
-  put("padding", layer.padding, plain.padding);
-  put("dilation", layer.dilation, plain.dilation);
-  put("groups", layer.groups, plain.groups);
-  put("bias", layer.bias, plain.bias);
-  put("ceil_mode", layer.ceil_mode, plain.ceil_mode);
-  put("count_include_pad", layer.count_include_pad, plain.count_include_pad);
-  put("p", layer.p, plain.p);
-  put("epsilon", layer.epsilon, plain.epsilon);
-  put("axis", layer.axis, plain.axis);
-  put("shape", layer.shape, plain.shape);
-  if (!layer.body.empty()) out["body"] = layers_to_json(layer.body);
-  if (!layer.shortcut.empty()) out["shortcut"] = layers_to_json(layer.shortcut);
-  return out;
+  rename("leaky_relu", "p", "slope");
+  rename("transpose", "shape", "axes");
+  return json;
 }
 
-LayerSpecs layers_from_json(const Json& json, int depth);
-
-LayerSpec layer_from_json(const Json& json, int depth) {
+LayerSpec layer_from_json(const Json& given, int depth) {
   require(depth < kMaxDepth, "spec", "layers are nested deeper than ", kMaxDepth);
-  require(json.is_object(), "spec", "a layer must be an object; got ", json.type_name());
-  LayerSpec layer;
-  layer.kind = parse_layer_kind(json.at("kind").get<std::string>());
-  for (const auto& [key, value] : json.items()) {
-    if (key == "kind") continue;
-    if (key == "inputs")
-      get_whole(value, layer.inputs);
-    else if (key == "out")
-      get_whole(value, layer.out);
-    else if (key == "kernel_size")
-      get_whole(value, layer.kernel_size);
-    else if (key == "stride")
-      get_whole(value, layer.stride);
-    else if (key == "padding")
-      get_whole(value, layer.padding);
-    else if (key == "dilation")
-      get_whole(value, layer.dilation);
-    else if (key == "groups")
-      get_whole(value, layer.groups);
-    else if (key == "bias")
-      value.get_to(layer.bias);
-    else if (key == "ceil_mode")
-      value.get_to(layer.ceil_mode);
-    else if (key == "count_include_pad")
-      value.get_to(layer.count_include_pad);
-    else if (key == "p")
-      value.get_to(layer.p);
-    else if (key == "epsilon")
-      value.get_to(layer.epsilon);
-    else if (key == "axis")
-      get_whole(value, layer.axis);
-    else if (key == "shape")
-      get_whole(value, layer.shape);
-    else if (key == "body")
-      layer.body = layers_from_json(value, depth + 1);
-    else if (key == "shortcut")
-      layer.shortcut = layers_from_json(value, depth + 1);
-    else
-      require(false, "spec", "unknown key '", key, "' in a ", to_string(layer.kind));
-  }
-  return layer;
+  require(given.is_object(), "spec", "a layer must be an object; got ", given.type_name());
+  const Json json = renamed(given);
+  std::unique_ptr<Layer> layer = make_layer(json.at("kind").get<std::string>());
+  FieldReader reader(json, depth);
+  layer->visit_fields(reader);
+  for (const auto& [key, value] : json.items())
+    require(key == "kind" || key == "inputs" || reader.knows(key), "spec", "unknown key '", key, "' in a ",
+            layer->kind());
+  LayerSpec out(std::move(layer));
+  if (json.contains("inputs")) get_whole(json["inputs"], out.inputs);
+  return out;
 }
 
 LayerSpecs layers_from_json(const Json& json, int depth) {

@@ -1,25 +1,26 @@
 #include "models/zoo.h"
 
+#include "models/kinds/conv2d.h"
+#include "models/kinds/flatten.h"
+#include "models/kinds/linear.h"
+#include "models/kinds/max_pool2d.h"
+#include "models/kinds/relu.h"
+#include "models/kinds/sigmoid.h"
+#include "models/kinds/softmax.h"
 #include "tensor/error.h"
 
 namespace cbnet {
 namespace {
 
-using spec::conv2d;
-using spec::linear;
-using spec::max_pool2d;
-using spec::plain;
+using namespace kinds;
 
 const Shape kImage = {1, 28, 28};
 constexpr std::int64_t kClasses = 10;
 
 // The reference implementation convolves, pools, then rectifies; its pools round sizes up.
 void append_stage(LayerSpecs& layers, std::int64_t channels, std::int64_t kernel_size, std::int64_t padding) {
-  spec::ConvOptions options;
-  options.padding = padding;
-  layers.push_back(conv2d(channels, kernel_size, options));
-  layers.push_back(max_pool2d(2, 2, /*ceil_mode=*/true));
-  layers.push_back(plain(LayerKind::relu));
+  layers.insert(layers.end(), {Conv2d{.out = channels, .kernel_size = kernel_size, .padding = padding},
+                               MaxPool2d{.kernel_size = 2, .stride = 2, .ceil_mode = true}, Relu{}});
 }
 
 }  // namespace
@@ -29,9 +30,9 @@ NetworkSpec lenet_spec() {
   append_stage(lenet.trunk, 5, 5, 3);
   append_stage(lenet.trunk, 10, 5, 3);
   append_stage(lenet.trunk, 20, 5, 3);
-  lenet.trunk.push_back(plain(LayerKind::flatten));
-  lenet.trunk.push_back(linear(84));  // no activation follows, as published
-  lenet.trunk.push_back(linear(kClasses));
+  lenet.trunk.push_back(Flatten{});
+  lenet.trunk.push_back(Linear{.out = 84});  // no activation follows, as published
+  lenet.trunk.push_back(Linear{.out = kClasses});
   return lenet;
 }
 
@@ -40,8 +41,8 @@ NetworkSpec branchynet_spec() {
   branchynet.name = "branchynet";
   ExitSpec early{3, {}};
   append_stage(early.branch, 10, 3, 1);
-  early.branch.push_back(plain(LayerKind::flatten));
-  early.branch.push_back(linear(kClasses));
+  early.branch.push_back(Flatten{});
+  early.branch.push_back(Linear{.out = kClasses});
   branchynet.exits.push_back(std::move(early));
   return branchynet;
 }
@@ -66,12 +67,11 @@ NetworkSpec autoencoder_spec(const std::string& dataset, OutputActivation output
   require(sizes != nullptr, "autoencoder", "Table I has mnist, fmnist and kmnist; got '", dataset, "'");
 
   NetworkSpec out{"autoencoder-" + dataset, kImage, {}, {}, Init::glorot_uniform};
-  out.trunk = {plain(LayerKind::flatten), linear(sizes->first), plain(LayerKind::relu),
-               linear(sizes->second)};
-  if (sizes->second_relu) out.trunk.push_back(plain(LayerKind::relu));
-  out.trunk.push_back(linear(sizes->code));
-  out.trunk.push_back(linear(numel(kImage)));
-  out.trunk.push_back(plain(output == OutputActivation::softmax ? LayerKind::softmax : LayerKind::sigmoid));
+  out.trunk = {Flatten{}, Linear{.out = sizes->first}, Relu{}, Linear{.out = sizes->second}};
+  if (sizes->second_relu) out.trunk.push_back(Relu{});
+  out.trunk.push_back(Linear{.out = sizes->code});
+  out.trunk.push_back(Linear{.out = numel(kImage)});
+  out.trunk.push_back(output == OutputActivation::softmax ? LayerSpec(Softmax{}) : LayerSpec(Sigmoid{}));
   return out;
 }
 
@@ -79,8 +79,8 @@ std::vector<std::int64_t> autoencoder_hidden_layers(const NetworkSpec& autoencod
   // A hidden layer's output is that of its activation where it has one.
   std::vector<std::int64_t> hidden;
   for (std::size_t i = 0; i + 1 < autoencoder.trunk.size(); ++i) {
-    if (autoencoder.trunk[i].kind != LayerKind::linear || hidden.size() == 3) continue;
-    const bool activated = autoencoder.trunk[i + 1].kind == LayerKind::relu;
+    if (!autoencoder.trunk[i].is<Linear>() || hidden.size() == 3) continue;
+    const bool activated = autoencoder.trunk[i + 1].is<Relu>();
     hidden.push_back(static_cast<std::int64_t>(i) + (activated ? 1 : 0));
   }
   return hidden;

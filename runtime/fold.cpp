@@ -165,7 +165,7 @@ class Folder {
   /// max_pool(relu(x)) = relu(max_pool(x)): the larger of two is taken first, then its sign is looked at.
   bool swap_relu() {
     Node& pool = out_.back();
-    if (pool.kind != Kind::max_pool2d || pool.padding != 0 || !has_own_maker(pool)) return false;
+    if (pool.kind != Kind::max_pool2d || !pool.window.padding.is_none() || !has_own_maker(pool)) return false;
     Node& relu = maker(pool.inputs.front());
     if (relu.kind != Kind::relu || pool.inputs.front() + 1 != made_by_last()) return false;
     std::swap(relu, pool);

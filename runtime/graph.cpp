@@ -60,12 +60,12 @@ class NodeCheck {
       bool known, set;
     };
     const Field fields[] = {
-        {"a kernel", windows, node_.kernel_h != 1 || node_.kernel_w != 1},
-        {"a stride", windows, node_.stride != 1},
-        {"a padding", windows, node_.padding != 0},
-        {"a dilation", windows, node_.dilation != 1},
+        {"a kernel", windows, node_.window.kernel_size != 1},
+        {"a stride", windows, node_.window.stride != 1},
+        {"a padding", windows, !node_.window.padding.is_none()},
+        {"a dilation", windows, node_.window.dilation != 1},
         {"groups", is(Kind::conv2d), node_.groups != 1},
-        {"ceil_mode", is(Kind::max_pool2d, Kind::avg_pool2d), node_.ceil_mode},
+        {"ceil_mode", is(Kind::max_pool2d, Kind::avg_pool2d), node_.window.ceil_mode},
         {"count_include_pad", is(Kind::avg_pool2d), !node_.count_include_pad},
         {"a parameter", is(Kind::leaky_relu, Kind::rescale), node_.value != 0},
         {"an axis", is(Kind::concat), node_.axis != 0},
@@ -92,37 +92,25 @@ class NodeCheck {
 
   const Shape& in(std::size_t k = 0) const { return value_shape(graph_, node_.inputs[k]); }
 
-  Shape planes() const {
-    need(in().size() == 3, "reads planes (C,H,W); got ", in());
-    for (const std::int64_t size :
-         {node_.kernel_h, node_.kernel_w, node_.stride, node_.dilation, node_.groups})
-      need(size >= 1 && size <= kMostElements, "has a size of ", size);
-    need(node_.padding >= 0 && node_.padding <= kMostElements, "has a padding of ", node_.padding);
-    const auto count = [&](std::int64_t size, std::int64_t kernel) {
-      return window_count(size, kernel, node_.stride, node_.padding, node_.dilation, node_.ceil_mode);
-    };
-    Shape out = {in()[0], count(in()[1], node_.kernel_h), count(in()[2], node_.kernel_w)};
-    need(out[1] >= 1 && out[2] >= 1, "has a kernel larger than its padded input ", in());
-    return out;
-  }
-
   Shape convolution() const {
-    const Shape out = planes();
     const bool weighted = node_.weight.defined() && node_.weight.rank() == 4;
-    const Shape expected = {weighted ? node_.weight.size(0) : 0, in()[0] / node_.groups, node_.kernel_h,
-                            node_.kernel_w};
+    const std::int64_t channels = weighted ? node_.weight.size(0) : 0;
+    const Shape out = named([&] { return window_shape(to_string(node_.kind), in(), channels, node_.window); });
+    need(node_.groups >= 1 && node_.groups <= kMostElements, "has ", node_.groups, " groups");
+    const auto& kernel = node_.window.kernel_size;
+    const Shape expected = {channels, in()[0] / node_.groups, kernel.h, kernel.w};
     need(weighted && node_.weight.shape() == expected && expected[0] >= 1, "needs weights ", expected);
     need(in()[0] % node_.groups == 0 && expected[0] % node_.groups == 0, "has ", node_.groups, " groups");
     need(!node_.bias.defined() || node_.bias.shape() == Shape{expected[0]}, "needs a bias of ", expected[0]);
-    return {expected[0], out[1], out[2]};
+    return out;
   }
 
   Shape pooled() const {
-    Shape out = planes();
-    const std::int64_t kernel = std::min(node_.kernel_h, node_.kernel_w);
-    need(2 * node_.padding <= (kernel - 1) * node_.dilation + 1, "has a padding above half its kernel");
-    need(node_.kind == Kind::max_pool2d || node_.dilation == 1, "has a dilation of ", node_.dilation);
-    return out;
+    const bool largest = node_.kind == Kind::max_pool2d;
+    need(largest || node_.window.dilation == 1, "has a dilation");
+    need(largest || !node_.count_include_pad || node_.window.padding.is_symmetric(),
+         "counts padding that differs from side to side");
+    return named([&] { return pool_shape(to_string(node_.kind), in(), node_.window); });
   }
 
   Shape linear() const {

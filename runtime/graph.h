@@ -7,6 +7,7 @@
 #include "runtime/dense.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
+#include "tensor/window.h"
 
 // A trained network as the planner takes it: layers with their weights, in an order in which each reads only
 // what stands before it. models/compile makes one from a Network; plan_file stores one.
@@ -43,8 +44,9 @@ struct Node {
   std::vector<std::int32_t> inputs;
   Shape shape;  // of one sample of what it makes
   // conv2d and pools
-  std::int64_t kernel_h = 1, kernel_w = 1, stride = 1, padding = 0, dilation = 1, groups = 1;
-  bool ceil_mode = false, count_include_pad = true;
+  Window2d window;
+  std::int64_t groups = 1;
+  bool count_include_pad = true;
   double value = 0.0;
   std::int64_t axis = 0;
   std::vector<std::int64_t> axes;

@@ -13,7 +13,7 @@ static_assert(std::endian::native == std::endian::little,
               "plans are read and written as the memory has them");
 
 constexpr char kMagic[9] = "cbnetpln";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kHeaderBytes = 32;
 constexpr std::uint64_t kMostAxes = 16;
 
@@ -161,19 +161,25 @@ void put_dense(Stream& stream, Dense& dense) {
   stream.numbers(dense.mask.kept);
 }
 
+template <class Stream, class Window>
+void put_window(Stream& stream, Window& window) {
+  auto& [kernel_size, stride, padding, dilation, ceil_mode] = window;
+  for (auto* pair : {&kernel_size, &stride, &dilation}) {
+    stream.number(pair->h);
+    stream.number(pair->w);
+  }
+  for (auto* side : {&padding.top, &padding.left, &padding.bottom, &padding.right}) stream.number(*side);
+  stream.number(ceil_mode);
+}
+
 template <class Stream, class AnyNode>
 void put_node(Stream& stream, AnyNode& node) {
   stream.number(node.kind);
   stream.text(node.name);
   stream.numbers(node.inputs);
   stream.numbers(node.shape);
-  stream.number(node.kernel_h);
-  stream.number(node.kernel_w);
-  stream.number(node.stride);
-  stream.number(node.padding);
-  stream.number(node.dilation);
+  put_window(stream, node.window);
   stream.number(node.groups);
-  stream.number(node.ceil_mode);
   stream.number(node.count_include_pad);
   stream.number(node.value);
   stream.number(node.axis);

@@ -84,7 +84,7 @@ class Planner {
         const Form planes = conv_form(node, value_shape(graph_, node.inputs[0]));
         check_bytes(4 * (planes.c * planes.plane() + numel(node.shape)));
       }
-      const std::int64_t windows = node.kernel_h * node.kernel_w;
+      const std::int64_t windows = node.window.kernel_size.h * node.window.kernel_size.w;
       if (node.kind == Kind::conv2d && !is_direct(node)) {
         const std::int64_t taps = value_shape(graph_, node.inputs[0])[0] / node.groups * windows;
         const std::int64_t pixels = node.shape[1] * node.shape[2];

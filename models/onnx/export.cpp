@@ -4,6 +4,7 @@
 #include "models/json.h"
 #include "models/onnx/graph_writer.h"
 #include "models/onnx/onnx.h"
+#include "models/onnx_writer.h"
 #include "tensor/io.h"
 
 namespace cbnet {
@@ -12,197 +13,113 @@ namespace {
 constexpr int kOpset = 13;
 constexpr int kIrVersion = 7;  // that of opset 13
 
-const Tensor& find(const StateDict& state, const std::string& name) {
-  for (const auto& [key, tensor] : state) {
-    if (key == name) return tensor;
-  }
-  throw std::logic_error("no weight " + name);
-}
-
-bool has(const StateDict& state, const std::string& name) {
-  for (const auto& entry : state) {
-    if (entry.first == name) return true;
-  }
-  return false;
-}
-
 /// Writes the layers of one network. Weights and values are called as in its state dict, behind `prefix`.
 class LayerWriter {
  public:
   LayerWriter(GraphWriter& to, const Network& network, std::string prefix)
-      : to_(to), state_(network.state_dict()), prefix_(std::move(prefix)) {}
+      : to_(to), state_(network.state_dict()), input_(network.spec().input), prefix_(std::move(prefix)) {}
 
-  /// Layers begin, …, end - 1 of the list called `list` ("trunk.", "exits.0."), which reads `value` where
-  /// layer `begin` stands; returns what the last one makes.
-  std::string write(const LayerSpecs& layers, const std::string& list, std::size_t begin, std::size_t end,
-                    const std::string& value) {
-    GraphWriter::Names at(begin + 1, value);
-    for (std::size_t i = begin; i < end; ++i) {
-      GraphWriter::Names inputs;
-      for (const std::int64_t position : inputs_of(layers[i], i)) {
-        inputs.push_back(at.at(static_cast<std::size_t>(position)));
-      }
-      at.push_back(write_layer(layers[i], concat(list, i), inputs));
-    }
-    return at.back();
+  /// Layers begin, …, end - 1 of the network's trunk, which reads `value` where layer `begin` stands; returns
+  /// what the last one makes.
+  std::string trunk(const LayerSpecs& layers, std::size_t begin, std::size_t end, const std::string& value) {
+    const std::vector<Shape> shapes = shapes_along(layers, input_);
+    return write(layers, shapes, "trunk.", begin, end, value);
+  }
+  std::string trunk(const LayerSpecs& layers, const std::string& value) {
+    return trunk(layers, 0, layers.size(), value);
   }
 
-  std::string write(const LayerSpecs& layers, const std::string& list, const std::string& value) {
-    return write(layers, list, 0, layers.size(), value);
+  std::string list(const LayerSpecs& layers, const Shape& input, const std::string& name,
+                   const std::string& value) {
+    return write(layers, shapes_along(layers, input), name, 0, layers.size(), value);
   }
 
  private:
-  std::string weight(const std::string& name) { return to_.weight(prefix_ + name, find(state_, name)); }
+  class One;
 
-  onnx::NodeProto& node(const char* op, const std::string& layer, const GraphWriter::Names& inputs) {
-    return to_.node(op, prefix_ + layer, inputs);
-  }
-
-  /// Inputs of a conv or linear layer: x, weight and the bias where there is one.
-  GraphWriter::Names weighted(const std::string& name, const std::string& x) {
-    GraphWriter::Names inputs = {x, weight(name + ".weight")};
-    if (has(state_, name + ".bias")) inputs.push_back(weight(name + ".bias"));
-    return inputs;
-  }
-
-  static void set_window(onnx::NodeProto& out, const LayerSpec& layer) {
-    set_ints(out, "kernel_shape", {layer.kernel_size, layer.kernel_size});
-    set_ints(out, "strides", {layer.stride, layer.stride});
-    set_ints(out, "pads", {layer.padding, layer.padding, layer.padding, layer.padding});
-  }
-
-  std::string write_layer(const LayerSpec& layer, const std::string& name, GraphWriter::Names inputs);
+  std::string write(const LayerSpecs& layers, const std::vector<Shape>& shapes, const std::string& list,
+                    std::size_t begin, std::size_t end, const std::string& value);
 
   GraphWriter& to_;
   StateDict state_;
+  Shape input_;
   std::string prefix_;
 };
 
-std::string LayerWriter::write_layer(const LayerSpec& layer, const std::string& name,
-                                     GraphWriter::Names inputs) {
-  switch (layer.kind) {
-    case LayerKind::conv2d: {
-      onnx::NodeProto& out = node("Conv", name, weighted(name, inputs[0]));
-      set_window(out, layer);
-      set_ints(out, "dilations", {layer.dilation, layer.dilation});
-      set_int(out, "group", layer.groups);
-      break;
-    }
-    case LayerKind::linear:
-      set_int(node("Gemm", name, weighted(name, inputs[0])), "transB", 1);
-      break;
-    case LayerKind::max_pool2d: {
-      onnx::NodeProto& out = node("MaxPool", name, inputs);
-      set_window(out, layer);
-      set_ints(out, "dilations", {layer.dilation, layer.dilation});
-      set_int(out, "ceil_mode", layer.ceil_mode ? 1 : 0);
-      break;
-    }
-    case LayerKind::avg_pool2d: {
-      // Runtimes disagree about windows that hang over the padding: excluded there, they are the same to all.
-      require(!layer.ceil_mode || layer.padding == 0 || !layer.count_include_pad, "onnx", name,
-              ": average pooling with ceil_mode and counted padding has no agreed meaning in opset 13");
-      onnx::NodeProto& out = node("AveragePool", name, inputs);
-      set_window(out, layer);
-      set_int(out, "ceil_mode", layer.ceil_mode ? 1 : 0);
-      set_int(out, "count_include_pad", layer.count_include_pad && layer.padding > 0 ? 1 : 0);
-      break;
-    }
-    case LayerKind::global_avg_pool2d:
-      node("GlobalAveragePool", name, inputs);
-      break;
-    case LayerKind::relu:
-      node("Relu", name, inputs);
-      break;
-    case LayerKind::leaky_relu:
-      set_float(node("LeakyRelu", name, inputs), "alpha", static_cast<float>(layer.p));
-      break;
-    case LayerKind::sigmoid:
-      node("Sigmoid", name, inputs);
-      break;
-    case LayerKind::tanh:
-      node("Tanh", name, inputs);
-      break;
-    case LayerKind::softmax:
-      set_int(node("Softmax", name, inputs), "axis", -1);
-      break;
-    case LayerKind::log_softmax:
-      set_int(node("LogSoftmax", name, inputs), "axis", -1);
-      break;
-    case LayerKind::batch_norm: {
-      for (const char* part : {".gamma", ".beta", ".running_mean", ".running_var"}) {
-        inputs.push_back(weight(name + part));
-      }
-      set_float(node("BatchNormalization", name, inputs), "epsilon", static_cast<float>(layer.epsilon));
-      break;
-    }
-    case LayerKind::dropout:  // nothing, once trained
-      node("Identity", name, inputs);
-      break;
-    case LayerKind::flatten:
-      set_int(node("Flatten", name, inputs), "axis", 1);
-      break;
-    case LayerKind::unflatten: {
-      Shape shape = layer.shape;
-      shape.insert(shape.begin(), 0);  // 0: as the input has it
-      inputs.push_back(to_.integers(prefix_ + name + ".shape", shape));
-      node("Reshape", name, inputs);
-      break;
-    }
-    case LayerKind::transpose: {
-      std::vector<std::int64_t> permutation = {0};
-      for (const std::int64_t axis : layer.shape) permutation.push_back(axis + 1);
-      set_ints(node("Transpose", name, inputs), "perm", permutation);
-      break;
-    }
-    case LayerKind::add:
-    case LayerKind::mul:
-      if (!layer.shape.empty()) inputs.push_back(weight(name + ".value"));
-      node(layer.kind == LayerKind::add ? "Add" : "Mul", name, inputs);
-      break;
-    case LayerKind::matmul:
-      node("MatMul", name, inputs);
-      break;
-    case LayerKind::concat:
-      set_int(node("Concat", name, inputs), "axis", layer.axis + 1);
-      break;
-    case LayerKind::residual: {
-      const std::string body = write(layer.body, name + ".body.", inputs[0]);
-      const std::string shortcut = write(layer.shortcut, name + ".shortcut.", inputs[0]);
-      node("Add", name, {body, shortcut});
-      break;
-    }
+/// One layer of them.
+class LayerWriter::One : public OnnxWriter {
+ public:
+  One(LayerWriter& all, std::string name) : all_(all), name_(std::move(name)) {}
+
+  using OnnxWriter::node;
+  std::string node(const std::string& op, const Names& reads, OnnxNode::Attributes attributes,
+                   const std::string& part) override {
+    const std::string value = all_.prefix_ + name_ + (part.empty() ? "" : "." + part);
+    all_.to_.node(op, value, reads, attributes);
+    return value;
   }
-  return prefix_ + name;
+  std::string weight(const std::string& part) override {
+    const std::string name = name_ + "." + part;
+    for (const auto& [key, tensor] : all_.state_) {
+      if (key == name) return all_.to_.weight(all_.prefix_ + name, tensor);
+    }
+    throw std::logic_error("no weight " + name);
+  }
+  std::string constant(const std::string& part, const Tensor& value) override {
+    return all_.to_.weight(all_.prefix_ + name_ + "." + part, value);
+  }
+  std::string layers(const LayerSpecs& list, const std::string& part) override {
+    return all_.list(list, in(), name_ + "." + part + ".", input());
+  }
+  [[noreturn]] void refuse(const std::string& why) const override {
+    throw std::invalid_argument(concat("[onnx] ", name_, " has no form in opset ", kOpset, ": ", why));
+  }
+
+ private:
+  LayerWriter& all_;
+  std::string name_;
+};
+
+std::string LayerWriter::write(const LayerSpecs& layers, const std::vector<Shape>& shapes,
+                               const std::string& list, std::size_t begin, std::size_t end,
+                               const std::string& value) {
+  GraphWriter::Names at(begin + 1, value);
+  for (std::size_t i = begin; i < end; ++i) {
+    One layer(*this, concat(list, i));
+    for (const std::int64_t position : inputs_of(layers[i], i)) {
+      layer.inputs.push_back(at.at(static_cast<std::size_t>(position)));
+      layer.in_shapes.push_back(shapes.at(static_cast<std::size_t>(position)));
+    }
+    at.push_back(layers[i]->write_onnx(layer));
+  }
+  return at.back();
 }
 
 /// -sum p ln p of softmax(logits), in nats, as ln sum e^d - sum p d with d = logits - max: (N).
 std::string write_entropy(GraphWriter& to, const std::string& logits) {
   const std::string axis = to.integers("entropy.axis", {1});
-  set_ints(to.node("ReduceMax", "entropy.max", {logits}), "axes", {1});
+  to.node("ReduceMax", "entropy.max", {logits}, {{"axes", Shape{1}}});
   to.node("Sub", "entropy.d", {logits, "entropy.max"});
   to.node("Exp", "entropy.exp", {"entropy.d"});
   to.node("ReduceSum", "entropy.sum", {"entropy.exp", axis});
   to.node("Div", "entropy.p", {"entropy.exp", "entropy.sum"});
   to.node("Mul", "entropy.pd", {"entropy.p", "entropy.d"});
-  set_int(to.node("ReduceSum", "entropy.mean", {"entropy.pd", axis}), "keepdims", 0);
-  set_int(to.node("ReduceSum", "entropy.total", {"entropy.exp", axis}), "keepdims", 0);
+  to.node("ReduceSum", "entropy.mean", {"entropy.pd", axis}, {{"keepdims", std::int64_t{0}}});
+  to.node("ReduceSum", "entropy.total", {"entropy.exp", axis}, {{"keepdims", std::int64_t{0}}});
   to.node("Log", "entropy.log", {"entropy.total"});
   to.node("Sub", "entropy", {"entropy.log", "entropy.mean"});
   return "entropy";
 }
 
 void write_label(GraphWriter& to, const std::string& batch) {
-  onnx::NodeProto& label = to.node("ArgMax", "label", {"probabilities"});
-  set_int(label, "axis", 1);
-  set_int(label, "keepdims", 0);
+  to.node("ArgMax", "label", {"probabilities"}, {{"axis", std::int64_t{1}}, {"keepdims", std::int64_t{0}}});
   to.output("label", onnx::TensorProto::INT64, batch, {});
 }
 
 /// The images that the autoencoder makes: what `convert` of cbnet/conversion.h computes.
 std::string write_converter(GraphWriter& to, const Model& model, const std::string& prefix) {
   const NetworkSpec& spec = model.network->spec();
-  std::string images = LayerWriter(to, *model.network, prefix).write(spec.trunk, "trunk.", "pixels");
+  std::string images = LayerWriter(to, *model.network, prefix).trunk(spec.trunk, "pixels");
   if (model.info.rescale != 1.0) {
     to.node("Mul", "rescaled", {images, to.scalar("rescale", static_cast<float>(model.info.rescale))});
     to.node("Min", "cut", {"rescaled", to.scalar("one", 1.0F)});
@@ -220,9 +137,9 @@ void write_classifier(GraphWriter& to, const Network& network, const std::string
   const NetworkSpec& spec = network.spec();
   const Shape classes = trunk_shape(spec, static_cast<std::int64_t>(spec.trunk.size()));
   require(classes.size() == 1, "onnx", "a classifier gives one number per class; got ", classes);
-  const std::string logits = LayerWriter(to, network, prefix).write(spec.trunk, "trunk.", value);
+  const std::string logits = LayerWriter(to, network, prefix).trunk(spec.trunk, value);
   to.node("Identity", "logits", {logits});
-  set_int(to.node("Softmax", "probabilities", {logits}), "axis", 1);
+  to.node("Softmax", "probabilities", {logits}, {{"axis", std::int64_t{1}}});
   write_label(to, "N");
   to.output("probabilities", onnx::TensorProto::FLOAT, "N", classes);
   to.output("logits", onnx::TensorProto::FLOAT, "N", classes);
@@ -240,23 +157,23 @@ void write_early_exit(GraphWriter& to, const Model& model, bool batched) {
   const Shape classes = trunk_shape(spec, static_cast<std::int64_t>(spec.trunk.size()));
   to.input("pixels", batch, spec.input);
   LayerWriter layers(to, network, "");
-  const std::string shared = layers.write(spec.trunk, "trunk.", 0, after, "pixels");
-  const std::string early = layers.write(spec.exits[0].branch, "exits.0.", shared);
+  const std::string shared = layers.trunk(spec.trunk, 0, after, "pixels");
+  const std::string early = layers.list(spec.exits[0].branch, trunk_shape(spec, spec.exits[0].after), "exits.0.", shared);
   write_entropy(to, early);
-  set_int(to.node("Cast", "entropy.f64", {"entropy"}), "to", onnx::TensorProto::DOUBLE);
+  to.node("Cast", "entropy.f64", {"entropy"}, {{"to", std::int64_t{onnx::TensorProto::DOUBLE}}});
   const std::string threshold =
       to.weight("threshold", Tensor::full({}, model.info.thresholds[0], DType::f64));
   to.node("Less", "leaves", {"entropy.f64", threshold});
   to.node("Not", "stays", {"leaves"});
-  set_int(to.node("Cast", "exit", {"stays"}), "to", onnx::TensorProto::INT64);
+  to.node("Cast", "exit", {"stays"}, {{"to", std::int64_t{onnx::TensorProto::INT64}}});
 
   const auto write_late = [&](GraphWriter& where, const std::string& name) {
     const std::string logits =
-        LayerWriter(where, network, "").write(spec.trunk, "trunk.", after, spec.trunk.size(), shared);
-    set_int(where.node("Softmax", name, {logits}), "axis", 1);
+        LayerWriter(where, network, "").trunk(spec.trunk, after, spec.trunk.size(), shared);
+    where.node("Softmax", name, {logits}, {{"axis", std::int64_t{1}}});
   };
   if (batched) {
-    set_int(to.node("Softmax", "early.probabilities", {early}), "axis", 1);
+    to.node("Softmax", "early.probabilities", {early}, {{"axis", std::int64_t{1}}});
     write_late(to, "late.probabilities");
     to.node("Unsqueeze", "leaves.column", {"leaves", to.integers("column", {1})});
     to.node("Where", "probabilities", {"leaves.column", "early.probabilities", "late.probabilities"});
@@ -272,7 +189,7 @@ void write_early_exit(GraphWriter& to, const Model& model, bool batched) {
       inner.output(value, onnx::TensorProto::FLOAT, "", classes);
     };
     subgraph("then_branch", "early.probabilities", [&](GraphWriter& inner, const std::string& name) {
-      set_int(inner.node("Softmax", name, {early}), "axis", 1);
+      inner.node("Softmax", name, {early}, {{"axis", std::int64_t{1}}});
     });
     subgraph("else_branch", "late.probabilities", write_late);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "models/onnx_reader.h"
 #include "tensor/error.h"
 
 namespace cbnet {
@@ -39,71 +40,37 @@ Tensor elements(const onnx::TensorProto& proto, const Field& field, const Shape&
 
 }  // namespace
 
-std::string node_name(const onnx::NodeProto& node) {
-  std::string name = node.name();
-  if (name.empty() && node.output_size() > 0) name = node.output(0);
-  return "'" + name + "' (" + node.op_type() + ")";
-}
-
-Attributes::Attributes(const onnx::NodeProto& node, std::string source)
-    : node_(node), source_(std::move(source)) {}
-
-void Attributes::fail(const std::string& expected, const std::string& found) const {
-  throw InputError(concat(source_, ": node ", node_name(node_)), expected, found);
-}
-
-const onnx::AttributeProto* Attributes::find(const std::string& name,
-                                             onnx::AttributeProto::AttributeType type) {
-  known_.push_back(name);
-  for (const onnx::AttributeProto& attribute : node_.attribute()) {
-    if (attribute.name() != name) continue;
-    if (attribute.type() != type) {
-      fail(concat("attribute ", name, " of type ", onnx::AttributeProto::AttributeType_Name(type)),
-           "another type");
+OnnxNode node_of(const onnx::NodeProto& proto, const std::string& source) {
+  OnnxNode out{proto.op_type(), proto.name(), proto.domain(), {}, {}};
+  out.inputs.assign(proto.input().begin(), proto.input().end());
+  out.outputs.assign(proto.output().begin(), proto.output().end());
+  for (const onnx::AttributeProto& attribute : proto.attribute()) {
+    OnnxNode::Value value;
+    switch (attribute.type()) {
+      case onnx::AttributeProto::INT:
+        value = attribute.i();
+        break;
+      case onnx::AttributeProto::FLOAT:
+        value = attribute.f();
+        break;
+      case onnx::AttributeProto::STRING:
+        value = attribute.s();
+        break;
+      case onnx::AttributeProto::INTS:
+        value = std::vector<std::int64_t>(attribute.ints().begin(), attribute.ints().end());
+        break;
+      case onnx::AttributeProto::FLOATS:
+        value = std::vector<float>(attribute.floats().begin(), attribute.floats().end());
+        break;
+      case onnx::AttributeProto::TENSOR:
+        value = tensor_of(attribute.t(), concat(source, ": node ", node_name(out)));
+        break;
+      default:
+        break;
     }
-    return &attribute;
+    out.attributes.emplace_back(attribute.name(), std::move(value));
   }
-  return nullptr;
-}
-
-std::int64_t Attributes::integer(const std::string& name, std::int64_t usual) {
-  const onnx::AttributeProto* found = find(name, onnx::AttributeProto::INT);
-  return found == nullptr ? usual : found->i();
-}
-
-double Attributes::number(const std::string& name, double usual) {
-  const onnx::AttributeProto* found = find(name, onnx::AttributeProto::FLOAT);
-  return found == nullptr ? usual : static_cast<double>(found->f());
-}
-
-std::string Attributes::text(const std::string& name, const std::string& usual) {
-  const onnx::AttributeProto* found = find(name, onnx::AttributeProto::STRING);
-  return found == nullptr ? usual : found->s();
-}
-
-std::vector<std::int64_t> Attributes::integers(const std::string& name, std::vector<std::int64_t> usual) {
-  const onnx::AttributeProto* found = find(name, onnx::AttributeProto::INTS);
-  return found == nullptr ? usual : std::vector<std::int64_t>(found->ints().begin(), found->ints().end());
-}
-
-std::int64_t Attributes::same(const std::string& name, std::size_t count, std::int64_t usual) {
-  const std::vector<std::int64_t> values = integers(name, std::vector<std::int64_t>(count, usual));
-  const bool all = values.size() == count &&
-                   std::all_of(values.begin(), values.end(), [&](std::int64_t v) { return v == values[0]; });
-  if (!all) fail(concat("attribute ", name, " with ", count, " equal values"), to_string(values));
-  return values[0];
-}
-
-void Attributes::must_be(const std::string& name, std::int64_t value) {
-  const std::int64_t found = integer(name, value);
-  if (found != value) fail(concat("attribute ", name, " = ", value), concat(found));
-}
-
-void Attributes::require_all_known() const {
-  for (const onnx::AttributeProto& attribute : node_.attribute()) {
-    if (std::find(known_.begin(), known_.end(), attribute.name()) == known_.end())
-      fail("no attributes besides those that cbnet knows", concat("'", attribute.name(), "'"));
-  }
+  return out;
 }
 
 Tensor tensor_of(const onnx::TensorProto& proto, const std::string& source) {

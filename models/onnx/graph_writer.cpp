@@ -5,12 +5,21 @@
 namespace cbnet {
 namespace {
 
-onnx::AttributeProto& attribute(onnx::NodeProto& node, const std::string& name,
-                                onnx::AttributeProto::AttributeType type) {
+void add_attribute(onnx::NodeProto& node, const std::string& name, const OnnxNode::Value& value) {
   onnx::AttributeProto& out = *node.add_attribute();
   out.set_name(name);
-  out.set_type(type);
-  return out;
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+    out.set_type(onnx::AttributeProto::INT);
+    out.set_i(*integer);
+  } else if (const auto* number = std::get_if<float>(&value)) {
+    out.set_type(onnx::AttributeProto::FLOAT);
+    out.set_f(*number);
+  } else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&value)) {
+    out.set_type(onnx::AttributeProto::INTS);
+    for (const std::int64_t each : *integers) out.add_ints(each);
+  } else {
+    throw std::logic_error("no attribute of this type is written: " + name);
+  }
 }
 
 void set_type(onnx::ValueInfoProto& value, const std::string& name, int dtype, const std::string& batch,
@@ -28,12 +37,14 @@ void set_type(onnx::ValueInfoProto& value, const std::string& name, int dtype, c
 
 }  // namespace
 
-onnx::NodeProto& GraphWriter::node(const std::string& op, const std::string& name, const Names& inputs) {
+onnx::NodeProto& GraphWriter::node(const std::string& op, const std::string& name, const Names& inputs,
+                                   const OnnxNode::Attributes& attributes) {
   onnx::NodeProto& out = *graph_.add_node();
   out.set_op_type(op);
   out.set_name(name);
   for (const std::string& input : inputs) out.add_input(input);
   out.add_output(name);
+  for (const auto& [key, value] : attributes) add_attribute(out, key, value);
   return out;
 }
 
@@ -70,19 +81,6 @@ void GraphWriter::input(const std::string& name, const std::string& batch, const
 
 void GraphWriter::output(const std::string& name, int dtype, const std::string& batch, const Shape& sample) {
   set_type(*graph_.add_output(), name, dtype, batch, sample);
-}
-
-void set_int(onnx::NodeProto& node, const std::string& name, std::int64_t value) {
-  attribute(node, name, onnx::AttributeProto::INT).set_i(value);
-}
-
-void set_float(onnx::NodeProto& node, const std::string& name, float value) {
-  attribute(node, name, onnx::AttributeProto::FLOAT).set_f(value);
-}
-
-void set_ints(onnx::NodeProto& node, const std::string& name, const std::vector<std::int64_t>& values) {
-  onnx::AttributeProto& out = attribute(node, name, onnx::AttributeProto::INTS);
-  for (const std::int64_t value : values) out.add_ints(value);
 }
 
 }  // namespace cbnet

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/tensor.h"
+#include "models/onnx_node.h"
 
 namespace cbnet {
 
@@ -18,7 +18,8 @@ class GraphWriter {
   GraphWriter(onnx::GraphProto& graph, onnx::GraphProto& weights) : graph_(graph), weights_(weights) {}
 
   /// A node that makes one value, which is called `name`.
-  onnx::NodeProto& node(const std::string& op, const std::string& name, const Names& inputs);
+  onnx::NodeProto& node(const std::string& op, const std::string& name, const Names& inputs,
+                        const OnnxNode::Attributes& attributes = {});
 
   /// A weight; returns its name. Tensor f32, f64 or i64.
   std::string weight(const std::string& name, const Tensor& value);
@@ -35,9 +36,5 @@ class GraphWriter {
   onnx::GraphProto& graph_;
   onnx::GraphProto& weights_;
 };
-
-void set_int(onnx::NodeProto& node, const std::string& name, std::int64_t value);
-void set_float(onnx::NodeProto& node, const std::string& name, float value);
-void set_ints(onnx::NodeProto& node, const std::string& name, const std::vector<std::int64_t>& values);
 
 }  // namespace cbnet

@@ -3,7 +3,13 @@
 #include <set>
 
 #include "models/json.h"
-#include "models/onnx/graph_importer.h"
+#include "models/kinds/add.h"
+#include "models/kinds/flatten.h"
+#include "models/kinds/mul.h"
+#include "models/kinds/unflatten.h"
+#include "models/onnx/graph_reader.h"
+#include "models/onnx/onnx.h"
+#include "models/onnx_reader.h"
 #include "tensor/io.h"
 
 namespace cbnet {
@@ -12,186 +18,150 @@ namespace {
 constexpr std::int64_t kFirstOpset = 7;
 constexpr std::int64_t kLastOpset = 17;
 constexpr std::size_t kFileLimitBytes = std::size_t{1} << 30;
-constexpr int kMaxLayers = 1'000;
 constexpr std::int64_t kMostInput = std::int64_t{1} << 31;
 constexpr int kMostNamed = 10;  // of what an error lists
 
-}  // namespace
+/// Turns the nodes that one output needs into a list of layers and their weights.
+class GraphImporter {
+ public:
+  GraphImporter(const onnx::ModelProto& model, std::string source, const OnnxImport& options)
+      : graph_(model.graph()), source_(std::move(source)), options_(options), layers_(source_, opset_of(model)) {}
 
-std::int64_t GraphImporter::opset_of(const onnx::ModelProto& model) const {
-  for (const onnx::OperatorSetIdProto& set : model.opset_import()) {
-    if (!set.domain().empty() && set.domain() != "ai.onnx") continue;
-    if (set.version() < kFirstOpset || set.version() > kLastOpset)
-      fail(concat("opset ", kFirstOpset, " to ", kLastOpset), concat(set.version()));
-    return set.version();
+  /// The layers, and the weights of those that have some.
+  OnnxLayers run() {
+    for (const onnx::TensorProto& proto : graph_.initializer())
+      layers_.set_constant(proto.name(), tensor_of(proto, concat(source_, ": weight '", proto.name(), "'")));
+    const onnx::ValueInfoProto& input = find_input();
+    const std::string output = chosen_output();
+    const std::vector<OnnxNode> nodes = nodes_for(output);
+    read_input(input);
+    for (const OnnxNode& node : nodes) layers_.read(node);
+    if (!layers_.is_last(output))
+      fail(concat("output '", output, "' to be made by the last layer that it needs"), "another");
+    layers_.spec.name = "imported";
+    return std::move(layers_);
   }
-  fail("the opset of the standard operators", "none", "the file is damaged or is not an ONNX model");
-}
 
-void GraphImporter::read_initializers() {
-  for (const onnx::TensorProto& proto : graph_.initializer()) {
-    values_[proto.name()].constant = tensor_of(proto, concat(source_, ": weight '", proto.name(), "'"));
+ private:
+  [[noreturn]] void fail(const std::string& expected, const std::string& found,
+                         const std::string& hint = "") const {
+    throw InputError(source_, expected, found, hint);
   }
-}
 
-std::string GraphImporter::read_input() {
-  const onnx::ValueInfoProto* input = nullptr;
-  for (const onnx::ValueInfoProto& candidate : graph_.input()) {
-    if (values_.contains(candidate.name())) continue;  // old files list their weights as inputs
-    if (input != nullptr)
-      fail("a graph with one input", concat("'", input->name(), "' and '", candidate.name(), "'"));
-    input = &candidate;
-  }
-  if (input == nullptr) fail("a graph with one input", "none");
-  const onnx::TypeProto::Tensor& type = input->type().tensor_type();
-  if (type.elem_type() != onnx::TensorProto::FLOAT || type.shape().dim_size() < 2) {
-    fail(concat("input '", input->name(), "' of FLOAT, with a batch axis and at least one more"),
-         concat("type ", type.elem_type(), ", ", type.shape().dim_size(), " axes"));
-  }
-  if (type.shape().dim(0).has_dim_value()) batch_ = type.shape().dim(0).dim_value();
-  for (int axis = 1; axis < type.shape().dim_size(); ++axis) {
-    const onnx::TensorShapeProto::Dimension& size = type.shape().dim(axis);
-    if (!size.has_dim_value() || size.dim_value() < 1) {
-      fail(concat("a known size for axis ", axis, " of input '", input->name(), "'"),
-           size.has_dim_param() ? concat("'", size.dim_param(), "'") : "none");
+  std::int64_t opset_of(const onnx::ModelProto& model) const {
+    for (const onnx::OperatorSetIdProto& set : model.opset_import()) {
+      if (!set.domain().empty() && set.domain() != "ai.onnx") continue;
+      if (set.version() < kFirstOpset || set.version() > kLastOpset)
+        fail(concat("opset ", kFirstOpset, " to ", kLastOpset), concat(set.version()));
+      return set.version();
     }
-    declared_.push_back(size.dim_value());
+    fail("the opset of the standard operators", "none", "the file is damaged or is not an ONNX model");
   }
-  bool known = true;
-  for (const std::int64_t size : declared_) known = known && size <= kMostInput;
-  if (!known) fail(concat("sizes of at most ", kMostInput), to_string(declared_));
-  const bool reshapes = !options_.image.empty() && numel(declared_) == numel(options_.image);
-  spec_.input = reshapes ? options_.image : declared_;
-  shapes_ = {spec_.input};
-  values_[input->name()].position = 0;
-  return input->name();
-}
 
-std::string GraphImporter::chosen_output() const {
-  std::string names;
-  for (const onnx::ValueInfoProto& output : graph_.output()) {
-    if (output.name() == options_.output) return output.name();
-    names += (names.empty() ? "" : ", ") + output.name();
+  const onnx::ValueInfoProto& find_input() const {
+    const onnx::ValueInfoProto* input = nullptr;
+    for (const onnx::ValueInfoProto& candidate : graph_.input()) {
+      if (layers_.knows(candidate.name())) continue;  // old files list their weights as inputs
+      if (input != nullptr)
+        fail("a graph with one input", concat("'", input->name(), "' and '", candidate.name(), "'"));
+      input = &candidate;
+    }
+    if (input == nullptr) fail("a graph with one input", "none");
+    return *input;
   }
-  if (options_.output.empty() && graph_.output_size() == 1) return graph_.output(0).name();
-  if (options_.output.empty()) fail("a graph with one output", names, "name one with --output");
-  fail(concat("an output '", options_.output, "'"), names.empty() ? "no outputs" : names);
-}
 
-/// The nodes that `output` needs, in the graph's order.
-std::vector<const onnx::NodeProto*> GraphImporter::nodes_for(const std::string& output) const {
-  std::set<std::string> needed = {output};
-  std::vector<const Node*> nodes;
-  for (int i = graph_.node_size(); i-- > 0;) {
-    const Node& node = graph_.node(i);
-    const bool used = std::any_of(node.output().begin(), node.output().end(),
-                                  [&](const std::string& name) { return needed.contains(name); });
-    if (!used) continue;
-    nodes.push_back(&node);
-    for (const std::string& name : node.input()) needed.insert(name);
+  /// The graph's input and what stands in front of its first node.
+  void read_input(const onnx::ValueInfoProto& input) {
+    const onnx::TypeProto::Tensor& type = input.type().tensor_type();
+    if (type.elem_type() != onnx::TensorProto::FLOAT || type.shape().dim_size() < 2) {
+      fail(concat("input '", input.name(), "' of FLOAT, with a batch axis and at least one more"),
+           concat("type ", type.elem_type(), ", ", type.shape().dim_size(), " axes"));
+    }
+    Shape declared;
+    for (int axis = 1; axis < type.shape().dim_size(); ++axis) {
+      const onnx::TensorShapeProto::Dimension& size = type.shape().dim(axis);
+      if (!size.has_dim_value() || size.dim_value() < 1) {
+        fail(concat("a known size for axis ", axis, " of input '", input.name(), "'"),
+             size.has_dim_param() ? concat("'", size.dim_param(), "'") : "none");
+      }
+      declared.push_back(size.dim_value());
+    }
+    if (*std::max_element(declared.begin(), declared.end()) > kMostInput)
+      fail(concat("sizes of at most ", kMostInput), to_string(declared));
+    const onnx::TensorShapeProto::Dimension& batch = type.shape().dim(0);
+    const bool reshapes = !options_.image.empty() && numel(declared) == numel(options_.image);
+    layers_.set_input(input.name(), reshapes ? options_.image : declared,
+                      batch.has_dim_value() ? batch.dim_value() : -1);
+    normalise();
+    // From the shape of the images to that of the graph's input.
+    if (layers_.spec.input != declared) {
+      if (declared.size() == 1)
+        layers_.add(kinds::Flatten{});
+      else
+        layers_.add(kinds::Unflatten{.shape = declared});
+    }
+    layers_.rename(input.name());
   }
-  std::reverse(nodes.begin(), nodes.end());
-  std::string unknown;
-  int count = 0;
-  for (const Node* node : nodes) {
-    if (readers().contains(node->op_type()) && node->domain().empty()) continue;
-    if (++count <= kMostNamed) unknown += (count == 1 ? "" : ", ") + node_name(*node);
+
+  /// (x - mean) / deviation as the network's first layers.
+  void normalise() {
+    if (options_.mean == 0.0 && options_.deviation == 1.0) return;
+    layers_.add(kinds::Add{.shape = {1}});
+    layers_.weight("value", Tensor::full({1}, -options_.mean));
+    layers_.add(kinds::Mul{.shape = {1}});
+    layers_.weight("value", Tensor::full({1}, 1.0 / options_.deviation));
   }
-  if (count > kMostNamed) unknown += concat(" and ", count - kMostNamed, " more");
-  if (!unknown.empty()) {
+
+  std::string chosen_output() const {
+    std::string names;
+    for (const onnx::ValueInfoProto& output : graph_.output()) {
+      if (output.name() == options_.output) return output.name();
+      names += (names.empty() ? "" : ", ") + output.name();
+    }
+    if (options_.output.empty() && graph_.output_size() == 1) return graph_.output(0).name();
+    if (options_.output.empty()) fail("a graph with one output", names, "name one with --output");
+    fail(concat("an output '", options_.output, "'"), names.empty() ? "no outputs" : names);
+  }
+
+  /// The nodes that `output` needs, in the graph's order.
+  std::vector<OnnxNode> nodes_for(const std::string& output) const {
+    std::set<std::string> needed = {output};
+    std::vector<OnnxNode> nodes;
+    for (int i = graph_.node_size(); i-- > 0;) {
+      const onnx::NodeProto& node = graph_.node(i);
+      const bool used = std::any_of(node.output().begin(), node.output().end(),
+                                    [&](const std::string& name) { return needed.contains(name); });
+      if (!used) continue;
+      nodes.push_back(node_of(node, source_));
+      for (const std::string& name : node.input()) needed.insert(name);
+    }
+    std::reverse(nodes.begin(), nodes.end());
+    require_known(nodes);
+    return nodes;
+  }
+
+  void require_known(const std::vector<OnnxNode>& nodes) const {
+    const auto& table = OnnxReaders::all().table();
+    std::string unknown;
+    int count = 0;
+    for (const OnnxNode& node : nodes) {
+      if (table.contains(node.op) && node.domain.empty()) continue;
+      if (++count <= kMostNamed) unknown += (count == 1 ? "" : ", ") + node_name(node);
+    }
+    if (count == 0) return;
+    if (count > kMostNamed) unknown += concat(" and ", count - kMostNamed, " more");
     std::string known;
-    for (const auto& entry : readers()) known += (known.empty() ? "" : ", ") + entry.first;
+    for (const auto& entry : table) known += (known.empty() ? "" : ", ") + entry.first;
     fail("the ops that cbnet has layers for: " + known, unknown);
   }
-  return nodes;
-}
 
-const GraphImporter::Value& GraphImporter::value(const Node& node, int i, Attributes& attributes) const {
-  if (!has_input(node, i)) attributes.fail(concat("an input ", i), "none");
-  const auto found = values_.find(node.input(i));
-  if (found == values_.end())
-    attributes.fail("inputs that are made before they are read", concat("'", node.input(i), "'"));
-  return found->second;
-}
+  const onnx::GraphProto& graph_;
+  std::string source_;
+  const OnnxImport& options_;
+  OnnxLayers layers_;
+};
 
-std::int64_t GraphImporter::layer_input(const Node& node, int i, Attributes& attributes) const {
-  const Value& found = value(node, i, attributes);
-  if (found.is_constant()) {
-    attributes.fail(concat("input ", i, " to come from the network's input"),
-                    concat("the constant '", node.input(i), "'"));
-  }
-  return found.position;
-}
-
-const Tensor& GraphImporter::constant(const Node& node, int i, Attributes& attributes) const {
-  const Value& found = value(node, i, attributes);
-  if (!found.is_constant())
-    attributes.fail(concat("input ", i, " to be a constant"), concat("'", node.input(i), "', computed"));
-  return found.constant;
-}
-
-void GraphImporter::add_layer(const Node& node, LayerSpec layer, std::vector<std::int64_t> inputs) {
-  const auto last = static_cast<std::int64_t>(spec_.trunk.size());
-  if (last >= kMaxLayers) fail(concat("at most ", kMaxLayers, " layers"), "more");
-  if (inputs.size() != 1 || inputs[0] != last) layer.inputs = std::move(inputs);
-  spec_.trunk.push_back(std::move(layer));
-  try {
-    // One layer's shape, not all of them again: this is a loop over nodes.
-    shapes_.push_back(next_shape(spec_.trunk.back(), static_cast<std::size_t>(last), shapes_));
-  } catch (const std::invalid_argument& error) {
-    throw InputError(concat(source_, ": node ", node_name(node)), "sizes that fit", error.what());
-  }
-  if (node.output_size() > 0) values_[node.output(0)] = {last + 1, {}};
-}
-
-/// Of the layer added last.
-void GraphImporter::add_weight(const char* name, Tensor tensor) {
-  weights_.emplace_back(concat("trunk.", spec_.trunk.size() - 1, ".", name), std::move(tensor));
-}
-
-void GraphImporter::read_node(const Node& node) {
-  Attributes attributes(node, source_);
-  (this->*readers().at(node.op_type()))(node, attributes);
-  attributes.require_all_known();
-}
-
-/// (x - mean) / deviation as the network's first layers.
-void GraphImporter::normalise() {
-  if (options_.mean == 0.0 && options_.deviation == 1.0) return;
-  const double factor = 1.0 / options_.deviation;
-  const std::pair<LayerKind, double> steps[] = {{LayerKind::add, -options_.mean}, {LayerKind::mul, factor}};
-  for (const auto& [kind, constant] : steps) {
-    LayerSpec layer = spec::plain(kind);
-    layer.shape = {1};
-    add_layer(Node(), layer, {static_cast<std::int64_t>(spec_.trunk.size())});
-    add_weight("value", Tensor::full({1}, constant));
-  }
-}
-
-/// From the shape of the images to that of the graph's input.
-void GraphImporter::take_images() {
-  if (spec_.input == declared_) return;
-  LayerSpec layer = spec::plain(declared_.size() == 1 ? LayerKind::flatten : LayerKind::unflatten);
-  if (declared_.size() > 1) layer.shape = declared_;
-  add_layer(Node(), layer, {static_cast<std::int64_t>(spec_.trunk.size())});
-}
-
-NetworkSpec GraphImporter::run() {
-  read_initializers();
-  const std::string input = read_input();
-  const std::string output = chosen_output();
-  const std::vector<const Node*> nodes = nodes_for(output);
-  normalise();
-  take_images();
-  values_[input] = {static_cast<std::int64_t>(spec_.trunk.size()), {}};
-  for (const Node* node : nodes) read_node(*node);
-  const auto made = values_.find(output);
-  if (made == values_.end() || made->second.is_constant() ||
-      made->second.position != static_cast<std::int64_t>(spec_.trunk.size()))
-    fail(concat("output '", output, "' to be made by the last layer that it needs"), "another");
-  spec_.name = "imported";
-  return spec_;
-}
+}  // namespace
 
 Model import_onnx_bytes(const std::string& bytes, const std::string& source, const OnnxImport& options) {
   require(std::isfinite(options.mean) && std::isfinite(options.deviation) && options.deviation > 0, "onnx",
@@ -201,8 +171,7 @@ Model import_onnx_bytes(const std::string& bytes, const std::string& source, con
     throw InputError(source, "an ONNX model", concat(bytes.size(), " bytes that are none"),
                      "the file is damaged or of another format");
   }
-  GraphImporter importer(proto, source, options);
-  const NetworkSpec spec = importer.run();
+  const OnnxLayers layers = GraphImporter(proto, source, options).run();
   Model out;
   out.info.model = "imported";
   out.info.dataset = options.dataset;
@@ -211,17 +180,17 @@ Model import_onnx_bytes(const std::string& bytes, const std::string& source, con
           {"imported", {{"producer", proto.producer_name()}, {"producer_version", proto.producer_version()}}}}
           .dump(-1, ' ', false, Json::error_handler_t::replace);
   std::int64_t present = 0;
-  for (const auto& [name, tensor] : importer.weights()) {
+  for (const auto& [name, tensor] : layers.weights) {
     present += tensor.numel();
     if (!is_floating(tensor.dtype()) || !all_finite(tensor))
       throw InputError(source, "finite weights", concat(describe(tensor), " with others in ", name));
   }
   // As for a checkpoint: no network is built that the file has no weights for.
-  if (const std::int64_t promised = total_cost(spec).parameters; promised > present)
+  if (const std::int64_t promised = total_cost(layers.spec).parameters; promised > present)
     throw InputError(source, concat(promised, " weights, as its layers need"), concat(present));
   try {
-    out.network = std::make_unique<Network>(spec);
-    out.network->load_state_dict(importer.weights());
+    out.network = std::make_unique<Network>(layers.spec);
+    out.network->load_state_dict(layers.weights);
   } catch (const std::invalid_argument& error) {
     throw InputError(source, "weights that fit its layers", error.what());
   }

@@ -118,8 +118,8 @@ Winograd plan_winograd(const ConvTable& table, const Node& node, const Shape& in
   Winograd out;
   out.h = input[1];
   out.w = input[2];
-  out.k = node.kernel_h;
-  out.padding = node.padding;
+  out.k = node.window.kernel_size.h;
+  out.padding = node.window.padding.top;
   out.points = out.k + 1;
   out.pairs = pairs;
   Conv& sums = out.sums;
@@ -141,13 +141,14 @@ Conv plan_conv(const ConvTable& table, const Node& node, const Shape& input, std
   Conv out;
   out.c = input[0];
   out.o = node.weight.size(0);
-  out.kh = node.kernel_h;
-  out.kw = node.kernel_w;
-  out.oh = input[1] + 2 * node.padding - node.kernel_h + 1;
-  out.ow = input[2] + 2 * node.padding - node.kernel_w + 1;
+  const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
+  out.kh = kernel.h;
+  out.kw = kernel.w;
+  out.oh = input[1] + 2 * padding.top - kernel.h + 1;
+  out.ow = input[2] + 2 * padding.left - kernel.w + 1;
   out.row = row;
   out.scratch_plane = round_up(out.oh * out.row, 16) + 64;
-  blocks = choose(out, table, input[1], node.padding);
+  blocks = choose(out, table, input[1], padding.top);
   return out;
 }
 
@@ -160,7 +161,8 @@ class ConvStep : public Step {
     writes = to;
     conv_ = plan_conv(table, node, input, from_form.row(), blocks_);
     conv_.in_plane = from_form.plane();
-    conv_.in_first = (from_form.pad_h - node.padding) * conv_.row + from_form.pad_w - node.padding;
+    const Padding2d& padding = node.window.padding;
+    conv_.in_first = (from_form.pad_h - padding.top) * conv_.row + from_form.pad_w - padding.left;
     set_results(conv_, tail, to_form);
     const std::vector<float> w = node.weight.to_vector<float>();
     const std::int64_t taps = conv_.c * conv_.kh * conv_.kw;
@@ -264,19 +266,22 @@ class WinogradStep : public Step {
 }  // namespace
 
 bool is_direct(const Node& conv) {
+  const auto& [kernel, stride, padding, dilation, ceil_mode] = conv.window;
   // What a vector reads behind the last plane is padding - 1 zeros and the rest of its lanes.
-  return conv.kind == Kind::conv2d && conv.stride == 1 && conv.dilation == 1 && conv.groups == 1 &&
-         conv.padding < conv.kernel_h && conv.padding < conv.kernel_w && conv.padding <= kernels::kSlack / 2;
+  return conv.kind == Kind::conv2d && stride == 1 && dilation == 1 && conv.groups == 1 &&
+         padding.is_symmetric() && padding.top < kernel.h && padding.left < kernel.w &&
+         std::max(padding.top, padding.left) <= kernels::kSlack / 2;
 }
 
 bool is_direct_pool(const Node& pool) {
-  return pool.kind == Kind::max_pool2d && pool.kernel_h == 2 && pool.kernel_w == 2 && pool.stride == 2 &&
-         pool.dilation == 1 && pool.padding == 0;
+  return pool.kind == Kind::max_pool2d && pool.window.kernel_size == 2 && pool.window.stride == 2 &&
+         pool.window.dilation == 1 && pool.window.padding.is_none();
 }
 
 bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool) {
-  const bool can = is_direct(conv) && conv.kernel_h == conv.kernel_w &&
-                   (conv.kernel_h == 3 || conv.kernel_h == 5) && pool != nullptr && is_direct_pool(*pool);
+  const auto& [kernel, stride, padding, dilation, ceil_mode] = conv.window;
+  const bool can = is_direct(conv) && (kernel == 3 || kernel == 5) && padding.top == padding.left &&
+                   pool != nullptr && is_direct_pool(*pool);
   if (!can) return false;
   std::vector<ConvBlock> blocks;
   const Winograd by_points = plan_winograd(table.conv, conv, input, pool->shape[2], blocks);
@@ -291,7 +296,7 @@ bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shap
       planes * static_cast<double>(by_points.h) * vectors(by_points.pairs) * (4 * points + 8) +
       outputs * vectors(by_points.sums.oh * by_points.pairs) * (3 * points);
   const double cycles = points * cost(by_points.sums, blocks, by_points.sums.outputs) + transforms;
-  const Conv direct = plan_conv(table.conv, conv, input, input[2] + conv.padding, blocks);
+  const Conv direct = plan_conv(table.conv, conv, input, input[2] + padding.left, blocks);
   return cycles < cost(direct, blocks, direct.outputs);
 }
 
@@ -301,7 +306,8 @@ Form conv_form(const Node& conv, const Shape& input) {
   form.c = input[0];
   form.h = input[1];
   form.w = input[2];
-  form.pad_h = form.pad_w = conv.padding;
+  form.pad_h = conv.window.padding.top;
+  form.pad_w = conv.window.padding.left;
   return form;
 }
 

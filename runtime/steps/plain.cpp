@@ -110,12 +110,12 @@ Body affine(const Node& node) {
 
 /// Plane by plane: of several at once, the kernels would make threads of their own.
 Body pool(const Node& node, const Shape& input) {
-  const cbnet::kernels::Pool2dDims dims =
-      cbnet::kernels::pool2d_dims(to_string(node.kind), 1, input[1], input[2],
-                                  {node.kernel_h, node.kernel_w, node.stride, node.stride, node.padding,
-                                   node.padding, node.dilation, node.dilation, node.ceil_mode});
+  const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
+  const cbnet::kernels::Pool2dDims dims = {1,        input[1], input[2], node.shape[1], node.shape[2], kernel.h,
+                                           kernel.w, stride.h, stride.w, padding.top,   padding.left,  dilation.h,
+                                           dilation.w};
   const bool largest = node.kind == Kind::max_pool2d;
-  return [dims, largest, planes = input[0], padding = node.count_include_pad](const float* const* x, float* y,
+  return [dims, largest, planes = input[0], counted = node.count_include_pad](const float* const* x, float* y,
                                                                               float*) {
     for (std::int64_t c = 0; c < planes; ++c) {
       const float* from = x[0] + c * dims.h * dims.w;
@@ -123,7 +123,7 @@ Body pool(const Node& node, const Shape& input) {
       if (largest) {
         cbnet::kernels::max_pool2d<float>(from, to, nullptr, dims);
       } else {
-        cbnet::kernels::avg_pool2d<float>(from, to, padding, dims);
+        cbnet::kernels::avg_pool2d<float>(from, to, counted, dims);
       }
     }
   };
@@ -158,11 +158,15 @@ Body convolution(Isa isa, const Node& node, const Shape& input, std::int64_t& sc
   dims.channels = input[0] / node.groups;
   dims.height = input[1];
   dims.width = input[2];
-  dims.kernel_h = node.kernel_h;
-  dims.kernel_w = node.kernel_w;
-  dims.stride_h = dims.stride_w = node.stride;
-  dims.pad_h = dims.pad_w = node.padding;
-  dims.dilation_h = dims.dilation_w = node.dilation;
+  const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
+  dims.kernel_h = kernel.h;
+  dims.kernel_w = kernel.w;
+  dims.stride_h = stride.h;
+  dims.stride_w = stride.w;
+  dims.pad_h = padding.top;
+  dims.pad_w = padding.left;
+  dims.dilation_h = dilation.h;
+  dims.dilation_w = dilation.w;
   dims.out_h = node.shape[1];
   dims.out_w = node.shape[2];
   const std::int64_t outputs = node.shape[0] / node.groups;

@@ -1,0 +1,96 @@
+#include "models/kinds/common.h"
+
+#include <algorithm>
+
+#include "autograd/ops/concat.h"
+#include "models/onnx_reader.h"
+
+namespace cbnet::kinds {
+namespace {
+
+/// x between `before` and `after` slices of `value` along `axis`.
+Variable pad_axis(const Variable& x, std::int64_t axis, std::int64_t before, std::int64_t after, double value) {
+  std::vector<Variable> parts;
+  const auto slices = [&](std::int64_t count) {
+    if (count == 0) return;
+    Shape shape = x.shape();
+    shape[static_cast<std::size_t>(axis)] = count;
+    parts.emplace_back(Tensor::full(shape, value, x.dtype()));
+  };
+  slices(before);
+  parts.push_back(x);
+  slices(after);
+  return parts.size() == 1 ? x : concat(parts, axis);
+}
+
+/// The padding on both sides together that auto_pad asks for: as many windows as strides fit.
+std::int64_t same_padding(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t dilation) {
+  const std::int64_t windows = (size + stride - 1) / stride;
+  return std::max<std::int64_t>((windows - 1) * stride + (kernel - 1) * dilation + 1 - size, 0);
+}
+
+Pair read_pair(NodeReader& node, const char* name, Pair usual) {
+  const std::vector<std::int64_t> values = node.integers(name, {usual.h, usual.w});
+  if (values.size() != 2) node.fail(concat("attribute ", name, " with 2 values"), to_string(values));
+  return {values[0], values[1]};
+}
+
+}  // namespace
+
+Pool2dOptions pool_options(const Window2d& window) {
+  const auto& [kernel, stride, padding, dilation, ceil_mode] = window;
+  const bool symmetric = padding.is_symmetric();
+  return {kernel.h,   kernel.w,   stride.h,  stride.w, symmetric ? padding.top : 0, symmetric ? padding.left : 0,
+          dilation.h, dilation.w, ceil_mode};
+}
+
+Variable pad_planes(const Variable& x, const Padding2d& padding, double value) {
+  return pad_axis(pad_axis(x, 2, padding.top, padding.bottom, value), 3, padding.left, padding.right, value);
+}
+
+OnnxNode::Attributes write_window(const Window2d& window, bool dilated) {
+  const auto& [kernel, stride, padding, dilation, ceil_mode] = window;
+  OnnxNode::Attributes out = {
+      {"kernel_shape", Shape{kernel.h, kernel.w}},
+      {"strides", Shape{stride.h, stride.w}},
+      {"pads", Shape{padding.top, padding.left, padding.bottom, padding.right}},
+  };
+  if (dilated) out.emplace_back("dilations", Shape{dilation.h, dilation.w});
+  return out;
+}
+
+Window2d read_window(NodeReader& node, Pair kernel, bool dilated) {
+  Window2d out;
+  out.kernel_size = read_pair(node, "kernel_shape", kernel);
+  out.stride = read_pair(node, "strides", 1);
+  if (dilated) out.dilation = read_pair(node, "dilations", 1);
+  const std::vector<std::int64_t> pads = node.integers("pads", {0, 0, 0, 0});
+  if (pads.size() != 4) node.fail("attribute pads with 4 values", to_string(pads));
+  out.padding = {pads[0], pads[1], pads[2], pads[3]};
+  const std::string automatic = node.text("auto_pad", "NOTSET");
+  if (automatic == "NOTSET") return out;
+  if (!out.padding.is_none()) node.fail("pads or auto_pad", "both");
+  if (automatic == "VALID") return out;
+  const bool upper = automatic == "SAME_UPPER";
+  if (!upper && automatic != "SAME_LOWER")
+    node.fail("attribute auto_pad = NOTSET, VALID, SAME_UPPER or SAME_LOWER", automatic);
+  const Shape& planes = node.shape();
+  if (planes.size() != 3) node.fail("planes (C,H,W)", to_string(planes));
+  if (std::min({out.stride.h, out.stride.w, out.dilation.h, out.dilation.w}) < 1)
+    node.fail("strides and dilations of at least 1", "smaller ones");
+  const std::int64_t rows = same_padding(planes[1], out.kernel_size.h, out.stride.h, out.dilation.h);
+  const std::int64_t columns = same_padding(planes[2], out.kernel_size.w, out.stride.w, out.dilation.w);
+  const std::int64_t top = upper ? rows / 2 : rows - rows / 2;
+  const std::int64_t left = upper ? columns / 2 : columns - columns / 2;
+  out.padding = {top, left, rows - top, columns - left};
+  return out;
+}
+
+void require_last_axis(NodeReader& node) {
+  const auto rank = static_cast<std::int64_t>(node.shape().size()) + 1;
+  // Before opset 13 all axes from `axis` on were one; along the last axis alone both mean the same.
+  const std::int64_t axis = node.integer("axis", node.opset() < 13 ? 1 : -1);
+  if (axis != -1 && axis != rank - 1) node.fail("the last axis", concat("axis ", axis));
+}
+
+}  // namespace cbnet::kinds

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "models/layer.h"
+#include "models/onnx_node.h"
+#include "tensor/error.h"
+#include "tensor/kernels/pool2d.h"
+
+// What several layer kinds share.
+
+namespace cbnet {
+class NodeReader;
+}
+
+namespace cbnet::kinds {
+
+/// A stored description may be hostile: sizes this large are no network, and their products overflow.
+inline void check_sizes(const char* kind, const Shape& sizes) {
+  constexpr std::int64_t kMaxSize = 1 << 20;
+  for (const std::int64_t size : sizes)
+    require(size >= 0 && size <= kMaxSize, kind, "sizes must be 0 to ", kMaxSize, "; got ", size);
+}
+
+/// The layer reads `count` others.
+inline void check_inputs(const char* kind, Shapes in, std::size_t count) {
+  require(in.size() == count, kind, "reads ", count, count == 1 ? " layer" : " layers", "; got ", in.size());
+}
+
+/// The shape of the only input.
+inline const Shape& only(const char* kind, Shapes in) {
+  check_inputs(kind, in, 1);
+  return in[0];
+}
+
+/// Of the ops max_pool2d and avg_pool2d. One-sided padding is left to pad_planes.
+Pool2dOptions pool_options(const Window2d& window);
+
+/// x (N,C,H,W) with rows and columns of `value` around its planes.
+Variable pad_planes(const Variable& x, const Padding2d& padding, double value);
+
+/// Opset 1 to 23: kernel_shape, strides, pads and, where `dilated`, dilations.
+OnnxNode::Attributes write_window(const Window2d& window, bool dilated);
+/// The same and auto_pad, for planes of input 0. The kernel is `kernel` where the attribute is left out.
+Window2d read_window(NodeReader& node, Pair kernel, bool dilated);
+
+/// Softmax and its logarithm are along the last axis.
+void require_last_axis(NodeReader& node);
+
+}  // namespace cbnet::kinds

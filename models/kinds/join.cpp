@@ -1,0 +1,48 @@
+#include "models/kinds/join.h"
+
+#include "models/kinds/common.h"
+#include "models/onnx_reader.h"
+
+namespace cbnet::kinds {
+namespace {
+
+using Function = Variable (*)(const Variable&, const Variable&);
+
+/// join(x, value), the value stretched over the batch.
+class WithConstant : public Module {
+ public:
+  WithConstant(Tensor value, Function join) : value_(std::move(value), true), join_(join) {
+    register_parameter("value", value_);
+  }
+  Variable forward(const Variable& x) override { return join_(x, value_); }
+
+ private:
+  Variable value_;
+  Function join_;
+};
+
+}  // namespace
+
+Shape joined_shape(const char* kind, Shapes in, const Shape& constant) {
+  check_sizes(kind, constant);
+  check_inputs(kind, in, constant.empty() ? 2 : 1);
+  const Shape& other = constant.empty() ? in[1] : constant;
+  require(constant.empty() ? other.size() == in[0].size() : other.size() <= in[0].size(), kind,
+          "sizes do not fit; got ", in[0], " and ", other);
+  return broadcast_shapes(in[0], other, kind);
+}
+
+BuiltLayer build_join(const Shape& constant, double start, DType dtype, Function join) {
+  if (constant.empty()) return BuiltLayer([join](std::span<const Variable> x) { return join(x[0], x[1]); });
+  return BuiltLayer(std::make_shared<WithConstant>(Tensor::full(constant, start, dtype), join));
+}
+
+Tensor constant_of_sample(const NodeReader& node, std::size_t i) {
+  const Tensor& stored = node.constant(i);
+  Shape shape = stored.shape();
+  if (shape.size() == node.shape(1 - i).size() + 1 && shape[0] == 1) shape.erase(shape.begin());
+  if (shape.empty()) shape = {1};
+  return stored.view(shape);
+}
+
+}  // namespace cbnet::kinds

@@ -1,0 +1,54 @@
+#include "models/lowering.h"
+
+#include "models/spec.h"
+
+namespace cbnet {
+
+void Lowering::append(const LayerSpecs& layers, std::size_t begin, std::size_t end,
+                      std::vector<std::int32_t>& at, std::vector<Shape>& shapes, const std::string& prefix) {
+  for (std::size_t i = begin; i < end; ++i) {
+    Lowering layer(graph_, state_);
+    layer.name = prefix + std::to_string(i);
+    for (const std::int64_t position : inputs_of(layers[i], i)) {
+      layer.inputs.push_back(at.at(static_cast<std::size_t>(position)));
+      layer.in_shapes.push_back(shapes.at(static_cast<std::size_t>(position)));
+    }
+    layer.out = next_shape(layers[i], i, shapes, prefix);
+    at.push_back(layers[i]->lower(layer));
+    shapes.push_back(layer.out);
+  }
+}
+
+std::int32_t Lowering::append(const LayerSpecs& layers, std::int32_t from, const Shape& input,
+                              const std::string& prefix) {
+  std::vector<std::int32_t> at = {from};
+  std::vector<Shape> shapes = {input};
+  append(layers, 0, layers.size(), at, shapes, prefix);
+  return at.back();
+}
+
+Tensor Lowering::weight(const char* part) const {
+  const auto found = state_.find(name + "." + part);
+  return found == state_.end() ? Tensor() : found->second;
+}
+
+std::int32_t Lowering::push(runtime::Node node) {
+  if (node.name.empty()) node.name = name;
+  if (node.inputs.empty()) node.inputs = inputs;
+  if (node.shape.empty()) node.shape = out;
+  graph_.nodes.push_back(std::move(node));
+  return static_cast<std::int32_t>(graph_.nodes.size());
+}
+
+std::int32_t Lowering::push(runtime::Kind kind, double value) {
+  runtime::Node node;
+  node.kind = kind;
+  node.value = value;
+  return push(std::move(node));
+}
+
+void Lowering::refuse(const std::string& why) const {
+  throw std::invalid_argument(concat("[compile] ", name, " has no form in the inference engine: ", why));
+}
+
+}  // namespace cbnet

@@ -1,0 +1,203 @@
+#include "models/onnx_reader.h"
+
+#include <algorithm>
+
+#include "tensor/error.h"
+
+namespace cbnet {
+namespace {
+
+constexpr std::size_t kMaxLayers = 1'000;
+
+/// Dropout and Identity change nothing in evaluation.
+void pass_on(NodeReader& node) {
+  node.ignore("ratio");
+  node.ignore("seed");
+  node.ignore("is_test");
+  if (node.op() == "Dropout" && node.has_input(2))
+    node.fail("dropout of evaluation", "an input that may ask for training");
+  node.pass_on();
+}
+
+void make_constant(NodeReader& node) {
+  Tensor value = node.tensor("value");
+  if (!value.defined()) node.fail("the attribute value", "none");
+  node.make_constant(std::move(value));
+}
+
+}  // namespace
+
+std::string node_name(const OnnxNode& node) {
+  std::string name = node.name;
+  if (name.empty() && !node.outputs.empty()) name = node.outputs.front();
+  return "'" + name + "' (" + node.op + ")";
+}
+
+const OnnxReaders& OnnxReaders::all() {
+  static const OnnxReaders kAll = [] {
+    OnnxReaders out;
+    for (const LayerKind& kind : layer_kinds()) kind.read_onnx(out);
+    out.on("Dropout", pass_on);
+    out.on("Identity", pass_on);
+    out.on("Constant", make_constant);
+    return out;
+  }();
+  return kAll;
+}
+
+// ---- one node
+
+void NodeReader::fail(const std::string& expected, const std::string& found) const {
+  throw InputError(concat(to_.source_, ": node ", node_name(node_)), expected, found);
+}
+
+std::int64_t NodeReader::opset() const { return to_.opset_; }
+std::int64_t NodeReader::batch() const { return to_.batch_; }
+
+template <class T>
+const T* NodeReader::find(const std::string& name, const char* type) {
+  known_.push_back(name);
+  for (const auto& [key, value] : node_.attributes) {
+    if (key != name) continue;
+    const T* found = std::get_if<T>(&value);
+    if (found == nullptr) fail(concat("attribute ", name, " of type ", type), "another type");
+    return found;
+  }
+  return nullptr;
+}
+
+std::int64_t NodeReader::integer(const std::string& name, std::int64_t usual) {
+  const auto* found = find<std::int64_t>(name, "INT");
+  return found == nullptr ? usual : *found;
+}
+
+double NodeReader::number(const std::string& name, double usual) {
+  const auto* found = find<float>(name, "FLOAT");
+  return found == nullptr ? usual : static_cast<double>(*found);
+}
+
+std::string NodeReader::text(const std::string& name, const std::string& usual) {
+  const auto* found = find<std::string>(name, "STRING");
+  return found == nullptr ? usual : *found;
+}
+
+std::vector<std::int64_t> NodeReader::integers(const std::string& name, std::vector<std::int64_t> usual) {
+  const auto* found = find<std::vector<std::int64_t>>(name, "INTS");
+  return found == nullptr ? std::move(usual) : *found;
+}
+
+Tensor NodeReader::tensor(const std::string& name) {
+  const auto* found = find<Tensor>(name, "TENSOR");
+  return found == nullptr ? Tensor() : *found;
+}
+
+void NodeReader::must_be(const std::string& name, std::int64_t value) {
+  const std::int64_t found = integer(name, value);
+  if (found != value) fail(concat("attribute ", name, " = ", value), concat(found));
+}
+
+void NodeReader::require_all_known() const {
+  for (const auto& [name, value] : node_.attributes) {
+    if (std::find(known_.begin(), known_.end(), name) == known_.end())
+      fail("no attributes besides those that cbnet knows", concat("'", name, "'"));
+  }
+}
+
+void NodeReader::require_one_output() const {
+  for (std::size_t i = 1; i < node_.outputs.size(); ++i) {
+    if (!node_.outputs[i].empty()) fail("one output", concat(node_.outputs.size()));
+  }
+}
+
+bool NodeReader::is_constant(std::size_t i) const {
+  if (!has_input(i)) fail(concat("an input ", i), "none");
+  const auto found = to_.values_.find(node_.inputs[i]);
+  if (found == to_.values_.end())
+    fail("inputs that are made before they are read", concat("'", node_.inputs[i], "'"));
+  return found->second.is_constant();
+}
+
+const Tensor& NodeReader::constant(std::size_t i) const {
+  if (!is_constant(i)) fail(concat("input ", i, " to be a constant"), concat("'", node_.inputs[i], "', computed"));
+  return to_.values_.at(node_.inputs[i]).constant;
+}
+
+std::int64_t NodeReader::position(std::size_t i) const {
+  if (is_constant(i))
+    fail(concat("input ", i, " to come from the network's input"),
+         concat("the constant '", node_.inputs[i], "'"));
+  return to_.values_.at(node_.inputs[i]).position;
+}
+
+const Shape& NodeReader::shape(std::size_t i) const {
+  return to_.shapes_.at(static_cast<std::size_t>(position(i)));
+}
+
+std::int64_t NodeReader::sample_axis(std::int64_t axis) const {
+  const auto rank = static_cast<std::int64_t>(shape().size()) + 1;
+  const std::int64_t at = axis < 0 ? axis + rank : axis;
+  if (at < 1 || at >= rank) fail("an axis behind the batch", concat("axis ", axis, " of ", rank));
+  return at - 1;
+}
+
+void NodeReader::add(LayerSpec layer, std::vector<std::int64_t> positions) {
+  to_.add(std::move(layer), std::move(positions), node_name(node_), node_.outputs.empty() ? "" : node_.outputs[0]);
+}
+
+void NodeReader::weight(const std::string& part, Tensor value) { to_.weight(part, std::move(value)); }
+
+void NodeReader::pass_on() {
+  is_constant(0);  // throws where there is nothing to pass on
+  if (!node_.outputs.empty()) to_.values_[node_.outputs[0]] = OnnxLayers::Value(to_.values_.at(node_.inputs[0]));
+}
+
+void NodeReader::make_constant(Tensor value) {
+  if (!node_.outputs.empty()) to_.set_constant(node_.outputs[0], std::move(value));
+}
+
+// ---- all nodes
+
+void OnnxLayers::set_input(const std::string& name, const Shape& input, std::int64_t batch) {
+  spec.input = input;
+  batch_ = batch;
+  shapes_ = {input};
+  values_[name] = {0, {}};
+}
+
+bool OnnxLayers::is_last(const std::string& name) const {
+  const auto found = values_.find(name);
+  return found != values_.end() && !found->second.is_constant() &&
+         found->second.position == static_cast<std::int64_t>(spec.trunk.size());
+}
+
+void OnnxLayers::read(const OnnxNode& node) {
+  NodeReader reader(*this, node);
+  OnnxReaders::all().table().at(node.op)(reader);
+  reader.require_all_known();
+}
+
+void OnnxLayers::add(LayerSpec layer) {
+  add(std::move(layer), {static_cast<std::int64_t>(spec.trunk.size())}, "''", "");
+}
+
+void OnnxLayers::add(LayerSpec layer, std::vector<std::int64_t> positions, const std::string& node,
+                     const std::string& output) {
+  const std::size_t last = spec.trunk.size();
+  if (last >= kMaxLayers) throw InputError(source_, concat("at most ", kMaxLayers, " layers"), "more");
+  if (positions.size() != 1 || positions[0] != static_cast<std::int64_t>(last))
+    layer.inputs = std::move(positions);
+  spec.trunk.push_back(std::move(layer));
+  try {
+    // One layer's shape, not all of them again: this is a loop over nodes.
+    shapes_.push_back(next_shape(spec.trunk.back(), last, shapes_));
+  } catch (const std::invalid_argument& error) {
+    throw InputError(concat(source_, ": node ", node), "sizes that fit", error.what());
+  }
+  if (!output.empty()) rename(output);
+}
+
+void OnnxLayers::weight(const std::string& part, Tensor value) {
+  weights.emplace_back(concat("trunk.", spec.trunk.size() - 1, ".", part), std::move(value));
+}
+
+}  // namespace cbnet

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "models/onnx_node.h"
+#include "models/spec.h"
+
+namespace cbnet {
+
+class OnnxLayers;
+
+/// One node of an ONNX graph that is to become a layer. An attribute that nobody asked for is not supported,
+/// and refused.
+class NodeReader {
+ public:
+  NodeReader(OnnxLayers& to, const OnnxNode& node) : to_(to), node_(node) {}
+
+  const std::string& op() const { return node_.op; }
+  std::int64_t opset() const;
+
+  std::int64_t integer(const std::string& name, std::int64_t usual);
+  double number(const std::string& name, double usual);
+  std::string text(const std::string& name, const std::string& usual);
+  std::vector<std::int64_t> integers(const std::string& name, std::vector<std::int64_t> usual);
+  Tensor tensor(const std::string& name);  // undefined where there is none
+  /// An attribute that may only have one value.
+  void must_be(const std::string& name, std::int64_t value);
+  void ignore(const std::string& name) { known_.push_back(name); }
+  void require_all_known() const;
+
+  std::size_t input_count() const { return node_.inputs.size(); }
+  std::size_t output_count() const { return node_.outputs.size(); }
+  /// Outputs besides the first, which nothing here makes, must not be asked for.
+  void require_one_output() const;
+  bool has_input(std::size_t i) const { return i < node_.inputs.size() && !node_.inputs[i].empty(); }
+  bool is_constant(std::size_t i) const;
+  const Tensor& constant(std::size_t i) const;
+  /// The position of the layer that makes input i.
+  std::int64_t position(std::size_t i) const;
+  /// Of one sample of input i.
+  const Shape& shape(std::size_t i = 0) const;
+  /// As the graph declares it; -1 when it leaves it open.
+  std::int64_t batch() const;
+  /// `axis` of input 0 with its batch axis, which may be negative, as one of a sample.
+  std::int64_t sample_axis(std::int64_t axis) const;
+
+  /// Appends a layer that reads input 0.
+  void add(LayerSpec layer) { add(std::move(layer), {position(0)}); }
+  void add(LayerSpec layer, std::vector<std::int64_t> positions);
+  /// A weight of the layer that was added last.
+  void weight(const std::string& part, Tensor value);
+  /// The node makes what input 0 is.
+  void pass_on();
+  void make_constant(Tensor value);
+
+  /// Throws InputError: "node 'x' (Conv): …".
+  [[noreturn]] void fail(const std::string& expected, const std::string& found) const;
+
+ private:
+  template <class T>
+  const T* find(const std::string& name, const char* type);
+
+  OnnxLayers& to_;
+  const OnnxNode& node_;
+  std::vector<std::string> known_;
+};
+
+/// What the ops of ONNX become, by name.
+class OnnxReaders {
+ public:
+  using Read = std::function<void(NodeReader&)>;
+  /// The readers of all layer kinds, and of the ops that become none.
+  static const OnnxReaders& all();
+
+  void on(const std::string& op, Read read) { table_.emplace(op, std::move(read)); }
+  const std::map<std::string, Read>& table() const { return table_; }
+
+ private:
+  std::map<std::string, Read> table_;
+};
+
+/// The layers that the nodes of a graph have become so far.
+class OnnxLayers {
+ public:
+  /// What a name stands for: a layer's output by position, or a constant.
+  struct Value {
+    std::int64_t position = -1;
+    Tensor constant = {};
+    bool is_constant() const { return constant.defined(); }
+  };
+
+  OnnxLayers(std::string source, std::int64_t opset) : source_(std::move(source)), opset_(opset) {}
+
+  /// The network's input, called `name`. batch: as the graph declares it, or -1.
+  void set_input(const std::string& name, const Shape& input, std::int64_t batch);
+  void set_constant(const std::string& name, Tensor value) { values_[name] = {-1, std::move(value)}; }
+  /// From here on `name` stands for what the last layer makes.
+  void rename(const std::string& name) { values_[name] = {static_cast<std::int64_t>(spec.trunk.size()), {}}; }
+  bool knows(const std::string& name) const { return values_.contains(name); }
+  /// Whether `name` stands for what the last layer makes.
+  bool is_last(const std::string& name) const;
+
+  /// Throws InputError, naming the node, for what no layer can do.
+  void read(const OnnxNode& node);
+  /// A layer that no node asked for.
+  void add(LayerSpec layer);
+  /// A weight of the layer that was added last.
+  void weight(const std::string& part, Tensor value);
+
+  NetworkSpec spec;
+  StateDict weights;
+
+ private:
+  friend class NodeReader;
+  void add(LayerSpec layer, std::vector<std::int64_t> positions, const std::string& node, const std::string& output);
+
+  std::string source_;
+  std::int64_t opset_;
+  std::int64_t batch_ = -1;
+  std::map<std::string, Value> values_;
+  std::vector<Shape> shapes_;  // of one sample, by position
+};
+
+/// "'conv1' (Conv)"; a node without a name is called after what it makes.
+std::string node_name(const OnnxNode& node);
+
+}  // namespace cbnet
