@@ -66,7 +66,7 @@ Graph classifier_graph(const Network& network, const std::vector<double>& thresh
     compiler.append(trunk, done, after, at, shapes, "trunk.");
     done = after;
     const std::int32_t logits = compiler.append(without_softmax(spec.exits[e].branch), at.back(),
-                                                    shapes.back(), concat("exits.", e, "."));
+                                                shapes.back(), concat("exits.", e, "."));
     graph.exits.push_back({logits, thresholds[e]});
   }
   compiler.append(trunk, done, trunk.size(), at, shapes, "trunk.");

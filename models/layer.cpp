@@ -29,7 +29,9 @@ class Texts : public FieldVisitor {
     const bool one_sided = !value.is_symmetric();
     add(name, one_sided ? to_string(Shape{value.top, value.left, value.bottom, value.right}) : text_of(each));
   }
-  void operator()(const char* name, std::vector<std::int64_t>& value) override { add(name, to_string(value)); }
+  void operator()(const char* name, std::vector<std::int64_t>& value) override {
+    add(name, to_string(value));
+  }
   void operator()(const char*, LayerSpecs&) override {}  // listed as layers of their own
 
   std::vector<std::pair<std::string, std::string>> all;

@@ -111,12 +111,12 @@ class LayerOf final : public Layer {
   Kind fields_;
 };
 
-/// One layer: a kind with its fields, and what it reads. Input sizes are no part of it: they follow from where
-/// it stands. `network.trunk = {kinds::Flatten{}, kinds::Linear{.out = 10}}`.
+/// One layer: a kind with its fields, and what it reads. Input sizes are no part of it: they follow from
+/// where it stands. `network.trunk = {kinds::Flatten{}, kinds::Linear{.out = 10}}`.
 class LayerSpec {
  public:
   template <class Kind>
-    requires requires { Kind::kName; }
+  requires requires { Kind::kName; }
   LayerSpec(Kind fields, std::vector<std::int64_t> reads = {})  // NOLINT(google-explicit-constructor)
       : inputs(std::move(reads)), layer_(std::make_shared<LayerOf<Kind>>(std::move(fields))) {}
   explicit LayerSpec(std::unique_ptr<Layer> layer) : layer_(std::move(layer)) {}
@@ -172,22 +172,22 @@ std::string describe(const LayerSpec& layer);
 ///   lower         for inference: the nodes of runtime/graph.h, and the value that they make
 ///   write_onnx    the ONNX nodes, and the name of what they make
 ///   read_onnx     which ONNX ops become this kind, and how
-#define CBNET_LAYER_PARTS(name, Type)                      \
-  static constexpr const char* kName = name;               \
-  void visit_fields(FieldVisitor& visit);                  \
-  Shape infer(Shapes in) const;                            \
-  Cost cost(Shapes in, const Shape& made) const;           \
-  BuiltLayer build(const BuildContext& context) const;     \
-  std::int32_t lower(Lowering& to) const;                  \
-  std::string write_onnx(OnnxWriter& to) const;            \
-  static void read_onnx(OnnxReaders& readers);             \
+#define CBNET_LAYER_PARTS(name, Type)                  \
+  static constexpr const char* kName = name;           \
+  void visit_fields(FieldVisitor& visit);              \
+  Shape infer(Shapes in) const;                        \
+  Cost cost(Shapes in, const Shape& made) const;       \
+  BuiltLayer build(const BuildContext& context) const; \
+  std::int32_t lower(Lowering& to) const;              \
+  std::string write_onnx(OnnxWriter& to) const;        \
+  static void read_onnx(OnnxReaders& readers);         \
   friend bool operator==(const Type&, const Type&) = default;
 
 /// Goes into models/kinds/<name>.cpp: what layers.def refers to.
-#define CBNET_LAYER_KIND(name, Type)                                                           \
-  namespace cbnet::kinds {                                                                     \
-  LayerKind name##_kind() {                                                                    \
-    return {Type::kName, [] { return std::unique_ptr<Layer>(new LayerOf<Type>(Type())); },     \
-            [](OnnxReaders& readers) { Type::read_onnx(readers); }};                           \
-  }                                                                                            \
+#define CBNET_LAYER_KIND(name, Type)                                                       \
+  namespace cbnet::kinds {                                                                 \
+  LayerKind name##_kind() {                                                                \
+    return {Type::kName, [] { return std::unique_ptr<Layer>(new LayerOf<Type>(Type())); }, \
+            [](OnnxReaders& readers) { Type::read_onnx(readers); }};                       \
+  }                                                                                        \
   }

@@ -32,8 +32,8 @@ class Lowering {
   const Shape& in(std::size_t i = 0) const { return in_shapes.at(i); }
   /// The layer's own weight, f32; undefined where it has none of that name.
   Tensor weight(const char* part) const;
-  /// Appends a node and returns the value that it makes. Without inputs it reads what the layer reads, without
-  /// a shape it makes what the layer makes.
+  /// Appends a node and returns the value that it makes. Without inputs it reads what the layer reads,
+  /// without a shape it makes what the layer makes.
   std::int32_t push(runtime::Node node);
   std::int32_t push(runtime::Kind kind, double value = 0.0);
   [[noreturn]] void refuse(const std::string& why) const;

@@ -118,7 +118,8 @@ bool NodeReader::is_constant(std::size_t i) const {
 }
 
 const Tensor& NodeReader::constant(std::size_t i) const {
-  if (!is_constant(i)) fail(concat("input ", i, " to be a constant"), concat("'", node_.inputs[i], "', computed"));
+  if (!is_constant(i))
+    fail(concat("input ", i, " to be a constant"), concat("'", node_.inputs[i], "', computed"));
   return to_.values_.at(node_.inputs[i]).constant;
 }
 
@@ -141,14 +142,16 @@ std::int64_t NodeReader::sample_axis(std::int64_t axis) const {
 }
 
 void NodeReader::add(LayerSpec layer, std::vector<std::int64_t> positions) {
-  to_.add(std::move(layer), std::move(positions), node_name(node_), node_.outputs.empty() ? "" : node_.outputs[0]);
+  to_.add(std::move(layer), std::move(positions), node_name(node_),
+          node_.outputs.empty() ? "" : node_.outputs[0]);
 }
 
 void NodeReader::weight(const std::string& part, Tensor value) { to_.weight(part, std::move(value)); }
 
 void NodeReader::pass_on() {
   is_constant(0);  // throws where there is nothing to pass on
-  if (!node_.outputs.empty()) to_.values_[node_.outputs[0]] = OnnxLayers::Value(to_.values_.at(node_.inputs[0]));
+  if (!node_.outputs.empty())
+    to_.values_[node_.outputs[0]] = OnnxLayers::Value(to_.values_.at(node_.inputs[0]));
 }
 
 void NodeReader::make_constant(Tensor value) {

@@ -115,7 +115,8 @@ class OnnxLayers {
 
  private:
   friend class NodeReader;
-  void add(LayerSpec layer, std::vector<std::int64_t> positions, const std::string& node, const std::string& output);
+  void add(LayerSpec layer, std::vector<std::int64_t> positions, const std::string& node,
+           const std::string& output);
 
   std::string source_;
   std::int64_t opset_;

@@ -80,8 +80,7 @@ Shape next_shape(const LayerSpec& layer, std::size_t i, const std::vector<Shape>
 
 std::vector<Shape> shapes_along(const LayerSpecs& layers, const Shape& input, const std::string& prefix) {
   std::vector<Shape> shapes = {input};
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    shapes.push_back(next_shape(layers[i], i, shapes, prefix));
+  for (std::size_t i = 0; i < layers.size(); ++i) shapes.push_back(next_shape(layers[i], i, shapes, prefix));
   return shapes;
 }
 

@@ -58,7 +58,8 @@ class Folder {
     return v > 0 && readers_[static_cast<std::size_t>(v)] == 1;
   }
 
-  /// The graph's answer is what its last node makes; value v would not be, were the node at the end taken out.
+  /// The graph's answer is what its last node makes; value v would not be, were the node at the end taken
+  /// out.
   bool must_be_last(std::int32_t v) const { return is_last_ && v + 1 != made_by_last(); }
 
   /// The node at the end cannot be taken out in favour of value v: it is the answer, or it makes an exit's

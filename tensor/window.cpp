@@ -18,8 +18,7 @@ std::int64_t count(const Line& line, bool ceil_mode) {
   const std::int64_t room = line.size + line.before + line.after - line.dilation * (line.kernel - 1) - 1;
   if (room < 0) return 0;
   const std::int64_t whole = room / line.stride + 1;
-  const bool partial =
-      ceil_mode && room % line.stride != 0 && whole * line.stride < line.size + line.before;
+  const bool partial = ceil_mode && room % line.stride != 0 && whole * line.stride < line.size + line.before;
   return partial ? whole + 1 : whole;
 }
 
@@ -51,8 +50,9 @@ Shape pool_shape(const char* where, const Shape& planes, const Window2d& window)
             "padding must be at most half of the kernel ", Shape{reach.h, reach.w}, "; got ",
             Shape{padding.top, padding.left});
   } else {
-    require(std::max(padding.top, padding.bottom) < reach.h && std::max(padding.left, padding.right) < reach.w,
-            where, "padding must be less than the kernel ", Shape{reach.h, reach.w});
+    require(
+        std::max(padding.top, padding.bottom) < reach.h && std::max(padding.left, padding.right) < reach.w,
+        where, "padding must be less than the kernel ", Shape{reach.h, reach.w});
     require(!ceil_mode, where, "ceil_mode needs the same padding on opposite sides");
   }
   return out;

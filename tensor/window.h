@@ -20,8 +20,9 @@ struct Pair {
 
 /// Rows and columns around a plane; one number stands for all sides, a Pair for opposite ones.
 struct Padding2d {
-  Padding2d(std::int64_t all) : Padding2d(Pair(all)) {}                          // NOLINT(google-explicit-constructor)
-  Padding2d(Pair each) : top(each.h), left(each.w), bottom(each.h), right(each.w) {}  // NOLINT(google-explicit-constructor)
+  Padding2d(std::int64_t all) : Padding2d(Pair(all)) {}  // NOLINT(google-explicit-constructor)
+  Padding2d(Pair each)
+      : top(each.h), left(each.w), bottom(each.h), right(each.w) {}  // NOLINT(google-explicit-constructor)
   Padding2d(std::int64_t t, std::int64_t l, std::int64_t b, std::int64_t r)
       : top(t), left(l), bottom(b), right(r) {}
   bool is_symmetric() const { return top == bottom && left == right; }

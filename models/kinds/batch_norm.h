@@ -4,8 +4,8 @@
 
 namespace cbnet::kinds {
 
-/// (x - mean) / sqrt(variance + epsilon) * weight + bias for each channel (Ioffe and Szegedy 2015): by the batch
-/// in training, by running averages in evaluation.
+/// (x - mean) / sqrt(variance + epsilon) * weight + bias for each channel (Ioffe and Szegedy 2015): by the
+/// batch in training, by running averages in evaluation.
 struct BatchNorm {
   double epsilon = 1e-5;
 

@@ -9,7 +9,8 @@ namespace cbnet::kinds {
 namespace {
 
 /// x between `before` and `after` slices of `value` along `axis`.
-Variable pad_axis(const Variable& x, std::int64_t axis, std::int64_t before, std::int64_t after, double value) {
+Variable pad_axis(const Variable& x, std::int64_t axis, std::int64_t before, std::int64_t after,
+                  double value) {
   std::vector<Variable> parts;
   const auto slices = [&](std::int64_t count) {
     if (count == 0) return;
@@ -24,7 +25,8 @@ Variable pad_axis(const Variable& x, std::int64_t axis, std::int64_t before, std
 }
 
 /// The padding on both sides together that auto_pad asks for: as many windows as strides fit.
-std::int64_t same_padding(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t dilation) {
+std::int64_t same_padding(std::int64_t size, std::int64_t kernel, std::int64_t stride,
+                          std::int64_t dilation) {
   const std::int64_t windows = (size + stride - 1) / stride;
   return std::max<std::int64_t>((windows - 1) * stride + (kernel - 1) * dilation + 1 - size, 0);
 }
@@ -40,8 +42,9 @@ Pair read_pair(NodeReader& node, const char* name, Pair usual) {
 Pool2dOptions pool_options(const Window2d& window) {
   const auto& [kernel, stride, padding, dilation, ceil_mode] = window;
   const bool symmetric = padding.is_symmetric();
-  return {kernel.h,   kernel.w,   stride.h,  stride.w, symmetric ? padding.top : 0, symmetric ? padding.left : 0,
-          dilation.h, dilation.w, ceil_mode};
+  return {
+      kernel.h,   kernel.w,   stride.h, stride.w, symmetric ? padding.top : 0, symmetric ? padding.left : 0,
+      dilation.h, dilation.w, ceil_mode};
 }
 
 Variable pad_planes(const Variable& x, const Padding2d& padding, double value) {

@@ -14,7 +14,8 @@ void Concat::visit_fields(FieldVisitor& visit) { visit("axis", axis); }
 
 Shape Concat::infer(Shapes in) const {
   require(!in.empty(), kName, "reads at least one layer; got none");
-  require(axis >= 0 && axis < static_cast<std::int64_t>(in[0].size()), kName, "along axis ", axis, " of ", in[0]);
+  require(axis >= 0 && axis < static_cast<std::int64_t>(in[0].size()), kName, "along axis ", axis, " of ",
+          in[0]);
   const auto at = static_cast<std::size_t>(axis);
   Shape made = in[0];
   made[at] = 0;
@@ -43,7 +44,9 @@ std::int32_t Concat::lower(Lowering& to) const {
   return to.push(std::move(node));
 }
 
-std::string Concat::write_onnx(OnnxWriter& to) const { return to.node("Concat", to.inputs, {{"axis", axis + 1}}); }
+std::string Concat::write_onnx(OnnxWriter& to) const {
+  return to.node("Concat", to.inputs, {{"axis", axis + 1}});
+}
 
 void Concat::read_onnx(OnnxReaders& readers) {
   readers.on("Concat", [](NodeReader& node) {

@@ -59,10 +59,11 @@ Cost Conv2d::cost(Shapes in, const Shape& made) const {
 
 BuiltLayer Conv2d::build(const BuildContext& context) const {
   const bool symmetric = padding.is_symmetric();
-  const Conv2dOptions options = {stride.h, stride.w, symmetric ? padding.top : 0, symmetric ? padding.left : 0,
-                                 dilation.h, dilation.w, groups};
-  auto layer = std::make_shared<cbnet::Conv2d>(
-      context.in[0].at(0), out, kernel_size, context.from.weights, options, bias, context.init, context.dtype);
+  const Conv2dOptions options = {
+      stride.h,   stride.w, symmetric ? padding.top : 0, symmetric ? padding.left : 0, dilation.h,
+      dilation.w, groups};
+  auto layer = std::make_shared<cbnet::Conv2d>(context.in[0].at(0), out, kernel_size, context.from.weights,
+                                               options, bias, context.init, context.dtype);
   BuiltLayer built(layer);
   if (!symmetric) {
     built.run = [layer, around = padding](std::span<const Variable> x) {

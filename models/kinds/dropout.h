@@ -4,8 +4,8 @@
 
 namespace cbnet::kinds {
 
-/// Zeroes numbers with probability p and scales the rest by 1 / (1 - p), in training (Srivastava et al. 2014); the
-/// identity in evaluation.
+/// Zeroes numbers with probability p and scales the rest by 1 / (1 - p), in training (Srivastava et al.
+/// 2014); the identity in evaluation.
 struct Dropout {
   double p = 0.0;
 

@@ -16,9 +16,9 @@ Shape Flatten::infer(Shapes in) const { return {numel(only(kName, in))}; }
 
 Cost Flatten::cost(Shapes, const Shape&) const { return {}; }
 
-BuiltLayer Flatten::build(const BuildContext&) const { 
+BuiltLayer Flatten::build(const BuildContext&) const {
   return BuiltLayer([](std::span<const Variable> x) { return flatten(x[0]); });
- }
+}
 
 std::int32_t Flatten::lower(Lowering& to) const { return to.push(runtime::Kind::reshape); }
 

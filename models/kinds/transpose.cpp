@@ -52,7 +52,8 @@ Shape Transpose::infer(Shapes in) const {
 Cost Transpose::cost(Shapes, const Shape&) const { return {}; }
 
 BuiltLayer Transpose::build(const BuildContext&) const {
-  return BuiltLayer([order = with_batch(axes)](std::span<const Variable> x) { return transpose(x[0], order); });
+  return BuiltLayer(
+      [order = with_batch(axes)](std::span<const Variable> x) { return transpose(x[0], order); });
 }
 
 std::int32_t Transpose::lower(Lowering& to) const {

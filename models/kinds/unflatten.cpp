@@ -18,7 +18,8 @@ Shape wanted_shape(const NodeReader& node, const std::vector<std::int64_t>& targ
   const Shape& sample = node.shape();
   const std::int64_t count = numel(sample);
   const auto refuse = [&] {
-    node.fail(concat("a shape that keeps the batch and the ", count, " values of an image"), to_string(target));
+    node.fail(concat("a shape that keeps the batch and the ", count, " values of an image"),
+              to_string(target));
   };
   if (target[0] != 0 && target[0] != -1 && target[0] != node.batch()) refuse();
   Shape shape(target.begin() + 1, target.end());

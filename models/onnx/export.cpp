@@ -158,7 +158,8 @@ void write_early_exit(GraphWriter& to, const Model& model, bool batched) {
   to.input("pixels", batch, spec.input);
   LayerWriter layers(to, network, "");
   const std::string shared = layers.trunk(spec.trunk, 0, after, "pixels");
-  const std::string early = layers.list(spec.exits[0].branch, trunk_shape(spec, spec.exits[0].after), "exits.0.", shared);
+  const std::string early =
+      layers.list(spec.exits[0].branch, trunk_shape(spec, spec.exits[0].after), "exits.0.", shared);
   write_entropy(to, early);
   to.node("Cast", "entropy.f64", {"entropy"}, {{"to", std::int64_t{onnx::TensorProto::DOUBLE}}});
   const std::string threshold =

@@ -25,7 +25,10 @@ constexpr int kMostNamed = 10;  // of what an error lists
 class GraphImporter {
  public:
   GraphImporter(const onnx::ModelProto& model, std::string source, const OnnxImport& options)
-      : graph_(model.graph()), source_(std::move(source)), options_(options), layers_(source_, opset_of(model)) {}
+      : graph_(model.graph()),
+        source_(std::move(source)),
+        options_(options),
+        layers_(source_, opset_of(model)) {}
 
   /// The layers, and the weights of those that have some.
   OnnxLayers run() {

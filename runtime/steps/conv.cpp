@@ -20,8 +20,9 @@ std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / t
 std::vector<ConvBlock> cut(const Conv& conv, std::int64_t h, std::int64_t padding, std::int64_t lanes,
                            std::int64_t vectors) {
   const std::int64_t total = (conv.oh - 1) * conv.row + conv.ow;
-  require(std::max(total, conv.kh) <= std::numeric_limits<std::int32_t>::max() - 64, "conv", "a block counts ",
-          "pixels and kernel rows in 32 bits; got ", total, " pixels and ", conv.kh, " rows");
+  require(std::max(total, conv.kh) <= std::numeric_limits<std::int32_t>::max() - 64, "conv",
+          "a block counts ", "pixels and kernel rows in 32 bits; got ", total, " pixels and ", conv.kh,
+          " rows");
   const std::int64_t count = (total + lanes - 1) / lanes;
   const std::int64_t blocks = (count + vectors - 1) / vectors;
   std::vector<ConvBlock> out;

@@ -6,6 +6,7 @@
 
 #include "tensor/parallel.h"
 #include "tests/models/planned.h"
+#include "tests/support/kinds.h"
 
 #ifdef __has_feature
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -125,15 +126,15 @@ TEST_CASE("plan: no allocation behind the first call of a size, by any of the pa
 }
 
 TEST_CASE("plan: nor by layers without kernels of their own") {
-  using spec::conv2d;
-  using spec::plain;
-  const NetworkSpec strided = {
-      "strided",
-      {3, 40, 40},
-      {conv2d(32, 3, {.stride = 2, .padding = 1}), plain(LayerKind::relu), spec::max_pool2d(3, 2),
-       conv2d(32, 3, {.padding = 2, .dilation = 2}), conv2d(32, 3, {.padding = 1, .groups = 4}),
-       spec::avg_pool2d(3, 2), plain(LayerKind::softmax), plain(LayerKind::flatten), spec::linear(10)},
-      {},
-      Init::he_normal};
+  const NetworkSpec strided = {"strided",
+                               {3, 40, 40},
+                               {kinds::Conv2d{.out = 32, .kernel_size = 3, .stride = 2, .padding = 1},
+                                kinds::Relu{}, kinds::MaxPool2d{.kernel_size = 3, .stride = 2},
+                                kinds::Conv2d{.out = 32, .kernel_size = 3, .padding = 2, .dilation = 2},
+                                kinds::Conv2d{.out = 32, .kernel_size = 3, .padding = 1, .groups = 4},
+                                kinds::AvgPool2d{.kernel_size = 3, .stride = 2}, kinds::Softmax{},
+                                kinds::Flatten{}, kinds::Linear{.out = 10}},
+                               {},
+                               Init::he_normal};
   check_no_allocations(planned_classifier(trained(strided, 3), {}, "strided"));
 }

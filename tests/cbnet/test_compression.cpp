@@ -3,6 +3,7 @@
 #include "models/checkpoint.h"
 #include "tensor/error.h"
 #include "tests/cbnet/tiny.h"
+#include "tests/support/kinds.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
 
@@ -109,8 +110,8 @@ TEST_CASE("an imported network is calibrated and judged on training images, and 
   model.info.dataset = "unknown";
   NetworkSpec spec;
   spec.input = {1, 28, 28};
-  spec.trunk = {spec::plain(LayerKind::flatten), spec::linear(20), spec::plain(LayerKind::relu),
-                spec::linear(10), spec::plain(LayerKind::softmax)};
+  spec.trunk = {kinds::Flatten{}, kinds::Linear{.out = 20}, kinds::Relu{}, kinds::Linear{.out = 10},
+                kinds::Softmax{}};
   model.network = std::make_unique<Network>(spec, 1);
   save_model(run.model_file("mine"), *model.network, model.info);
   CompressionOptions options;

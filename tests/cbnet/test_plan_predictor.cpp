@@ -1,6 +1,7 @@
 #include "cbnet/plan_predictor.h"
 
 #include "models/compile.h"
+#include "models/kinds/linear.h"
 #include "models/zoo.h"
 #include "runtime/plan_file.h"
 #include "tensor/error.h"
@@ -80,7 +81,7 @@ TEST_CASE("a plan of other images or classes, or with exits that it does not spe
   wide.input = {1, 32, 32};
   refused(wide, {}, "expected a plan from (1,28,28) pixels to 10 classes; found one from (1,32,32) to (10)");
   NetworkSpec letters = lenet_spec();
-  letters.trunk.back().out = 47;
+  letters.trunk.back() = kinds::Linear{.out = 47};
   refused(letters, {}, "found one from (1,28,28) to (47)");
   refused(branchynet_spec(), {0.5}, "expected the multiply-adds to 2 exits; found 1");
 }

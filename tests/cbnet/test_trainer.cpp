@@ -9,6 +9,7 @@
 #include "models/zoo.h"
 #include "tensor/error.h"
 #include "tests/cbnet/tiny.h"
+#include "tests/support/kinds.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
 
@@ -38,7 +39,7 @@ struct Setup {
   // A dropout layer, so that the generator's state matters.
   static NetworkSpec spec() {
     NetworkSpec out = lenet_spec();
-    out.trunk.insert(out.trunk.end() - 1, spec::dropout(0.2));
+    out.trunk.insert(out.trunk.end() - 1, kinds::Dropout{.p = 0.2});
     return out;
   }
   Network network{spec(), 1};

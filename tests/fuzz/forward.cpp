@@ -27,7 +27,7 @@ bool is_small(const runtime::Graph& graph) {
   for (const runtime::Node& node : graph.nodes) {
     macs = add(macs, node_macs(graph, node));
     elements = add(elements, numel(node.shape));
-    elements = add(elements, add(node.kernel_h, node.kernel_w));
+    elements = add(elements, add(node.window.kernel_size.h, node.window.kernel_size.w));
   }
   return macs <= kMostMacs && elements <= kMostElements;
 }

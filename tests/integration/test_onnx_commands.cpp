@@ -5,6 +5,7 @@
 #include "models/onnx/onnx.h"
 #include "tests/data/files.h"
 #include "tests/integration/cbnet_runs.h"
+#include "tests/support/kinds.h"
 
 using namespace cbnet::test;
 
@@ -16,8 +17,8 @@ const std::string kTorchResnet = std::string(CBNET_SOURCE_DIR) + "/tests/golden/
 void write_perceptron(const std::string& file, const cbnet::Shape& input, std::int64_t classes) {
   cbnet::NetworkSpec spec;
   spec.input = input;
-  spec.trunk = {cbnet::spec::plain(cbnet::LayerKind::flatten), cbnet::spec::linear(16),
-                cbnet::spec::plain(cbnet::LayerKind::relu), cbnet::spec::linear(classes)};
+  spec.trunk = {cbnet::kinds::Flatten{}, cbnet::kinds::Linear{.out = 16}, cbnet::kinds::Relu{},
+                cbnet::kinds::Linear{.out = classes}};
   cbnet::Model model;
   model.network = std::make_unique<cbnet::Network>(spec, 1);
   cbnet::export_onnx(file, {.classifier = &model});

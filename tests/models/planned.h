@@ -15,6 +15,7 @@
 #include "models/compile.h"
 #include "models/zoo.h"
 #include "runtime/plan.h"
+#include "tests/support/kinds.h"
 
 namespace cbnet::testing {
 
@@ -78,7 +79,7 @@ inline Planned planned_classifier(const std::shared_ptr<Network>& network,
               const std::size_t e = said.exits.size();
               const LayerSpecs& layers = e < spec.exits.size() ? spec.exits[e].branch : spec.trunk;
               said.exits.push_back(exit.value().to_vector<float>());
-              if (layers.back().kind != LayerKind::softmax) continue;
+              if (!layers.back().is<kinds::Softmax>()) continue;
               for (float& p : said.exits.back()) p = std::log(p);
             }
             return said;

@@ -2,41 +2,25 @@
 
 #include "autograd/ops/mean.h"
 #include "models/network.h"
+#include "tests/support/kinds.h"
 #include "tests/support/throws.h"
 
 using namespace cbnet;
 
 namespace {
 
-using spec::join;
-using spec::linear;
-using spec::plain;
-
-LayerSpec constant(LayerKind kind, const Shape& shape) {
-  LayerSpec layer = plain(kind);
-  layer.shape = shape;
-  return layer;
-}
-
-LayerSpec reading(LayerSpec layer, std::int64_t position) {
-  layer.inputs = {position};
-  return layer;
-}
-
 /// A 2x3 sample through every kind that joins.
 NetworkSpec joined() {
-  LayerSpec transposed = plain(LayerKind::transpose);
-  transposed.shape = {1, 0};
   return {"joined",
           {2, 3},
-          {constant(LayerKind::mul, {3}),       // 1: (2,3)
-           reading(transposed, 0),              // 2: (3,2)
-           join(LayerKind::matmul, {1, 2}),     // 3: (2,2)
-           join(LayerKind::concat, {1, 3}, 1),  // 4: (2,5)
-           join(LayerKind::add, {4, 4}),        // 5: (2,5)
-           join(LayerKind::mul, {5, 4}),        // 6: (2,5)
-           constant(LayerKind::add, {2, 1}),    // 7: (2,5)
-           plain(LayerKind::flatten), linear(4, false)},
+          {kinds::Mul{.shape = {3}},                          // 1: (2,3)
+           LayerSpec(kinds::Transpose{.axes = {1, 0}}, {0}),  // 2: (3,2)
+           LayerSpec(kinds::Matmul{}, {1, 2}),                // 3: (2,2)
+           LayerSpec(kinds::Concat{.axis = 1}, {1, 3}),       // 4: (2,5)
+           LayerSpec(kinds::Add{}, {4, 4}),                   // 5: (2,5)
+           LayerSpec(kinds::Mul{}, {5, 4}),                   // 6: (2,5)
+           kinds::Add{.shape = {2, 1}},                       // 7: (2,5)
+           kinds::Flatten{}, kinds::Linear{.out = 4, .bias = false}},
           {}};
 }
 
@@ -46,24 +30,26 @@ TEST_CASE("layers that read the wrong ones throw and name the layer") {
   const auto throws = [](LayerSpecs layers, const char* says) {
     CHECK_THROWS_SAYING(layer_costs({"x", {2, 3}, std::move(layers), {}}), std::invalid_argument, says);
   };
-  throws({join(LayerKind::add, {0, 2})}, "[trunk.0] reads position 2; expected 0 to 0");
-  throws({join(LayerKind::add, {0, -1})}, "reads position -1");
-  throws({join(LayerKind::add, {0})}, "add reads 2 of the layers before it; got 1");
-  throws({join(LayerKind::concat, {0, 0}, 2)}, "concat along axis 2 of (2,3)");
-  throws({plain(LayerKind::flatten), join(LayerKind::concat, {0, 1})}, "concat needs one rank");
-  throws({plain(LayerKind::flatten), join(LayerKind::mul, {0, 1})}, "sizes do not fit; got (2,3) and (6)");
-  throws({join(LayerKind::matmul, {0, 0})}, "matmul needs (M,K) and (K,N); got (2,3) and (2,3)");
-  throws({constant(LayerKind::transpose, {0, 0})}, "every axis of (2,3) once; got (0,0)");
-  throws({constant(LayerKind::add, {1, 2, 3})}, "sizes do not fit");
-  throws({constant(LayerKind::add, {4})}, "[trunk.0]");
+  throws({LayerSpec(kinds::Add{}, {0, 2})}, "trunk.0: [add] reads position 2; expected 0 to 0");
+  throws({LayerSpec(kinds::Add{}, {0, -1})}, "reads position -1");
+  throws({LayerSpec(kinds::Add{}, {0})}, "[add] reads 2 layers; got 1");
+  throws({LayerSpec(kinds::Concat{.axis = 2}, {0, 0})}, "[concat] along axis 2 of (2,3)");
+  throws({kinds::Flatten{}, LayerSpec(kinds::Concat{}, {0, 1})}, "[concat] needs one rank");
+  throws({kinds::Flatten{}, LayerSpec(kinds::Mul{}, {0, 1})}, "sizes do not fit; got (2,3) and (6)");
+  throws({LayerSpec(kinds::Matmul{}, {0, 0})}, "[matmul] needs (M,K) and (K,N); got (2,3) and (2,3)");
+  throws({kinds::Transpose{.axes = {0, 0}}}, "every axis of (2,3) once; got (0,0)");
+  throws({kinds::Add{.shape = {1, 2, 3}}}, "sizes do not fit");
+  throws({kinds::Add{.shape = {4}}}, "trunk.0: [add] shapes must broadcast");
 }
 
 TEST_CASE("an exit cuts the trunk: nothing behind it reads what stands before") {
-  NetworkSpec net{"x",
-                  {4},
-                  {linear(4), plain(LayerKind::relu), join(LayerKind::add, {1, 2}), linear(2)},
-                  {{2, {linear(2)}}}};
-  CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument, "[trunk.2] reads position 1; expected 2 to 2");
+  NetworkSpec net{
+      "x",
+      {4},
+      {kinds::Linear{.out = 4}, kinds::Relu{}, LayerSpec(kinds::Add{}, {1, 2}), kinds::Linear{.out = 2}},
+      {{2, {kinds::Linear{.out = 2}}}}};
+  CHECK_THROWS_SAYING(layer_costs(net), std::invalid_argument,
+                      "trunk.2: [add] reads position 1; expected 2 to 2");
   net.exits[0].after = 3;
   CHECK(macs_by_exit(net) == std::vector<std::int64_t>{16 + 8, 16 + 8 + 8});
   Network network(net);
@@ -98,10 +84,8 @@ TEST_CASE("joined layers compute what they say") {
 
 TEST_CASE("JSON round-trips layers that read others") {
   CHECK(network_spec_from_json(to_json(joined())) == joined());
-  LayerSpec pool = spec::avg_pool2d(2, 2);
-  pool.count_include_pad = false;
-  LayerSpec norm = plain(LayerKind::batch_norm);
-  norm.epsilon = 1e-3;
+  const LayerSpec pool = kinds::AvgPool2d{.kernel_size = {2, 3}, .stride = 2, .count_include_pad = false};
+  const LayerSpec norm = kinds::BatchNorm{.epsilon = 1e-3};
   const NetworkSpec net{"x", {1, 4, 4}, {pool, norm}, {}};
   CHECK(network_spec_from_json(to_json(net)) == net);
 }

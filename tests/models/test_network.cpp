@@ -5,28 +5,26 @@
 #include "autograd/tape.h"
 #include "models/zoo.h"
 #include "optim/adam.h"
+#include "tests/support/kinds.h"
 #include "tests/support/throws.h"
 
 using namespace cbnet;
 
 namespace {
 
-using spec::conv2d;
-using spec::linear;
-using spec::max_pool2d;
-using spec::plain;
-
 constexpr std::int64_t kClasses = 4;
-const LayerSpecs kHead = {plain(LayerKind::flatten), linear(kClasses)};
+const LayerSpecs kHead = {kinds::Flatten{}, kinds::Linear{.out = kClasses}};
 
 /// An AlexNet in small: the paper's future work (V), with two side exits.
 NetworkSpec small_alexnet() {
   return {"alexnet",
           {3, 32, 32},
-          {conv2d(8, 5, {.stride = 2, .padding = 2}), plain(LayerKind::relu), max_pool2d(3, 2),
-           conv2d(16, 5, {.padding = 2, .groups = 2}), plain(LayerKind::relu), max_pool2d(3, 2),
-           conv2d(16, 3, {.padding = 1}), plain(LayerKind::relu), plain(LayerKind::flatten),
-           spec::dropout(0.1), linear(32), plain(LayerKind::relu), linear(kClasses)},
+          {kinds::Conv2d{.out = 8, .kernel_size = 5, .stride = 2, .padding = 2}, kinds::Relu{},
+           kinds::MaxPool2d{.kernel_size = 3, .stride = 2},
+           kinds::Conv2d{.out = 16, .kernel_size = 5, .padding = 2, .groups = 2}, kinds::Relu{},
+           kinds::MaxPool2d{.kernel_size = 3, .stride = 2},
+           kinds::Conv2d{.out = 16, .kernel_size = 3, .padding = 1}, kinds::Relu{}, kinds::Flatten{},
+           kinds::Dropout{.p = 0.1}, kinds::Linear{.out = 32}, kinds::Relu{}, kinds::Linear{.out = kClasses}},
           {{3, kHead}, {6, kHead}},
           Init::he_normal};
 }
@@ -34,17 +32,18 @@ NetworkSpec small_alexnet() {
 /// A ResNet of two blocks with one side exit.
 NetworkSpec small_resnet() {
   const auto convolution = [](std::int64_t channels, std::int64_t stride) {
-    return conv2d(channels, 3, {.stride = stride, .padding = 1, .bias = false});
+    return kinds::Conv2d{.out = channels, .kernel_size = 3, .stride = stride, .padding = 1, .bias = false};
   };
-  const LayerSpec norm = plain(LayerKind::batch_norm);
-  const LayerSpec relu = plain(LayerKind::relu);
+  const LayerSpec norm = kinds::BatchNorm{};
+  const LayerSpec relu = kinds::Relu{};
   return {"resnet",
           {3, 16, 16},
           {convolution(8, 1), norm, relu,  //
-           spec::residual({convolution(8, 1), norm, relu, convolution(8, 1), norm}), relu,
-           spec::residual({convolution(16, 2), norm, relu, convolution(16, 1), norm},
-                          {conv2d(16, 1, {.stride = 2, .bias = false}), norm}),
-           relu, plain(LayerKind::global_avg_pool2d), plain(LayerKind::flatten), linear(kClasses)},
+           kinds::Residual{.body = {convolution(8, 1), norm, relu, convolution(8, 1), norm}}, relu,
+           kinds::Residual{
+               .body = {convolution(16, 2), norm, relu, convolution(16, 1), norm},
+               .shortcut = {kinds::Conv2d{.out = 16, .kernel_size = 1, .stride = 2, .bias = false}, norm}},
+           relu, kinds::GlobalAvgPool2d{}, kinds::Flatten{}, kinds::Linear{.out = kClasses}},
           {{5, kHead}},
           Init::he_normal};
 }

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "models/network.h"
+#include "tests/support/kinds.h"
 
 namespace cbnet::testing {
 
@@ -30,54 +31,44 @@ inline Variable random_pixels(const NetworkSpec& spec, std::int64_t n) {
 
 /// A classifier with every kind of layer.
 inline NetworkSpec every_kind() {
-  using spec::conv2d;
-  using spec::join;
-  using spec::plain;
-  const auto with_shape = [](LayerKind kind, Shape shape) {
-    LayerSpec layer = plain(kind);
-    layer.shape = std::move(shape);
-    return layer;
-  };
-  LayerSpec padded_pool = spec::max_pool2d(3, 2);
-  padded_pool.padding = 1;
-  LayerSpec uncounted = spec::avg_pool2d(3, 2, true);
-  uncounted.padding = 1;
-  uncounted.count_include_pad = false;
-  LayerSpec counted = spec::avg_pool2d(3, 1);
-  counted.padding = 1;
-  LayerSpec norm = plain(LayerKind::batch_norm);
-  norm.epsilon = 1e-3;
-  const LayerSpec relu = plain(LayerKind::relu);
+  const LayerSpec padded_pool = kinds::MaxPool2d{.kernel_size = 3, .stride = 2, .padding = 1};
+  const LayerSpec uncounted = kinds::AvgPool2d{
+      .kernel_size = 3, .stride = 2, .padding = 1, .ceil_mode = true, .count_include_pad = false};
+  const LayerSpec counted = kinds::AvgPool2d{.kernel_size = 3, .stride = 1, .padding = 1};
+  const LayerSpec norm = kinds::BatchNorm{.epsilon = 1e-3};
+  const LayerSpec relu = kinds::Relu{};
   return {"every_kind",
           {1, 28, 28},
-          {conv2d(4, 3, {.stride = 2, .padding = 2, .dilation = 2}),
+          {kinds::Conv2d{.out = 4, .kernel_size = 3, .stride = 2, .padding = 2, .dilation = 2},
            norm,  // 1, 2: (4,14,14)
-           plain(LayerKind::tanh),
+           kinds::Tanh{},
            padded_pool,  // 3, 4: (4,7,7)
-           spec::residual({conv2d(8, 3, {.padding = 1, .groups = 2, .bias = false}), spec::leaky_relu(0.2)},
-                          {conv2d(8, 1)}),  // 5: (8,7,7)
+           kinds::Residual{
+               .body = {kinds::Conv2d{.out = 8, .kernel_size = 3, .padding = 1, .groups = 2, .bias = false},
+                        kinds::LeakyRelu{.slope = 0.2}},
+               .shortcut = {kinds::Conv2d{.out = 8, .kernel_size = 1}}},  // 5: (8,7,7)
            counted,
            uncounted,  // 6, 7: (8,7,7), (8,4,4)
-           with_shape(LayerKind::mul, {8, 1, 1}),
-           plain(LayerKind::sigmoid),  // 8, 9
-           join(LayerKind::add, {7, 9}),
-           join(LayerKind::mul, {10, 8}),        // 10, 11
-           join(LayerKind::concat, {11, 9}, 0),  // 12: (16,4,4)
-           spec::unflatten({16, 16}),
-           with_shape(LayerKind::transpose, {1, 0}),  // 13, 14
-           join(LayerKind::matmul, {13, 14}),         // 15: (16,16)
-           plain(LayerKind::softmax),
-           with_shape(LayerKind::add, {1, 16}),  // 16, 17
-           spec::unflatten({4, 8, 8}),
-           spec::max_pool2d(2, 2, true),
+           kinds::Mul{.shape = {8, 1, 1}},
+           kinds::Sigmoid{},  // 8, 9
+           LayerSpec(kinds::Add{}, {7, 9}),
+           LayerSpec(kinds::Mul{}, {10, 8}),              // 10, 11
+           LayerSpec(kinds::Concat{.axis = 0}, {11, 9}),  // 12: (16,4,4)
+           kinds::Unflatten{.shape = {16, 16}},
+           kinds::Transpose{.axes = {1, 0}},      // 13, 14
+           LayerSpec(kinds::Matmul{}, {13, 14}),  // 15: (16,16)
+           kinds::Softmax{},
+           kinds::Add{.shape = {1, 16}},  // 16, 17
+           kinds::Unflatten{.shape = {4, 8, 8}},
+           kinds::MaxPool2d{.kernel_size = 2, .stride = 2, .ceil_mode = true},
            relu,  // 18, 19, 20: (4,4,4)
-           spec::avg_pool2d(2, 2),
-           plain(LayerKind::global_avg_pool2d),  // 21, 22: (4,1,1)
-           plain(LayerKind::flatten),
-           spec::dropout(0.3),
-           spec::linear(12, false),
-           spec::linear(10),
-           plain(LayerKind::log_softmax)},
+           kinds::AvgPool2d{.kernel_size = 2, .stride = 2},
+           kinds::GlobalAvgPool2d{},  // 21, 22: (4,1,1)
+           kinds::Flatten{},
+           kinds::Dropout{.p = 0.3},
+           kinds::Linear{.out = 12, .bias = false},
+           kinds::Linear{.out = 10},
+           kinds::LogSoftmax{}},
           {},
           Init::he_normal};
 }

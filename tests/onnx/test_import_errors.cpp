@@ -65,13 +65,19 @@ TEST_CASE("ops and attributes without a layer are named with their node") {
     node(p, 5).set_op_type("CumSum");
   });
   check_refusal("'trunk.0' (Conv)", [](onnx::ModelProto& p) { node(p, 0).set_domain("com.example"); });
-  check_refusal("node 'trunk.0' (Conv): expected attribute strides with 2 equal values; found (1,2)",
-                [](onnx::ModelProto& p) { attribute(node(p, 0), "strides").set_ints(1, 2); });
-  check_refusal("node 'trunk.0' (Conv): expected attribute auto_pad = NOTSET or VALID; found SAME_LOWER",
-                [](onnx::ModelProto& p) {
-                  onnx::AttributeProto& pad = attribute(node(p, 0), "auto_pad");
-                  pad.set_type(onnx::AttributeProto::STRING);
-                  pad.set_s("SAME_LOWER");
+  check_refusal("node 'trunk.0' (Conv): expected attribute strides with 2 values; found (1,1,2)",
+                [](onnx::ModelProto& p) { attribute(node(p, 0), "strides").add_ints(2); });
+  const auto automatic = [](onnx::ModelProto& p, const char* value) {
+    onnx::AttributeProto& pad = attribute(node(p, 0), "auto_pad");
+    pad.set_type(onnx::AttributeProto::STRING);
+    pad.set_s(value);
+  };
+  check_refusal("node 'trunk.0' (Conv): expected pads or auto_pad; found both",
+                [&](onnx::ModelProto& p) { automatic(p, "SAME_LOWER"); });
+  check_refusal("expected attribute auto_pad = NOTSET, VALID, SAME_UPPER or SAME_LOWER; found SAME",
+                [&](onnx::ModelProto& p) {
+                  for (int i = 0; i < 4; ++i) attribute(node(p, 0), "pads").set_ints(i, 0);
+                  automatic(p, "SAME");
                 });
   check_refusal("found 'novelty'", [](onnx::ModelProto& p) { attribute(node(p, 1), "novelty"); });
   check_refusal("attribute group of type INT; found another type", [](onnx::ModelProto& p) {

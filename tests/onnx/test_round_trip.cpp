@@ -8,6 +8,7 @@
 #include "models/zoo.h"
 #include "tests/conformance/results.h"
 #include "tests/onnx/networks.h"
+#include "tests/support/kinds.h"
 #include "tests/support/record.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
@@ -86,12 +87,10 @@ TEST_CASE("an imported network may be trained on normalised pixels") {
 TEST_CASE("what opset 13 cannot say is refused and nothing is written") {
   const TempFolder folder;
   NetworkSpec spec = classifier_spec();
-  LayerSpec pool = spec::avg_pool2d(3, 2, true);
-  pool.padding = 1;
-  spec.trunk[1] = pool;
+  spec.trunk[1] = kinds::AvgPool2d{.kernel_size = 3, .stride = 2, .padding = 1, .ceil_mode = true};
   const Model model = model_of(spec);
   CHECK_THROWS_SAYING(export_onnx(folder / "m.onnx", {.classifier = &model}), std::invalid_argument,
-                      "trunk.1: average pooling with ceil_mode and counted padding");
+                      "trunk.1 has no form in opset 13: average pooling with ceil_mode and counted padding");
   const Model no_threshold = model_of(branchynet_spec());
   CHECK_THROWS_SAYING(export_onnx(folder / "m.onnx", {.classifier = &no_threshold}), std::invalid_argument,
                       "one side exit and its threshold; got 1 and 0");
@@ -106,8 +105,7 @@ TEST_CASE("a graph that takes the pixels in another shape gets a layer in front,
     CAPTURE(to_string(shape));
     NetworkSpec spec;
     spec.input = shape;
-    spec.trunk = {spec::plain(LayerKind::flatten), spec::linear(16), spec::plain(LayerKind::relu),
-                  spec::linear(10)};
+    spec.trunk = {kinds::Flatten{}, kinds::Linear{.out = 16}, kinds::Relu{}, kinds::Linear{.out = 10}};
     const Model model = model_of(spec);
     export_onnx(folder / "m.onnx", {.classifier = &model});
     const Variable x = random_pixels(spec, 3);
@@ -126,7 +124,7 @@ TEST_CASE("a graph that takes the pixels in another shape gets a layer in front,
   // Other numbers are no image: the graph stays as it is.
   NetworkSpec other;
   other.input = {100};
-  other.trunk = {spec::linear(10)};
+  other.trunk = {kinds::Linear{.out = 10}};
   const Model model = model_of(other);
   export_onnx(folder / "o.onnx", {.classifier = &model});
   CHECK(import_onnx(folder / "o.onnx", {.output = "logits", .image = {1, 28, 28}}).network->spec().input ==

@@ -103,10 +103,7 @@ class Builder {
     node.kind = kind;
     node.name = "n" + std::to_string(graph.nodes.size() + 1);
     node.inputs = {from};
-    node.kernel_h = node.kernel_w = kernel;
-    node.stride = stride;
-    node.padding = padding;
-    node.ceil_mode = ceil_mode;
+    node.window = {kernel, stride, padding, 1, ceil_mode};
     node.shape = {in[0], window_count(in[1], kernel, stride, padding, 1, ceil_mode),
                   window_count(in[2], kernel, stride, padding, 1, ceil_mode)};
     return node;
@@ -123,12 +120,12 @@ inline Graph every_kind() {
   Builder b({3, 8, 8});
   const auto conv = b.conv(0, 4, 3, 1);
   const auto strided = b.conv(conv, 4, 3, 1);
-  b.last().stride = 2;
+  b.last().window.stride = 2;
   b.last().groups = 2;
   b.last().weight = Tensor::uniform({4, 2, 3, 3}, -1, 1, b.rng);
   b.last().shape = {4, 4, 4};
   const auto dilated = b.conv(conv, 2, 3, 1, false);
-  b.last().dilation = 2;
+  b.last().window.dilation = 2;
   b.last().shape = {2, 6, 6};
   const auto averaged = b.max_pool(dilated, 3, 1, false, 1);
   b.last().kind = Kind::avg_pool2d;
@@ -166,6 +163,7 @@ inline double at(const Tensor& tensor, std::int64_t i) {
 
 inline Values windows(const Node& node, const Shape& in, const Values& x) {
   const bool conv = node.kind == Kind::conv2d, average = node.kind == Kind::avg_pool2d;
+  const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
   const std::int64_t oh = node.shape[1], ow = node.shape[2], h = in[1], w = in[2];
   const std::int64_t planes = conv ? in[0] / node.groups : 1;
   Values y;
@@ -176,16 +174,16 @@ inline Values windows(const Node& node, const Shape& in, const Values& x) {
         double sum = conv && node.bias.defined() ? at(node.bias, o) : 0, most = -HUGE_VAL;
         std::int64_t inside = 0, padded = 0;
         for (std::int64_t c = 0; c < planes; ++c) {
-          for (std::int64_t ky = 0; ky < node.kernel_h; ++ky) {
-            for (std::int64_t kx = 0; kx < node.kernel_w; ++kx) {
-              const std::int64_t row = i * node.stride - node.padding + ky * node.dilation;
-              const std::int64_t column = j * node.stride - node.padding + kx * node.dilation;
-              padded += row < h + node.padding && column < w + node.padding ? 1 : 0;
+          for (std::int64_t ky = 0; ky < kernel.h; ++ky) {
+            for (std::int64_t kx = 0; kx < kernel.w; ++kx) {
+              const std::int64_t row = i * stride.h - padding.top + ky * dilation.h;
+              const std::int64_t column = j * stride.w - padding.left + kx * dilation.w;
+              padded += row < h + padding.bottom && column < w + padding.right ? 1 : 0;
               if (row < 0 || row >= h || column < 0 || column >= w) continue;
               ++inside;
               const double pixel = x[static_cast<std::size_t>(((first + c) * h + row) * w + column)];
               const double weight =
-                  conv ? at(node.weight, ((o * planes + c) * node.kernel_h + ky) * node.kernel_w + kx) : 1;
+                  conv ? at(node.weight, ((o * planes + c) * kernel.h + ky) * kernel.w + kx) : 1;
               sum += weight * pixel;
               most = std::max(most, pixel);
             }

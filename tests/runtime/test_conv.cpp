@@ -102,8 +102,8 @@ TEST_CASE("conv: kernels that are not square, far wider than their input, or wit
     Builder b({3, 9, 11});
     b.conv(0, 4, 1, 0);
     Node& node = b.last();
-    node.kernel_h = kernel_h;
-    node.kernel_w = kernel_w;
+    node.window.kernel_size.h = kernel_h;
+    node.window.kernel_size.w = kernel_w;
     node.weight = Tensor::uniform({4, 3, kernel_h, kernel_w}, -1, 1, b.rng);
     node.shape = {4, 10 - kernel_h, 12 - kernel_w};
     b.graph.classifies = false;

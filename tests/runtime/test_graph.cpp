@@ -68,12 +68,17 @@ TEST_CASE("graph: each broken rule is named, with the node") {
   CHECK_SAYS("n15 (leaky_relu) has the parameter nan", g.nodes[14].value = NAN);
   CHECK_SAYS("n3 (relu) makes (8,6,6), not (8,6,5)", g.nodes[2].shape = {8, 6, 5});
 
-  CHECK_SAYS("n1 (conv2d) has a size of 0", g.nodes[0].stride = 0);
-  CHECK_SAYS("n1 (conv2d) has a size of -1", g.nodes[0].kernel_w = -1);
-  CHECK_SAYS("n1 (conv2d) has a size of 1099511627776", g.nodes[0].dilation = std::int64_t{1} << 40);
-  CHECK_SAYS("n1 (conv2d) has a padding of -1", g.nodes[0].padding = -1);
-  CHECK_SAYS("n1 (conv2d) has a kernel larger than its padded input (4,6,6)", g.nodes[0].dilation = 4);
-  CHECK_SAYS("n1 (conv2d) needs weights (8,4,3,2)", g.nodes[0].kernel_w = 2);
+  CHECK_SAYS("n1 (conv2d) [conv2d] kernel_size, stride and dilation must be 1 to 268435456; got 0",
+             g.nodes[0].window.stride = 0);
+  CHECK_SAYS("n1 (conv2d) [conv2d] kernel_size, stride and dilation must be 1 to 268435456; got -1",
+             g.nodes[0].window.kernel_size.w = -1);
+  CHECK_SAYS(
+      "n1 (conv2d) [conv2d] kernel_size, stride and dilation must be 1 to 268435456; got 1099511627776",
+      g.nodes[0].window.dilation = std::int64_t{1} << 40);
+  CHECK_SAYS("n1 (conv2d) [conv2d] padding must be 0 to 268435456; got -1", g.nodes[0].window.padding = -1);
+  CHECK_SAYS("n1 (conv2d) [conv2d] the kernel is larger than the padded input (4,6,6)",
+             g.nodes[0].window.dilation = 4);
+  CHECK_SAYS("n1 (conv2d) needs weights (8,4,3,2)", g.nodes[0].window.kernel_size.w = 2);
   CHECK_SAYS("n1 (conv2d) needs weights (8,2,3,3)", g.nodes[0].groups = 2);
   CHECK_SAYS("n1 (conv2d) has 3 groups", g.nodes[0].groups = 3;
              g.nodes[0].weight = Tensor::ones({8, 1, 3, 3}));
@@ -85,10 +90,11 @@ TEST_CASE("graph: each broken rule is named, with the node") {
              g.nodes[0].weight = Tensor::ones({3, 3, 4, 8}).permute({3, 2, 0, 1}));
   CHECK_SAYS("n1 (conv2d) has weights that are not finite",
              g.nodes[0].bias = Tensor::full({8}, static_cast<double>(kNan)));
-  CHECK_SAYS("n1 (conv2d) reads planes (C,H,W); got (4,36)", g.input = {4, 36});
-  CHECK_SAYS("n4 (max_pool2d) has a padding above half its kernel", g.nodes[3].padding = 2);
-  CHECK_SAYS("n4 (avg_pool2d) has a dilation of 2", g.nodes[3].kind = Kind::avg_pool2d;
-             g.nodes[3].dilation = 2);
+  CHECK_SAYS("n1 (conv2d) [conv2d] needs planes (C,H,W); got (4,36)", g.input = {4, 36});
+  CHECK_SAYS("n4 (max_pool2d) [max_pool2d] padding must be at most half of the kernel (2,2); got (2,2)",
+             g.nodes[3].window.padding = 2);
+  CHECK_SAYS("n4 (avg_pool2d) has a dilation", g.nodes[3].kind = Kind::avg_pool2d;
+             g.nodes[3].window.dilation = 2);
 
   CHECK_SAYS("n2 (affine) needs a factor and a summand per channel of (8,6,6)", g.nodes[1].bias = Tensor());
   CHECK_SAYS("n2 (affine) needs a factor and a summand per channel of (8,6,6)",
@@ -111,13 +117,13 @@ TEST_CASE("graph: a field that a kind does not have is refused where it is set")
     CHECK_MESSAGE(text.find(" has " + what + ", which this kind does not have") != std::string::npos,
                   what << ": " << text);
   };
-  refused("a kernel", 2, [](Node& n) { n.kernel_h = 2; });
-  refused("a kernel", 5, [](Node& n) { n.kernel_w = 2; });
-  refused("a stride", 2, [](Node& n) { n.stride = 0; });
-  refused("a padding", 2, [](Node& n) { n.padding = 1; });
-  refused("a dilation", 2, [](Node& n) { n.dilation = 0; });
+  refused("a kernel", 2, [](Node& n) { n.window.kernel_size.h = 2; });
+  refused("a kernel", 5, [](Node& n) { n.window.kernel_size.w = 2; });
+  refused("a stride", 2, [](Node& n) { n.window.stride = 0; });
+  refused("a padding", 2, [](Node& n) { n.window.padding = 1; });
+  refused("a dilation", 2, [](Node& n) { n.window.dilation = 0; });
   refused("groups", 3, [](Node& n) { n.groups = 0; });
-  refused("ceil_mode", 0, [](Node& n) { n.ceil_mode = true; });
+  refused("ceil_mode", 0, [](Node& n) { n.window.ceil_mode = true; });
   refused("count_include_pad", 3, [](Node& n) { n.count_include_pad = false; });
   refused("a parameter", 2, [](Node& n) { n.value = 1; });
   refused("an axis", 7, [](Node& n) { n.axis = 1; });

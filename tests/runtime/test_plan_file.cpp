@@ -62,7 +62,7 @@ TEST_CASE("plan file: each kind of damage has its message") {
     const std::string said = refused(bytes);
     CHECK_MESSAGE(cbnet::testing::contains(said, part), said);
   };
-  says(sealed(payload, 2), "expected a plan of version 1; found version 2; hint: a newer cbnet wrote it");
+  says(sealed(payload, 3), "expected a plan of version 2; found version 3; hint: a newer cbnet wrote it");
   says(sealed(payload, 0), "found version 0");
   says(whole.substr(0, whole.size() - 7),
        concat("expected ", payload.size(), " bytes behind the header; found ", payload.size() - 7,
@@ -187,10 +187,10 @@ Graph options() {
 TEST_CASE("plan file: no option is left out") {
   const std::string before = graph_to_bytes(options());
   const std::function<void(Graph&)> changes[] = {
-      [](Graph& g) { g.nodes[0].stride = 2; },
-      [](Graph& g) { g.nodes[0].dilation = 2; },
-      [](Graph& g) { g.nodes[0].ceil_mode = true; },
-      [](Graph& g) { g.nodes[0].kernel_h = g.nodes[0].kernel_w = 3, g.nodes[0].padding = 1; },
+      [](Graph& g) { g.nodes[0].window.stride = 2; },
+      [](Graph& g) { g.nodes[0].window.dilation = 2; },
+      [](Graph& g) { g.nodes[0].window.ceil_mode = true; },
+      [](Graph& g) { g.nodes[0].window.kernel_size = 3, g.nodes[0].window.padding = 1; },
       [](Graph& g) { g.nodes[1].count_include_pad = false; },
       [](Graph& g) { g.nodes[2].value = 0.1; },
       [](Graph& g) {

@@ -107,16 +107,16 @@ TEST_CASE("step: which convolutions and pools have kernels of their own") {
     return node;
   };
   CHECK(is_direct(conv));
-  CHECK_FALSE(is_direct(with(conv, [](Node& n) { n.stride = 2; })));
-  CHECK_FALSE(is_direct(with(conv, [](Node& n) { n.dilation = 2; })));
+  CHECK_FALSE(is_direct(with(conv, [](Node& n) { n.window.stride = 2; })));
+  CHECK_FALSE(is_direct(with(conv, [](Node& n) { n.window.dilation = 2; })));
   CHECK_FALSE(is_direct(with(conv, [](Node& n) { n.groups = 2; })));
-  CHECK_FALSE(is_direct(with(conv, [](Node& n) { n.padding = 3; })));
-  CHECK_FALSE(is_direct(with(conv, [](Node& n) { n.kernel_h = n.kernel_w = 40, n.padding = 17; })));
+  CHECK_FALSE(is_direct(with(conv, [](Node& n) { n.window.padding = 3; })));
+  CHECK_FALSE(is_direct(with(conv, [](Node& n) { n.window.kernel_size = 40, n.window.padding = 17; })));
   CHECK_FALSE(is_direct(pool));
   CHECK(is_direct_pool(pool));
   CHECK_FALSE(is_direct_pool(conv));
-  CHECK_FALSE(is_direct_pool(with(pool, [](Node& n) { n.stride = 1; })));
-  CHECK_FALSE(is_direct_pool(with(pool, [](Node& n) { n.kernel_w = 3; })));
-  CHECK_FALSE(is_direct_pool(with(pool, [](Node& n) { n.padding = 1; })));
+  CHECK_FALSE(is_direct_pool(with(pool, [](Node& n) { n.window.stride = 1; })));
+  CHECK_FALSE(is_direct_pool(with(pool, [](Node& n) { n.window.kernel_size.w = 3; })));
+  CHECK_FALSE(is_direct_pool(with(pool, [](Node& n) { n.window.padding = 1; })));
   CHECK(conv_form(conv, {2, 9, 9}) == Form{Form::Type::padded, 2, 9, 9, 1, 1});
 }

@@ -76,15 +76,15 @@ TEST_CASE("winograd: only square kernels of 3 and 5 with 2x2 pooling behind them
   CHECK(takes(node, b.graph.input, &pool));
   CHECK_FALSE(takes(node, b.graph.input, nullptr));
   Node other = pool;
-  other.stride = 1;
+  other.window.stride = 1;
   CHECK_FALSE(takes(node, b.graph.input, &other));
   other = node;
-  other.kernel_h = other.kernel_w = 7;
+  other.window.kernel_size = 7;
   CHECK_FALSE(takes(other, b.graph.input, &pool));
   other = node;
-  other.kernel_h = 3;
+  other.window.kernel_size.h = 3;
   CHECK_FALSE(takes(other, b.graph.input, &pool));
   other = node;
-  other.stride = 2;
+  other.window.stride = 2;
   CHECK_FALSE(takes(other, b.graph.input, &pool));
 }

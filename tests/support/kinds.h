@@ -1,0 +1,25 @@
+#pragma once
+
+// Every layer kind, for tests that build networks of many.
+
+#include "models/kinds/add.h"
+#include "models/kinds/avg_pool2d.h"
+#include "models/kinds/batch_norm.h"
+#include "models/kinds/concat.h"
+#include "models/kinds/conv2d.h"
+#include "models/kinds/dropout.h"
+#include "models/kinds/flatten.h"
+#include "models/kinds/global_avg_pool2d.h"
+#include "models/kinds/leaky_relu.h"
+#include "models/kinds/linear.h"
+#include "models/kinds/log_softmax.h"
+#include "models/kinds/matmul.h"
+#include "models/kinds/max_pool2d.h"
+#include "models/kinds/mul.h"
+#include "models/kinds/relu.h"
+#include "models/kinds/residual.h"
+#include "models/kinds/sigmoid.h"
+#include "models/kinds/softmax.h"
+#include "models/kinds/tanh.h"
+#include "models/kinds/transpose.h"
+#include "models/kinds/unflatten.h"

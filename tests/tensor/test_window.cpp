@@ -1,0 +1,44 @@
+#include "tensor/window.h"
+
+#include "tests/support/throws.h"
+
+using namespace cbnet;
+
+TEST_CASE("window: what does not fit throws, by name") {
+  const auto shape = [](const Shape& planes, const Window2d& window) {
+    return window_shape("op", planes, 1, window);
+  };
+  CHECK_THROWS_SAYING(shape({4, 4}, {}), std::invalid_argument, "[op] needs planes (C,H,W); got (4,4)");
+  CHECK_THROWS_SAYING(shape({1, 4, 4}, {5}), std::invalid_argument,
+                      "[op] the kernel is larger than the padded input (1,4,4)");
+  CHECK_THROWS_SAYING(shape({1, 4, 4}, {1, {1, 0}}), std::invalid_argument, "must be 1 to 268435456; got 0");
+  CHECK_THROWS_SAYING(shape({1, 4, 4}, {1, 1, -1}), std::invalid_argument, "padding must be 0 to");
+  CHECK_THROWS_SAYING(shape({1, 4, 4}, {1, 1, 0, std::int64_t{1} << 62}), std::invalid_argument, "dilation");
+  CHECK_THROWS_SAYING(shape({1, 4, std::int64_t{1} << 40}, {}), std::invalid_argument, "at most 268435456");
+}
+
+TEST_CASE("window: a number per direction and a padding per side") {
+  CHECK(window_shape("op", {3, 7, 9}, 5, {{3, 2}, {2, 1}}) == Shape{5, 3, 8});
+  CHECK(window_shape("op", {3, 7, 9}, 5, {3, 2, {0, 0, 1, 1}}) == Shape{5, 3, 4});
+  CHECK(window_shape("op", {3, 7, 9}, 5, {3, 1, Pair(1, 0), {1, 2}}) == Shape{5, 7, 5});
+}
+
+TEST_CASE("window: ceil_mode keeps a last window that starts inside the input or before it") {
+  const auto rows = [](std::int64_t size, const Window2d& window) {
+    return window_shape("op", {1, size, size}, 1, window)[1];
+  };
+  CHECK(rows(15, {2, 2, 0, 1, true}) == 8);
+  CHECK(rows(15, {2, 2, 0, 1, false}) == 7);
+  CHECK(rows(5, {2, 4, 0, 1, true}) == 2);
+  CHECK(rows(4, {1, 4, 0, 1, true}) == 1);  // the next window would start at 4
+}
+
+TEST_CASE("window: pools pad less than what they look at") {
+  CHECK(pool_shape("op", {2, 6, 6}, {3, 2, 1}) == Shape{2, 3, 3});
+  CHECK_THROWS_SAYING(pool_shape("op", {2, 6, 6}, {2, 2, 2}), std::invalid_argument,
+                      "[op] padding must be at most half of the kernel (2,2); got (2,2)");
+  CHECK_THROWS_SAYING(pool_shape("op", {2, 6, 6}, {2, 2, {0, 0, 2, 0}}), std::invalid_argument,
+                      "[op] padding must be less than the kernel (2,2)");
+  CHECK_THROWS_SAYING(pool_shape("op", {2, 6, 6}, {2, 2, {0, 0, 1, 0}, 1, true}), std::invalid_argument,
+                      "[op] ceil_mode needs the same padding on opposite sides");
+}
