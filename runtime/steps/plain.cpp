@@ -110,10 +110,10 @@ Body affine(const Node& node) {
 
 /// Plane by plane: of several at once, the kernels would make threads of their own.
 Body pool(const Node& node, const Shape& input) {
-  const cbnet::kernels::Pool2dDims dims =
-      cbnet::kernels::pool2d_dims(to_string(node.kind), 1, input[1], input[2],
-                                  {node.kernel_h, node.kernel_w, node.stride, node.stride, node.padding,
-                                   node.padding, node.dilation, node.dilation, node.ceil_mode});
+  const cbnet::Pool2dDims dims =
+      cbnet::pool2d_dims(to_string(node.kind), 1, input[1], input[2],
+                         {node.kernel_h, node.kernel_w, node.stride, node.stride, node.padding, node.padding,
+                          node.dilation, node.dilation, node.ceil_mode});
   const bool largest = node.kind == Kind::max_pool2d;
   return [dims, largest, planes = input[0], padding = node.count_include_pad](const float* const* x, float* y,
                                                                               float*) {
