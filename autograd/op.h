@@ -107,6 +107,7 @@ Variable apply(typename Op::Args args, std::vector<Variable> inputs) {
     require(input.defined(), Op::kName, "undefined input");
     require(is_floating(input.dtype()) && input.dtype() == inputs.front().dtype(), Op::kName,
             "inputs must all be f32 or all f64; got ", inputs.front().value(), " and ", input.value());
+    require_same_device(inputs.front().value(), input.value(), Op::kName);
     values.push_back(input.value());
     shapes.push_back(input.shape());
     record = record || input.requires_grad();

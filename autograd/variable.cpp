@@ -77,12 +77,13 @@ void Variable::zero_grad() { mutable_grad() = Tensor(); }
 
 void Variable::backward() {
   require(value().numel() == 1, "backward", "only a scalar has an implicit seed; got ", value());
-  run_backward(*this, Tensor::ones(shape(), dtype()));
+  run_backward(*this, Tensor::ones(shape(), dtype(), value().device()));
 }
 
 void Variable::backward(const Tensor& seed) {
   require(seed.defined() && seed.shape() == shape() && seed.dtype() == dtype(), "backward",
           "the seed must look like the variable, ", value(), "; got ", seed);
+  require_same_device(value(), seed, "backward");
   run_backward(*this, seed);
 }
 

@@ -191,7 +191,7 @@ std::vector<OpCase> op_cases() {
 #define BINARY(name, ...) \
   add_case(#name,         \
            make({values(kPixels), values(kPixels)}, [](const Inputs& in) { return name(in[0], in[1]); }));
-#include "autograd/ops/pointwise.def"
+#include "tensor/pointwise.def"
   return cases;
 }
 

@@ -54,9 +54,10 @@ void save_state(const Stage& stage, const Adam& adam, const TrainingState& state
   for (const auto& [name, tensor] : stage.network->state_dict())
     file.tensors.emplace_back(kModelPrefix + name, tensor);
   for (const auto& [name, tensor] : adam.state()) file.tensors.emplace_back(kOptimizerPrefix + name, tensor);
-  const Rng::State rng = stage.network->dropout_rng().state();
-  std::vector<std::int64_t> words(rng.begin(), rng.end());
-  file.tensors.emplace_back(kDropoutRng, Tensor::from(words, {4}));
+  const RngState rng = stage.network->dropout_rng().state();
+  const auto word = [](std::uint64_t bits) { return static_cast<std::int64_t>(bits); };
+  file.tensors.emplace_back(kDropoutRng,
+                            Tensor::from({word(rng.seed), word(rng.stream), word(rng.position)}, {3}));
   write_safetensors(options.state_file, file);
 }
 
@@ -92,11 +93,10 @@ TrainingState load_state(const Stage& stage, Adam& adam, const TrainerOptions& o
         optimizer.emplace_back(name.substr(std::string(kOptimizerPrefix).size()), tensor);
       }
       if (name == kDropoutRng) {
-        Rng::State words{};
-        require(tensor.numel() == 4, "state", "expected 4 words of ", kDropoutRng);
-        for (std::size_t i = 0; i < 4; ++i)
-          words[i] = static_cast<std::uint64_t>(tensor.data<std::int64_t>()[i]);
-        stage.network->dropout_rng().set_state(words);
+        require(tensor.numel() == 3, "state", "expected 3 words of ", kDropoutRng, "; got ", tensor);
+        const std::vector<std::int64_t> words = tensor.to_vector<std::int64_t>();
+        const auto word = [&](std::size_t i) { return static_cast<std::uint64_t>(words[i]); };
+        stage.network->dropout_rng().set_state({word(0), word(1), word(2)});
       }
     }
     stage.network->load_state_dict(model);

@@ -13,7 +13,7 @@
 #include <system_error>
 
 #include "console/output.h"
-#include "tensor/cuda/backend.h"
+#include "tensor/device.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 

@@ -3,7 +3,7 @@
 #include "autograd/ops/conv2d.h"
 #include "layers/init.h"
 #include "layers/module.h"
-#include "tensor/window.h"
+#include "tensor/windows.h"
 
 namespace cbnet {
 

@@ -11,10 +11,7 @@ namespace {
 /// Whether two tensors are one: the same elements in the same layout.
 bool same_view(const Tensor& a, const Tensor& b) {
   return a.shares_storage(b) && a.dtype() == b.dtype() && a.shape() == b.shape() &&
-         a.strides() == b.strides() && dispatch(a.dtype(), [&](auto zero) {
-           using T = decltype(zero);
-           return a.data<T>() == b.data<T>();
-         });
+         a.strides() == b.strides() && a.address() == b.address();
 }
 
 bool same_view(const Variable& a, const Variable& b) { return a.same(b); }
@@ -88,7 +85,7 @@ void Module::load_state_dict(const StateDict& state) {
             "' must have the same elements: they are one tensor here");
     if (!source.defined()) {
       other_name = name;
-      source = found->second->to(tensor.dtype()).contiguous();
+      source = found->second->to(tensor.dtype()).contiguous().to(tensor.device());
     }
     given.erase(found);
   }
@@ -98,6 +95,15 @@ void Module::load_state_dict(const StateDict& state) {
   require(given.empty(), "load_state_dict", "this module has no entry '",
           given.empty() ? "" : given.begin()->first, "'");
   for (std::size_t i = 0; i < own.size(); ++i) own[i].second.copy_from(sources[i].second);
+}
+
+void Module::to(Device device) {
+  for (auto& [name, parameter] : parameters_) {
+    parameter->mutable_value() = parameter->value().to(device);
+    parameter->zero_grad();
+  }
+  for (auto& [name, buffer] : buffers_) *buffer = buffer->to(device);
+  for (auto& [name, child] : children_) child->to(device);
 }
 
 void Module::train(bool on) {

@@ -38,6 +38,9 @@ class Module {
   /// missing, unknown, or of another shape; nothing is changed then, nor when memory runs out.
   void load_state_dict(const StateDict& state);
 
+  /// Moves every parameter and buffer to the device. Gradients are dropped; make optimizers afterwards.
+  void to(Device device);
+
   /// Training mode changes what dropout and batch normalisation do. New modules train.
   void train(bool on = true);
   void eval() { train(false); }

@@ -12,7 +12,7 @@
 #include "layers/module.h"
 #include "tensor/rng.h"
 #include "tensor/shape.h"
-#include "tensor/window.h"
+#include "tensor/windows.h"
 
 // A layer of a network as data, and what every layer kind is asked. A kind is a struct of its fields in
 // models/kinds/<name>.h, which models/layers.def lists; CBNET_LAYER_PARTS declares what it consists of.

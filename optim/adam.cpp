@@ -2,9 +2,8 @@
 
 #include <cmath>
 
+#include "tensor/backend.h"
 #include "tensor/flush_subnormals.h"
-#include "tensor/kernels/isa_table.h"
-#include "tensor/parallel.h"
 
 namespace cbnet {
 
@@ -22,35 +21,29 @@ Adam::Adam(std::vector<Variable> parameters, const AdamOptions& options)
 
 void Adam::step() {
   const FlushSubnormals flush;
-  const std::vector<Tensor> slopes = gradients();
+  const std::vector<Tensor> grads = gradients();
   count_step();
   const auto t = static_cast<double>(steps_taken());
   const double correction1 = 1.0 - std::pow(options_.beta1, t);
   const double correction2 = 1.0 - std::pow(options_.beta2, t);
-  for (std::size_t i = 0; i < slopes.size(); ++i) {
+  for (std::size_t i = 0; i < grads.size(); ++i) {
     Variable& parameter = parameters()[i];
-    const Tensor& gradient = slopes[i];
+    const Tensor& gradient = grads[i];
     if (!gradient.defined()) continue;
-    dispatch_floating(parameter.dtype(), "adam", [&](auto zero) {
-      using T = decltype(zero);
-      T* w = parameter.mutable_value().data<T>();
-      const T* g = gradient.data<T>();
-      T* m = slot(first_moment_, i).template data<T>();
-      T* v = slot(second_moment_, i).template data<T>();
-      kernels::AdamStep<T> step{};
-      step.beta1 = static_cast<T>(options_.beta1);
-      step.beta2 = static_cast<T>(options_.beta2);
-      step.eps = static_cast<T>(options_.eps);
-      step.step_size = static_cast<T>(learning_rate() / correction1);
-      step.inverse_root2 = static_cast<T>(1.0 / std::sqrt(correction2));
-      step.l2 = static_cast<T>(options_.decoupled ? 0.0 : options_.weight_decay);
-      step.shrink = static_cast<T>(options_.decoupled ? learning_rate() * options_.weight_decay : 0.0);
-      const auto update = kernels::isa_table<T>().adam;
-      constexpr std::int64_t kGrain = 1 << 14;
-      parallel_for(gradient.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-        update(step, g + begin, w + begin, m + begin, v + begin, end - begin);
-      });
-    });
+    backend_of(gradient.device())
+        .adam({.dtype = gradient.dtype(),
+               .count = gradient.numel(),
+               .beta1 = options_.beta1,
+               .beta2 = options_.beta2,
+               .eps = options_.eps,
+               .step_size = learning_rate() / correction1,
+               .inverse_root2 = 1.0 / std::sqrt(correction2),
+               .l2 = options_.decoupled ? 0.0 : options_.weight_decay,
+               .shrink = options_.decoupled ? learning_rate() * options_.weight_decay : 0.0,
+               .g = gradient.address(),
+               .w = parameter.mutable_value().address(),
+               .m = slot(first_moment_, i).address(),
+               .v = slot(second_moment_, i).address()});
   }
 }
 

@@ -15,9 +15,7 @@ void require_disjoint(const std::vector<Variable>& parameters) {
   for (const Variable& parameter : parameters) {
     const Tensor& value = parameter.value();
     if (value.numel() == 0) continue;
-    const auto* begin = dispatch(value.dtype(), [&](auto zero) {
-      return reinterpret_cast<const std::byte*>(value.data<decltype(zero)>());
-    });
+    const auto* begin = static_cast<const std::byte*>(value.address());
     const auto* end = begin + static_cast<std::size_t>(value.numel()) * size_bytes(value.dtype());
     const auto next = ranges.lower_bound(begin);
     require((next == ranges.end() || next->first >= end) &&
@@ -48,6 +46,7 @@ std::vector<Tensor> Optimizer::gradients() const {
     require(!gradient.defined() ||
                 (gradient.shape() == parameter.shape() && gradient.dtype() == parameter.dtype()),
             "optimizer", "a gradient must be like its parameter; got ", gradient, " for ", parameter.value());
+    if (gradient.defined()) require_same_device(parameter.value(), gradient, "optimizer");
     out.push_back(gradient.defined() ? gradient.contiguous() : Tensor());
   }
   return out;
@@ -66,7 +65,7 @@ void Optimizer::set_learning_rate(double learning_rate) {
 std::size_t Optimizer::add_slot(std::string name) {
   Slot added{std::move(name), {}};
   for (const Variable& parameter : parameters_) {
-    added.tensors.push_back(Tensor::zeros(parameter.shape(), parameter.dtype()));
+    added.tensors.push_back(Tensor::zeros(parameter.shape(), parameter.dtype(), parameter.value().device()));
   }
   slots_.push_back(std::move(added));
   return slots_.size() - 1;
@@ -79,7 +78,7 @@ std::vector<std::pair<std::string, Tensor>> Optimizer::state() const {
       out.emplace_back(concat(kept.name, ".", i), kept.tensors[i]);
     }
   }
-  out.emplace_back("steps", Tensor::from<std::int64_t>({steps_}, {1}));
+  out.emplace_back("steps", Tensor::from<std::int64_t>({steps_}, {1}, Device::cpu));
   return out;
 }
 
@@ -96,7 +95,9 @@ void Optimizer::load_state(const std::vector<std::pair<std::string, Tensor>>& st
   }
   const auto steps = static_cast<std::int64_t>(state.back().second.item());
   require(steps >= 0, "optimizer", "the step count must not be negative; got ", steps);
-  for (std::size_t i = 0; i < own.size(); ++i) own[i].second.copy_from(state[i].second);
+  std::vector<Tensor> sources;
+  for (std::size_t i = 0; i < own.size(); ++i) sources.push_back(state[i].second.to(own[i].second.device()));
+  for (std::size_t i = 0; i < own.size(); ++i) own[i].second.copy_from(sources[i]);
   steps_ = steps;
 }
 

@@ -1,7 +1,7 @@
 #include "optim/sgd.h"
 
+#include "tensor/backend.h"
 #include "tensor/flush_subnormals.h"
-#include "tensor/parallel.h"
 
 namespace cbnet {
 
@@ -17,29 +17,22 @@ Sgd::Sgd(std::vector<Variable> parameters, const SgdOptions& options)
 
 void Sgd::step() {
   const FlushSubnormals flush;
-  const std::vector<Tensor> slopes = gradients();
+  const std::vector<Tensor> grads = gradients();
   count_step();
-  for (std::size_t i = 0; i < slopes.size(); ++i) {
+  for (std::size_t i = 0; i < grads.size(); ++i) {
     Variable& parameter = parameters()[i];
-    const Tensor& gradient = slopes[i];
+    const Tensor& gradient = grads[i];
     if (!gradient.defined()) continue;
-    dispatch_floating(parameter.dtype(), "sgd", [&](auto zero) {
-      using T = decltype(zero);
-      T* w = parameter.mutable_value().data<T>();
-      const T* g = gradient.data<T>();
-      T* u = slot(velocity_, i).template data<T>();
-      const T lr = static_cast<T>(learning_rate());
-      const T momentum = static_cast<T>(options_.momentum);
-      const T decay = static_cast<T>(options_.weight_decay);
-      constexpr std::int64_t kGrain = 1 << 14;
-      parallel_for(gradient.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t e = begin; e < end; ++e) {
-          const T slope = g[e] + decay * w[e];
-          u[e] = momentum * u[e] + slope;
-          w[e] -= lr * (options_.nesterov ? slope + momentum * u[e] : u[e]);
-        }
-      });
-    });
+    backend_of(gradient.device())
+        .sgd({.dtype = gradient.dtype(),
+              .count = gradient.numel(),
+              .rate = learning_rate(),
+              .momentum = options_.momentum,
+              .decay = options_.weight_decay,
+              .nesterov = options_.nesterov,
+              .g = gradient.address(),
+              .w = parameter.mutable_value().address(),
+              .u = slot(velocity_, i).address()});
   }
 }
 

@@ -7,7 +7,7 @@
 #include "runtime/dense.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
-#include "tensor/window.h"
+#include "tensor/windows.h"
 
 // A trained network as the planner takes it: layers with their weights, in an order in which each reads only
 // what stands before it. models/compile makes one from a Network; plan_file stores one.

@@ -54,13 +54,4 @@ std::int64_t normalize_axis(std::int64_t axis, std::int64_t rank, const char* wh
   return axis < 0 ? axis + rank : axis;
 }
 
-std::int64_t window_count(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                          std::int64_t dilation, bool ceil_mode) {
-  const std::int64_t room = size + 2 * padding - dilation * (kernel - 1) - 1;
-  if (room < 0) return 0;
-  const std::int64_t whole = room / stride + 1;
-  const bool partial = ceil_mode && room % stride != 0 && whole * stride < size + padding;
-  return partial ? whole + 1 : whole;
-}
-
 }  // namespace cbnet

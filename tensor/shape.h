@@ -16,12 +16,6 @@ std::int64_t numel(const Shape& shape);
 /// "(8,3,28,28)".
 std::string to_string(const Shape& shape);
 
-/// How many windows of `kernel` taps, `dilation` apart, a convolution or pooling places every `stride` along
-/// an axis of `size` with `padding` on both sides; 0 when none fits. ceil_mode adds a last partial one, if it
-/// starts inside the axis or its left padding. All numbers must be below 2^31.
-std::int64_t window_count(std::int64_t size, std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                          std::int64_t dilation, bool ceil_mode = false);
-
 /// Row-major strides, in elements.
 std::vector<std::int64_t> contiguous_strides(const Shape& shape);
 

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <new>
 #include <unordered_map>
 #include <vector>
+
+#include "tensor/backend.h"
 
 namespace cbnet {
 namespace {
@@ -115,12 +118,24 @@ BlockCache& cache() {
   return *instance;
 }
 
+void copy_bytes(std::byte* target, const std::byte* source, std::size_t size_bytes) {
+  std::memcpy(target, source, size_bytes);
+}
+
 }  // namespace
 
-Storage::Storage(std::size_t size_bytes)
-    : size_bytes_(size_bytes), data_(cache().take(rounded(size_bytes))) {}
+const DeviceMemory kHostMemory = {
+    [](std::size_t size_bytes) { return cache().take(rounded(size_bytes)); },
+    [](std::byte* block, std::size_t size_bytes) noexcept { cache().give(block, rounded(size_bytes)); },
+    copy_bytes, copy_bytes};
 
-Storage::~Storage() { cache().give(data_, rounded(size_bytes_)); }
+Storage::Storage(std::size_t size_bytes, Device device)
+    : size_bytes_(size_bytes),
+      device_(device),
+      memory_(&backend_of(device).memory),
+      data_(memory_->allocate(size_bytes)) {}
+
+Storage::~Storage() { memory_->release(data_, size_bytes_); }
 
 void release_cached_storage() { cache().release(); }
 std::size_t storage_live_bytes() { return cache().live(); }

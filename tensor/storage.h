@@ -5,12 +5,16 @@
 #include <cstdint>
 #include <memory>
 
+#include "tensor/device.h"
+
 namespace cbnet {
 
-/// A 64-byte aligned block of memory that several tensors may view. Not initialised.
+struct DeviceMemory;
+
+/// A 64-byte aligned block of a device's memory that several tensors may view. Not initialised.
 class Storage {
  public:
-  explicit Storage(std::size_t size_bytes);
+  explicit Storage(std::size_t size_bytes, Device device = Device::cpu);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -18,6 +22,7 @@ class Storage {
   std::byte* data() { return data_; }
   const std::byte* data() const { return data_; }
   std::size_t size_bytes() const { return size_bytes_; }
+  Device device() const { return device_; }
 
   /// Moves whenever somebody may have written, so that two equal versions mean equal elements.
   std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
@@ -25,11 +30,16 @@ class Storage {
 
  private:
   std::size_t size_bytes_;
+  Device device_;
+  const DeviceMemory* memory_;
   std::byte* data_;
   std::atomic<std::uint64_t> version_{0};
 };
 
-/// Blocks that are freed are kept for the next allocation of the same size: a training step asks for
+/// The host's memory, which the devices cpu and reference take theirs from.
+extern const DeviceMemory kHostMemory;
+
+/// Blocks of it that are freed are kept for the next allocation of the same size: a training step asks for
 /// the same large activations again and again, and fresh pages cost more than the arithmetic on them.
 /// This hands every idle block back to the system.
 void release_cached_storage();

@@ -1,13 +1,11 @@
 #include "tensor/tensor.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
-#include "tensor/kernels/strided.h"
-#include "tensor/parallel.h"
+#include "tensor/backend.h"
 
 namespace cbnet {
 namespace {
@@ -56,26 +54,6 @@ bool view_strides(const Shape& from, const std::vector<std::int64_t>& strides, c
   return true;
 }
 
-template <class To, class From>
-void copy_elements(const Tensor& source, Tensor& target) {
-  const From* s = source.data<From>();
-  To* t = target.data<To>();
-  kernels::for_each_row<2>(target.shape(), {target.strides(), source.strides()},
-                           [&](const std::int64_t* offsets, const std::int64_t* strides, std::int64_t count) {
-                             To* to = t + offsets[0];
-                             const From* from = s + offsets[1];
-                             if constexpr (std::is_same_v<To, From>) {
-                               if (strides[0] == 1 && strides[1] == 1) {
-                                 std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(To));
-                                 return;
-                               }
-                             }
-                             for (std::int64_t i = 0; i < count; ++i) {
-                               to[i * strides[0]] = static_cast<To>(from[i * strides[1]]);
-                             }
-                           });
-}
-
 /// Elements that share memory would be written by several threads at once.
 void require_writable(const Tensor& target, const char* where) {
   for (std::size_t axis = 0; axis < target.shape().size(); ++axis) {
@@ -86,7 +64,7 @@ void require_writable(const Tensor& target, const char* where) {
 
 }  // namespace
 
-Tensor Tensor::empty(const Shape& shape, DType dtype) {
+Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   Tensor out;
   out.numel_ = cbnet::numel(shape);
   // 2^62 bytes: far from where rounding up to whole cache lines could wrap.
@@ -94,39 +72,43 @@ Tensor Tensor::empty(const Shape& shape, DType dtype) {
   const std::size_t element_bytes = cbnet::size_bytes(dtype);
   require(out.numel_ <= kMostBytes / static_cast<std::int64_t>(element_bytes), "tensor",
           "too many elements; got ", shape);
-  out.storage_ = std::make_shared<Storage>(static_cast<std::size_t>(out.numel_) * element_bytes);
+  out.storage_ = std::make_shared<Storage>(static_cast<std::size_t>(out.numel_) * element_bytes, device);
   out.shape_ = shape;
   out.strides_ = contiguous_strides(shape);
   out.dtype_ = dtype;
   return out;
 }
 
-Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
-  Tensor out = empty(shape, dtype);
+Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device) {
+  Tensor out = empty(shape, dtype, device);
   out.fill(value);
   return out;
 }
 
-Tensor Tensor::uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype) {
-  Tensor out = empty(shape, dtype);
-  dispatch_floating(dtype, "uniform", [&](auto zero) {
-    using T = decltype(zero);
-    T* values = out.data<T>();
-    for (std::int64_t i = 0; i < out.numel(); ++i) {
-      values[i] = static_cast<T>(low + (high - low) * rng.uniform());
-    }
-  });
+namespace {
+
+Tensor draw(RandomKind kind, const Shape& shape, double a, double b, Rng& rng, DType dtype, Device device) {
+  Tensor out = Tensor::empty(shape, dtype, device);
+  const RandomCall call{.dtype = dtype,
+                        .kind = kind,
+                        .state = rng.state(),
+                        .a = a,
+                        .b = b,
+                        .count = out.numel(),
+                        .y = out.address()};
+  backend_of(device).random(call);
+  rng.discard(call.draws());
   return out;
 }
 
-Tensor Tensor::normal(const Shape& shape, double mean, double stddev, Rng& rng, DType dtype) {
-  Tensor out = empty(shape, dtype);
-  dispatch_floating(dtype, "normal", [&](auto zero) {
-    using T = decltype(zero);
-    T* values = out.data<T>();
-    for (std::int64_t i = 0; i < out.numel(); ++i) values[i] = static_cast<T>(mean + stddev * rng.normal());
-  });
-  return out;
+}  // namespace
+
+Tensor Tensor::uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype, Device device) {
+  return draw(RandomKind::uniform, shape, low, high, rng, dtype, device);
+}
+
+Tensor Tensor::normal(const Shape& shape, double mean, double stddev, Rng& rng, DType dtype, Device device) {
+  return draw(RandomKind::normal, shape, mean, stddev, rng, dtype, device);
 }
 
 std::int64_t Tensor::size(std::int64_t axis) const {
@@ -147,9 +129,11 @@ bool Tensor::is_contiguous() const {
   return true;
 }
 
-void Tensor::check_dtype(DType wanted) const {
+void Tensor::check_readable(DType wanted) const {
   check_defined("data");
   require(dtype_ == wanted, "tensor", "expected ", to_string(wanted), "; got ", *this);
+  require(is_host_readable(device()), "tensor", "the host cannot read the memory of the device ",
+          to_string(device()), ", where ", *this, " is; hint: to(Device::cpu) copies it");
 }
 
 double Tensor::item() const {
@@ -283,7 +267,7 @@ Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
 
 Tensor Tensor::clone() const {
   check_defined("clone");
-  Tensor out = empty(shape_, dtype_);
+  Tensor out = empty(shape_, *this);
   out.copy_from(*this);
   return out;
 }
@@ -291,54 +275,55 @@ Tensor Tensor::clone() const {
 Tensor Tensor::to(DType wanted) const {
   check_defined("to");
   if (dtype_ == wanted) return *this;
-  Tensor out = empty(shape_, wanted);
+  Tensor out = empty(shape_, wanted, device());
   out.copy_from(*this);
+  return out;
+}
+
+Tensor Tensor::to(Device wanted) const {
+  check_defined("to");
+  if (device() == wanted) return *this;
+  const Tensor dense = contiguous();
+  Tensor out = empty(shape_, dtype_, wanted);
+  const std::size_t size = static_cast<std::size_t>(numel_) * size_bytes(dtype_);
+  auto* target = static_cast<std::byte*>(out.address());
+  const auto* source = static_cast<const std::byte*>(dense.address());
+  if (is_host_readable(device())) {
+    backend_of(wanted).memory.copy_in(target, source, size);
+  } else {
+    backend_of(device()).memory.copy_out(target, source, size);
+  }
   return out;
 }
 
 void Tensor::fill(double value) {
   check_defined("fill");
   require_writable(*this, "fill");
-  dispatch(dtype_, [&](auto zero) {
-    using T = decltype(zero);
-    T* first = data<T>();
-    const T typed = static_cast<T>(value);
-    kernels::for_each_row<1>(
-        shape_, {strides_},
-        [&](const std::int64_t* offsets, const std::int64_t* strides, std::int64_t count) {
-          T* row = first + offsets[0];
-          for (std::int64_t i = 0; i < count; ++i) row[i * strides[0]] = typed;
-        });
-  });
+  backend_of(device()).fill(
+      {.dtype = dtype_, .value = value, .shape = shape_, .target = address(), .strides = strides_});
 }
 
-/// Allocates nothing, so that restoring many tensors cannot stop between two of them.
-void Tensor::copy_dense(const Tensor& source) {
-  if (storage_ == source.storage_ && offset_ == source.offset_) return;
-  dispatch(dtype_, [&](auto zero) {
-    using T = decltype(zero);
-    constexpr std::int64_t kGrainElements = 1 << 15;
-    parallel_for(numel_, kGrainElements,
-                 [to = data<T>(), from = source.data<T>()](std::int64_t begin, std::int64_t end) {
-                   std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin) * sizeof(T));
-                 });
-  });
-}
-
+/// Allocates nothing where both are dense, so that restoring many tensors cannot stop between two of them.
 void Tensor::copy_from(const Tensor& source) {
   check_defined("copy_from");
   source.check_defined("copy_from");
   require_writable(*this, "copy_from");
-  if (dtype_ == source.dtype_ && shape_ == source.shape_ && is_contiguous() && source.is_contiguous()) {
-    copy_dense(source);
-    return;
+  require_same_device(*this, source, "copy_from");
+  const auto copy = [&](const std::vector<std::int64_t>& source_strides) {
+    if (shares_storage(source) && offset_ == source.offset_ && strides_ == source_strides) return;
+    backend_of(device()).copy({.dtype = dtype_,
+                               .source_dtype = source.dtype_,
+                               .shape = shape_,
+                               .source = source.address(),
+                               .target = address(),
+                               .source_strides = source_strides,
+                               .target_strides = strides_});
+  };
+  if (shape_ == source.shape_) {
+    copy(source.strides_);
+  } else {
+    copy(source.expand(shape_).strides_);
   }
-  const Tensor stretched = source.expand(shape_);
-  if (shares_storage(source) && offset_ == source.offset_ && strides_ == stretched.strides_) return;
-  dispatch(dtype_, [&](auto to) {
-    dispatch(source.dtype(),
-             [&](auto from) { copy_elements<decltype(to), decltype(from)>(stretched, *this); });
-  });
 }
 
 void Tensor::add_scaled(const Tensor& other, double alpha) {
@@ -346,38 +331,35 @@ void Tensor::add_scaled(const Tensor& other, double alpha) {
   other.check_defined("add_scaled");
   require(shape_ == other.shape_ && dtype_ == other.dtype_, "add_scaled",
           "shapes and dtypes must match; got ", *this, " and ", other);
+  require(is_floating(dtype_), "add_scaled", "expected f32 or f64; got ", to_string(dtype_));
   require_writable(*this, "add_scaled");
-  dispatch_floating(dtype_, "add_scaled", [&](auto zero) {
-    using T = decltype(zero);
-    T* target = data<T>();
-    const T* source = other.data<T>();
-    const T factor = static_cast<T>(alpha);
-    kernels::for_each_row<2>(
-        shape_, {strides_, other.strides_},
-        [&](const std::int64_t* offsets, const std::int64_t* strides, std::int64_t count) {
-          T* t = target + offsets[0];
-          const T* s = source + offsets[1];
-          for (std::int64_t i = 0; i < count; ++i) {
-            t[i * strides[0]] += factor * s[i * strides[1]];
-          }
-        });
-  });
+  require_same_device(*this, other, "add_scaled");
+  backend_of(device()).add_scaled({.dtype = dtype_,
+                                   .alpha = alpha,
+                                   .shape = shape_,
+                                   .source = other.address(),
+                                   .target = address(),
+                                   .source_strides = other.strides_,
+                                   .target_strides = strides_});
 }
 
 void Tensor::scale(double factor) {
   check_defined("scale");
+  require(is_floating(dtype_), "scale", "expected f32 or f64; got ", to_string(dtype_));
   require_writable(*this, "scale");
-  dispatch_floating(dtype_, "scale", [&](auto zero) {
-    using T = decltype(zero);
-    T* first = data<T>();
-    const T typed = static_cast<T>(factor);
-    kernels::for_each_row<1>(
-        shape_, {strides_},
-        [&](const std::int64_t* offsets, const std::int64_t* strides, std::int64_t count) {
-          T* row = first + offsets[0];
-          for (std::int64_t i = 0; i < count; ++i) row[i * strides[0]] *= typed;
-        });
-  });
+  backend_of(device()).pointwise({.dtype = dtype_,
+                                  .function = Pointwise::scale,
+                                  .a = factor,
+                                  .shape = shape_,
+                                  .x = std::as_const(*this).address(),
+                                  .y = address(),
+                                  .x_strides = strides_,
+                                  .y_strides = strides_});
+}
+
+void require_same_device(const Tensor& a, const Tensor& b, const char* where) {
+  require(a.device() == b.device(), where, "all tensors must be on one device; got ", a, " on ",
+          to_string(a.device()), " and ", b, " on ", to_string(b.device()), "; hint: to(device) copies");
 }
 
 std::string describe(const Tensor& tensor) {
@@ -385,17 +367,22 @@ std::string describe(const Tensor& tensor) {
   return concat(to_string(tensor.dtype()), " ", to_string(tensor.shape()));
 }
 
-bool all_finite(const Tensor& tensor) {
-  if (!is_floating(tensor.dtype())) return true;
+std::int64_t first_outside(const Tensor& tensor, double low, double high) {
   const Tensor dense = tensor.contiguous();
-  return dispatch_floating(dense.dtype(), "all_finite", [&](auto zero) {
-    using T = decltype(zero);
-    const T* values = dense.data<T>();
-    for (std::int64_t i = 0; i < dense.numel(); ++i) {
-      if (!std::isfinite(values[i])) return false;
-    }
-    return true;
-  });
+  std::int64_t found = -1;
+  backend_of(dense.device())
+      .find_outside({.dtype = dense.dtype(),
+                     .count = dense.numel(),
+                     .low = low,
+                     .high = high,
+                     .x = dense.address(),
+                     .found = &found});
+  return found;
+}
+
+bool all_finite(const Tensor& tensor) {
+  constexpr double kMax = std::numeric_limits<double>::max();
+  return !is_floating(tensor.dtype()) || first_outside(tensor, -kMax, kMax) < 0;
 }
 
 }  // namespace cbnet

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tensor/device.h"
 #include "tensor/dtype.h"
 #include "tensor/error.h"
 #include "tensor/rng.h"
@@ -33,32 +34,43 @@ class Tensor {
   ~Tensor() = default;
 
   /// Elements are not initialised.
-  static Tensor empty(const Shape& shape, DType dtype = DType::f32);
-  static Tensor full(const Shape& shape, double value, DType dtype = DType::f32);
-  static Tensor zeros(const Shape& shape, DType dtype = DType::f32) { return full(shape, 0.0, dtype); }
-  static Tensor ones(const Shape& shape, DType dtype = DType::f32) { return full(shape, 1.0, dtype); }
+  static Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = default_device());
+  /// Of the dtype and on the device of another tensor.
+  static Tensor empty(const Shape& shape, const Tensor& like) {
+    return empty(shape, like.dtype(), like.device());
+  }
+  static Tensor full(const Shape& shape, double value, DType dtype = DType::f32,
+                     Device device = default_device());
+  static Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = default_device()) {
+    return full(shape, 0.0, dtype, device);
+  }
+  static Tensor ones(const Shape& shape, DType dtype = DType::f32, Device device = default_device()) {
+    return full(shape, 1.0, dtype, device);
+  }
   /// Uniform in [low, high), where rounding to f32 may reach high; normal with the given mean and standard
   /// deviation. f32 or f64.
-  static Tensor uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype = DType::f32);
-  static Tensor normal(const Shape& shape, double mean, double stddev, Rng& rng, DType dtype = DType::f32);
+  static Tensor uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype = DType::f32,
+                        Device device = default_device());
+  static Tensor normal(const Shape& shape, double mean, double stddev, Rng& rng, DType dtype = DType::f32,
+                       Device device = default_device());
 
   /// Copies `values`, whose count must be numel(shape).
   template <class T>
-  static Tensor from(std::span<const T> values, const Shape& shape) {
+  static Tensor from(std::span<const T> values, const Shape& shape, Device device = default_device()) {
     require(static_cast<std::int64_t>(values.size()) == cbnet::numel(shape), "tensor",
             "number of values must match the shape; got ", values.size(), " and ", shape);
-    Tensor out = empty(shape, DTypeOf<T>::value);
+    Tensor out = empty(shape, DTypeOf<T>::value, is_host_readable(device) ? device : Device::cpu);
     T* target = out.data<T>();
     for (std::size_t i = 0; i < values.size(); ++i) target[i] = values[i];
-    return out;
+    return out.to(device);
   }
   template <class T>
-  static Tensor from(const std::vector<T>& values, const Shape& shape) {
-    return from(std::span<const T>(values), shape);
+  static Tensor from(const std::vector<T>& values, const Shape& shape, Device device = default_device()) {
+    return from(std::span<const T>(values), shape, device);
   }
   template <class T>
-  static Tensor from(std::initializer_list<T> values, const Shape& shape) {
-    return from(std::span<const T>(values.begin(), values.size()), shape);
+  static Tensor from(std::initializer_list<T> values, const Shape& shape, Device device = default_device()) {
+    return from(std::span<const T>(values.begin(), values.size()), shape, device);
   }
 
   bool defined() const { return storage_ != nullptr; }
@@ -85,6 +97,10 @@ class Tensor {
     check_defined("dtype");
     return dtype_;
   }
+  Device device() const {
+    check_defined("device");
+    return storage_->device();
+  }
   bool is_contiguous() const;
   bool shares_storage(const Tensor& other) const { return defined() && storage_ == other.storage_; }
 
@@ -95,19 +111,30 @@ class Tensor {
     return storage_->version();
   }
 
-  /// The first element of this view; throws when T is not the dtype. Index with strides() unless
-  /// is_contiguous(). A pointer to write through counts as a write, in version(), when it is asked for: read
-  /// through a const Tensor (std::as_const), and ask again for each time that the elements change.
+  /// The first element of this view; throws when T is not the dtype, and when the host cannot read the
+  /// device's memory. Index with strides() unless is_contiguous(). A pointer to write through counts as a
+  /// write, in version(), when it is asked for: read through a const Tensor (std::as_const), and ask again
+  /// for each time that the elements change.
   template <class T>
   T* data() {
-    check_dtype(DTypeOf<T>::value);
+    check_readable(DTypeOf<T>::value);
     storage_->count_write();
     return reinterpret_cast<T*>(storage_->data()) + offset_;
   }
   template <class T>
   const T* data() const {
-    check_dtype(DTypeOf<T>::value);
+    check_readable(DTypeOf<T>::value);
     return reinterpret_cast<const T*>(storage_->data()) + offset_;
+  }
+  /// The same for the backend of this tensor's device, of any dtype and where the host cannot read it.
+  void* address() {
+    check_defined("address");
+    storage_->count_write();
+    return storage_->data() + offset_bytes();
+  }
+  const void* address() const {
+    check_defined("address");
+    return storage_->data() + offset_bytes();
   }
 
   /// The only element, as a double.
@@ -117,6 +144,7 @@ class Tensor {
   /// All elements in row-major order, converted to T.
   template <class T>
   std::vector<T> to_vector() const {
+    check_readable(dtype());
     const Tensor dense = to(DTypeOf<T>::value).contiguous();
     const T* first = dense.data<T>();
     return std::vector<T>(first, first + dense.numel_);
@@ -147,12 +175,14 @@ class Tensor {
   Tensor clone() const;
   /// This tensor when it has the dtype, a converted copy otherwise. Floats are truncated towards zero.
   Tensor to(DType dtype) const;
+  /// This tensor when it is on the device, a contiguous copy there otherwise.
+  Tensor to(Device device) const;
 
   // In place. All throw for a tensor whose elements share memory (expand).
 
   void fill(double value);
-  /// Copies and converts the elements of `source`, which must broadcast to this shape. Nothing is allocated
-  /// where both are contiguous and of one shape and dtype.
+  /// Copies and converts the elements of `source`, which must broadcast to this shape, on one device. Nothing
+  /// is allocated where both are contiguous and of one shape and dtype.
   void copy_from(const Tensor& source);
   /// this += alpha * other; same shape and dtype, floating.
   void add_scaled(const Tensor& other, double alpha = 1.0);
@@ -164,7 +194,8 @@ class Tensor {
     if (!defined()) throw_undefined(where);
   }
   [[noreturn]] static void throw_undefined(const char* where);
-  void check_dtype(DType wanted) const;
+  void check_readable(DType wanted) const;
+  std::int64_t offset_bytes() const { return offset_ * static_cast<std::int64_t>(size_bytes(dtype_)); }
   void swap(Tensor& other) noexcept {
     storage_.swap(other.storage_);
     shape_.swap(other.shape_);
@@ -173,7 +204,6 @@ class Tensor {
     std::swap(numel_, other.numel_);
     std::swap(dtype_, other.dtype_);
   }
-  void copy_dense(const Tensor& source);
   Tensor with_view(Shape shape, std::vector<std::int64_t> strides, std::int64_t offset) const;
 
   std::shared_ptr<Storage> storage_;
@@ -184,8 +214,14 @@ class Tensor {
   DType dtype_ = DType::f32;
 };
 
+/// Throws "[where] ..." unless both are on one device.
+void require_same_device(const Tensor& a, const Tensor& b, const char* where);
+
 /// "f32 (2,3)": what error messages call a tensor.
 std::string describe(const Tensor& tensor);
+
+/// The position, in row-major order, of the first element that is not in [low, high], or -1.
+std::int64_t first_outside(const Tensor& tensor, double low, double high);
 
 /// True when every element is finite (always true for integers).
 bool all_finite(const Tensor& tensor);

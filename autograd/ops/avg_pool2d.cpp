@@ -10,12 +10,14 @@
 //          network", section 3.2.
 #include "autograd/ops/avg_pool2d.h"
 
+#include "tensor/backend.h"
+
 namespace cbnet {
 namespace ops {
 namespace {
 
-kernels::Pool2dDims dims_of(const Pool2dOptions& options, const Shape& x) {
-  return kernels::pool2d_dims(AvgPool2d::kName, x[0] * x[1], x[2], x[3], options);
+Pool2dDims dims_of(const Pool2dOptions& options, const Shape& x) {
+  return pool2d_dims(AvgPool2d::kName, x[0] * x[1], x[2], x[3], options);
 }
 
 }  // namespace
@@ -24,32 +26,37 @@ Shape AvgPool2d::infer(const Args& args, std::span<const Shape> in) {
   require(in[0].size() == 4, kName, "x must have 4 axes (N, C, H, W); got ", in[0]);
   require(args.options.dilation_h == 1 && args.options.dilation_w == 1, kName, "dilation must be 1; got (",
           args.options.dilation_h, ",", args.options.dilation_w, ")");
-  const kernels::Pool2dDims dims = dims_of(args.options, in[0]);
+  const Pool2dDims dims = dims_of(args.options, in[0]);
   return {in[0][0], in[0][1], dims.oh, dims.ow};
 }
 
 Tensor AvgPool2d::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor x = in[0].contiguous();
-  const kernels::Pool2dDims dims = dims_of(args.options, x.shape());
+  const Pool2dDims dims = dims_of(args.options, x.shape());
   // One element stretched to x's shape: it holds the shape without holding x.
-  saved.keep({Tensor::empty({}, x.dtype()).expand(x.shape())});
-  Tensor y = Tensor::empty({x.size(0), x.size(1), dims.oh, dims.ow}, x.dtype());
-  dispatch_floating(x.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::avg_pool2d<T>(x.data<T>(), y.data<T>(), args.count_include_pad, dims);
-  });
+  saved.keep({Tensor::empty({}, x).expand(x.shape())});
+  Tensor y = Tensor::empty({x.size(0), x.size(1), dims.oh, dims.ow}, x);
+  backend_of(x.device())
+      .pool2d({.dtype = x.dtype(),
+               .dims = dims,
+               .average = true,
+               .count_include_pad = args.count_include_pad,
+               .x = x.address(),
+               .y = y.address()});
   return y;
 }
 
 Gradients AvgPool2d::backward(const Args& args, const Saved& saved, const Tensor& doutput) {
   const Tensor dy = doutput.contiguous();
   const Shape& shape = saved.tensors[0].shape();
-  Tensor dx = Tensor::empty(shape, dy.dtype());
-  dispatch_floating(dy.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::avg_pool2d_backward<T>(dy.data<T>(), dx.data<T>(), args.count_include_pad,
-                                    dims_of(args.options, shape));
-  });
+  Tensor dx = Tensor::empty(shape, dy);
+  backend_of(dy.device())
+      .pool2d_backward({.dtype = dy.dtype(),
+                        .dims = dims_of(args.options, shape),
+                        .average = true,
+                        .count_include_pad = args.count_include_pad,
+                        .dy = dy.address(),
+                        .dx = dx.address()});
   return {dx};
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "autograd/op.h"
-#include "tensor/kernels/pool2d.h"
+#include "tensor/windows.h"
 
 namespace cbnet {
 namespace ops {

@@ -28,8 +28,8 @@ Tensor Concat::forward(const Args& args, Inputs in, Saved& saved) {
     shapes.push_back(x.shape());
     sizes.push_back(x.size(args.axis));
   }
-  saved.keep({Tensor::from(sizes, {static_cast<std::int64_t>(sizes.size())})});
-  Tensor y = Tensor::empty(infer(args, shapes), in[0].dtype());
+  saved.keep({Tensor::from(sizes, {static_cast<std::int64_t>(sizes.size())}, Device::cpu)});
+  Tensor y = Tensor::empty(infer(args, shapes), in[0]);
   std::int64_t begin = 0;
   for (const Tensor& x : in) {
     const std::int64_t end = begin + x.size(args.axis);

@@ -1,22 +1,11 @@
 #pragma once
 
 #include "autograd/op.h"
+#include "tensor/windows.h"
 
 namespace cbnet {
 
 /// One number per direction, height then width; square() gives both the same.
-struct Conv2dOptions {
-  std::int64_t stride_h = 1, stride_w = 1;
-  std::int64_t padding_h = 0, padding_w = 0;
-  std::int64_t dilation_h = 1, dilation_w = 1;
-  std::int64_t groups = 1;
-
-  static Conv2dOptions square(std::int64_t stride, std::int64_t padding, std::int64_t dilation = 1,
-                              std::int64_t groups = 1) {
-    return {stride, stride, padding, padding, dilation, dilation, groups};
-  }
-};
-
 namespace ops {
 
 struct Conv2d {

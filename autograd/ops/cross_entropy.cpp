@@ -10,9 +10,7 @@
 //          the Inception architecture", section 7.
 #include "autograd/ops/cross_entropy.h"
 
-#include <cmath>
-
-#include "tensor/kernels/softmax.h"
+#include "tensor/backend.h"
 
 namespace cbnet::ops {
 
@@ -29,55 +27,47 @@ Shape CrossEntropy::infer(const Args& args, std::span<const Shape> in) {
 
 Tensor CrossEntropy::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor logits = in[0].contiguous();
-  const Tensor labels = args.labels.contiguous();
   const std::int64_t n = logits.size(0);
   const std::int64_t classes = logits.size(1);
-  const std::int64_t* label = labels.data<std::int64_t>();
-  for (std::int64_t row = 0; row < n; ++row) {
-    require(label[row] >= 0 && label[row] < classes, kName, "labels must be in [0,", classes, "); got ",
-            label[row], " in row ", row);
-  }
-  Tensor log_p = Tensor::empty(logits.shape(), logits.dtype());
+  const std::int64_t wrong = first_outside(args.labels, 0.0, static_cast<double>(classes - 1));
+  require(
+      wrong < 0, kName, "labels must be in [0,", classes, "); got ",
+      [&] { return args.labels.to(Device::cpu).at({wrong}); }, " in row ", wrong);
   // The caller may reuse its labels for the next batch before the backward pass.
-  if (saved.needs_grad[0]) saved.keep({log_p, args.labels.clone()});
-  const double smoothing = args.label_smoothing;
-  const double loss = dispatch_floating(logits.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::log_softmax<T>(logits.data<T>(), log_p.data<T>(), n, classes, 1);
-    double sum = 0.0;
-    for (std::int64_t row = 0; row < n; ++row) {
-      const T* l = log_p.data<T>() + row * classes;
-      // Shares of 0 are left out rather than multiplied by a logarithm that may be -inf.
-      if (smoothing < 1.0) sum -= (1.0 - smoothing) * static_cast<double>(l[label[row]]);
-      if (smoothing > 0.0) {
-        double all = 0.0;
-        for (std::int64_t c = 0; c < classes; ++c) all += static_cast<double>(l[c]);
-        sum -= smoothing / static_cast<double>(classes) * all;
-      }
-    }
-    return sum / static_cast<double>(n);
-  });
-  return Tensor::full({}, loss, logits.dtype());
+  const Tensor here = args.labels.to(logits.device()).contiguous();
+  const Tensor labels = saved.needs_grad[0] && here.shares_storage(args.labels) ? here.clone() : here;
+  Tensor log_p = Tensor::empty(logits.shape(), logits);
+  Tensor y = Tensor::empty({}, logits);
+  if (saved.needs_grad[0]) saved.keep({log_p, labels});
+  const Backend& backend = backend_of(logits.device());
+  backend.softmax({.dtype = logits.dtype(),
+                   .kind = SoftmaxKind::log_softmax,
+                   .outer = n,
+                   .channels = classes,
+                   .x = logits.address(),
+                   .y = log_p.address()});
+  backend.cross_entropy({.dtype = logits.dtype(),
+                         .rows = n,
+                         .classes = classes,
+                         .smoothing = args.label_smoothing,
+                         .log_p = std::as_const(log_p).address(),
+                         .labels = static_cast<const std::int64_t*>(labels.address()),
+                         .y = y.address()});
+  return y;
 }
 
 Gradients CrossEntropy::backward(const Args& args, const Saved& saved, const Tensor& doutput) {
-  const Tensor& log_p = saved.tensors[0];
-  const std::int64_t* label = saved.tensors[1].data<std::int64_t>();
-  const std::int64_t n = log_p.size(0);
-  const std::int64_t classes = log_p.size(1);
-  Tensor dlogits = Tensor::empty(log_p.shape(), log_p.dtype());
-  dispatch_floating(log_p.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    const T factor = static_cast<T>(doutput.item() / static_cast<double>(n));
-    const T everywhere = static_cast<T>(args.label_smoothing / static_cast<double>(classes));
-    const T at_label = static_cast<T>(1.0 - args.label_smoothing);
-    for (std::int64_t row = 0; row < n; ++row) {
-      const T* l = log_p.data<T>() + row * classes;
-      T* to = dlogits.data<T>() + row * classes;
-      for (std::int64_t c = 0; c < classes; ++c) to[c] = (std::exp(l[c]) - everywhere) * factor;
-      to[label[row]] -= at_label * factor;
-    }
-  });
+  const Tensor &log_p = saved.tensors[0], &labels = saved.tensors[1];
+  Tensor dlogits = Tensor::empty(log_p.shape(), log_p);
+  backend_of(log_p.device())
+      .cross_entropy_backward({.dtype = log_p.dtype(),
+                               .rows = log_p.size(0),
+                               .classes = log_p.size(1),
+                               .smoothing = args.label_smoothing,
+                               .log_p = log_p.address(),
+                               .labels = static_cast<const std::int64_t*>(labels.address()),
+                               .dy = doutput.address(),
+                               .dx = dlogits.address()});
   return {dlogits};
 }
 

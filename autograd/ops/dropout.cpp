@@ -3,23 +3,15 @@
 // Saves  : mask, in training.      Grad  : dx = dy mask; dy outside training.
 // Edge   : p == 0 is the identity and draws nothing; p == 1 throws; NaN and infinity times 0 are NaN, so
 //          dropping hides neither.
-// Kernels: the mask is drawn in one thread, so that a seed gives one mask; the product is that of mul.
+// Kernels: random (counter-based: a seed gives one mask, whatever the threads and the device); the product is
+//          that of mul.
 // Ref    : Srivastava et al., Dropout, 2014, section 10 (scaling while training).
 #include "autograd/ops/dropout.h"
 
 #include "autograd/ops/pointwise.h"
+#include "tensor/backend.h"
 
 namespace cbnet::ops {
-namespace {
-
-Tensor product(const Tensor& a, const Tensor& b) {
-  const Tensor operands[] = {a, b};
-  Saved nothing;
-  return Mul::forward({}, operands, nothing);
-}
-
-}  // namespace
-
 Shape Dropout::infer(const Args& args, std::span<const Shape> in) {
   require(args.p >= 0.0 && args.p < 1.0, kName, "p must be in [0, 1); got ", args.p);
   return in[0];
@@ -28,13 +20,16 @@ Shape Dropout::infer(const Args& args, std::span<const Shape> in) {
 Tensor Dropout::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor& x = in[0];
   if (!args.training || args.p == 0.0) return x;
-  Tensor mask = Tensor::empty(x.shape(), x.dtype());
-  dispatch_floating(x.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    const T kept = static_cast<T>(1.0 / (1.0 - args.p));
-    T* values = mask.data<T>();
-    for (std::int64_t i = 0; i < mask.numel(); ++i) values[i] = args.rng->uniform() < args.p ? T(0) : kept;
-  });
+  Tensor mask = Tensor::empty(x.shape(), x);
+  const RandomCall call{.dtype = x.dtype(),
+                        .kind = RandomKind::mask,
+                        .state = args.rng->state(),
+                        .a = args.p,
+                        .b = 1.0 / (1.0 - args.p),
+                        .count = x.numel(),
+                        .y = mask.address()};
+  backend_of(x.device()).random(call);
+  args.rng->discard(call.draws());
   saved.keep({mask});
   return product(x, mask);
 }

@@ -7,8 +7,6 @@
 //          output); Keras' activity regularisers, which also divide by N.
 #include "autograd/ops/l1_penalty.h"
 
-#include <cmath>
-
 #include "autograd/ops/mse_loss.h"
 
 namespace cbnet::ops {
@@ -21,22 +19,12 @@ Shape L1Penalty::infer(const Args&, std::span<const Shape> in) {
 Tensor L1Penalty::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor x = in[0].contiguous();
   saved.keep({x});
-  const double sum = dispatch_floating(x.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    return ordered_sum(x.numel(), [xs = x.data<T>()](std::int64_t i) { return std::abs(xs[i]); });
-  });
-  return Tensor::full({}, args.coefficient * sum / static_cast<double>(x.size(0)), x.dtype());
+  return loss_of(LossKind::l1, x, Tensor(), args.coefficient, static_cast<double>(x.size(0)));
 }
 
 Gradients L1Penalty::backward(const Args& args, const Saved& saved, const Tensor& doutput) {
-  const Tensor& x = saved.tensors[0];
-  return {dispatch_floating(x.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    const T slope = static_cast<T>(args.coefficient * doutput.item() / static_cast<double>(x.size(0)));
-    return map_elements<T>(x.shape(), [xs = x.data<T>(), slope](std::int64_t i) {
-      return xs[i] > T(0) ? slope : (xs[i] < T(0) ? -slope : T(0));
-    });
-  })};
+  const auto n = static_cast<double>(saved.tensors[0].size(0));
+  return loss_gradients(LossKind::l1, saved, args.coefficient, n, doutput);
 }
 
 }  // namespace cbnet::ops

@@ -6,7 +6,7 @@
 #include "autograd/ops/linear.h"
 
 #include "autograd/ops/sum.h"
-#include "tensor/blas.h"
+#include "tensor/backend.h"
 
 namespace cbnet::ops {
 
@@ -24,16 +24,18 @@ Tensor Linear::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor x = in[0].contiguous();
   const Tensor weight = in[1].contiguous();
   saved.keep({x, weight}, {2, 1});  // each is a factor of the other's gradient
-  const std::int64_t n = x.size(0);
-  const std::int64_t features = x.size(1);
-  const std::int64_t out = weight.size(0);
-  Tensor y = Tensor::empty({n, out}, x.dtype());
+  Tensor y = Tensor::empty({x.size(0), weight.size(0)}, x);
   if (args.has_bias) y.copy_from(in[2]);
-  dispatch_floating(x.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    gemm<T>(false, true, n, out, features, T(1), x.data<T>(), features, weight.data<T>(), features,
-            args.has_bias ? T(1) : T(0), y.data<T>(), out);
-  });
+  backend_of(x.device())
+      .gemm({.dtype = x.dtype(),
+             .transpose_b = true,
+             .m = x.size(0),
+             .n = weight.size(0),
+             .k = x.size(1),
+             .a = x.address(),
+             .b = weight.address(),
+             .beta = args.has_bias ? 1.0 : 0.0,
+             .c = y.address()});
   return y;
 }
 
@@ -41,23 +43,30 @@ Gradients Linear::backward(const Args& args, const Saved& saved, const Tensor& d
   const Tensor& x = saved.tensors[0];
   const Tensor& weight = saved.tensors[1];
   const Tensor dy = doutput.contiguous();
-  const std::int64_t n = x.size(0);
-  const std::int64_t features = x.size(1);
-  const std::int64_t out = weight.size(0);
   Gradients gradients(args.has_bias ? 3 : 2);
-  dispatch_floating(x.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    if (saved.needs_grad[0]) {
-      gradients[0] = Tensor::empty({n, features}, x.dtype());
-      gemm<T>(false, false, n, features, out, T(1), dy.data<T>(), out, weight.data<T>(), features, T(0),
-              gradients[0].data<T>(), features);
-    }
-    if (saved.needs_grad[1]) {
-      gradients[1] = Tensor::empty({out, features}, x.dtype());
-      gemm<T>(true, false, out, features, n, T(1), dy.data<T>(), out, x.data<T>(), features, T(0),
-              gradients[1].data<T>(), features);
-    }
-  });
+  if (saved.needs_grad[0]) {
+    gradients[0] = Tensor::empty(x.shape(), x);
+    backend_of(x.device())
+        .gemm({.dtype = x.dtype(),
+               .m = x.size(0),
+               .n = x.size(1),
+               .k = weight.size(0),
+               .a = dy.address(),
+               .b = weight.address(),
+               .c = gradients[0].address()});
+  }
+  if (saved.needs_grad[1]) {
+    gradients[1] = Tensor::empty(weight.shape(), x);
+    backend_of(x.device())
+        .gemm({.dtype = x.dtype(),
+               .transpose_a = true,
+               .m = weight.size(0),
+               .n = x.size(1),
+               .k = x.size(0),
+               .a = dy.address(),
+               .b = x.address(),
+               .c = gradients[1].address()});
+  }
   if (args.has_bias && saved.needs_grad[2]) gradients[2] = sum_axes(dy, {0}, /*keepdim=*/false);
   return gradients;
 }

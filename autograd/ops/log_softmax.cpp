@@ -7,7 +7,7 @@
 #include "autograd/ops/log_softmax.h"
 
 #include "autograd/ops/sum.h"
-#include "tensor/kernels/softmax.h"
+#include "tensor/backend.h"
 
 namespace cbnet::ops {
 
@@ -19,26 +19,34 @@ Shape LogSoftmax::infer(const Args& args, std::span<const Shape> in) {
 
 Tensor LogSoftmax::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor x = in[0].contiguous();
-  Tensor y = Tensor::empty(x.shape(), x.dtype());
+  Tensor y = Tensor::empty(x.shape(), x);
   saved.keep({y});
-  const AxisSplit split = split_at_axis(x.shape(), args.axis, kName);
-  dispatch_floating(x.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::log_softmax<T>(x.data<T>(), y.data<T>(), split.outer, split.size, split.inner);
-  });
+  const auto [outer, size, inner] = split_at_axis(x.shape(), args.axis, kName);
+  backend_of(x.device())
+      .softmax({.dtype = x.dtype(),
+                .kind = SoftmaxKind::log_softmax,
+                .outer = outer,
+                .channels = size,
+                .inner = inner,
+                .x = x.address(),
+                .y = y.address()});
   return y;
 }
 
 Gradients LogSoftmax::backward(const Args& args, const Saved& saved, const Tensor& doutput) {
   const Tensor& y = saved.tensors[0];
   const Tensor dy = doutput.contiguous();
-  Tensor dx = Tensor::empty(y.shape(), y.dtype());
-  const AxisSplit split = split_at_axis(y.shape(), args.axis, kName);
-  dispatch_floating(y.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::log_softmax_backward<T>(y.data<T>(), dy.data<T>(), dx.data<T>(), split.outer, split.size,
-                                     split.inner);
-  });
+  Tensor dx = Tensor::empty(y.shape(), y);
+  const auto [outer, size, inner] = split_at_axis(y.shape(), args.axis, kName);
+  backend_of(y.device())
+      .softmax_backward({.dtype = y.dtype(),
+                         .kind = SoftmaxKind::log_softmax,
+                         .outer = outer,
+                         .channels = size,
+                         .inner = inner,
+                         .y = y.address(),
+                         .dy = dy.address(),
+                         .dx = dx.address()});
   return {dx};
 }
 

@@ -8,46 +8,38 @@
 //          row-major are copied first.
 #include "autograd/ops/matmul.h"
 
-#include "tensor/blas.h"
-#include "tensor/parallel.h"
+#include "tensor/backend.h"
 
 namespace cbnet::ops {
 namespace {
 
 /// A batch of products; a shared b is one tall matrix times b, so its batch is 1.
-struct Sizes {
+struct MatmulSizes {
   std::int64_t batch, m, n, k;
 };
 
-Sizes sizes_of(const Shape& a, const Shape& b) {
+MatmulSizes sizes_of(const Shape& a, const Shape& b) {
   if (a.size() == 2) return {1, a[0], b[1], a[1]};
   if (b.size() == 2) return {1, a[0] * a[1], b[1], a[2]};
   return {a[0], a[1], b[2], a[2]};
 }
 
-/// c = op(a) op(b) for every matrix of a batch; op(a) is (m, k), op(b) is (k, n), all row-major.
-template <class T>
-void batched_gemm(bool transpose_a, bool transpose_b, const Sizes& sizes, const Tensor& a, const Tensor& b,
-                  Tensor& c) {
-  const auto [batch, m, n, k] = sizes;
-  const T* as = a.data<T>();
-  const T* bs = b.data<T>();
-  T* cs = c.data<T>();
-  const std::int64_t lda = transpose_a ? m : k;
-  const std::int64_t ldb = transpose_b ? k : n;
-  const auto run = [&, m = m, n = n, k = k](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      gemm<T>(transpose_a, transpose_b, m, n, k, T(1), as + i * m * k, lda, bs + i * k * n, ldb, T(0),
-              cs + i * m * n, n);
-    }
-  };
-  // With fewer matrices than threads, gemm itself splits each of them.
-  if (batch < num_threads()) {
-    run(0, batch);
-  } else {
-    constexpr std::int64_t kGrainMacs = 100'000;
-    parallel_for(batch, kGrainMacs / std::max<std::int64_t>(m * n * k, 1) + 1, run);
-  }
+/// c = op(a) op(b) for every matrix of a batch.
+Tensor product(const Shape& shape, const MatmulSizes& sizes, const Tensor& a, bool transpose_a,
+               const Tensor& b, bool transpose_b) {
+  Tensor c = Tensor::empty(shape, a);
+  backend_of(a.device())
+      .gemm({.dtype = a.dtype(),
+             .transpose_a = transpose_a,
+             .transpose_b = transpose_b,
+             .batch = sizes.batch,
+             .m = sizes.m,
+             .n = sizes.n,
+             .k = sizes.k,
+             .a = a.address(),
+             .b = b.address(),
+             .c = c.address()});
+  return c;
 }
 
 }  // namespace
@@ -70,11 +62,7 @@ Tensor Matmul::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor b = in[1].contiguous();
   saved.keep({a, b}, {2, 1});  // each is a factor of the other's gradient
   const Shape shapes[] = {a.shape(), b.shape()};
-  Tensor c = Tensor::empty(infer(args, shapes), a.dtype());
-  dispatch_floating(a.dtype(), kName, [&](auto zero) {
-    batched_gemm<decltype(zero)>(false, false, sizes_of(a.shape(), b.shape()), a, b, c);
-  });
-  return c;
+  return product(infer(args, shapes), sizes_of(a.shape(), b.shape()), a, false, b, false);
 }
 
 Gradients Matmul::backward(const Args&, const Saved& saved, const Tensor& doutput) {
@@ -83,17 +71,8 @@ Gradients Matmul::backward(const Args&, const Saved& saved, const Tensor& doutpu
   const Tensor dc = doutput.contiguous();
   const auto [batch, m, n, k] = sizes_of(a.shape(), b.shape());
   Gradients gradients(2);
-  dispatch_floating(a.dtype(), kName, [&, batch = batch, m = m, n = n, k = k](auto zero) {
-    using T = decltype(zero);
-    if (saved.needs_grad[0]) {
-      gradients[0] = Tensor::empty(a.shape(), a.dtype());
-      batched_gemm<T>(false, true, {batch, m, k, n}, dc, b, gradients[0]);
-    }
-    if (saved.needs_grad[1]) {
-      gradients[1] = Tensor::empty(b.shape(), b.dtype());
-      batched_gemm<T>(true, false, {batch, k, n, m}, a, dc, gradients[1]);
-    }
-  });
+  if (saved.needs_grad[0]) gradients[0] = product(a.shape(), {batch, m, k, n}, dc, false, b, true);
+  if (saved.needs_grad[1]) gradients[1] = product(b.shape(), {batch, k, n, m}, a, true, dc, false);
   return gradients;
 }
 

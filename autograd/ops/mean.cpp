@@ -32,7 +32,7 @@ Shape Mean::infer(const Args& args, std::span<const Shape> in) {
 
 Tensor Mean::forward(const Args& args, Inputs in, Saved& saved) {
   // One element stretched to x's shape: it holds the shape without holding x.
-  saved.keep({Tensor::empty({}, in[0].dtype()).expand(in[0].shape())});
+  saved.keep({Tensor::empty({}, in[0]).expand(in[0].shape())});
   return sum_axes(in[0], args.axes, args.keepdim, weight(in[0].shape(), args.axes));
 }
 

@@ -6,6 +6,8 @@
 //          Ref: Goodfellow et al., "Deep Learning", section 5.1.4.
 #include "autograd/ops/mse_loss.h"
 
+#include "tensor/backend.h"
+
 namespace cbnet::ops {
 
 Shape MseLoss::infer(const Args&, std::span<const Shape> in) {
@@ -14,35 +16,53 @@ Shape MseLoss::infer(const Args&, std::span<const Shape> in) {
   return {};
 }
 
+Tensor loss_of(LossKind kind, const Tensor& x, const Tensor& target, double coefficient, double divisor) {
+  Tensor y = Tensor::empty({}, x);
+  backend_of(x.device())
+      .loss({.dtype = x.dtype(),
+             .kind = kind,
+             .count = x.numel(),
+             .coefficient = coefficient,
+             .divisor = divisor,
+             .x = x.address(),
+             .target = target.defined() ? target.address() : nullptr,
+             .y = y.address()});
+  return y;
+}
+
+Gradients loss_gradients(LossKind kind, const Saved& saved, double coefficient, double divisor,
+                         const Tensor& doutput) {
+  const std::vector<Tensor>& kept = saved.tensors;
+  Gradients gradients(kept.size());
+  void* addresses[2] = {};
+  for (std::size_t input = 0; input < kept.size(); ++input) {
+    if (!saved.needs_grad[input]) continue;
+    gradients[input] = Tensor::empty(kept[input].shape(), kept[input]);
+    addresses[input] = gradients[input].address();
+  }
+  backend_of(kept[0].device())
+      .loss_backward({.dtype = kept[0].dtype(),
+                      .kind = kind,
+                      .count = kept[0].numel(),
+                      .coefficient = coefficient,
+                      .divisor = divisor,
+                      .x = kept[0].address(),
+                      .target = kept.size() > 1 ? kept[1].address() : nullptr,
+                      .dy = doutput.address(),
+                      .dx = addresses[0],
+                      .dtarget = addresses[1]});
+  return gradients;
+}
+
 Tensor MseLoss::forward(const Args&, Inputs in, Saved& saved) {
   const Tensor x = in[0].contiguous();
   const Tensor target = in[1].contiguous();
   saved.keep({x, target});
-  const double sum = dispatch_floating(x.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    return ordered_sum(x.numel(), [xs = x.data<T>(), ts = target.data<T>()](std::int64_t i) {
-      const double difference = static_cast<double>(xs[i]) - static_cast<double>(ts[i]);
-      return difference * difference;
-    });
-  });
-  return Tensor::full({}, sum / static_cast<double>(x.numel()), x.dtype());
+  return loss_of(LossKind::mse, x, target, 1.0, static_cast<double>(x.numel()));
 }
 
 Gradients MseLoss::backward(const Args&, const Saved& saved, const Tensor& doutput) {
-  const Tensor& x = saved.tensors[0];
-  const Tensor& target = saved.tensors[1];
-  Gradients gradients(2);
-  dispatch_floating(x.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    const T factor = static_cast<T>(2.0 * doutput.item() / static_cast<double>(x.numel()));
-    for (std::size_t input = 0; input < 2; ++input) {
-      if (!saved.needs_grad[input]) continue;
-      gradients[input] = map_elements<T>(
-          x.shape(), [xs = x.data<T>(), ts = target.data<T>(),
-                      f = input == 0 ? factor : -factor](std::int64_t i) { return f * (xs[i] - ts[i]); });
-    }
-  });
-  return gradients;
+  return loss_gradients(LossKind::mse, saved, 1.0, static_cast<double>(saved.tensors[0].numel()), doutput);
 }
 
 }  // namespace cbnet::ops

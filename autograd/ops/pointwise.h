@@ -29,7 +29,7 @@ struct Parameter {
 #define UNARY(name, Type, ...) CBNET_DECLARE_POINTWISE(Type, name, NoArgs)
 #define UNARY_PARAMETER(name, Type, ...) CBNET_DECLARE_POINTWISE(Type, name, Parameter)
 #define BINARY(name, Type, ...) CBNET_DECLARE_POINTWISE(Type, name, NoArgs)
-#include "autograd/ops/pointwise.def"
+#include "tensor/pointwise.def"
 #undef CBNET_DECLARE_POINTWISE
 
 }  // namespace ops
@@ -46,6 +46,9 @@ namespace ops {
 /// Sums `tensor` over the axes along which `shape` was stretched to become tensor's shape.
 Tensor sum_to(const Tensor& tensor, const Shape& shape);
 
+/// a b over their broadcast shape, as a contiguous tensor.
+Tensor product(const Tensor& a, const Tensor& b);
+
 }  // namespace ops
 
 #define UNARY(name, Type, ...) \
@@ -54,7 +57,7 @@ Tensor sum_to(const Tensor& tensor, const Shape& shape);
   inline Variable name(const Variable& x, double a) { return apply<ops::Type>({a}, {x}); }
 #define BINARY(name, Type, ...) \
   inline Variable name(const Variable& x, const Variable& z) { return apply<ops::Type>({}, {x, z}); }
-#include "autograd/ops/pointwise.def"
+#include "tensor/pointwise.def"
 
 inline Variable operator+(const Variable& x, const Variable& z) { return add(x, z); }
 inline Variable operator-(const Variable& x, const Variable& z) { return sub(x, z); }

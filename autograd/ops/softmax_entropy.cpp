@@ -7,7 +7,7 @@
 //          Ref: Teerapittayanon et al., "BranchyNet", section III-B.
 #include "autograd/ops/softmax_entropy.h"
 
-#include "tensor/kernels/softmax.h"
+#include "tensor/backend.h"
 
 namespace cbnet::ops {
 
@@ -18,25 +18,33 @@ Shape SoftmaxEntropy::infer(const Args&, std::span<const Shape> in) {
 
 Tensor SoftmaxEntropy::forward(const Args&, Inputs in, Saved& saved) {
   const Tensor logits = in[0].contiguous();
-  Tensor p = Tensor::empty(logits.shape(), logits.dtype());
-  Tensor y = Tensor::empty({logits.size(0)}, logits.dtype());
+  Tensor p = Tensor::empty(logits.shape(), logits);
+  Tensor y = Tensor::empty({logits.size(0)}, logits);
   saved.keep({p, y});
-  dispatch_floating(logits.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::softmax_entropy<T>(logits.data<T>(), p.data<T>(), y.data<T>(), logits.size(0), logits.size(1));
-  });
+  backend_of(logits.device())
+      .softmax({.dtype = logits.dtype(),
+                .kind = SoftmaxKind::entropy,
+                .outer = logits.size(0),
+                .channels = logits.size(1),
+                .x = logits.address(),
+                .y = p.address(),
+                .entropy = y.address()});
   return y;
 }
 
 Gradients SoftmaxEntropy::backward(const Args&, const Saved& saved, const Tensor& doutput) {
-  const Tensor& p = saved.tensors[0];
+  const Tensor &p = saved.tensors[0], &y = saved.tensors[1];
   const Tensor dy = doutput.contiguous();
-  Tensor dlogits = Tensor::empty(p.shape(), p.dtype());
-  dispatch_floating(p.dtype(), kName, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::softmax_entropy_backward<T>(p.data<T>(), saved.tensors[1].data<T>(), dy.data<T>(),
-                                         dlogits.data<T>(), p.size(0), p.size(1));
-  });
+  Tensor dlogits = Tensor::empty(p.shape(), p);
+  backend_of(p.device())
+      .softmax_backward({.dtype = p.dtype(),
+                         .kind = SoftmaxKind::entropy,
+                         .outer = p.size(0),
+                         .channels = p.size(1),
+                         .y = p.address(),
+                         .entropy = y.address(),
+                         .dy = dy.address(),
+                         .dx = dlogits.address()});
   return {dlogits};
 }
 

@@ -40,20 +40,6 @@ Tensor sum_axes(const Tensor& x, const std::vector<std::int64_t>& axes, bool kee
 /// `doutput`, whose axes were reduced away, stretched over `shape` again: a view with stride 0.
 Tensor stretch_back(const Tensor& doutput, const std::vector<std::int64_t>& axes, const Shape& shape);
 
-/// term(0) + … + term(count - 1) in f64, as eight sums side by side: the compiler may not reorder a single
-/// one, so only this vectorises.
-template <class Term>
-double lane_sum(std::int64_t count, Term&& term) {
-  constexpr int kLanes = 8;
-  double lanes[kLanes] = {};
-  std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (int lane = 0; lane < kLanes; ++lane) lanes[lane] += static_cast<double>(term(i + lane));
-  }
-  for (int lane = 0; i < count; ++i, ++lane) lanes[lane] += static_cast<double>(term(i));
-  return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
-}
-
 }  // namespace ops
 
 /// The sum over the axes (negative ones count from the end), which disappear, or stay with size 1 when

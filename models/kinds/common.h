@@ -3,7 +3,6 @@
 #include "models/layer.h"
 #include "models/onnx_node.h"
 #include "tensor/error.h"
-#include "tensor/kernels/pool2d.h"
 
 // What several layer kinds share.
 

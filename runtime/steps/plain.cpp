@@ -111,9 +111,8 @@ Body affine(const Node& node) {
 /// Plane by plane: of several at once, the kernels would make threads of their own.
 Body pool(const Node& node, const Shape& input) {
   const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
-  const cbnet::kernels::Pool2dDims dims = {
-      1,        input[1], input[2],    node.shape[1], node.shape[2], kernel.h,  kernel.w,
-      stride.h, stride.w, padding.top, padding.left,  dilation.h,    dilation.w};
+  const Pool2dDims dims = {1,        input[1], input[2],    node.shape[1], node.shape[2], kernel.h,  kernel.w,
+                           stride.h, stride.w, padding.top, padding.left,  dilation.h,    dilation.w};
   const bool largest = node.kind == Kind::max_pool2d;
   return [dims, largest, planes = input[0], counted = node.count_include_pad](const float* const* x, float* y,
                                                                               float*) {

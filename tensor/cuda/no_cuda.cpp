@@ -12,6 +12,11 @@ void require_available() {
       CBNET_VERSION, " does not yet; use --device cpu");
 }
 
+const Backend& backend() {
+  require_available();
+  throw std::logic_error("require_available() returned");
+}
+
 std::vector<std::string> device_descriptions() { return {}; }
 
 std::string module_description() { return "not built in"; }

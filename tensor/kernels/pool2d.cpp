@@ -4,9 +4,7 @@
 #include <cstring>
 #include <limits>
 
-#include "tensor/error.h"
 #include "tensor/parallel.h"
-#include "tensor/shape.h"
 
 namespace cbnet::kernels {
 namespace {
@@ -20,25 +18,6 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t plane_grain(const Pool2dDims& d) {
   constexpr int64_t kGrainElements = 1 << 14;
   return kGrainElements / std::max<int64_t>(d.h * d.w, 1) + 1;
-}
-
-int64_t output_size(const char* op, const char* axis, int64_t size, int64_t kernel, int64_t stride,
-                    int64_t padding, int64_t dilation, bool ceil_mode) {
-  require(kernel >= 1 && stride >= 1 && dilation >= 1, op,
-          "kernel_size, stride and dilation must be positive; got ", kernel, ", ", stride, ", ", dilation,
-          " along ", axis);
-  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
-  require(std::max({kernel, stride, dilation, padding, size}) <= kMost, op,
-          "kernel_size, stride, dilation, padding and size must fit 31 bits; got ", kernel, ", ", stride,
-          ", ", dilation, ", ", padding, ", ", size, " along ", axis);
-  const int64_t extent = dilation * (kernel - 1) + 1;
-  require(padding >= 0 && padding <= extent / 2, op,
-          "padding must be between 0 and half the dilated kernel; got padding ", padding, ", dilated kernel ",
-          extent, " along ", axis);
-  const int64_t out = window_count(size, kernel, stride, padding, dilation, ceil_mode);
-  require(size >= 1 && out >= 1, op, "a window must fit the padded input; got size ", size, ", padding ",
-          padding, ", dilated kernel ", extent, " along ", axis);
-  return out;
 }
 
 /// The taps k of a window for which 0 <= start + k * dilation < size.
@@ -286,15 +265,6 @@ struct AvgWindow {
 };
 
 }  // namespace
-
-Pool2dDims pool2d_dims(const char* op, int64_t planes, int64_t h, int64_t w, const Pool2dOptions& options) {
-  const Pool2dOptions& o = options;
-  const int64_t oh = output_size(op, "H", h, o.kernel_h, o.stride_h, o.padding_h, o.dilation_h, o.ceil_mode);
-  const int64_t ow = output_size(op, "W", w, o.kernel_w, o.stride_w, o.padding_w, o.dilation_w, o.ceil_mode);
-  require(h <= std::numeric_limits<int32_t>::max() / w, op, "H * W must fit 31 bits; got ", h, " and ", w);
-  return {planes,     h,          w,           oh,          ow,           o.kernel_h,  o.kernel_w,
-          o.stride_h, o.stride_w, o.padding_h, o.padding_w, o.dilation_h, o.dilation_w};
-}
 
 template <class T>
 void max_pool2d(const T* x, T* y, int32_t* argmax, const Pool2dDims& d) {

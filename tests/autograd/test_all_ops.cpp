@@ -57,7 +57,7 @@ std::vector<OpCase> all_ops() {
 #define UNARY(name, Type, ...) cases.push_back(op_case<ops::Type>(#name, samples_##name));
 #define UNARY_PARAMETER(name, Type, ...) cases.push_back(op_case<ops::Type>(#name, samples_##name));
 #define BINARY(name, Type, ...) cases.push_back(op_case<ops::Type>(#name, samples_##name));
-#include "autograd/ops/pointwise.def"
+#include "tensor/pointwise.def"
   return cases;
 }
 

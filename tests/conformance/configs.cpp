@@ -363,7 +363,7 @@ OpConfig draw_binary(Draw& d) {
 #define BINARY(name, Type, ...)                            \
   OpConfig draw_##name(Draw& d) { return draw_binary(d); } \
   Outcome run_##name(const OpConfig&, const Variables& in) { return {cbnet::name(in[0], in[1])}; }
-#include "autograd/ops/pointwise.def"
+#include "tensor/pointwise.def"
 
 }  // namespace
 
@@ -375,7 +375,7 @@ const std::vector<OpUnderTest>& ops_under_test() {
 #define UNARY(name, ...) {#name, draw_##name, run_##name},
 #define UNARY_PARAMETER(name, ...) {#name, draw_##name, run_##name},
 #define BINARY(name, ...) {#name, draw_##name, run_##name},
-#include "autograd/ops/pointwise.def"
+#include "tensor/pointwise.def"
   };
   return all;
 }

@@ -139,7 +139,7 @@ const Pointwise kPointwise[] = {
 #define UNARY(name, Type, formula, value, derivative, saves) {#name, formula, #derivative, #saves},
 #define UNARY_PARAMETER(name, Type, formula, value, derivative, saves) {#name, formula, #derivative, #saves},
 #define BINARY(name, Type, formula, value, by_x, by_z, ...) {#name, formula, #by_x "; by z: " #by_z, "x, z"},
-#include "autograd/ops/pointwise.def"
+#include "tensor/pointwise.def"
 };
 
 std::string pointwise_section() {

@@ -8,7 +8,7 @@ TEST_CASE("half of the elements vanish in training, none in eval; the generator'
   Rng rng(3);
   Dropout layer(0.5, rng);
   const Variable x(Tensor::ones({1000}));
-  const Rng::State before = rng.state();
+  const RngState before = rng.state();
   const std::vector<float> first = layer(x).value().to_vector<float>();
   int kept = 0;
   for (const float v : first) {

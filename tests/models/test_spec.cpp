@@ -93,7 +93,7 @@ TEST_CASE("a damaged description gives one clear error") {
     text = concat(
         R"({"name":"x","input":[1,4,4],"exits":[],"init":"he_normal","trunk":[{"kind":"conv2d","out":2,")",
         key, "\":9223372036854775807}]}");
-    CHECK_THROWS_SAYING(network_spec_from_json(text), InputError, concat(" to ", 1 << 28));
+    CHECK_THROWS_SAYING(network_spec_from_json(text), InputError, "2147483647");
   }
   std::string many = R"({"kind":"relu"})";
   for (int i = 0; i < 1000; ++i) many += R"(,{"kind":"relu"})";

@@ -104,8 +104,7 @@ class Builder {
     node.name = "n" + std::to_string(graph.nodes.size() + 1);
     node.inputs = {from};
     node.window = {kernel, stride, padding, 1, ceil_mode};
-    node.shape = {in[0], window_count(in[1], kernel, stride, padding, 1, ceil_mode),
-                  window_count(in[2], kernel, stride, padding, 1, ceil_mode)};
+    node.shape = window_shape("builder", in, in[0], node.window);
     return node;
   }
 

@@ -68,14 +68,14 @@ TEST_CASE("graph: each broken rule is named, with the node") {
   CHECK_SAYS("n15 (leaky_relu) has the parameter nan", g.nodes[14].value = NAN);
   CHECK_SAYS("n3 (relu) makes (8,6,6), not (8,6,5)", g.nodes[2].shape = {8, 6, 5});
 
-  CHECK_SAYS("n1 (conv2d) [conv2d] kernel_size, stride and dilation must be 1 to 268435456; got 0",
+  CHECK_SAYS("n1 (conv2d) [conv2d] kernel_size, stride and dilation must be 1 to 2147483647; got 0",
              g.nodes[0].window.stride = 0);
-  CHECK_SAYS("n1 (conv2d) [conv2d] kernel_size, stride and dilation must be 1 to 268435456; got -1",
+  CHECK_SAYS("n1 (conv2d) [conv2d] kernel_size, stride and dilation must be 1 to 2147483647; got -1",
              g.nodes[0].window.kernel_size.w = -1);
   CHECK_SAYS(
-      "n1 (conv2d) [conv2d] kernel_size, stride and dilation must be 1 to 268435456; got 1099511627776",
+      "n1 (conv2d) [conv2d] kernel_size, stride and dilation must be 1 to 2147483647; got 1099511627776",
       g.nodes[0].window.dilation = std::int64_t{1} << 40);
-  CHECK_SAYS("n1 (conv2d) [conv2d] padding must be 0 to 268435456; got -1", g.nodes[0].window.padding = -1);
+  CHECK_SAYS("n1 (conv2d) [conv2d] padding must be 0 to 2147483647; got -1", g.nodes[0].window.padding = -1);
   CHECK_SAYS("n1 (conv2d) [conv2d] the kernel is larger than the padded input (4,6,6)",
              g.nodes[0].window.dilation = 4);
   CHECK_SAYS("n1 (conv2d) needs weights (8,4,3,2)", g.nodes[0].window.kernel_size.w = 2);

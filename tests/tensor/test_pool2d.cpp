@@ -10,8 +10,8 @@
 #include "tensor/parallel.h"
 #include "tensor/rng.h"
 
+using cbnet::Pool2dDims;
 using cbnet::Pool2dOptions;
-using cbnet::kernels::Pool2dDims;
 
 namespace {
 
@@ -42,7 +42,7 @@ std::vector<T> coarse(int64_t count, std::uint64_t seed) {
 
 template <class T>
 void check_max(int64_t planes, int64_t h, int64_t w, const Pool2dOptions& options) {
-  const Pool2dDims d = cbnet::kernels::pool2d_dims("test", planes, h, w, options);
+  const Pool2dDims d = cbnet::pool2d_dims("test", planes, h, w, options);
   const std::vector<T> x = coarse<T>(planes * h * w, 1);
   const std::vector<T> dy = coarse<T>(planes * d.oh * d.ow, 2);
   // A guard behind each result shows a write past the end.
@@ -76,33 +76,6 @@ void check_max(int64_t planes, int64_t h, int64_t w, const Pool2dOptions& option
 
 }  // namespace
 
-TEST_CASE("pool2d: options out of range throw with the caller's name") {
-  const auto dims = [](int64_t h, int64_t w, const Pool2dOptions& options) {
-    return cbnet::kernels::pool2d_dims("caller", 1, h, w, options);
-  };
-  CHECK_THROWS_WITH_AS(dims(4, 4, Pool2dOptions::square(-1, 1)), doctest::Contains("[caller] kernel_size"),
-                       std::invalid_argument);
-  constexpr int64_t kHuge = int64_t{1} << 40;
-  CHECK_THROWS_WITH_AS(dims(4, 4, Pool2dOptions::square(kHuge, kHuge, 0, kHuge)),
-                       doctest::Contains("must fit 31 bits"), std::invalid_argument);
-  CHECK_THROWS_WITH_AS(dims(1 << 16, 1 << 16, {}), doctest::Contains("H * W must fit 31 bits"),
-                       std::invalid_argument);
-}
-
-TEST_CASE("pool2d: output sizes") {
-  const auto size = [](int64_t in, const Pool2dOptions& options) {
-    return cbnet::kernels::pool2d_dims("caller", 1, in, in, options).oh;
-  };
-  // (in + 2 padding - dilation (kernel - 1) - 1) / stride + 1.
-  CHECK(size(28, Pool2dOptions::square(2, 2)) == 14);
-  CHECK(size(7, Pool2dOptions::square(3, 2)) == 3);
-  CHECK(size(7, Pool2dOptions::square(3, 2, 1)) == 4);
-  CHECK(size(7, Pool2dOptions::square(3, 1, 0, 3)) == 1);
-  CHECK(size(8, Pool2dOptions::square(3, 2, 0, 1, false)) == 3);
-  CHECK(size(8, Pool2dOptions::square(3, 2, 0, 1, true)) == 4);
-  CHECK(size(1, Pool2dOptions::square(1, 5, 0, 1, true)) == 1);
-}
-
 TEST_CASE("pool2d: 2 x 2 windows with stride 2, every width around the vectors' edges") {
   for (int64_t w = 2; w <= 35; ++w) {
     for (const int64_t h : {2, 3, 7, 8}) {
@@ -133,7 +106,7 @@ TEST_CASE("pool2d: mean, and its backward pass as the transpose") {
     for (const Pool2dOptions& options :
          {Pool2dOptions::square(2, 2, 0, 1, true), Pool2dOptions::square(3, 2, 1, 1, true),
           Pool2dOptions::square(5, 3, 2), Pool2dOptions{2, 3, 1, 2, 1, 0}}) {
-      const Pool2dDims d = cbnet::kernels::pool2d_dims("test", 1, 7, 8, options);
+      const Pool2dDims d = cbnet::pool2d_dims("test", 1, 7, 8, options);
       const auto outputs = static_cast<std::size_t>(d.oh * d.ow),
                  inputs = static_cast<std::size_t>(d.h * d.w);
       // Row o of the matrix: what each input element counts in output o.

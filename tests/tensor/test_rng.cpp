@@ -1,5 +1,6 @@
 #include "tensor/rng.h"
 
+#include <array>
 #include <cmath>
 #include <set>
 #include <vector>
@@ -13,15 +14,38 @@ TEST_CASE("below() throws without a positive bound") {
   CHECK_THROWS_SAYING(rng.below(0), std::invalid_argument, "positive bound");
 }
 
-TEST_CASE("xoshiro256** from a known state gives the published recurrence") {
-  // By hand from state 1, 2, 3, 4: rotl(2 * 5, 7) * 9 = 11520; then s = {7, 0, 262146, 6 rotl 45}.
-  Rng rng(0);
-  rng.set_state({1, 2, 3, 4});
-  CHECK(rng.next() == 11520);
-  CHECK(rng.state()[0] == 7);
-  CHECK(rng.state()[1] == 0);
-  CHECK(rng.state()[2] == 262146);
-  CHECK(rng.next() == 0);
+TEST_CASE("Philox4x32-10 gives the published words") {
+  using Words = std::array<std::uint32_t, 4>;
+  CHECK(philox4x32({0, 0, 0, 0}, {0, 0}) == Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+  const std::uint32_t ones = 0xffffffff;
+  CHECK(philox4x32({ones, ones, ones, ones}, {ones, ones}) ==
+        Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
+  CHECK(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
+        Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+}
+
+TEST_CASE("two draws are the two halves of a block, whose counter is the position and the stream") {
+  Rng zero(0);
+  CHECK(zero.next() == 0xe169c58d6627e8d5U);
+  CHECK(zero.next() == 0x9b00dbd8bc57ac4cU);
+  RngState far{0x299f31d0a4093822U, 0x0370734413198a2eU, 0};
+  far.position = 2 * 0x05a308d3243f6a88U;
+  CHECK(far.bits(1) == [&] {
+    const auto words = philox4x32({0x243f6a88, 0x05a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0});
+    return words[2] | std::uint64_t{words[3]} << 32;
+  }());
+}
+
+TEST_CASE("a draw can be made without those before it") {
+  Rng rng(11, 3);
+  const RngState start = rng.state();
+  for (std::uint64_t draw = 0; draw < 9; draw += 3) {
+    CHECK(rng.uniform() == start.uniform(draw));
+    CHECK(rng.normal() == start.normal(draw + 1));
+  }
+  Rng later(11, 3);
+  later.discard(9);
+  CHECK(later.state() == rng.state());
 }
 
 TEST_CASE("same seed, same numbers; other seed or stream, other numbers; the state resumes") {
@@ -33,7 +57,7 @@ TEST_CASE("same seed, same numbers; other seed or stream, other numbers; the sta
   CHECK(first == b.next());
   CHECK(first != c.next());
   CHECK(first != d.next());
-  const Rng::State saved = a.state();
+  const RngState saved = a.state();
   const double next = a.uniform();
   Rng resumed(0);
   resumed.set_state(saved);

@@ -28,20 +28,6 @@ TEST_CASE("counts, strides and text") {
   CHECK(normalize_axis(-1, 3, "x") == 2);
 }
 
-TEST_CASE("windows along an axis") {
-  CHECK(window_count(28, 5, 1, 0, 1) == 24);
-  CHECK(window_count(28, 5, 1, 2, 1) == 28);
-  CHECK(window_count(7, 3, 2, 0, 2) == 2);  // taps 0, 2, 4 and 2, 4, 6
-  CHECK(window_count(4, 5, 1, 0, 1) == 0);
-  CHECK(window_count(6, 3, 2, 0, 1) == 2);
-  CHECK(window_count(6, 3, 2, 0, 1, /*ceil_mode=*/true) == 3);
-  // The third window would start in the right padding.
-  CHECK(window_count(4, 2, 3, 1, 1, /*ceil_mode=*/true) == 2);
-  CHECK(window_count(1, 1, 1, 0, 1) == 1);
-  constexpr std::int64_t kMost = INT32_MAX;
-  CHECK(window_count(kMost, kMost, kMost, kMost, kMost) == 0);
-}
-
 TEST_CASE("broadcast aligns from the right and stretches ones") {
   CHECK(broadcast_shapes({4, 1, 3}, {2, 1}, "x") == Shape{4, 2, 3});
   CHECK(broadcast_shapes({}, {5}, "x") == Shape{5});

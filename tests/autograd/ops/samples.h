@@ -52,7 +52,7 @@ struct OpSample {
 #define UNARY(name, ...) std::vector<OpSample> samples_##name();
 #define UNARY_PARAMETER(name, ...) std::vector<OpSample> samples_##name();
 #define BINARY(name, ...) std::vector<OpSample> samples_##name();
-#include "autograd/ops/pointwise.def"
+#include "tensor/pointwise.def"
 
 // Tensors to build samples and tests from. All are contiguous and f64 unless they say otherwise.
 

@@ -81,7 +81,7 @@ TEST_CASE("dropout: the generator may go before the graph does") {
 TEST_CASE("dropout: outside training it is x itself and draws nothing") {
   const Variable x(random({5}, 1));
   Rng rng(1);
-  const Rng::State before = rng.state();
+  const RngState before = rng.state();
   CHECK(dropout(x, 0.5, false, rng).value().shares_storage(x.value()));
   CHECK(dropout(x, 0.0, true, rng).value().shares_storage(x.value()));
   CHECK(rng.state() == before);

@@ -241,7 +241,7 @@ TEST_CASE("pointwise: every line of the table has closed-form values") {
 #define UNARY(name, ...) CHECK_MESSAGE(has(#name), #name);
 #define UNARY_PARAMETER(name, ...) CHECK_MESSAGE(has(#name), #name);
 #define BINARY(name, ...) CHECK_MESSAGE(has(#name), #name);
-#include "autograd/ops/pointwise.def"
+#include "tensor/pointwise.def"
 }
 
 TEST_CASE("pointwise: broadcasting, and its gradient summed back") {

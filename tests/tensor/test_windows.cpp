@@ -1,4 +1,4 @@
-#include "tensor/window.h"
+#include "tensor/windows.h"
 
 #include "tests/support/throws.h"
 
@@ -11,10 +11,10 @@ TEST_CASE("window: what does not fit throws, by name") {
   CHECK_THROWS_SAYING(shape({4, 4}, {}), std::invalid_argument, "[op] needs planes (C,H,W); got (4,4)");
   CHECK_THROWS_SAYING(shape({1, 4, 4}, {5}), std::invalid_argument,
                       "[op] the kernel is larger than the padded input (1,4,4)");
-  CHECK_THROWS_SAYING(shape({1, 4, 4}, {1, {1, 0}}), std::invalid_argument, "must be 1 to 268435456; got 0");
+  CHECK_THROWS_SAYING(shape({1, 4, 4}, {1, {1, 0}}), std::invalid_argument, "must be 1 to 2147483647; got 0");
   CHECK_THROWS_SAYING(shape({1, 4, 4}, {1, 1, -1}), std::invalid_argument, "padding must be 0 to");
   CHECK_THROWS_SAYING(shape({1, 4, 4}, {1, 1, 0, std::int64_t{1} << 62}), std::invalid_argument, "dilation");
-  CHECK_THROWS_SAYING(shape({1, 4, std::int64_t{1} << 40}, {}), std::invalid_argument, "at most 268435456");
+  CHECK_THROWS_SAYING(shape({1, 4, std::int64_t{1} << 40}, {}), std::invalid_argument, "at most 2147483647");
 }
 
 TEST_CASE("window: a number per direction and a padding per side") {
@@ -31,6 +31,7 @@ TEST_CASE("window: ceil_mode keeps a last window that starts inside the input or
   CHECK(rows(15, {2, 2, 0, 1, false}) == 7);
   CHECK(rows(5, {2, 4, 0, 1, true}) == 2);
   CHECK(rows(4, {1, 4, 0, 1, true}) == 1);  // the next window would start at 4
+  CHECK(rows(4, {2, 3, 1, 1, true}) == 2);  // the third would start in the padding behind
 }
 
 TEST_CASE("window: pools pad less than what they look at") {
@@ -41,4 +42,23 @@ TEST_CASE("window: pools pad less than what they look at") {
                       "[op] padding must be less than the kernel (2,2)");
   CHECK_THROWS_SAYING(pool_shape("op", {2, 6, 6}, {2, 2, {0, 0, 1, 0}, 1, true}), std::invalid_argument,
                       "[op] ceil_mode needs the same padding on opposite sides");
+}
+
+TEST_CASE("pool2d: planes whose pixels 31 bits do not count are refused, by the caller's name") {
+  CHECK_THROWS_SAYING(pool2d_dims("caller", 1, 1 << 16, 1 << 16, {}), std::invalid_argument,
+                      "[caller] H * W must fit 31 bits");
+}
+
+TEST_CASE("pool2d: output sizes") {
+  const auto size = [](std::int64_t in, const Pool2dOptions& options) {
+    return pool2d_dims("caller", 1, in, in, options).oh;
+  };
+  // (in + 2 padding - dilation (kernel - 1) - 1) / stride + 1.
+  CHECK(size(28, Pool2dOptions::square(2, 2)) == 14);
+  CHECK(size(7, Pool2dOptions::square(3, 2)) == 3);
+  CHECK(size(7, Pool2dOptions::square(3, 2, 1)) == 4);
+  CHECK(size(7, Pool2dOptions::square(3, 1, 0, 3)) == 1);
+  CHECK(size(8, Pool2dOptions::square(3, 2, 0, 1, false)) == 3);
+  CHECK(size(8, Pool2dOptions::square(3, 2, 0, 1, true)) == 4);
+  CHECK(size(1, Pool2dOptions::square(1, 5, 0, 1, true)) == 1);
 }

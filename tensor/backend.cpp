@@ -1,0 +1,41 @@
+#include "tensor/backend.h"
+
+#include "tensor/cuda/backend.h"
+#include "tensor/error.h"
+
+namespace cbnet {
+
+const char* to_string(BackendFunction function) {
+  constexpr const char* kNames[] = {
+#define BACKEND_FUNCTION(name, Call) #name,
+#include "tensor/backend.def"
+  };
+  return kNames[static_cast<int>(function)];
+}
+
+bool Backend::supports(BackendFunction function, DType dtype) const {
+  const unsigned dtypes[] = {
+#define BACKEND_FUNCTION(name, Call) table.name.dtypes,
+#include "tensor/backend.def"
+  };
+  return (dtypes[static_cast<int>(function)] >> static_cast<int>(dtype) & 1U) != 0;
+}
+
+void Backend::throw_unsupported(BackendFunction function, DType dtype) const {
+  throw std::invalid_argument(concat("[", to_string(function), "] the device ", to_string(device),
+                                     " does not compute this for ", to_string(dtype)));
+}
+
+const Backend& backend_of(Device device) {
+  switch (device) {
+    case Device::cpu:
+      return cpu::backend();
+    case Device::reference:
+      return reference::backend();
+    case Device::cuda:
+      break;
+  }
+  return cuda::backend();
+}
+
+}  // namespace cbnet

@@ -1,0 +1,32 @@
+#include "tensor/blas.h"
+#include "tensor/cpu/functions.h"
+
+namespace cbnet::cpu {
+namespace {
+
+template <class T>
+void run(const GemmCall& call) {
+  const auto [m, n, k] = std::array{call.m, call.n, call.k};
+  const std::int64_t lda = call.transpose_a ? m : k, ldb = call.transpose_b ? k : n;
+  const auto products = [&, m = m, n = n, k = k](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      cbnet::gemm<T>(call.transpose_a, call.transpose_b, m, n, k, T(1), as<T>(call.a) + i * m * k, lda,
+                     as<T>(call.b) + i * k * n, ldb, static_cast<T>(call.beta), as<T>(call.c) + i * m * n, n);
+    }
+  };
+  // With fewer matrices than threads, gemm itself splits each of them.
+  if (call.batch < num_threads()) {
+    products(0, call.batch);
+  } else {
+    constexpr std::int64_t kGrainMacs = 100'000;
+    parallel_for(call.batch, kGrainMacs / std::max<std::int64_t>(m * n * k, 1) + 1, products);
+  }
+}
+
+}  // namespace
+
+void gemm(const GemmCall& call) {
+  dispatch_floating(call.dtype, "gemm", [&](auto zero) { run<decltype(zero)>(call); });
+}
+
+}  // namespace cbnet::cpu

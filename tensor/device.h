@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace cbnet {
+
+/// Where a tensor's memory lies and what computes on it. `reference` is the CPU again, with the plain loops
+/// that define every function (tensor/reference).
+enum class Device : std::uint8_t { cpu, reference, cuda };
+
+inline const char* to_string(Device device) {
+  constexpr const char* kNames[] = {"cpu", "reference", "cuda"};
+  return kNames[static_cast<int>(device)];
+}
+
+/// "cpu", "reference" or "cuda"; throws std::invalid_argument for another name, and for "cuda" when this
+/// build has no CUDA module or the machine has no usable GPU. It never falls back to the CPU.
+Device parse_device(const std::string& name);
+
+/// Whether the host may read and write the device's memory.
+inline bool is_host_readable(Device device) { return device != Device::cuda; }
+
+/// Where tensors are made when nobody says where: the CPU, until set_default_device().
+Device default_device();
+void set_default_device(Device device);
+
+}  // namespace cbnet
