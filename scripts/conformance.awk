@@ -73,8 +73,8 @@ END {
   line("\n## Ops\n")
   line("*Gradcheck*: f64, a random cotangent, every input, central differences; the worst over the op's samples. *LibTorch*:")
   line("random configurations, contiguous, transposed and strided by turns, forward and backward (the gradients). *Naive loops*:")
-  line("separate f64 loop nests in `tests/conformance/naive.cpp`; sizes 1 to 1,000, 1 to 3 threads, the worst over the ISAs.\n")
-  line("| op | gradcheck samples | worst | LibTorch configs | f32 forward | f32 backward | f64 forward | f64 backward | naive configs | f32 | f64 | ISAs in parity |")
+  line("the reference backend in f64 (`tensor/reference`); sizes 1 to 1,000, 1 to 3 threads, the worst over the ISAs.\n")
+  line("| op | gradcheck samples | worst | LibTorch configs | f32 forward | f32 backward | f64 forward | f64 backward | reference configs | f32 | f64 | ISAs in parity |")
   line("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|")
   for (i = 1; i <= op_count; ++i) {
     op = ops[i]

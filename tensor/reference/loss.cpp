@@ -34,8 +34,9 @@ double gradient_by_x(LossKind kind, double x, double t) {
       return 2.0 * (x - t);
     case LossKind::bce:
       return (x - t) / std::max(x * (1.0 - x), 1e-12);
-    case LossKind::bce_with_logits:  // sigmoid(x) - t, and where t is near 1 without the cancellation
-      return (1.0 - t) - sigmoid(-x);
+    case LossKind::bce_with_logits:  // sigmoid(x) - t, and for x >= 0, where that cancels, by what is left to
+                                     // 1
+      return x < 0.0 ? sigmoid(x) - t : (1.0 - t) - sigmoid(-x);
     case LossKind::l1:
       break;
   }

@@ -7,8 +7,8 @@
 #include "tests/conformance/draw.h"
 
 // Random configurations of every op, which test_torch.cpp compares with LibTorch, test_parity.cpp with
-// naive loops and test_golden.cpp with stored results. configs.cpp has, for every line of ops.def and
-// pointwise.def, how a configuration is drawn and how it is run; a missing one does not link.
+// the reference backend and test_golden.cpp with stored results. configs.cpp has, for every line of ops.def
+// and pointwise.def, how a configuration is drawn and how it is run; a missing one does not link.
 
 namespace cbnet::testing {
 

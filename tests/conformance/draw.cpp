@@ -35,7 +35,7 @@ Draw::Draw(std::uint64_t seed) : rng_(seed) {
 Draw::Draw(std::uint64_t seed, int turn, std::int64_t given) : rng_(seed), turn_(turn), given_(given) {}
 
 std::int64_t Draw::size(std::int64_t low, std::int64_t high) {
-  // In a sweep the others stay small: the loops of naive.cpp take every element one by one.
+  // In a sweep the others stay small: the reference backend takes every element one by one.
   const bool sweep = turn_ >= 0;
   const std::int64_t least = sweep ? std::max<std::int64_t>(low, 1) : low;
   const std::int64_t drawn = pick(least, sweep ? std::min(high, least + 2) : high);

@@ -170,7 +170,8 @@ std::string ops_document() {
       "Made by `make_ops_document` from `autograd/ops/ops.def`, `pointwise.def`, the comment that each op's "
       "source opens\nwith, and the tolerances of its tests; a test compares it with them.\n\n"
       "Gradients are checked against central differences in f64 to 1e-6 of the largest gradient of the "
-      "input. A\ntolerance below is what separates an op from naive f64 loops and from LibTorch, relative "
+      "input. A\ntolerance below is what separates an op from the reference backend and from LibTorch, "
+      "relative "
       "to the largest element:\na few roundings of sums of up to a thousand terms. Where it is wider, the "
       "reason stands beside it. `scripts/conformance`\nwrites down what was measured.\n\n";
 #define OP(name, Type) text += section(#name) + "\n";

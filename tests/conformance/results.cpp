@@ -25,6 +25,17 @@ Results run_ours(const OpUnderTest& op, const OpConfig& config, const std::vecto
   return results;
 }
 
+Results run_on(Device device, const OpUnderTest& op, const OpConfig& config,
+               const std::vector<Tensor>& inputs) {
+  std::vector<Tensor> moved;
+  for (const Tensor& input : inputs) moved.push_back(input.to(device));
+  const Device before = default_device();
+  set_default_device(device);
+  const Results results = run_ours(op, config, moved);
+  set_default_device(before);
+  return results;
+}
+
 double relative_error(const Tensor& a, const Tensor& b, double floor) {
   constexpr double kInfinite = std::numeric_limits<double>::infinity();
   if (a.shape() != b.shape()) return kInfinite;

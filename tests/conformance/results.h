@@ -19,6 +19,10 @@ struct Results {
 /// Runs our op on `inputs` (the config's, perhaps converted or as views) and backwards from cotangent().
 Results run_ours(const OpUnderTest& op, const OpConfig& config, const std::vector<Tensor>& inputs);
 
+/// The same on a device, where all that the op makes besides is made too.
+Results run_on(Device device, const OpUnderTest& op, const OpConfig& config,
+               const std::vector<Tensor>& inputs);
+
 /// The largest |a - b| over the largest |b|, finite elements only; infinite when shapes differ, or where one
 /// is NaN or infinite and the other is not the same. Where b is smaller than `floor`, over `floor`.
 double relative_error(const Tensor& a, const Tensor& b, double floor);

@@ -1,5 +1,5 @@
-// Every op in the ISA of this process against naive f64 loops, each dimension taking each size of interest.
-// ctest runs it once per compiled ISA, with CBNET_FORCE_ISA.
+// Every op in the ISA of this process against the reference backend in f64, each dimension taking each size
+// of interest. ctest runs it once per compiled ISA, with CBNET_FORCE_ISA.
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,7 @@
 #include "tensor/isa.h"
 #include "tensor/parallel.h"
 #include "tests/autograd/ops/samples.h"
-#include "tests/conformance/naive.h"
+#include "tests/conformance/results.h"
 #include "tests/support/record.h"
 
 using namespace cbnet;
@@ -50,7 +50,7 @@ std::vector<Tensor> converted(const std::vector<Tensor>& tensors, DType dtype) {
 
 }  // namespace
 
-TEST_CASE("every op equals the naive loops") {
+TEST_CASE("every op equals the reference backend") {
   const int threads_before = num_threads();
   for (const OpUnderTest& op : ops_under_test()) {
     const Tolerance allowed = tolerance_of(op.name);
@@ -60,7 +60,7 @@ TEST_CASE("every op equals the naive loops") {
       // Both dtypes start from values that f32 holds.
       const std::vector<Tensor> narrow = converted(config.inputs, DType::f32);
       const std::vector<Tensor> wide = converted(narrow, DType::f64);
-      const Results expected = run_naive(op.name, config, wide);
+      const Results expected = run_on(Device::reference, op, config, wide);
       set_num_threads(1 + turn % 3);
       const auto error_of = [&](const Results& got, double tolerance) {
         const double output = relative_error(got.outputs, expected.outputs, 1e-30);

@@ -23,10 +23,12 @@ Tensor optional_bias(const Tensors& in) { return in.size() == 3 ? in[2] : Tensor
 Tensor dropout(const OpConfig& config, const Tensor& x) {
   const double p = config.number("p");
   if (config.integer("training") == 0 || p == 0.0) return x;
-  Rng rng(static_cast<std::uint64_t>(config.integer("seed")));
+  const Rng rng(static_cast<std::uint64_t>(config.integer("seed")));
   Tensor mask = torch::empty(x.sizes(), torch::kFloat64);
   for (std::int64_t i = 0; i < mask.numel(); ++i) {
-    mask.data_ptr<double>()[i] = rng.uniform() < p ? 0.0 : 1.0 / (1.0 - p);
+    // One draw decides for two elements, its low half for the first.
+    const std::uint64_t half = rng.state().bits(static_cast<std::uint64_t>(i / 2)) >> i % 2 * 32 & UINT32_MAX;
+    mask.data_ptr<double>()[i] = static_cast<double>(half) < p * 0x1.0p32 ? 0.0 : 1.0 / (1.0 - p);
   }
   return x * mask.to(x.scalar_type());
 }
