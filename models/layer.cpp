@@ -23,6 +23,7 @@ class Texts : public FieldVisitor {
   void operator()(const char* name, std::int64_t& value) override { add(name, concat(value)); }
   void operator()(const char* name, bool& value) override { add(name, value ? "yes" : "no"); }
   void operator()(const char* name, double& value) override { add(name, concat(value)); }
+  void operator()(const char* name, std::string& value) override { add(name, value); }
   void operator()(const char* name, Pair& value) override { add(name, text_of(value)); }
   void operator()(const char* name, Padding2d& value) override {
     const Pair each(value.top, value.left);

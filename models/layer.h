@@ -34,6 +34,7 @@ class FieldVisitor {
   virtual void operator()(const char* name, std::int64_t& value) = 0;
   virtual void operator()(const char* name, bool& value) = 0;
   virtual void operator()(const char* name, double& value) = 0;
+  virtual void operator()(const char* name, std::string& value) = 0;
   virtual void operator()(const char* name, Pair& value) = 0;
   virtual void operator()(const char* name, Padding2d& value) = 0;
   virtual void operator()(const char* name, std::vector<std::int64_t>& value) = 0;

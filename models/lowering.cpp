@@ -47,6 +47,15 @@ std::int32_t Lowering::push(runtime::Kind kind, double value) {
   return push(std::move(node));
 }
 
+std::int32_t Lowering::push(Pointwise function, std::int32_t from, double a) {
+  runtime::Node node;
+  node.kind = runtime::Kind::pointwise;
+  node.inputs = {from};
+  node.function = function;
+  node.value = a;
+  return push(std::move(node));
+}
+
 void Lowering::refuse(const std::string& why) const {
   throw std::invalid_argument(concat("[compile] ", name, " has no form in the inference engine: ", why));
 }

@@ -36,6 +36,8 @@ class Lowering {
   /// without a shape it makes what the layer makes.
   std::int32_t push(runtime::Node node);
   std::int32_t push(runtime::Kind kind, double value = 0.0);
+  /// A function of tensor/pointwise.def of value `from`, which has the shape of what the layer makes.
+  std::int32_t push(Pointwise function, std::int32_t from, double a = 0.0);
   [[noreturn]] void refuse(const std::string& why) const;
 
   std::vector<std::int32_t> inputs;

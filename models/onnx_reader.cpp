@@ -130,6 +130,8 @@ std::int64_t NodeReader::position(std::size_t i) const {
   return to_.values_.at(node_.inputs[i]).position;
 }
 
+std::int64_t NodeReader::last() const { return static_cast<std::int64_t>(to_.spec.trunk.size()); }
+
 const Shape& NodeReader::shape(std::size_t i) const {
   return to_.shapes_.at(static_cast<std::size_t>(position(i)));
 }

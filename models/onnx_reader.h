@@ -40,6 +40,8 @@ class NodeReader {
   const Tensor& constant(std::size_t i) const;
   /// The position of the layer that makes input i.
   std::int64_t position(std::size_t i) const;
+  /// That of the layer that was added last.
+  std::int64_t last() const;
   /// Of one sample of input i.
   const Shape& shape(std::size_t i = 0) const;
   /// As the graph declares it; -1 when it leaves it open.

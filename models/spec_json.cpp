@@ -21,6 +21,7 @@ class FieldWriter : public FieldVisitor {
   void operator()(const char* name, std::int64_t& value) override { out[name] = value; }
   void operator()(const char* name, bool& value) override { out[name] = value; }
   void operator()(const char* name, double& value) override { out[name] = value; }
+  void operator()(const char* name, std::string& value) override { out[name] = value; }
   void operator()(const char* name, Pair& value) override { out[name] = to_json(value); }
   void operator()(const char* name, Padding2d& value) override {
     if (value.is_symmetric())
@@ -51,6 +52,9 @@ class FieldReader : public FieldVisitor {
     if (const Json* found = find(name)) found->get_to(value);
   }
   void operator()(const char* name, double& value) override {
+    if (const Json* found = find(name)) found->get_to(value);
+  }
+  void operator()(const char* name, std::string& value) override {
     if (const Json* found = find(name)) found->get_to(value);
   }
   void operator()(const char* name, Pair& value) override {

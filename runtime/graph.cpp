@@ -10,7 +10,7 @@ namespace {
 constexpr const char* kNames[] = {"conv2d",      "linear",     "max_pool2d", "avg_pool2d", "affine",
                                   "relu",        "leaky_relu", "sigmoid",    "tanh",       "softmax",
                                   "log_softmax", "rescale",    "reshape",    "transpose",  "add",
-                                  "mul",         "matmul",     "concat"};
+                                  "mul",         "matmul",     "concat",     "pointwise"};
 
 /// Most elements of one sample of a value: far above any image, far below what overflows a product.
 constexpr std::int64_t kMostElements = std::int64_t{1} << 28;
@@ -67,7 +67,8 @@ class NodeCheck {
         {"groups", is(Kind::conv2d), node_.groups != 1},
         {"ceil_mode", is(Kind::max_pool2d, Kind::avg_pool2d), node_.window.ceil_mode},
         {"count_include_pad", is(Kind::avg_pool2d), !node_.count_include_pad},
-        {"a parameter", is(Kind::leaky_relu, Kind::rescale), node_.value != 0},
+        {"a parameter", is(Kind::leaky_relu, Kind::rescale, Kind::pointwise), node_.value != 0},
+        {"a function", is(Kind::pointwise), node_.function != Pointwise::relu},
         {"an axis", is(Kind::concat), node_.axis != 0},
         {"axes", is(Kind::transpose), !node_.axes.empty()},
         {"weights", is(Kind::conv2d, Kind::affine) || constant, node_.weight.defined()},
@@ -198,6 +199,10 @@ class NodeCheck {
         return {in()[0], in(1)[1]};
       case Kind::concat:
         return concatenated();
+      case Kind::pointwise:
+        need(is_unary(node_.function), "has the function ", to_string(node_.function),
+             ", which takes two numbers");
+        return in();
       default:
         return in();
     }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "runtime/dense.h"
+#include "tensor/calls.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
 #include "tensor/windows.h"
@@ -31,8 +32,9 @@ enum class Kind : std::uint8_t {
   transpose,  // axes of one sample, `axes`
   add,        // of two values of one shape, or of one and `weight`, stretched
   mul,
-  matmul,  // (…,m,k) by (…,k,n)
-  concat,  // along `axis`
+  matmul,     // (…,m,k) by (…,k,n)
+  concat,     // along `axis`
+  pointwise,  // `function` of one number, with the parameter `value`
 };
 
 const char* to_string(Kind kind);
@@ -48,6 +50,7 @@ struct Node {
   std::int64_t groups = 1;
   bool count_include_pad = true;
   double value = 0.0;
+  Pointwise function = Pointwise::relu;  // pointwise
   std::int64_t axis = 0;
   std::vector<std::int64_t> axes;
   Tensor weight, bias;  // f32; undefined where there is none

@@ -37,6 +37,7 @@ class Writer {
   void number(bool value) { bytes_ += static_cast<char>(value); }
   void number(Kind value) { bytes_ += static_cast<char>(value); }
   void number(Precision value) { bytes_ += static_cast<char>(value); }
+  void number(Pointwise value) { text(to_string(value)); }
   template <Number T>
   void numbers(const std::vector<T>& values) {
     number(std::uint64_t{values.size()});
@@ -74,8 +75,15 @@ class Reader {
     std::memcpy(&value, take(sizeof value), sizeof value);
   }
   void number(bool& value) { choice(value, 1); }
-  void number(Kind& value) { choice(value, static_cast<std::uint8_t>(Kind::concat)); }
+  void number(Kind& value) { choice(value, static_cast<std::uint8_t>(Kind::pointwise)); }
   void number(Precision& value) { choice(value, static_cast<std::uint8_t>(Precision::int8)); }
+  void number(Pointwise& value) {
+    std::string name;
+    text(name);
+    const auto found = parse_pointwise(name);
+    if (!found) fail("the name of a pointwise function", concat("'", name, "'"));
+    value = *found;
+  }
   template <Number T>
   void numbers(std::vector<T>& values) {
     const std::uint64_t count = length(sizeof(T));
@@ -182,6 +190,7 @@ void put_node(Stream& stream, AnyNode& node) {
   stream.number(node.groups);
   stream.number(node.count_include_pad);
   stream.number(node.value);
+  stream.number(node.function);
   stream.number(node.axis);
   stream.numbers(node.axes);
   stream.tensor(node.weight);

@@ -13,6 +13,32 @@ const char* to_string(BackendFunction function) {
   return kNames[static_cast<int>(function)];
 }
 
+namespace {
+
+struct PointwiseLine {
+  const char* name;
+  bool unary;
+};
+constexpr PointwiseLine kPointwise[] = {
+#define UNARY(name, ...) {#name, true},
+#define UNARY_PARAMETER(name, ...) {#name, true},
+#define BINARY(name, ...) {#name, false},
+#include "tensor/pointwise.def"
+};
+
+}  // namespace
+
+const char* to_string(Pointwise function) { return kPointwise[static_cast<int>(function)].name; }
+
+bool is_unary(Pointwise function) { return kPointwise[static_cast<int>(function)].unary; }
+
+std::optional<Pointwise> parse_pointwise(const std::string& name) {
+  for (std::size_t i = 0; i < std::size(kPointwise); ++i) {
+    if (name == kPointwise[i].name) return static_cast<Pointwise>(i);
+  }
+  return std::nullopt;
+}
+
 bool Backend::supports(BackendFunction function, DType dtype) const {
   const unsigned dtypes[] = {
 #define BACKEND_FUNCTION(name, Call) table.name.dtypes,

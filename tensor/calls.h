@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "tensor/dtype.h"
 #include "tensor/rng.h"
@@ -92,6 +94,11 @@ enum class Pointwise : std::uint8_t {
 #define BINARY(name, ...) name,
 #include "tensor/pointwise.def"
 };
+const char* to_string(Pointwise function);
+/// None for an unknown name.
+std::optional<Pointwise> parse_pointwise(const std::string& name);
+/// Whether the function takes one number, and perhaps a parameter.
+bool is_unary(Pointwise function);
 enum class PointwisePart : std::uint8_t {
   value,     // y = f(x) or f(x, z)
   gradient,  // of a function of one: y = z f'(x), x being what the table keeps

@@ -40,6 +40,8 @@ template <>
 inline constexpr bool kKeepsSubnormals<ops::Sqrt> = true;
 template <>
 inline constexpr bool kKeepsSubnormals<ops::Div> = true;
+template <>
+inline constexpr bool kKeepsSubnormals<ops::Pow> = true;
 
 namespace ops {
 

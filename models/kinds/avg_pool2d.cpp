@@ -43,7 +43,8 @@ BuiltLayer AvgPool2d::build(const BuildContext&) const {
     // What is padded as zeros counts; otherwise the zeros' part of each window's mean is taken out again.
     const Variable mean = avg_pool2d(pad_planes(x[0], padding, 0.0), options, true);
     if (count_include_pad) return mean;
-    const Variable ones(Tensor::ones({1, 1, x[0].size(2), x[0].size(3)}, x[0].dtype()));
+    const Variable ones(
+        Tensor::ones({1, 1, x[0].size(2), x[0].size(3)}, x[0].dtype(), x[0].value().device()));
     return div(mean, avg_pool2d(pad_planes(ones, padding, 0.0), options, true));
   });
 }

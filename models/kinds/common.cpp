@@ -16,7 +16,7 @@ Variable pad_axis(const Variable& x, std::int64_t axis, std::int64_t before, std
     if (count == 0) return;
     Shape shape = x.shape();
     shape[static_cast<std::size_t>(axis)] = count;
-    parts.emplace_back(Tensor::full(shape, value, x.dtype()));
+    parts.emplace_back(Tensor::full(shape, value, x.dtype(), x.value().device()));
   };
   slices(before);
   parts.push_back(x);

@@ -47,6 +47,24 @@ Body pointwise(std::int64_t size, F f) {
   };
 }
 
+/// By the formulas of the table, which name x and a.
+Body table_function(const Node& node) {
+  const std::int64_t size = numel(node.shape);
+  const auto a = static_cast<float>(node.value);
+  using T = float;
+  switch (node.function) {
+#define UNARY(name, Type, formula, VALUE, ...) \
+  case Pointwise::name:                        \
+    return pointwise(size, [a](T x) -> T { return static_cast<void>(a), VALUE; });
+#define UNARY_PARAMETER UNARY
+#define BINARY(name, ...) \
+  case Pointwise::name:   \
+    break;
+#include "tensor/pointwise.def"
+  }
+  throw std::invalid_argument("[plan] a function of two numbers");
+}
+
 /// Strides, per axis of `shape`, of a value of shape `stretched` that is repeated along its missing axes and
 /// those of size 1.
 std::vector<std::int64_t> stretch(const Shape& stretched, const Shape& shape) {
@@ -231,6 +249,8 @@ Body body_of(Isa isa, const Graph& graph, const Node& node, std::int64_t& scratc
       return pointwise(size, [](float x) { return 1.0F / (1.0F + std::exp(-x)); });
     case Kind::tanh:
       return pointwise(size, [](float x) { return std::tanh(x); });
+    case Kind::pointwise:
+      return table_function(node);
     case Kind::rescale:
       return pointwise(size, [value](float x) { return std::min(value * x, 1.0F); });
     case Kind::softmax:

@@ -336,13 +336,16 @@ Outcome run_max(const OpConfig& c, const Variables& in) {
 // Pointwise: where an op has a domain, values from it.
 
 Tensor values_for(const std::string& name, Draw& d, const Shape& shape) {
-  if (name == "log" || name == "sqrt") return d.coin(0.2) ? d.any(shape) : d.between(shape, 0.01, 10.0);
+  if (name == "log" || name == "sqrt" || name == "pow")
+    return d.coin(0.2) ? d.any(shape) : d.between(shape, 0.01, 10.0);
   return d.any(shape);
 }
 
 OpConfig draw_unary(const char* name, Draw& d) { return d.config({values_for(name, d, d.shape(0, 4))}); }
 
-OpConfig draw_parameter(Draw& d) { return d.config({d.any(d.shape(0, 4))}, {{"a", {d.uniform(-2.0, 2.0)}}}); }
+OpConfig draw_parameter(const char* name, Draw& d) {
+  return d.config({values_for(name, d, d.shape(0, 4))}, {{"a", {d.uniform(-2.0, 2.0)}}});
+}
 
 OpConfig draw_binary(Draw& d) {
   const Shape shape = d.shape(0, 4);
@@ -358,8 +361,8 @@ OpConfig draw_binary(Draw& d) {
 #define UNARY(name, Type, ...)                                   \
   OpConfig draw_##name(Draw& d) { return draw_unary(#name, d); } \
   Outcome run_##name(const OpConfig&, const Variables& in) { return {cbnet::name(in[0])}; }
-#define UNARY_PARAMETER(name, Type, ...)                      \
-  OpConfig draw_##name(Draw& d) { return draw_parameter(d); } \
+#define UNARY_PARAMETER(name, Type, ...)                             \
+  OpConfig draw_##name(Draw& d) { return draw_parameter(#name, d); } \
   Outcome run_##name(const OpConfig& c, const Variables& in) { return {cbnet::name(in[0], c.number("a"))}; }
 #define BINARY(name, Type, ...)                            \
   OpConfig draw_##name(Draw& d) { return draw_binary(d); } \

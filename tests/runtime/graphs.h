@@ -266,6 +266,23 @@ inline Values softmax(const Node& node, const Values& x) {
   return y;
 }
 
+inline double table_function(const Node& node, double x) {
+  using T = double;
+  const T a = node.value;
+  static_cast<void>(a);
+  switch (node.function) {
+#define UNARY(name, Type, formula, VALUE, ...) \
+  case Pointwise::name:                        \
+    return VALUE;
+#define UNARY_PARAMETER UNARY
+#define BINARY(name, ...) \
+  case Pointwise::name:   \
+    break;
+#include "tensor/pointwise.def"
+  }
+  return x;
+}
+
 inline double pointwise(const Node& node, double x) {
   switch (node.kind) {
     case Kind::relu:
@@ -278,6 +295,8 @@ inline double pointwise(const Node& node, double x) {
       return std::tanh(x);
     case Kind::rescale:
       return std::min(node.value * x, 1.0);
+    case Kind::pointwise:
+      return table_function(node, x);
     default:
       return x;  // reshape
   }

@@ -145,6 +145,29 @@ TEST_CASE("plan file: the format is what plan_file.h says") {
   CHECK(payload.substr(0, 13) == std::string("\5\0\0\0\0\0\0\0small", 13));
 }
 
+TEST_CASE("plan file: pointwise functions come back by their names, and unknown ones are refused") {
+  Builder b({4});
+  b.plain(Kind::pointwise, 0, 2.0);
+  b.last().function = Pointwise::pow;
+  b.graph.classifies = false;
+  const std::string bytes = graph_to_bytes(b.graph);
+  const Graph back = graph_from_bytes(bytes, "x");
+  CHECK(back.nodes[0].function == Pointwise::pow);
+  CHECK(graph_to_bytes(back) == bytes);
+  const std::vector<float> pixels = b.pixels(1);
+  const Plan plan(back);
+  Workspace workspace(plan);
+  const Results got = plan.run(pixels.data(), 1, workspace);
+  for (std::size_t i = 0; i < 4; ++i) CHECK(got.output[i] == doctest::Approx(pixels[i] * pixels[i]));
+  std::string payload = payload_of(b.graph);
+  payload.replace(payload.find("pow"), 3, "pox");
+  CHECK(cbnet::testing::contains(refused(sealed(payload)),
+                                 "expected the name of a pointwise function; found 'pox'"));
+  b.last().function = Pointwise::add;
+  CHECK_THROWS_SAYING(graph_to_bytes(b.graph), std::invalid_argument,
+                      "has the function add, which takes two numbers");
+}
+
 TEST_CASE("plan file: every kind of node and precision comes back, to equal bytes and equal numbers") {
   const TempFolder folder;
   for (const Graph& graph : {every_kind(), small()}) {

@@ -68,6 +68,16 @@ std::vector<OpSample> samples_neg() { return unary_samples(neg, any); }
 std::vector<OpSample> samples_leaky_relu() {
   return unary_samples([](const Variable& x) { return leaky_relu(x, 0.1); }, off_zero);
 }
+std::vector<OpSample> samples_erf() { return unary_samples(static_cast<Unary>(erf), any); }
+std::vector<OpSample> samples_pow() {
+  return unary_samples([](const Variable& x) { return pow(x, -1.5); }, positive);
+}
+std::vector<OpSample> samples_clamp_min() {
+  return unary_samples([](const Variable& x) { return clamp_min(x, 0.0); }, off_zero);
+}
+std::vector<OpSample> samples_clamp_max() {
+  return unary_samples([](const Variable& x) { return clamp_max(x, 0.0); }, off_zero);
+}
 std::vector<OpSample> samples_scale() {
   return unary_samples([](const Variable& x) { return scale(x, -2.5); }, any);
 }
@@ -110,6 +120,11 @@ const std::vector<UnaryCase>& unary_cases() {
   const Unary log1 = log;
   const Unary sqrt1 = sqrt;
   const Unary abs1 = abs;
+  const Unary erf1 = erf;
+  const auto square_root = [](const Variable& x) { return pow(x, 0.5); };
+  const auto inverse = [](const Variable& x) { return pow(x, -1.0); };
+  const auto at_least = [](const Variable& x) { return clamp_min(x, -1.0); };
+  const auto at_most = [](const Variable& x) { return clamp_max(x, 6.0); };
   const double e = std::exp(1.0);
   const double half_logit = std::log(3.0);  // sigmoid(ln 3) = 3/4
   static const std::vector<UnaryCase> cases = {
@@ -153,6 +168,22 @@ const std::vector<UnaryCase>& unary_cases() {
       {"neg", neg, 3, -3, -1},
       {"neg", neg, kInfinity, -kInfinity, -1},
       {"neg", neg, kNan, kNan, -1},
+      {"erf", erf1, 0, 0, 2 / std::sqrt(std::acos(-1.0))},
+      {"erf", erf1, 1, 0.8427007929497149, 2 / std::sqrt(std::acos(-1.0)) / e},
+      {"erf", erf1, -kInfinity, -1, 0},
+      {"erf", erf1, kNan, kNan, kNan},
+      {"pow", square_root, 4, 2, 0.25},
+      {"pow", square_root, -4, kNan, kNan},
+      {"pow", inverse, -4, -0.25, -0.0625},
+      {"pow", inverse, 0, kInfinity, -kInfinity},
+      {"clamp_min", at_least, -2, -1, 0},
+      {"clamp_min", at_least, -1, -1, 1},
+      {"clamp_min", at_least, 3, 3, 1},
+      {"clamp_min", at_least, kNan, kNan, 0},
+      {"clamp_max", at_most, 7, 6, 0},
+      {"clamp_max", at_most, 6, 6, 1},
+      {"clamp_max", at_most, kInfinity, 6, 0},
+      {"clamp_max", at_most, kNan, kNan, 0},
       {"leaky_relu", leaky, 3, 3, 1},
       {"leaky_relu", leaky, -3, -0.3, 0.1},
       {"leaky_relu", leaky, 0, 0, 0.1},

@@ -1,0 +1,117 @@
+#include "models/kinds/pointwise.h"
+
+#include <cmath>
+
+#include "autograd/ops/pointwise.h"
+#include "models/kinds/common.h"
+#include "models/kinds/relu6.h"
+#include "models/lowering.h"
+#include "models/onnx_reader.h"
+#include "models/onnx_writer.h"
+
+CBNET_LAYER_KIND(pointwise, Pointwise)
+
+namespace cbnet::kinds {
+namespace {
+
+using Function = cbnet::Pointwise;
+
+Function function_of(const std::string& name) {
+  const std::optional<Function> function = parse_pointwise(name);
+  require(function && is_unary(*function), Pointwise::kName, "there is no function '", name,
+          "' of one number in tensor/pointwise.def");
+  return *function;
+}
+
+Variable evaluate(Function function, const Variable& x, double a) {
+  switch (function) {
+#define UNARY(name, ...) \
+  case Function::name:   \
+    return cbnet::name(x);
+#define UNARY_PARAMETER(name, ...) \
+  case Function::name:             \
+    return cbnet::name(x, a);
+#define BINARY(name, ...) \
+  case Function::name:    \
+    break;
+#include "tensor/pointwise.def"
+  }
+  throw std::logic_error("a function of two numbers");
+}
+
+/// The ONNX ops that are the function by themselves.
+constexpr std::pair<const char*, const char*> kPlain[] = {{"Abs", "abs"}, {"Erf", "erf"}, {"Exp", "exp"},
+                                                          {"Log", "log"}, {"Neg", "neg"}, {"Sqrt", "sqrt"}};
+
+void read_clip(NodeReader& node) {
+  constexpr double kInfinity = HUGE_VAL;
+  const bool inputs = node.opset() >= 11;
+  const auto bound = [&](std::size_t i, const char* name, double open) {
+    if (!inputs) return node.number(name, open);
+    return node.has_input(i) ? node.constant(i).item() : open;
+  };
+  const double low = bound(1, "min", -kInfinity), high = bound(2, "max", kInfinity);
+  if (low == 0.0 && high == 6.0) return node.add(Relu6{});
+  if (low > -kInfinity || high == kInfinity)
+    node.add(Pointwise{.function = "clamp_min", .a = std::max(low, -3e38)});
+  if (high < kInfinity)
+    node.add(Pointwise{.function = "clamp_max", .a = high},
+             {low > -kInfinity ? node.last() : node.position(0)});
+}
+
+void read_power(NodeReader& node) {
+  const Tensor& exponent = node.constant(1);
+  if (exponent.numel() != 1) node.fail("one exponent for all numbers", describe(exponent));
+  node.add(Pointwise{.function = "pow", .a = exponent.item()});
+}
+
+}  // namespace
+
+void Pointwise::visit_fields(FieldVisitor& visit) {
+  visit("function", function);
+  visit("a", a);
+}
+
+Shape Pointwise::infer(Shapes in) const {
+  function_of(function);
+  require(std::isfinite(a), kName, "the parameter must be finite; got ", a);
+  return only(kName, in);
+}
+
+Cost Pointwise::cost(Shapes, const Shape&) const { return {}; }
+
+BuiltLayer Pointwise::build(const BuildContext&) const {
+  return BuiltLayer([name = function_of(function), parameter = a](std::span<const Variable> x) {
+    return evaluate(name, x[0], parameter);
+  });
+}
+
+std::int32_t Pointwise::lower(Lowering& to) const { return to.push(function_of(function), to.input(), a); }
+
+std::string Pointwise::write_onnx(OnnxWriter& to) const {
+  for (const auto& [op, name] : kPlain) {
+    if (function == name) return to.node(op);
+  }
+  const auto constant = [&] { return to.constant("a", Tensor::full({}, a)); };
+  if (function == "pow") return to.node("Pow", {to.input(), constant()});
+  if (function == "clamp_min") return to.node("Max", {to.input(), constant()});
+  if (function == "clamp_max") return to.node("Min", {to.input(), constant()});
+  to.refuse("no op is the function " + function);
+}
+
+void Pointwise::read_onnx(OnnxReaders& readers) {
+  for (const auto& [op, name] : kPlain)
+    readers.on(op, [function = name](NodeReader& node) { node.add(Pointwise{.function = function}); });
+  readers.on("Reciprocal", [](NodeReader& node) { node.add(Pointwise{.function = "pow", .a = -1.0}); });
+  readers.on("Pow", read_power);
+  readers.on("Clip", read_clip);
+  for (const auto& [op, name] : {std::pair{"Max", "clamp_min"}, {"Min", "clamp_max"}}) {
+    readers.on(op, [function = name](NodeReader& node) {
+      if (node.input_count() != 2 || node.constant(1).numel() != 1)
+        node.fail("a layer and one number", concat(node.input_count(), " inputs"));
+      node.add(Pointwise{.function = function, .a = node.constant(1).item()});
+    });
+  }
+}
+
+}  // namespace cbnet::kinds
