@@ -25,7 +25,7 @@ constexpr Manual kManual{
 )"};
 
 std::vector<Judged> judge_runs(const CommandLine& line, std::vector<UnusableModel>& unusable) {
-  std::map<std::string, data::Split> datasets;
+  std::map<std::string, data::Dataset> datasets;
   std::vector<Judged> out;
   for (const std::string& run : run_folders(line)) {
     const RunModels models = load_models(run);
@@ -34,9 +34,9 @@ std::vector<Judged> judge_runs(const CommandLine& line, std::vector<UnusableMode
     for (const auto& predictor : models.usable) {
       if (predictor->name() == "autoencoder") continue;  // it does not classify
       const std::string name = predictor->dataset();
-      if (datasets.count(name) == 0)
-        datasets[name] = data::load_test_set(dataset_id(name), line.location()).split;
-      const data::Split& test = datasets[name];
+      if (datasets.count(name) == 0) datasets[name] = data::load_test_set(dataset_id(name), line.location());
+      const data::Split& test = datasets[name].test;
+      require_fits(predictor->info(), test, datasets[name]);
       const Evaluation result = evaluate(*predictor, test.images, test.labels);
       if (!line.quiet())
         std::cerr << run << ": " << predictor->name() << " " << fixed(100 * result.accuracy, 2) << " %\n";

@@ -156,9 +156,11 @@ Report measure_runs(const Settings& settings, const data::Location& location, Pr
   for (std::size_t r = 0; r < loaded.size(); ++r) {
     say(concat("run ", settings.runs[r]));
     const std::vector<Contender>& contenders = loaded[r].timed;
-    const data::TestSet files =
+    const data::Dataset files =
         data::load_test_set(dataset_id(contenders.front().predictor->dataset()), location);
-    const TestSet test = shuffled(files.split, kOrderSeed);
+    for (const Contender& contender : contenders)
+      require_fits(contender.predictor->info(), files.test, files);
+    const TestSet test = shuffled(files.test, kOrderSeed);
     std::optional<BlockProgress> progress;
     protocol.progress = [&](const std::string& model, std::int64_t round) {
       if (!progress) progress.emplace(bar, contenders.size(), settings.repeats);

@@ -92,7 +92,7 @@ Recipe default_recipe(const std::string& dataset) {
     recipe.lenet.epochs = recipe.branchynet.epochs = 40;  // of a ninth of the images
     recipe.autoencoder.epochs = 60;
   } else {
-    require(false, "recipe", "expected mnist, fmnist or kmnist; got '", dataset, "'");
+    recipe.threshold = -1.0;  // nobody has published one
   }
   return recipe;
 }

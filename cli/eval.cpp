@@ -139,11 +139,11 @@ void print_results(const std::vector<Result>& results, const std::vector<std::st
   recalls.print(std::cout);
 }
 
-void save_sheet(const CommandLine& line, const std::filesystem::path& run, const data::TestSet& test,
+void save_sheet(const CommandLine& line, const std::filesystem::path& run, const data::Dataset& test,
                 const std::vector<std::string>& classes) {
   const auto branchynet = load_predictor(run, "branchynet", chosen_threshold(line));
   const auto cbnet = load_predictor(run, "cbnet");
-  save_hard_sheet(line.text("save-sheet"), *branchynet, *cbnet, test.split, classes);
+  save_hard_sheet(line.text("save-sheet"), *branchynet, *cbnet, test.test, classes);
   if (!line.quiet()) std::cout << "\nwrote " << line.text("save-sheet") << '\n';
 }
 
@@ -185,27 +185,28 @@ int run_eval(const Arguments& arguments) {
   const std::vector<Subject> subjects = chosen_subjects(line, unusable);
   warn_of_unusable("cbnet", line.text("run"), unusable);
 
-  const data::TestSet test = data::load_test_set(id, line.location());
-  const std::vector<std::string> classes = data::class_names(id);
+  const data::Dataset test = data::load_test_set(id, line.location());
+  const std::vector<std::string>& classes = test.classes;
   const std::string trained_on = subjects.front().predictor->dataset();
   const std::string source = line.has("run") ? line.text("run") : subjects.front().name;
   if (line.has("run")) report["run"] = source;
   report["trained_on"] = trained_on;
   report["dataset"] = data::to_string(id);
-  report["files"] = {test.images_file, test.labels_file};
-  report["test_images"] = test.split.size();
+  report["files"] = test.files;
+  report["test_images"] = test.test.size();
   for (const Subject& subject : subjects) {
+    require_fits(subject.predictor->info(), test.test, test);
     if (report.contains("warning") || trained_for(subject.predictor->dataset(), id)) continue;
     report["warning"] = warn_of_other_dataset(subject.predictor->dataset(), id);
   }
-  std::cout << source << " (trained on " << trained_on << "), " << grouped(test.split.size())
-            << " test images of " << data::to_string(id) << " in " << test.images_file << "\n\n";
+  std::cout << source << " (trained on " << trained_on << "), " << grouped(test.test.size())
+            << " test images of " << data::to_string(id) << " in " << test.files.front() << "\n\n";
 
   std::vector<Result> results;
   report["models"] = Json::object();
   for (const Subject& subject : subjects) {
     Predictor& predictor = *subject.predictor;
-    results.push_back({subject.name, evaluate(predictor, test.split.images, test.split.labels),
+    results.push_back({subject.name, evaluate(predictor, test.test.images, test.test.labels),
                        predictor.macs_by_exit(), predictor.parameter_count(), subject.size_bytes});
     report["models"][subject.name] = to_json(results.back(), classes);
   }

@@ -5,6 +5,7 @@
 #include "data/idx.h"
 #include "data/npz.h"
 #include "data/official.h"
+#include "data/picture.h"
 
 namespace cbnet::data {
 namespace {
@@ -55,25 +56,25 @@ Tensor read_array(const std::string& path) { return is_zip(path) ? read_npz(path
 
 }  // namespace
 
-Split read_split(const std::string& images_file, const std::string& labels_file) {
+Split read_split(const std::string& images_file, const std::string& labels_file, std::int64_t classes) {
   Split split;
-  split.images = read_array(images_file);
-  if (split.images.rank() != 3 || split.images.size(1) != kImageSize || split.images.size(2) != kImageSize) {
-    throw InputError(images_file, "images of shape (N,28,28)", cbnet::to_string(split.images.shape()));
-  }
+  const Tensor images = read_array(images_file);
+  if (images.rank() != 3)
+    throw InputError(images_file, "images of shape (N,H,W)", cbnet::to_string(images.shape()));
+  const std::int64_t n = images.size(0);
+  split.images = images.view({n, 1, images.size(1), images.size(2)});
   split.labels = read_array(labels_file);
   if (split.labels.rank() != 1) {
     throw InputError(labels_file, "labels of shape (N)", cbnet::to_string(split.labels.shape()));
   }
-  const std::int64_t n = split.images.size(0);
   if (split.labels.size(0) != n) {
     throw InputError(labels_file, concat(n, " labels, one for each image of ", images_file),
                      concat(split.labels.size(0), " labels"), "take both files from the same set");
   }
   const auto* labels = split.labels.data<std::uint8_t>();
   for (std::int64_t i = 0; i < n; ++i) {
-    if (labels[i] >= kNumClasses) {
-      throw InputError(labels_file, "labels from 0 to 9",
+    if (labels[i] >= classes) {
+      throw InputError(labels_file, concat("labels from 0 to ", classes - 1),
                        concat("label ", int{labels[i]}, " at position ", i));
     }
   }
@@ -83,20 +84,30 @@ Split read_split(const std::string& images_file, const std::string& labels_file)
 Dataset load_dataset(DatasetId id, const Location& location) {
   const FoundFiles found = find_or_download(id, location, Splits::both);
   Dataset out;
-  out.id = id;
   out.files = found.all();
   out.classes = class_names(id);
-  out.train = read_split(found.train_images, found.train_labels);
-  out.test = read_split(found.test_images, found.test_labels);
+  const auto classes = static_cast<std::int64_t>(out.classes.size());
+  out.train = read_split(found.train_images, found.train_labels, classes);
+  out.test = read_split(found.test_images, found.test_labels, classes);
+  if (out.test.image_shape() != out.train.image_shape()) {
+    throw InputError(found.test_images,
+                     concat("pictures as those to train on, ", picture_text(out.train.image_shape())),
+                     picture_text(out.test.image_shape()));
+  }
   out.name = to_string(id);
   // The published subset has its own name in every table; its results are not those of KMNIST.
   if (id == DatasetId::kmnist && out.train.size() == kSubsetSize) out.name += "-first7011";
   return out;
 }
 
-TestSet load_test_set(DatasetId id, const Location& location) {
+Dataset load_test_set(DatasetId id, const Location& location) {
   const FoundFiles found = find_or_download(id, location, Splits::test);
-  return {read_split(found.test_images, found.test_labels), found.test_images, found.test_labels};
+  Dataset out;
+  out.name = to_string(id);
+  out.files = {found.test_images, found.test_labels};
+  out.classes = class_names(id);
+  out.test = read_split(found.test_images, found.test_labels, static_cast<std::int64_t>(out.classes.size()));
+  return out;
 }
 
 }  // namespace cbnet::data

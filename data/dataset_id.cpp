@@ -19,6 +19,13 @@ DatasetId parse_dataset_id(std::string_view name) {
   return DatasetId::mnist;
 }
 
+std::optional<DatasetId> known_dataset(std::string_view name) {
+  name = name.substr(0, name.find("-first"));
+  for (const DatasetId id : kAllDatasets)
+    if (name == to_string(id)) return id;
+  return std::nullopt;
+}
+
 const char* title(DatasetId id) {
   constexpr const char* kTitles[] = {"MNIST", "Fashion-MNIST", "KMNIST"};
   return kTitles[static_cast<int>(id)];
@@ -36,6 +43,8 @@ std::vector<std::string> class_names(DatasetId id) {
   }
   return {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
 }
+
+std::vector<std::int64_t> image_shape(DatasetId /*id*/) { return {1, 28, 28}; }
 
 std::vector<std::string> folder_names(DatasetId id) {
   if (id == DatasetId::fmnist) return {"fmnist", "fashion-mnist"};
