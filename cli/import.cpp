@@ -55,7 +55,7 @@ int run_import(const Arguments& arguments) {
   line.add("Import", "onnx", "FILE", "the file to read; - is the standard input");
   line.add_output("Import", "out", "MODEL", "the model file to write (.safetensors)");
   line.add("Import", "output", "NAME", "the graph's output to import, where it has several");
-  line.add("Import", "dataset", "D", "what it was trained on: mnist, fmnist or kmnist");
+  line.add("Import", "dataset", "D", "what it was trained on: mnist, fmnist, kmnist or cifar10");
   line.add("Import", "mean", "N", "it was trained on (pixel - N) / deviation (default: 0)");
   line.add("Import", "deviation", "N", "pixels being 0 to 1 (default: 1)");
   if (!line.parse(arguments, false)) return 0;

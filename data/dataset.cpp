@@ -135,7 +135,8 @@ void name_classes(Dataset& dataset) {
 
 void cut_off_test(Dataset& dataset, const Source& source) {
   const std::int64_t n = dataset.train.size();
-  const SplitIndices split = stratified_split_fraction(dataset.train.labels, source.test_fraction, source.split_seed);
+  const SplitIndices split =
+      stratified_split_fraction(dataset.train.labels, source.test_fraction, source.split_seed);
   if (split.validation.empty())
     throw InputError(source.path, "pictures enough to cut a test set off",
                      concat(n, ", of which --test-fraction ", source.test_fraction, " is none"));

@@ -22,9 +22,9 @@ struct Split {
 };
 
 struct Dataset {
-  /// What models remember. Of a dataset with a name of its own to_string(id); "kmnist-first7011" when KMNIST's
-  /// training set is the subset of 7,011 images, "cifar10-first2000" where CIFAR-10 is not whole. Of a path its last
-  /// part.
+  /// What models remember. Of a dataset with a name of its own to_string(id); "kmnist-first7011" when
+  /// KMNIST's training set is the subset of 7,011 images, "cifar10-first2000" where CIFAR-10 is not whole. Of
+  /// a path its last part.
   std::string name;
   Split train, test;
   /// Those that were read, training images first.
@@ -41,16 +41,16 @@ struct Source {
   std::string path;
   Location location;
   PictureOptions pictures;
-  /// Of training images that come without a test set: the fraction that becomes one, the same of every class, and
-  /// what decides which they are.
+  /// Of training images that come without a test set: the fraction that becomes one, the same of every class,
+  /// and what decides which they are.
   double test_fraction = 1.0 / 6.0;
   std::uint64_t split_seed = 1;
 };
 
-/// Finds, downloads if need be, and reads; of a dataset with a name, Splits::test reads the test set alone: what
-/// trained a model need not be where it is measured. InputError when it is nowhere (all places are listed), and for
-/// any file that is not what it should be: shape, counts of images and labels, labels without a class.
-/// Local files are parsed without a checksum; downloaded ones are checked.
+/// Finds, downloads if need be, and reads; of a dataset with a name, Splits::test reads the test set alone:
+/// what trained a model need not be where it is measured. InputError when it is nowhere (all places are
+/// listed), and for any file that is not what it should be: shape, counts of images and labels, labels
+/// without a class. Local files are parsed without a checksum; downloaded ones are checked.
 Dataset load_dataset(const Source& source, Splits wanted = Splits::both);
 Dataset load_dataset(DatasetId id, const Location& location);
 Dataset load_test_set(DatasetId id, const Location& location);

@@ -10,11 +10,12 @@
 namespace cbnet::data {
 
 /// MNIST (LeCun, Cortes, Burges 1998), Fashion-MNIST (Xiao, Rasul, Vollgraf 2017) and KMNIST (Clanuwat et
-/// al. 2018), 28x28 grey images in ten classes; and CIFAR-10 (Krizhevsky 2009), 32x32 images in colour in ten.
+/// al. 2018), 28x28 grey images in ten classes; and CIFAR-10 (Krizhevsky 2009), 32x32 images in colour in
+/// ten.
 enum class DatasetId : std::uint8_t { mnist, fmnist, kmnist, cifar10 };
 
-inline constexpr std::array<DatasetId, 4> kAllDatasets{DatasetId::mnist, DatasetId::fmnist,
-                                                       DatasetId::kmnist, DatasetId::cifar10};
+inline constexpr std::array<DatasetId, 4> kAllDatasets{DatasetId::mnist, DatasetId::fmnist, DatasetId::kmnist,
+                                                       DatasetId::cifar10};
 /// "mnist", "fmnist", "kmnist" or "cifar10".
 const char* to_string(DatasetId id);
 /// Also takes "fashion-mnist" and "cifar-10". Throws std::invalid_argument on any other name.

@@ -30,7 +30,7 @@ const Loader& loader_for(const std::filesystem::path& path) {
                    folder  ? concat("a folder with ", list_content(path.string()))
                    : there ? std::string("a file of another kind")
                            : std::string("no such file or folder"),
-                   there ? "`cbnet data list --data PATH` says what a path holds" : "check --data");
+                   there ? "a folder of pictures has one subfolder a class" : "check --data");
 }
 
 }  // namespace cbnet::data

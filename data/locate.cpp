@@ -125,7 +125,8 @@ bool find_pair(const Listing& listing, const std::vector<Pair>& names, std::stri
     return true;
   }
   for (const std::string& name : {names[0].images, names[0].labels}) {
-    if (listing.find(name).empty() && !missing.ends_with(name)) missing += concat(missing.empty() ? "" : ", ", name);
+    if (listing.find(name).empty() && !missing.ends_with(name))
+      missing += concat(missing.empty() ? "" : ", ", name);
   }
   return any;
 }
@@ -186,7 +187,8 @@ std::vector<Place> places(const Location& location) {
 std::string list_pairs(const std::vector<Pair>& pairs) {
   std::string out;
   for (const Pair& pair : pairs)
-    out += concat(out.empty() ? "" : ", or ", pair.images, pair.images == pair.labels ? "" : " and " + pair.labels);
+    out += concat(out.empty() ? "" : ", or ", pair.images,
+                  pair.images == pair.labels ? "" : " and " + pair.labels);
   return out;
 }
 

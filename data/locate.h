@@ -50,12 +50,12 @@ struct FoundFiles {
 /// that holds the first 7,011 images of KMNIST's training set, taken only where the whole set is missing. The
 /// first folder that has every file of the wanted splits counts; one named after another dataset is passed
 /// over. Throws std::invalid_argument when only one file of a split is named, InputError when a named file,
-/// data_dir or $CBNET_DATA does not exist. Of CIFAR-10, whose files hold images and labels together, both are the
-/// same file: the first batch, or the archive.
+/// data_dir or $CBNET_DATA does not exist. Of CIFAR-10, whose files hold images and labels together, both are
+/// the same file: the first batch, or the archive.
 FoundFiles find_dataset(DatasetId id, const Location& location, Splits wanted = Splits::both);
 
-/// The files of MNIST's and KMNIST's names that lie in a folder itself, of one split or both; none where it is no
-/// folder.
+/// The files of MNIST's and KMNIST's names that lie in a folder itself, of one split or both; none where it
+/// is no folder.
 FoundFiles files_in(const std::string& folder);
 
 /// "a, b, c and 7 more": what lies in a folder.

@@ -34,7 +34,8 @@ constexpr std::array<OfficialFile, 4> kKmnist{{
     {"t10k-labels-idx1-ubyte.gz", "7320c461ea6c1c855c0b718fb2a4b134", "9f55f451c0988b028eccdf7d5cc265ab"},
 }};
 
-constexpr std::array<OfficialFile, 1> kCifar10{{{"cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", ""}}};
+constexpr std::array<OfficialFile, 1> kCifar10{
+    {{"cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", ""}}};
 
 VerifiedFile verify_file(const OfficialFile& official, const std::string& path) {
   VerifiedFile out;
@@ -120,7 +121,8 @@ std::vector<VerifiedFile> verify_dataset(DatasetId id, const FoundFiles& files) 
   std::vector<VerifiedFile> out;
   const std::vector<std::string> paths = files.all();
   for (std::size_t i = 0; i < paths.size(); ++i) {
-    if (!paths[i].empty()) out.push_back(verify_file(official_files(id)[i % official_files(id).size()], paths[i]));
+    if (!paths[i].empty())
+      out.push_back(verify_file(official_files(id)[i % official_files(id).size()], paths[i]));
   }
   return out;
 }

@@ -54,10 +54,12 @@ struct Records {
   }
 };
 
-bool is_tar(const std::string& file) { return fs::path(file).filename().string().find(".tar") != std::string::npos; }
+bool is_tar(const std::string& file) {
+  return fs::path(file).filename().string().find(".tar") != std::string::npos;
+}
 
-/// Which batch a file is by its name: 1 to 5, 0 for the test batch, nothing for others. "data_batch_1.bin.gz",
-/// "test_batch-first1000.bin".
+/// Which batch a file is by its name: 1 to 5, 0 for the test batch, nothing for others.
+/// "data_batch_1.bin.gz", "test_batch-first1000.bin".
 std::optional<int> batch_of(std::string_view name) {
   if (!name.ends_with(".bin") && !name.ends_with(".bin.gz")) return std::nullopt;
   if (name.starts_with("test_batch")) return 0;
@@ -67,8 +69,8 @@ std::optional<int> batch_of(std::string_view name) {
   return digit >= '1' && digit <= '5' ? std::optional<int>(digit - '0') : std::nullopt;
 }
 
-/// The members of a tar archive (POSIX ustar): a block of 512 bytes with the name and, in octal digits, the size;
-/// then the content, filled up to blocks.
+/// The members of a tar archive (POSIX ustar): a block of 512 bytes with the name and, in octal digits, the
+/// size; then the content, filled up to blocks.
 Records read_tar(const std::string& file, bool train) {
   ContentReader reader(file);
   Records out;
@@ -77,10 +79,12 @@ Records read_tar(const std::string& file, bool train) {
   const int wanted = train ? 5 : 1;
   while (batches < wanted && reader.read(header.data(), kBlockBytes) == kBlockBytes && header[0] != '\0') {
     std::uint64_t size = 0;
-    const char* digits = std::find_if(header.data() + 124, header.data() + 136, [](char c) { return c != ' '; });
+    const char* digits =
+        std::find_if(header.data() + 124, header.data() + 136, [](char c) { return c != ' '; });
     const auto parsed = std::from_chars(digits, header.data() + 136, size, 8);
     if (std::memcmp(header.data() + 257, "ustar", 5) != 0 || parsed.ec != std::errc())
-      throw InputError(file, "a tar archive", "a block that is no header of a member", "copy or download it again");
+      throw InputError(file, "a tar archive", "a block that is no header of a member",
+                       "copy or download it again");
     const std::string_view path(header.data(), ::strnlen(header.data(), 100));
     const std::optional<int> batch = batch_of(path.substr(path.rfind('/') + 1));
     std::uint64_t left = (size + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
@@ -96,6 +100,7 @@ Records read_tar(const std::string& file, bool train) {
   if (batches < wanted)
     throw InputError(file, concat("an archive of CIFAR-10 with ", wanted, train ? " batches" : " test batch"),
                      concat(batches, " before its end"), "copy or download it again");
+  reader.skip(~std::uint64_t{0});  // to gzip's checksum at the end
   return out;
 }
 

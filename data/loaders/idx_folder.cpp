@@ -20,7 +20,8 @@ Dataset load(const std::filesystem::path& path, const PictureOptions& /*options*
 }  // namespace
 
 Loader idx_folder_loader() {
-  return {"idx", "a folder with IDX files under MNIST's names (train-images-idx3-ubyte, …)", recognises, load};
+  return {"idx", "a folder with IDX files under MNIST's names (train-images-idx3-ubyte, …)", recognises,
+          load};
 }
 
 }  // namespace cbnet::data

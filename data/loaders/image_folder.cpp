@@ -40,7 +40,8 @@ std::vector<fs::path> entries(const fs::path& folder, bool folders) {
 
 bool has_pictures(const fs::path& folder) {
   const std::vector<fs::path> files = entries(folder, false);
-  return std::any_of(files.begin(), files.end(), [](const fs::path& file) { return kind_of(file) != Kind::other; });
+  return std::any_of(files.begin(), files.end(),
+                     [](const fs::path& file) { return kind_of(file) != Kind::other; });
 }
 
 bool has_classes(const fs::path& folder) {
@@ -54,7 +55,8 @@ std::vector<std::string> class_folders(const fs::path& root) {
   std::vector<std::string> out;
   for (const fs::path& folder : entries(root, true)) out.push_back(folder.filename().string());
   if (out.size() > kMostClasses)
-    throw InputError(root.string(), concat("at most ", kMostClasses, " folders, one a class"), concat(out.size()));
+    throw InputError(root.string(), concat("at most ", kMostClasses, " folders, one a class"),
+                     concat(out.size()));
   return out;
 }
 
@@ -79,7 +81,8 @@ struct Form {
     if (image.shape() != shape) {
       const std::string size = size_text(shape[1], shape[2]);
       throw InputError(name, concat("a picture of ", size, " pixels, as ", first),
-                       size_text(image.size(1), image.size(2)), concat("--resize ", size, " stretches all to one size"));
+                       size_text(image.size(1), image.size(2)),
+                       concat("--resize ", size, " stretches all to one size"));
     }
     return image;
   }
@@ -92,13 +95,15 @@ Split read_split_of(const fs::path& root, const std::vector<std::string>& classe
     for (const fs::path& file : entries(root / classes[c], false)) {
       const Kind kind = kind_of(file);
       if (kind == Kind::other_picture)
-        throw InputError(file.string(), "a PNG, JPEG, PGM or PPM picture", "one of another kind", "convert it to PNG");
+        throw InputError(file.string(), "a PNG, JPEG, PGM or PPM picture", "one of another kind",
+                         "convert it to PNG");
       if (kind == Kind::other) continue;
       files.push_back(file);
       labels.push_back(static_cast<std::uint8_t>(c));
     }
     if (fs::exists(root / classes[c]) && (labels.empty() || labels.back() != c))
-      throw InputError((root / classes[c]).string(), "pictures of the class", "none", "remove the folder, or fill it");
+      throw InputError((root / classes[c]).string(), "pictures of the class", "none",
+                       "remove the folder, or fill it");
   }
   Split out;
   const auto n = static_cast<std::int64_t>(files.size());
@@ -132,8 +137,8 @@ Dataset load(const fs::path& path, const PictureOptions& options) {
 }  // namespace
 
 Loader image_folder_loader() {
-  return {"pictures", "a folder with one subfolder of pictures a class (or train/ and test/ with such)", recognises,
-          load};
+  return {"pictures", "a folder with one subfolder of pictures a class (or train/ and test/ with such)",
+          recognises, load};
 }
 
 }  // namespace cbnet::data

@@ -11,7 +11,9 @@ bool recognises(const std::filesystem::path& path) { return is_zip(path); }
 
 /// (N,C,H,W) of what programs call images.
 Tensor as_planes(const Tensor& images, const std::string& source) {
-  const auto is_channels = [&](std::int64_t axis) { return images.size(axis) == 1 || images.size(axis) == 3; };
+  const auto is_channels = [&](std::int64_t axis) {
+    return images.size(axis) == 1 || images.size(axis) == 3;
+  };
   if (images.rank() == 3) return images.view({images.size(0), 1, images.size(1), images.size(2)});
   if (images.rank() == 4 && is_channels(3)) return images.transpose(2, 3).transpose(1, 2).contiguous();
   if (images.rank() == 4 && is_channels(1)) return images;
@@ -55,7 +57,8 @@ Dataset load(const std::filesystem::path& path, const PictureOptions& /*options*
 }  // namespace
 
 Loader npz_archive_loader() {
-  return {"npz", "an .npz archive with x_train and y_train, or train_images and train_labels", recognises, load};
+  return {"npz", "an .npz archive with x_train and y_train, or train_images and train_labels", recognises,
+          load};
 }
 
 }  // namespace cbnet::data

@@ -11,7 +11,7 @@ using namespace cbnet::data;
 
 TEST_CASE("dataset_id: an unknown name is refused") {
   CHECK_INVALID(parse_dataset_id("cifar"),
-                "[dataset] name must be mnist, fmnist (or fashion-mnist) or kmnist; got cifar");
+                "[dataset] name must be mnist, fmnist (or fashion-mnist), kmnist or cifar10; got cifar");
   CHECK_INVALID(parse_dataset_id(""), "got ");
 }
 
@@ -20,6 +20,9 @@ TEST_CASE("dataset_id: names there and back") {
   CHECK(parse_dataset_id("fashion-mnist") == DatasetId::fmnist);
   CHECK(std::string(title(DatasetId::fmnist)) == "Fashion-MNIST");
   CHECK(std::string(title(DatasetId::kmnist)) == "KMNIST");
+  CHECK(known_dataset("kmnist-first7011") == DatasetId::kmnist);
+  CHECK(known_dataset("cifar10") == DatasetId::cifar10);
+  for (const char* other : {"mnist-mine", "my-mnist", "flowers", "fashion-mnist", ""}) CHECK_FALSE(known_dataset(other));
 }
 
 TEST_CASE("dataset_id: ten different classes in the published order") {
