@@ -6,6 +6,7 @@
 #include "bench/runs.h"
 #include "bench/statistics.h"
 #include "cbnet/evaluate.h"
+#include "cbnet/requirements.h"
 #include "cbnet/version.h"
 #include "console/options.h"
 #include "console/output.h"
@@ -25,7 +26,7 @@ constexpr Manual kManual{
 )"};
 
 std::vector<Judged> judge_runs(const CommandLine& line, std::vector<UnusableModel>& unusable) {
-  std::map<std::string, data::Split> datasets;
+  std::map<std::string, data::Dataset> datasets;
   std::vector<Judged> out;
   for (const std::string& run : run_folders(line)) {
     const RunModels models = load_models(run);
@@ -35,8 +36,10 @@ std::vector<Judged> judge_runs(const CommandLine& line, std::vector<UnusableMode
       if (predictor->name() == "autoencoder") continue;  // it does not classify
       const std::string name = predictor->dataset();
       if (datasets.count(name) == 0)
-        datasets[name] = data::load_test_set(dataset_id(name), line.location()).split;
-      const data::Split& test = datasets[name];
+        datasets[name] = data::load_dataset(line.source(name), data::Splits::test);
+      const data::Split& test = datasets[name].test;
+      require_fits(predictor->info(), test, datasets[name]);
+      require_unseen(RunFolder(run), datasets[name]);
       const Evaluation result = evaluate(*predictor, test.images, test.labels);
       if (!line.quiet())
         std::cerr << run << ": " << predictor->name() << " " << fixed(100 * result.accuracy, 2) << " %\n";
@@ -81,6 +84,7 @@ std::string accuracy_markdown(const std::vector<Judged>& judged) {
 int run_accuracy(const std::vector<std::string>& words) {
   CommandLine line(kManual);
   line.add_list("Models", "run", "RUN", "a run folder made by `cbnet train`; repeat it, once for each seed");
+  line.add_picture_options();
   if (!line.parse(words, false)) return 0;
   std::vector<UnusableModel> unusable;
   const std::vector<Judged> judged = judge_runs(line, unusable);

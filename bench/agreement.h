@@ -23,13 +23,9 @@ struct Reference {
 /// Passes everything on to another predictor and keeps what it answers.
 class Recorder : public Predictor {
  public:
-  explicit Recorder(Predictor& inner) : inner_(inner) {}
+  explicit Recorder(Predictor& inner) : Predictor(inner.info()), inner_(inner) {}
 
   Predictions predict(const Tensor& images) override;
-  std::string name() const override { return inner_.name(); }
-  std::string dataset() const override { return inner_.dataset(); }
-  std::vector<std::int64_t> macs_by_exit() const override { return inner_.macs_by_exit(); }
-  std::int64_t parameter_count() const override { return inner_.parameter_count(); }
 
   const Reference& recorded() const { return recorded_; }
 
@@ -46,7 +42,7 @@ struct Agreement {
 };
 
 /// Probabilities, pixels and entropies may differ by this much between batch sizes and engines: f32 sums are
-/// taken in another order, over at most 784 terms.
+/// taken in another order.
 inline constexpr double kAgreementTolerance = 1e-4;
 
 /// Predicts the batches, which together are the reference's images in its order. Values must agree within

@@ -140,9 +140,12 @@ BenchNetwork load_network(const std::filesystem::path& run, const std::string& n
 
 Tensor noise_images(std::int64_t n, const Shape& input, std::int64_t distinct, std::uint64_t seed) {
   Rng rng(seed);
-  const std::int64_t height = input[1], width = input[2], first = std::min(n, distinct);
-  Tensor out = Tensor::empty({n, height, width}, DType::u8);
-  out.slice(0, 0, first).copy_from(Tensor::uniform({first, height, width}, 0, 256, rng).to(DType::u8));
+  const std::int64_t first = std::min(n, distinct);
+  Shape all = input, some = input;
+  all.insert(all.begin(), n);
+  some.insert(some.begin(), first);
+  Tensor out = Tensor::empty(all, DType::u8);
+  out.slice(0, 0, first).copy_from(Tensor::uniform(some, 0, 256, rng).to(DType::u8));
   for (std::int64_t at = first; at < n; at += first) {
     const std::int64_t count = std::min(first, n - at);
     out.slice(0, at, at + count).copy_from(out.slice(0, 0, count));

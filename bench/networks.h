@@ -42,7 +42,7 @@ BenchNetwork make_network(const std::string& name, std::uint64_t seed, std::int6
 /// A model of a run folder. Throws as load_predictor.
 BenchNetwork load_network(const std::filesystem::path& run, const std::string& name);
 
-/// u8 (n,H,W) of noise, the first `distinct` images again and again.
+/// u8 (n,C,H,W) of noise, the first `distinct` images again and again.
 Tensor noise_images(std::int64_t n, const Shape& input, std::int64_t distinct, std::uint64_t seed);
 
 /// Runs the plan on the images and compares it with `expected`, the network's answer to the first of them, of

@@ -102,7 +102,9 @@ Contenders load_contenders(const std::string& run, const std::vector<Engine>& en
 }
 
 data::DatasetId dataset_id(const std::string& name) {
-  return data::parse_dataset_id(name == "kmnist-first7011" ? "kmnist" : name);
+  const auto id = data::known_dataset(name);
+  if (!id) throw InputError("the models", "a dataset that has a name of its own", name);
+  return *id;
 }
 
 }  // namespace cbnet::bench

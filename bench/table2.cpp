@@ -15,6 +15,7 @@
 #include "bench/runs.h"
 #include "bench/table2_text.h"
 #include "cbnet/evaluate.h"
+#include "cbnet/requirements.h"
 #include "cbnet/run_folder.h"
 #include "console/options.h"
 #include "console/output.h"
@@ -47,6 +48,7 @@ struct Settings {
 };
 
 void declare(CommandLine& line) {
+  line.add_picture_options();
   line.add_list("Measurement", "run", "RUN", "a run folder made by `cbnet train`; may be repeated");
   line.add("Measurement", "engine", "ENGINE",
            "plan (default), the inference engine; eager, the modules that trained; or all");
@@ -133,8 +135,7 @@ class BlockProgress {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-Report measure_runs(const Settings& settings, const data::Location& location, ProgressBar& bar,
-                    int& exit_code) {
+Report measure_runs(const Settings& settings, const CommandLine& line, ProgressBar& bar, int& exit_code) {
   const auto say = [&](const std::string& text) { bar.say(text); };
   const HostRecord host = record_host();
   const std::unique_ptr<energy::Meter> meter = energy::make_model_meter(
@@ -156,9 +157,12 @@ Report measure_runs(const Settings& settings, const data::Location& location, Pr
   for (std::size_t r = 0; r < loaded.size(); ++r) {
     say(concat("run ", settings.runs[r]));
     const std::vector<Contender>& contenders = loaded[r].timed;
-    const data::TestSet files =
-        data::load_test_set(dataset_id(contenders.front().predictor->dataset()), location);
-    const TestSet test = shuffled(files.split, kOrderSeed);
+    const data::Dataset files =
+        data::load_dataset(line.source(contenders.front().predictor->dataset()), data::Splits::test);
+    for (const Contender& contender : contenders)
+      require_fits(contender.predictor->info(), files.test, files);
+    require_unseen(RunFolder(settings.runs[r]), files);
+    const TestSet test = shuffled(files.test, kOrderSeed);
     std::optional<BlockProgress> progress;
     protocol.progress = [&](const std::string& model, std::int64_t round) {
       if (!progress) progress.emplace(bar, contenders.size(), settings.repeats);
@@ -229,7 +233,7 @@ int run_table2(const std::vector<std::string>& words) {
   int exit_code = 0;
   const Report report = [&] {
     ProgressBar bar(std::cerr, std::cerr, ::isatty(STDERR_FILENO) != 0, line.quiet());
-    return measure_runs(settings, line.location(), bar, exit_code);
+    return measure_runs(settings, line, bar, exit_code);
   }();
   std::cout << table2_text(report);
   write_report(line.json_file(), report_json(report));

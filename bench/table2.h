@@ -13,7 +13,7 @@ namespace cbnet::bench {
 
 /// The test images in the order in which they are visited, which is shuffled: files may be sorted by class.
 struct TestSet {
-  Tensor images;                      // u8 (N, 28, 28)
+  Tensor images;                      // u8 (N, C, H, W)
   Tensor labels;                      // u8 (N)
   std::vector<std::int64_t> numbers;  // in the dataset's file
 };

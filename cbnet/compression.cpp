@@ -8,6 +8,7 @@
 #include "autograd/ops/mse_loss.h"
 #include "autograd/tape.h"
 #include "cbnet/argmax.h"
+#include "cbnet/evaluate.h"
 #include "cbnet/pipeline.h"
 #include "cbnet/predictor.h"
 #include "cbnet/provenance.h"
@@ -72,7 +73,6 @@ TrainingImages training_images(const Model& model, const std::string& file, cons
 class Source {
  public:
   Source(const RunFolder& folder, const std::string& name) : name_(name) {
-    static_cast<void>(load_predictor(folder.path(), name));  // refuses parts that do not belong together
     files_ = files_checksum(folder, name);
     main_ = load_model(folder.model_file(name == "cbnet" ? "autoencoder" : name));
     const bool converts = name == "cbnet" || name == "autoencoder";
@@ -118,6 +118,7 @@ class Source {
     out.made_from = files_;
     out.model = name_;
     out.dataset = main_.info.dataset;
+    out.classes = main_.info.classes;
     out.macs_by_exit = cbnet::macs_by_exit(main_.network->spec());
     out.parameter_count = main_.network->parameter_count();
     if (name_ == "cbnet") {
@@ -315,20 +316,21 @@ class Compressor {
 }  // namespace
 
 std::string to_json(const CompiledInfo& info) {
-  return Json{{"schema", "cbnet-plan/1"},
-              {"model", info.model},
-              {"dataset", info.dataset},
-              {"precision", to_string(info.precision)},
-              {"sparsity", info.sparsity},
-              {"validation",
-               {{"images", info.validation_images},
-                {"may_have_trained", info.may_have_trained},
-                {"accuracy", info.accuracy},
-                {"fp32_accuracy", info.fp32_accuracy}}},
-              {"made_from", info.made_from},
-              {"macs_by_exit", info.macs_by_exit},
-              {"parameters", info.parameter_count}}
-      .dump();
+  Json out{{"schema", "cbnet-plan/1"},
+           {"model", info.model},
+           {"dataset", info.dataset},
+           {"precision", to_string(info.precision)},
+           {"sparsity", info.sparsity},
+           {"validation",
+            {{"images", info.validation_images},
+             {"may_have_trained", info.may_have_trained},
+             {"accuracy", info.accuracy},
+             {"fp32_accuracy", info.fp32_accuracy}}},
+           {"made_from", info.made_from},
+           {"macs_by_exit", info.macs_by_exit},
+           {"parameters", info.parameter_count}};
+  if (!info.classes.empty()) out["classes"] = info.classes;
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 CompiledInfo compiled_info_from_json(const std::string& text, const std::string& source) {
@@ -339,6 +341,7 @@ CompiledInfo compiled_info_from_json(const std::string& text, const std::string&
     CompiledInfo out;
     out.model = json.at("model").get<std::string>();
     out.dataset = json.at("dataset").get<std::string>();
+    out.classes = json.value("classes", out.classes);
     out.precision = runtime::parse_precision(json.at("precision").get<std::string>());
     out.sparsity = json.at("sparsity").get<double>();
     const Json& validation = json.at("validation");
@@ -366,6 +369,8 @@ runtime::Graph compress(const RunFolder& folder, const std::string& model, const
                         const CompressionOptions& options) {
   require(options.sparsity >= 0 && options.sparsity < 1, "compile",
           "sparsity must be from 0 to below 1; got ", options.sparsity);
+  const auto predictor = load_predictor(folder.path(), model);  // refuses parts that do not belong together
+  require_fits(predictor->info(), dataset.train, dataset);
   Source source(folder, model);
   const std::string file = folder.model_file(model == "cbnet" ? "autoencoder" : model).string();
   const TrainingImages data = source.imported()

@@ -20,6 +20,7 @@ struct CompressionOptions {
 /// What a compiled model says of itself: `Graph::provenance`, as JSON text.
 struct CompiledInfo {
   std::string model, dataset;
+  std::vector<std::string> classes;  // as ModelInfo has them
   runtime::Precision precision = runtime::Precision::fp32;
   double sparsity = 0.0;
   std::int64_t validation_images = 0;

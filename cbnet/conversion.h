@@ -29,11 +29,11 @@ Hardness label_hardness(const ExitScores& scores, const std::vector<std::int64_t
 /// The targets of the autoencoder, drawn from the easy images.
 class ConversionTargets {
  public:
-  /// `images` u8 (N, 28, 28) is the set that `hardness` was made from.
+  /// `images` u8 (N, C, H, W) is the set that `hardness` was made from.
   ConversionTargets(Tensor images, Hardness hardness, TargetPolicy policy, OutputActivation output,
                     std::uint64_t seed);
 
-  /// f32 (B, 784): for each sample an easy image of its class. With TargetPolicy::random_easy it depends on
+  /// f32 (B, C*H*W): for each sample an easy image of its class. With TargetPolicy::random_easy it depends on
   /// (seed, epoch, sample) alone. Pixels are in [0, 1]; for a softmax output each row sums to 1.
   Tensor rows(const Tensor& labels, const std::vector<std::int64_t>& samples, std::int64_t epoch) const;
 
@@ -56,12 +56,12 @@ class ConversionTargets {
   double rescale_ = 1.0;
 };
 
-/// Reconstruction loss plus activity penalty (III-A.2 and III-A.3). pixels (B, 1, 28, 28) -> scalar.
+/// Reconstruction loss plus activity penalty (III-A.2 and III-A.3). pixels (B, C, H, W) -> scalar.
 /// With a softmax output the error is measured in pixels (output and target times `rescale`).
 Variable conversion_loss(Network& autoencoder, const Variable& pixels, const Tensor& target_rows,
                          const Recipe& recipe, double rescale);
 
-/// The autoencoder's images: pixels (B, 1, 28, 28) in [0, 1] -> the same shape, in [0, 1] too for a sigmoid
+/// The autoencoder's images: pixels (B, C, H, W) in [0, 1] -> the same shape, in [0, 1] too for a sigmoid
 /// output; a softmax output times rescale may exceed 1 and is cut there.
 Tensor convert(Network& autoencoder, const Tensor& pixels, double rescale);
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "cbnet/predictor.h"
+#include "data/dataset.h"
 
 namespace cbnet {
 
@@ -16,8 +17,12 @@ struct Evaluation {
   std::vector<std::vector<std::int64_t>> confusion;  // [label][predicted]
 };
 
-/// Runs `predictor` over u8 images (N, 28, 28) in batches and compares with the labels u8 (N), 0 … 9.
-/// The autoencoder alone has no labels: accuracy is NaN and the confusion matrix empty then.
+/// Throws InputError, naming the model and the options that help, unless it takes pictures as those of
+/// `split` and tells as many classes apart as the dataset has.
+void require_fits(const PredictorInfo& model, const data::Split& split, const data::Dataset& dataset);
+
+/// Runs `predictor` over u8 images (N, C, H, W) in batches and compares with the labels u8 (N), of its
+/// classes. The autoencoder alone has no labels: accuracy is NaN and the confusion matrix empty then.
 Evaluation evaluate(Predictor& predictor, const Tensor& images, const Tensor& labels);
 
 }  // namespace cbnet

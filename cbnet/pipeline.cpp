@@ -135,9 +135,13 @@ class Pipeline {
 
   // --- the stages ---
 
+  ImageTask task() const {
+    return {dataset_.train.image_shape(), static_cast<std::int64_t>(dataset_.classes.size())};
+  }
+
   void train_lenet() {
     if (finished("lenet")) return;
-    Network network(lenet_spec(), derive_seed(options_.seed, kLenetSeed));
+    Network network(lenet_spec(task()), derive_seed(options_.seed, kLenetSeed));
     Stage stage{"lenet", &network, recipe_.lenet, {}, {}};
     stage.step = [&](const data::Batch& batch, std::int64_t) {
       const Variable logits = network.forward(Variable(batch.pixels));
@@ -158,7 +162,8 @@ class Pipeline {
       threshold_ = kept->info.thresholds.front();
       return;
     }
-    branchynet_ = std::make_unique<Network>(branchynet_spec(), derive_seed(options_.seed, kBranchynetSeed));
+    branchynet_ =
+        std::make_unique<Network>(branchynet_spec(task()), derive_seed(options_.seed, kBranchynetSeed));
     Network& network = *branchynet_;
     Stage stage{"branchynet", &network, recipe_.branchynet, {}, {}};
     stage.step = [&](const data::Batch& batch, std::int64_t) {
@@ -197,12 +202,14 @@ class Pipeline {
     const ConversionTargets targets(
         train_images,
         label_hardness(score_exits(*branchynet_, train_images), train_labels.to_vector<std::int64_t>(),
-                       threshold_, data::kNumClasses),
+                       threshold_, task().classes),
         recipe_.target, recipe_.output, derive_seed(options_.seed, kTargetSeed));
     const Json conversion = describe_targets(targets);
 
-    Network network(autoencoder_spec(data::to_string(dataset_.id), recipe_.output),
-                    derive_seed(options_.seed, kAutoencoderSeed));
+    const auto known = data::known_dataset(dataset_.name);
+    Network network(
+        autoencoder_spec(known ? data::to_string(*known) : dataset_.name, recipe_.output, task().input),
+        derive_seed(options_.seed, kAutoencoderSeed));
     Stage stage{"autoencoder", &network, recipe_.autoencoder, {}, {}};
     stage.step = [&](const data::Batch& batch, std::int64_t epoch) {
       const Tensor rows = targets.rows(batch.labels, batch.indices, epoch);
@@ -251,7 +258,7 @@ class Pipeline {
     say(concat("autoencoder: of ", count, " training images ", hardness.early, " leave early, ", easy,
                " of them classified correctly (the easy pool); targets: ", to_string(recipe_.target)));
     if (recipe_.target == TargetPolicy::fixed_image) {
-      say(concat("autoencoder: target image of class 0 … 9 in the training file: ", fixed.dump()));
+      say(concat("autoencoder: target image of each class in the training file: ", fixed.dump()));
     }
     return {{"images", count},
             {"leave_early", hardness.early},
@@ -345,6 +352,7 @@ class Pipeline {
     ModelInfo out;
     out.model = model;
     out.dataset = dataset_.name;
+    if (!data::known_dataset(dataset_.name)) out.classes = dataset_.classes;
     return out;
   }
 

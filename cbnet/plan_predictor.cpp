@@ -8,13 +8,10 @@
 namespace cbnet {
 namespace {
 
-Tensor pixels_like(const Tensor& images, std::span<const float> values) {
-  return Tensor::from(values, {images.size(0), 1, images.size(1), images.size(2)});
-}
-
 class PlanPredictor : public Predictor {
  public:
-  explicit PlanPredictor(PlannedModel model) : model_(std::move(model)), workspace_(model_.plan) {
+  explicit PlanPredictor(PlannedModel model)
+      : Predictor(model.info), model_(std::move(model)), workspace_(model_.plan) {
     if (model_.converter) converter_workspace_.emplace(*model_.converter);
   }
 
@@ -23,7 +20,7 @@ class PlanPredictor : public Predictor {
     const runtime::Results results = run_plan(dense);
     Predictions out;
     if (results.labels.empty()) {
-      out.converted = pixels_like(dense, results.output);
+      out.converted = Tensor::from(results.output, dense.shape());
       return out;
     }
     out.labels.assign(results.labels.begin(), results.labels.end());
@@ -34,24 +31,22 @@ class PlanPredictor : public Predictor {
     out.probabilities = Tensor::from(results.probabilities, {count, classes});
     if (model_.converter) {
       const auto* pixels = std::as_const(dense).data<std::uint8_t>();
-      out.converted = pixels_like(dense, model_.converter->run(pixels, count, *converter_workspace_).output);
+      out.converted =
+          Tensor::from(model_.converter->run(pixels, count, *converter_workspace_).output, dense.shape());
     }
     return out;
   }
 
   void run(const Tensor& images) override { static_cast<void>(run_plan(images.contiguous())); }
 
-  std::string name() const override { return model_.name; }
-  std::string dataset() const override { return model_.dataset; }
-  std::vector<std::int64_t> macs_by_exit() const override { return model_.macs_by_exit; }
-  std::int64_t parameter_count() const override { return model_.parameter_count; }
   std::int64_t weight_bytes() const override { return model_.plan.weight_bytes(); }
 
  private:
   runtime::Results run_plan(const Tensor& images) {
     const Shape& shape = images.shape();
-    require(shape.size() == 3 && shape[1] * shape[2] == numel(model_.plan.graph().input), "predict",
-            "expected images of ", model_.plan.graph().input, "; got ", describe(images));
+    require(shape.size() == 4 &&
+                std::equal(shape.begin() + 1, shape.end(), info().input.begin(), info().input.end()),
+            "predict", "expected images of ", info().input, "; got ", describe(images));
     return model_.plan.run(images.data<std::uint8_t>(), shape[0], workspace_);
   }
 
@@ -61,14 +56,14 @@ class PlanPredictor : public Predictor {
 };
 
 void require_usable(const CompiledGraph& plan, const std::string& source) {
-  constexpr std::int64_t kPixels = 28 * 28, kClasses = 10;
   const runtime::Graph& graph = plan.graph;
   const Shape& made = value_shape(graph, static_cast<std::int32_t>(graph.nodes.size()));
-  const std::int64_t wanted = graph.classifies ? kClasses : kPixels;
-  if (numel(graph.input) != kPixels || numel(made) != wanted) {
-    throw InputError(
-        source, concat("a plan from (1,28,28) pixels to ", wanted, graph.classifies ? " classes" : " pixels"),
-        concat("one from ", graph.input, " to ", made), "`cbnet info` describes it");
+  const bool of_pictures = graph.input.size() == 3 && (graph.input[0] == 1 || graph.input[0] == 3);
+  if (!of_pictures || (graph.classifies ? made.size() != 1 : numel(made) != numel(graph.input))) {
+    throw InputError(source,
+                     concat("a plan from the pixels of grey or colour pictures to ",
+                            graph.classifies ? "classes" : "as many pixels"),
+                     concat("one from ", graph.input, " to ", made), "`cbnet info` describes it");
   }
   if (plan.info.macs_by_exit.size() != graph.exits.size() + 1)
     throw InputError(source, concat("the multiply-adds to ", graph.exits.size() + 1, " exits"),
@@ -113,10 +108,15 @@ CompiledModel load_compiled(const std::filesystem::path& file, double threshold)
   }
   CompiledModel out;
   out.info = from.info;
+  const CompiledInfo& info = out.info;
+  const Shape& made = value_shape(from.graph, static_cast<std::int32_t>(from.graph.nodes.size()));
+  const std::int64_t classes = from.graph.classifies ? numel(made) : 0;
   try {
     out.predictor =
-        make_plan_predictor({out.info.model, out.info.dataset, runtime::Plan(from.graph),
-                             out.info.macs_by_exit, out.info.parameter_count, converter_of(from.graph)});
+        make_plan_predictor({{info.model, info.dataset, class_names_of(info.classes, info.dataset, classes),
+                              from.graph.input, info.macs_by_exit, info.parameter_count},
+                             runtime::Plan(from.graph),
+                             converter_of(from.graph)});
   } catch (const std::invalid_argument& error) {
     throw InputError(file.string(), "a plan that can be run", error.what(), "compile it anew");
   }

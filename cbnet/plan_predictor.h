@@ -11,10 +11,8 @@ namespace cbnet {
 
 /// A model that the inference engine runs.
 struct PlannedModel {
-  std::string name, dataset;
+  PredictorInfo info;  // of the network as it was built, before folding
   runtime::Plan plan;
-  std::vector<std::int64_t> macs_by_exit;  // of the network as it was built, before folding
-  std::int64_t parameter_count = 0;        // likewise
   /// CBNet: its autoencoder, where `Predictions::converted` is to be filled.
   std::optional<runtime::Plan> converter;
 };
@@ -33,7 +31,7 @@ struct CompiledModel {
   CompiledInfo info;
   std::unique_ptr<Predictor> predictor;
 };
-/// Throws InputError besides for a plan that cannot be used with the datasets: (1,28,28) pixels in, 10
+/// Throws InputError besides for a plan that is none of pictures: pixels of one or three channels in, and
 /// classes or as many pixels out. `threshold` < 0 keeps the stored one; it takes a plan with one side exit.
 CompiledModel load_compiled(const std::filesystem::path& file, double threshold = -1.0);
 

@@ -12,14 +12,12 @@
 #include "cbnet/provenance.h"
 #include "cbnet/run_folder.h"
 #include "data/batches.h"
+#include "data/dataset_id.h"
 #include "models/compile.h"
 #include "models/kinds/softmax.h"
 
 namespace cbnet {
 namespace {
-
-const Shape kPixels = {1, 28, 28};
-constexpr std::int64_t kClasses = 10;
 
 /// Fills labels, probabilities, entropy and exit for one network without early exit. What an imported network
 /// ends in may be probabilities already; ours end in logits.
@@ -35,7 +33,8 @@ void classify(Network& network, const Variable& pixels, Predictions& out) {
 
 class PlainPredictor : public Predictor {
  public:
-  PlainPredictor(Model model, std::string name) : model_(std::move(model)), name_(std::move(name)) {}
+  PlainPredictor(Model model, const std::string& name)
+      : Predictor(info_of(model, name)), model_(std::move(model)) {}
 
   Predictions predict(const Tensor& images) override {
     const NoGrad no_grad;
@@ -43,33 +42,21 @@ class PlainPredictor : public Predictor {
     classify(*model_.network, Variable(data::to_float(images)), out);
     return out;
   }
-  std::string name() const override { return name_; }
-  std::string dataset() const override { return model_.info.dataset; }
-  std::vector<std::int64_t> macs_by_exit() const override {
-    return cbnet::macs_by_exit(model_.network->spec());
-  }
-  std::int64_t parameter_count() const override { return model_.network->parameter_count(); }
 
  private:
   Model model_;
-  std::string name_;
 };
 
 class AutoencoderPredictor : public Predictor {
  public:
-  explicit AutoencoderPredictor(Model model) : model_(std::move(model)) {}
+  explicit AutoencoderPredictor(Model model)
+      : Predictor(info_of(model, "autoencoder")), model_(std::move(model)) {}
 
   Predictions predict(const Tensor& images) override {
     Predictions out;
     out.converted = convert(*model_.network, data::to_float(images), model_.info.rescale);
     return out;
   }
-  std::string name() const override { return "autoencoder"; }
-  std::string dataset() const override { return model_.info.dataset; }
-  std::vector<std::int64_t> macs_by_exit() const override {
-    return cbnet::macs_by_exit(model_.network->spec());
-  }
-  std::int64_t parameter_count() const override { return model_.network->parameter_count(); }
 
  private:
   Model model_;
@@ -78,7 +65,9 @@ class AutoencoderPredictor : public Predictor {
 class BranchyPredictor : public Predictor {
  public:
   explicit BranchyPredictor(Model model)
-      : model_(std::move(model)), threshold_(model_.info.thresholds.front()) {}
+      : Predictor(info_of(model, "branchynet")),
+        model_(std::move(model)),
+        threshold_(model_.info.thresholds.front()) {}
 
   Predictions predict(const Tensor& images) override {
     const NoGrad no_grad;
@@ -121,22 +110,27 @@ class BranchyPredictor : public Predictor {
     }
     return out;
   }
-  std::string name() const override { return "branchynet"; }
-  std::string dataset() const override { return model_.info.dataset; }
-  std::vector<std::int64_t> macs_by_exit() const override {
-    return cbnet::macs_by_exit(model_.network->spec());
-  }
-  std::int64_t parameter_count() const override { return model_.network->parameter_count(); }
 
  private:
   Model model_;
   double threshold_;
 };
 
+PredictorInfo info_of_cbnet(const Model& autoencoder, const Model& classifier) {
+  PredictorInfo out = info_of(classifier, "cbnet");
+  out.dataset = autoencoder.info.dataset;
+  out.input = autoencoder.network->spec().input;
+  out.macs_by_exit.front() += total_cost(autoencoder.network->spec()).macs;
+  out.parameter_count += autoencoder.network->parameter_count();
+  return out;
+}
+
 class CbnetPredictor : public Predictor {
  public:
   CbnetPredictor(Model autoencoder, Model classifier)
-      : autoencoder_(std::move(autoencoder)), classifier_(std::move(classifier)) {}
+      : Predictor(info_of_cbnet(autoencoder, classifier)),
+        autoencoder_(std::move(autoencoder)),
+        classifier_(std::move(classifier)) {}
 
   Predictions predict(const Tensor& images) override {
     const NoGrad no_grad;
@@ -144,14 +138,6 @@ class CbnetPredictor : public Predictor {
     out.converted = convert(*autoencoder_.network, data::to_float(images), autoencoder_.info.rescale);
     classify(*classifier_.network, Variable(out.converted), out);
     return out;
-  }
-  std::string name() const override { return "cbnet"; }
-  std::string dataset() const override { return autoencoder_.info.dataset; }
-  std::vector<std::int64_t> macs_by_exit() const override {
-    return {total_cost(autoencoder_.network->spec()).macs + total_cost(classifier_.network->spec()).macs};
-  }
-  std::int64_t parameter_count() const override {
-    return autoencoder_.network->parameter_count() + classifier_.network->parameter_count();
   }
 
  private:
@@ -167,6 +153,22 @@ Model load_kind(const std::filesystem::path& file, const std::string& kind) {
 }
 
 }  // namespace
+
+std::vector<std::string> class_names_of(const std::vector<std::string>& classes, const std::string& dataset,
+                                        std::int64_t count) {
+  std::vector<std::string> out = classes;
+  if (const auto id = data::known_dataset(dataset); id && out.empty()) out = data::class_names(*id);
+  for (auto i = static_cast<std::int64_t>(out.size()); i < count; ++i) out.push_back(std::to_string(i));
+  return out;
+}
+
+PredictorInfo info_of(const Model& model, const std::string& name) {
+  const NetworkSpec& spec = model.network->spec();
+  const Shape made = trunk_shape(spec, static_cast<std::int64_t>(spec.trunk.size()));
+  const std::int64_t classes = model.info.model == "autoencoder" || made.empty() ? 0 : made.back();
+  return {name,       model.info.dataset, class_names_of(model.info.classes, model.info.dataset, classes),
+          spec.input, macs_by_exit(spec), model.network->parameter_count()};
+}
 
 const char* to_string(Engine engine) { return engine == Engine::plan ? "plan" : "eager"; }
 
@@ -184,21 +186,14 @@ bool has_model(const std::filesystem::path& run, const std::string& name) {
 namespace {
 
 std::unique_ptr<Predictor> planned(const Model& model, const std::string& name) {
-  const Network& network = *model.network;
-  return make_plan_predictor({name, model.info.dataset, runtime::Plan(model_graph(model)),
-                              cbnet::macs_by_exit(network.spec()), network.parameter_count(), std::nullopt});
+  return make_plan_predictor({info_of(model, name), runtime::Plan(model_graph(model)), std::nullopt});
 }
 
 std::unique_ptr<Predictor> planned_cbnet(const Model& autoencoder, const Model& classifier) {
-  const Network& first = *autoencoder.network;
-  const Network& second = *classifier.network;
   const double rescale = autoencoder.info.rescale;
-  return make_plan_predictor({"cbnet",
-                              autoencoder.info.dataset,
-                              runtime::Plan(cbnet_graph(first, rescale, second)),
-                              {total_cost(first.spec()).macs + total_cost(second.spec()).macs},
-                              first.parameter_count() + second.parameter_count(),
-                              runtime::Plan(autoencoder_graph(first, rescale))});
+  return make_plan_predictor({info_of_cbnet(autoencoder, classifier),
+                              runtime::Plan(cbnet_graph(*autoencoder.network, rescale, *classifier.network)),
+                              runtime::Plan(autoencoder_graph(*autoencoder.network, rescale))});
 }
 
 /// An autoencoder's easy images are those of one BranchyNet, and only its branch reads them.
@@ -256,11 +251,11 @@ std::vector<std::string> models_in(const std::filesystem::path& run) {
 void require_usable(const Model& model, const std::string& source) {
   const NetworkSpec& spec = model.network->spec();
   const Shape made = trunk_shape(spec, static_cast<std::int64_t>(spec.trunk.size()));
-  if (spec.input != kPixels || made != Shape{kClasses} || !spec.exits.empty()) {
-    throw InputError(
-        source, concat("a network from ", kPixels, " pixels to ", kClasses, " classes"),
-        concat("one from ", spec.input, " to ", made),
-        "the datasets are of 28x28 pixels and 10 classes; another network cannot be used with them");
+  const bool of_pictures = spec.input.size() == 3 && (spec.input[0] == 1 || spec.input[0] == 3);
+  if (!of_pictures || made.size() != 1 || made[0] > 256 || !spec.exits.empty()) {
+    throw InputError(source,
+                     "a network from the pixels of grey or colour pictures, (1,H,W) or (3,H,W), to classes",
+                     concat("one from ", spec.input, " to ", made));
   }
   try {
     static_cast<void>(runtime::Plan(model_graph(model)));

@@ -13,32 +13,53 @@ namespace cbnet {
 struct Predictions {
   std::vector<std::int64_t>
       labels;                   // empty for the autoencoder alone; -1: no answer, the logits are not finite
-  Tensor probabilities;         // f32 (N, 10), of the exit that each image took
+  Tensor probabilities;         // f32 (N, classes), of the exit that each image took
   std::vector<double> entropy;  // nats, of the first exit's probabilities
   std::vector<std::int64_t> exit;  // 0 is the first exit
-  Tensor converted;                // f32 (N, 1, 28, 28); only the autoencoder and CBNet make one
+  Tensor converted;                // f32 (N, C, H, W); only the autoencoder and CBNet make one
 };
+
+/// What a predictor says of its model.
+struct PredictorInfo {
+  /// "lenet", "branchynet", "autoencoder", "classifier", "cbnet", or that of an imported model's file.
+  std::string name;
+  std::string dataset;               // what the model was trained on
+  std::vector<std::string> classes;  // by label
+  Shape input;                       // of one image: (C,H,W)
+  /// Multiply-adds of an image that leaves at exit 0, 1, …
+  std::vector<std::int64_t> macs_by_exit;
+  std::int64_t parameter_count = 0;
+};
+/// Of a model, by the name under which a run has it.
+PredictorInfo info_of(const Model& model, const std::string& name);
+
+/// The names by label of what a model was trained on: `classes`, or those of the dataset of that name, or
+/// numbers.
+std::vector<std::string> class_names_of(const std::vector<std::string>& classes, const std::string& dataset,
+                                        std::int64_t count);
 
 /// A trained model behind one call, pixels in and labels out, as `eval`, `predict` and the bench see it. For
 /// one thread at a time: several have a predictor each.
 class Predictor {
  public:
+  explicit Predictor(PredictorInfo info) : info_(std::move(info)) {}
   virtual ~Predictor() = default;
 
-  /// images u8 (N, 28, 28), any N >= 1.
+  /// images u8 (N, C, H, W) of info().input, any N >= 1.
   virtual Predictions predict(const Tensor& images) = 0;
   /// The same work, pixels in and labels out, without handing the answer over: what is timed.
   virtual void run(const Tensor& images) { static_cast<void>(predict(images)); }
 
-  /// "lenet", "branchynet", "autoencoder", "classifier", "cbnet", or that of an imported model's file.
-  virtual std::string name() const = 0;
-  /// What the model was trained on.
-  virtual std::string dataset() const = 0;
-  /// Multiply-adds of an image that leaves at exit 0, 1, …
-  virtual std::vector<std::int64_t> macs_by_exit() const = 0;
-  virtual std::int64_t parameter_count() const = 0;
+  const PredictorInfo& info() const { return info_; }
+  const std::string& name() const { return info_.name; }
+  const std::string& dataset() const { return info_.dataset; }
+  const std::vector<std::int64_t>& macs_by_exit() const { return info_.macs_by_exit; }
+  std::int64_t parameter_count() const { return info_.parameter_count; }
   /// Of the weights as they are kept.
   virtual std::int64_t weight_bytes() const { return 4 * parameter_count(); }
+
+ private:
+  PredictorInfo info_;
 };
 
 /// What runs a model: the plan of runtime/, or the modules that trained it.
@@ -53,13 +74,13 @@ std::vector<std::string> models_in(const std::filesystem::path& run);
 
 /// Loads `name` from a run folder: one of the paper's models, or <name>.safetensors as `cbnet import` wrote
 /// it. `threshold` < 0 keeps the stored one; it concerns branchynet alone. Throws std::invalid_argument for
-/// an unknown name, InputError for missing or damaged files and for an imported network that does not take
-/// (1,28,28) pixels or give 10 numbers.
+/// an unknown name, InputError for missing or damaged files and for an imported network that is none of
+/// pictures.
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
                                           double threshold = -1.0, Engine engine = Engine::plan);
 
-/// Throws InputError, naming `source`, unless a model can be one of a run's imported ones: (1,28,28) pixels
-/// in, 10 numbers out, no side exit, and layers that the inference engine has.
+/// Throws InputError, naming `source`, unless a model can be one of a run's imported ones: (C,H,W) pixels of
+/// one or three channels in, a number a class out, no side exit, and layers that the inference engine has.
 void require_usable(const Model& model, const std::string& source);
 
 /// A file in a run folder that is no model of it, and why.

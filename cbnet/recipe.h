@@ -57,7 +57,8 @@ const char* to_string(ReconstructionLoss loss);
 const char* to_string(ActivityScope scope);
 
 /// The recipe with the best validation accuracy for "mnist", "fmnist" or "kmnist" (docs/recipes.md has the
-/// table it was chosen from), with the paper's threshold: 0.05, 0.5, 0.025 (IV-B.1).
+/// table it was chosen from), with the paper's threshold: 0.05, 0.5, 0.025 (IV-B.1). For any other dataset,
+/// that of "fmnist" with an automatic threshold.
 Recipe default_recipe(const std::string& dataset);
 
 /// JSON text. from_json changes what the text names in `base`; it throws InputError (with `source` as the

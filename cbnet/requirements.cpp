@@ -4,7 +4,10 @@
 #include <cmath>
 #include <set>
 
+#include "cbnet/pipeline.h"
+#include "models/json.h"
 #include "tensor/error.h"
+#include "tensor/io.h"
 
 namespace cbnet {
 namespace {
@@ -33,6 +36,15 @@ void require_trainable(const data::Dataset& dataset, const Recipe& recipe,
                      concat("--validation-fraction ", 1.0 / static_cast<double>(images), " holds out one of ",
                             images, " images"));
   }
+  const Shape shape = dataset.train.image_shape();
+  for (const TrainRecipe* part : {&recipe.lenet, &recipe.branchynet, &recipe.autoencoder}) {
+    const std::int64_t most = std::max(part->augmentation.shift, part->augmentation.crop);
+    if (most >= std::min(shape[1], shape[2]))
+      throw InputError(
+          "the recipe",
+          concat("shift and crop below the shorter side of the images, ", std::min(shape[1], shape[2])),
+          concat(most));
+  }
   const bool converts = std::find(stages.begin(), stages.end(), "autoencoder") != stages.end();
   if (converts && recipe.threshold == 0.0) {
     throw InputError(
@@ -52,6 +64,20 @@ std::string missing_classes(const data::Dataset& dataset, const data::SplitIndic
                     held_out.contains(label) ? " with images for validation alone" : "");
   }
   return names.empty() ? "" : "no image to train on, so that no model learns it: class " + names;
+}
+
+void require_unseen(const RunFolder& folder, const data::Dataset& dataset) {
+  if (!dataset.cut_off || !std::filesystem::exists(folder.run_file())) return;
+  const Json run = parse_json(read_file(folder.run_file()), folder.run_file().string());
+  if (!run.is_object() || run.value("dataset", "") != dataset.name) return;
+  const std::string trained = run.value("data_md5", "");
+  const std::string rest = training_checksum(dataset.train);
+  if (!trained.empty() && trained != rest) {
+    throw InputError(folder.path().string(),
+                     concat("the images that it was trained on (md5 ", trained, ") beside the test set"),
+                     concat(dataset.name, " without its test set has md5 ", rest),
+                     "give --data, --resize, --channels, --test-fraction and --split-seed as in training");
+  }
 }
 
 }  // namespace cbnet

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cbnet/recipe.h"
+#include "cbnet/run_folder.h"
 #include "data/dataset.h"
 #include "data/split.h"
 
@@ -21,5 +22,9 @@ void require_trainable(const data::Dataset& dataset, const Recipe& recipe,
 /// What a user should know about classes that have no image to train on, and of which of them some are held
 /// out; one line of text, empty when there are none.
 std::string missing_classes(const data::Dataset& dataset, const data::SplitIndices& split);
+
+/// Throws InputError when the test set was cut off in another way than where the run was trained: it would
+/// hold images that trained the models.
+void require_unseen(const RunFolder& folder, const data::Dataset& dataset);
 
 }  // namespace cbnet

@@ -47,7 +47,7 @@ struct Stage {
 
 /// The training set and the part of it that is held out.
 struct TrainingData {
-  Tensor images;  // u8 (N, 28, 28)
+  Tensor images;  // u8 (N, C, H, W)
   Tensor labels;  // u8 (N)
   data::SplitIndices split;
 };

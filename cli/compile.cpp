@@ -13,7 +13,8 @@ namespace cbnet::cli {
 namespace {
 
 constexpr Manual kManual{
-    "cbnet", "compile", "--run RUN --model M --dataset D --precision P --out FILE.plan [options]",
+    "cbnet", "compile",
+    "--run RUN --model M --dataset D | --data PATH --precision P --out FILE.plan [options]",
     "Prepares a trained model for the inference engine: layers folded, fully connected ones pruned and\n"
     "in fewer bits where that is asked for. Says what that does to the accuracy on validation images.\n",
     R"(Convolutions stay fp32; of fully connected layers, those of 10,000 weights or more are converted
@@ -34,7 +35,7 @@ int run_compile(const Arguments& arguments) {
   CommandLine line(kManual);
   line.add("Compile", "run", "RUN", "the folder that `cbnet train` wrote");
   line.add("Compile", "model", "M", "lenet, branchynet, autoencoder, classifier, cbnet or an imported one");
-  line.add("Compile", "dataset", "D", "that of the training: mnist, fmnist or kmnist");
+  line.add_dataset_options(kDatasetNames);
   line.add("Compile", "precision", "P", "of fully connected layers: fp32, bf16 or int8");
   line.add("Compile", "sparsity", "S", "share of the blocks of weights left out, 0 to below 1 (default: 0)");
   line.add("Compile", "seed", "N", "of calibration and fine-tuning (default: 1)");
@@ -49,7 +50,7 @@ int run_compile(const Arguments& arguments) {
   if (line.has("seed")) options.seed = line.unsigned_integer("seed");
   if (!line.quiet()) options.say = [](const std::string& text) { std::cerr << text << '\n'; };
 
-  const data::Dataset dataset = data::load_dataset(line.dataset(), line.location());
+  const data::Dataset dataset = data::load_dataset(line.source());
   const runtime::Graph graph = compress(RunFolder(run), model, dataset, options);
   runtime::save_graph(out, graph);
   const CompiledInfo info = compiled_info_from_json(graph.provenance, out);

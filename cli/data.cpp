@@ -6,7 +6,10 @@
 #include "console/options.h"
 #include "console/output.h"
 #include "data/dataset.h"
+#include "data/loader.h"
+#include "data/loaders/cifar10.h"
 #include "data/official.h"
+#include "data/picture.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
 
@@ -16,7 +19,7 @@ namespace {
 constexpr Manual kManual{
     "cbnet", "data", "get|verify|list [--dataset D] [options]",
     "Finds the datasets on this machine (list), holds them against the published checksums (verify), and\n"
-    "downloads what is missing (get).\n",
+    "downloads what is missing (get). With --data, list says what pictures a path holds.\n",
     R"(Files are looked for in $CBNET_DATA, data-cache, /usr/local/share/datasets and /usr/share/datasets,
 there in a folder named after the dataset or directly, and in its raw. With --data-dir, they are
 looked for in that folder only; a $CBNET_DATA that has some of a dataset's files must have all.
@@ -29,6 +32,7 @@ Examples:
   cbnet data get --dataset mnist
   cbnet data get --dataset all --data-dir datasets
   cbnet data verify --dataset fmnist
+  cbnet data list --data flowers
 )"};
 
 /// What one action found about one dataset.
@@ -42,13 +46,13 @@ std::vector<data::DatasetId> chosen_datasets(const CommandLine& line) {
   return {data::kAllDatasets.begin(), data::kAllDatasets.end()};
 }
 
-bool is_subset(const data::FoundFiles& files) {
-  return std::filesystem::path(files.train_images).filename().string().find("first7011") != std::string::npos;
-}
-
 /// "kmnist-first7011" where only that part of KMNIST is there.
 std::string full_name(data::DatasetId id, const data::FoundFiles& files) {
-  return concat(data::to_string(id), is_subset(files) ? "-first7011" : "");
+  const std::string file = std::filesystem::path(files.train_images).filename().string();
+  const std::size_t part = file.find("-first");
+  return concat(data::to_string(id), part == std::string::npos
+                                         ? ""
+                                         : file.substr(part, file.find_first_of("-.", part + 1) - part));
 }
 
 void print_missing(data::DatasetId id, const data::FoundFiles& files) {
@@ -62,13 +66,16 @@ void print_missing(data::DatasetId id, const data::FoundFiles& files) {
 Finding list_split(const char* name, const std::string& images, const std::string& labels) {
   Finding out;
   out.json = {{"images_file", images}, {"labels_file", labels}};
-  for (const std::string& file : {images, labels}) {
+  std::vector<std::string> files{images, labels};
+  if (images == labels) files = data::cifar10_files(images, name[1] == 'r');
+  for (const std::string& file : files) {
     const auto size = static_cast<std::int64_t>(std::filesystem::file_size(file));
     out.json["size_bytes"].push_back(size);
     std::cout << "  " << file << ", " << grouped(size) << " bytes\n";
   }
   try {
-    const data::Split split = data::read_split(images, labels);
+    const data::Split split =
+        images == labels ? data::read_cifar10(images, name[1] == 'r') : data::read_split(images, labels);
     out.json["images"] = split.size();
     std::cout << "    " << grouped(split.size()) << ' ' << name << " images and labels\n";
   } catch (const InputError& error) {
@@ -156,11 +163,30 @@ Finding get_dataset(data::DatasetId id, const data::Location& location, bool qui
           false};
 }
 
+/// What lies at a path: how many pictures of which size, in which classes.
+Json list_path(const data::Source& source) {
+  const data::Dataset dataset = data::load_dataset(source);
+  const Shape shape = dataset.train.image_shape();
+  std::cout << dataset.name << ": " << data::loader_for(source.path).name << ", "
+            << grouped(dataset.train.size()) << " training images, " << grouped(dataset.test.size())
+            << " test images" << (dataset.cut_off ? " cut off from them" : "") << ", "
+            << data::picture_text(shape) << '\n';
+  std::string names;
+  for (const std::string& name : dataset.classes) names += concat(names.empty() ? "" : ", ", name);
+  std::cout << "  " << dataset.classes.size() << " classes: " << names << '\n';
+  return {{"name", dataset.name},
+          {"files", dataset.files},
+          {"train", {{"images", dataset.train.size()}}},
+          {"test", {{"images", dataset.test.size()}, {"cut_off", dataset.cut_off}}},
+          {"image", shape},
+          {"classes", dataset.classes}};
+}
+
 }  // namespace
 
 int run_data(const Arguments& arguments) {
   CommandLine line(kManual);
-  line.add_dataset_options("mnist, fmnist, kmnist or all (default)");
+  line.add_dataset_options("mnist, fmnist, kmnist, cifar10 or all (default)");
   if (!line.parse(arguments, true)) return 0;
   const std::vector<std::string> actions{"get", "verify", "list"};
   if (line.positional().empty()) line.fail("what to do is missing: get, verify or list");
@@ -170,6 +196,11 @@ int run_data(const Arguments& arguments) {
   }
   if (line.positional().size() > 1) line.fail(concat("unexpected argument '", line.positional()[1], "'"));
 
+  if (line.has("data")) {
+    if (action != "list") line.fail(concat("--data goes with list; got ", action));
+    write_report(line.json_file(), list_path(line.source()));
+    return 0;
+  }
   const std::vector<data::DatasetId> datasets = chosen_datasets(line);
   Json report = Json::object();
   bool bad = false;

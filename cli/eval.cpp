@@ -5,6 +5,7 @@
 #include "cbnet/evaluate.h"
 #include "cbnet/plan_predictor.h"
 #include "cbnet/predictor.h"
+#include "cbnet/requirements.h"
 #include "cbnet/run_folder.h"
 #include "cli/commands.h"
 #include "cli/sheet.h"
@@ -18,7 +19,7 @@ namespace cbnet::cli {
 namespace {
 
 constexpr Manual kManual{
-    "cbnet", "eval", "--run RUN | --plan FILE --dataset D [options]",
+    "cbnet", "eval", "--run RUN | --plan FILE --dataset D | --data PATH [options]",
     "Measures the models of a run folder on the whole test set: accuracy, how many images left at\n"
     "each exit, multiply-adds (MACs) an image, size, and recall per class.\n",
     R"(The sheet of --save-sheet shows, for each class, the first hard test images (those that do not
@@ -139,22 +140,22 @@ void print_results(const std::vector<Result>& results, const std::vector<std::st
   recalls.print(std::cout);
 }
 
-void save_sheet(const CommandLine& line, const std::filesystem::path& run, const data::TestSet& test,
+void save_sheet(const CommandLine& line, const std::filesystem::path& run, const data::Dataset& test,
                 const std::vector<std::string>& classes) {
   const auto branchynet = load_predictor(run, "branchynet", chosen_threshold(line));
   const auto cbnet = load_predictor(run, "cbnet");
-  save_hard_sheet(line.text("save-sheet"), *branchynet, *cbnet, test.split, classes);
+  save_hard_sheet(line.text("save-sheet"), *branchynet, *cbnet, test.test, classes);
   if (!line.quiet()) std::cout << "\nwrote " << line.text("save-sheet") << '\n';
 }
 
 /// Also true for "kmnist-first7011" and KMNIST: the subset has no test set of its own.
-bool trained_for(const std::string& trained_on, data::DatasetId id) {
-  return trained_on == "unknown" || trained_on.substr(0, trained_on.find('-')) == data::to_string(id);
+bool trained_for(const std::string& trained_on, const std::string& dataset) {
+  const auto id = data::known_dataset(trained_on);
+  return trained_on == "unknown" || trained_on == dataset || (id && id == data::known_dataset(dataset));
 }
 
-std::string warn_of_other_dataset(const std::string& trained_on, data::DatasetId id) {
-  std::string text =
-      concat("these models were trained on ", trained_on, ", and are measured on ", data::to_string(id));
+std::string warn_of_other_dataset(const std::string& trained_on, const std::string& dataset) {
+  std::string text = concat("these models were trained on ", trained_on, ", and are measured on ", dataset);
   std::cerr << "cbnet: warning: " << text << '\n';
   return text;
 }
@@ -172,40 +173,42 @@ int run_eval(const Arguments& arguments) {
   line.add("Models", "threshold", "T", "of BranchyNet's early exit, in nats, instead of the trained one");
   line.add_output("Models", "save-sheet", "FILE.png",
                   "picture of hard images and what they are converted into; - is the standard output");
-  line.add_dataset_options("mnist, fmnist or kmnist");
+  line.add_dataset_options(kDatasetNames);
   if (!line.parse(arguments, false)) return 0;
 
   // Without a plan, it is the run that is missing.
   if (!line.has("plan")) static_cast<void>(line.required("run"));
   for (const char* option : {"model", "save-sheet"})
     if (line.has(option) && !line.has("run")) line.fail(concat("--", option, " needs --run"));
-  const data::DatasetId id = line.dataset();
+  const data::Source source = line.source();
   Json report = machine_json(line.device());
   std::vector<UnusableModel> unusable;
   const std::vector<Subject> subjects = chosen_subjects(line, unusable);
   warn_of_unusable("cbnet", line.text("run"), unusable);
 
-  const data::TestSet test = data::load_test_set(id, line.location());
-  const std::vector<std::string> classes = data::class_names(id);
+  const data::Dataset test = data::load_dataset(source, data::Splits::test);
+  const std::vector<std::string>& classes = test.classes;
   const std::string trained_on = subjects.front().predictor->dataset();
-  const std::string source = line.has("run") ? line.text("run") : subjects.front().name;
-  if (line.has("run")) report["run"] = source;
+  const std::string measured = line.has("run") ? line.text("run") : subjects.front().name;
+  if (line.has("run")) report["run"] = measured;
   report["trained_on"] = trained_on;
-  report["dataset"] = data::to_string(id);
-  report["files"] = {test.images_file, test.labels_file};
-  report["test_images"] = test.split.size();
+  report["dataset"] = test.name;
+  report["files"] = test.files;
+  report["test_images"] = test.test.size();
   for (const Subject& subject : subjects) {
-    if (report.contains("warning") || trained_for(subject.predictor->dataset(), id)) continue;
-    report["warning"] = warn_of_other_dataset(subject.predictor->dataset(), id);
+    require_fits(subject.predictor->info(), test.test, test);
+    if (report.contains("warning") || trained_for(subject.predictor->dataset(), test.name)) continue;
+    report["warning"] = warn_of_other_dataset(subject.predictor->dataset(), test.name);
   }
-  std::cout << source << " (trained on " << trained_on << "), " << grouped(test.split.size())
-            << " test images of " << data::to_string(id) << " in " << test.images_file << "\n\n";
+  if (line.has("run")) require_unseen(RunFolder(line.text("run")), test);
+  std::cout << measured << " (trained on " << trained_on << "), " << grouped(test.test.size())
+            << " test images of " << test.name << " in " << test.files.front() << "\n\n";
 
   std::vector<Result> results;
   report["models"] = Json::object();
   for (const Subject& subject : subjects) {
     Predictor& predictor = *subject.predictor;
-    results.push_back({subject.name, evaluate(predictor, test.split.images, test.split.labels),
+    results.push_back({subject.name, evaluate(predictor, test.test.images, test.test.labels),
                        predictor.macs_by_exit(), predictor.parameter_count(), subject.size_bytes});
     report["models"][subject.name] = to_json(results.back(), classes);
   }

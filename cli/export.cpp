@@ -16,7 +16,7 @@ namespace {
 constexpr Manual kManual{
     "cbnet", "export", "--run RUN --model M --onnx FILE [options]",
     "Writes a trained model as ONNX, for ONNX Runtime and others. The graph takes `pixels`, f32\n"
-    "(N,1,28,28) from 0 to 1, and gives `label`, `probabilities` and `logits`; with an autoencoder,\n"
+    "(N,C,H,W) from 0 to 1, and gives `label`, `probabilities` and `logits`; with an autoencoder,\n"
     "`converted`; of BranchyNet, `label`, `probabilities`, `entropy` in nats and `exit` (0 early).\n",
     R"(BranchyNet takes one image at a time, and the rest of it is not computed for one that leaves early;
 with --batched it takes any number, computes both exits and selects one per image.

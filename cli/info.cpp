@@ -64,7 +64,7 @@ void list_networks(Json& report) {
   std::vector<NetworkSpec> specs{lenet_spec(), branchynet_spec(), classifier_spec()};
   std::vector<std::string> names{"lenet", "branchynet", "classifier"};
   for (const data::DatasetId id : data::kAllDatasets) {
-    specs.push_back(autoencoder_spec(data::to_string(id), OutputActivation::sigmoid));
+    specs.push_back(autoencoder_spec(data::to_string(id), OutputActivation::sigmoid, data::image_shape(id)));
     names.push_back(concat("autoencoder (", data::to_string(id), ")"));
   }
   Table table({"built-in network", "MACs to each exit", "parameters"});

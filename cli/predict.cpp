@@ -11,6 +11,7 @@
 #include "console/output.h"
 #include "console/run_main.h"
 #include "console/run_models.h"
+#include "data/dataset_id.h"
 #include "data/image.h"
 #include "data/picture.h"
 #include "tensor/error.h"
@@ -20,20 +21,23 @@ namespace {
 
 constexpr Manual kManual{
     "cbnet", "predict", "--run RUN | --plan FILE [options] IMAGE...",
-    "Classifies images of 28x28 pixels: label, probabilities, entropy of the first exit (in nats: 0 is\n"
-    "certain, 2.30 a pure guess) and the exit that was taken.\n",
-    R"(IMAGE is a PNG or PGM file, a pipe, - for the standard input, or one image of an IDX file: the
-file's name, # and the image's number, from 0. Like the training images, it should be light on
-black: a picture of one grey, and one brighter at its border than inside, are answered with a
-warning. A drawing in one colour on a transparent background is taken by its transparency, whatever
-the colour; other transparent parts are black. An image that cannot be read is reported in its
-place, and the exit code is then 2.
+    "Classifies pictures: label, probabilities, entropy of the first exit (in nats: 0 is certain, the\n"
+    "logarithm of the number of classes a pure guess) and the exit that was taken.\n",
+    R"(IMAGE is a PNG, JPEG, PGM or PPM file, a pipe, - for the standard input, or one image of an IDX
+file: the file's name, # and the image's number, from 0. It has the size that the network takes, or
+--resize stretches it: bilinear, an average over the area where it shrinks. A network of grey
+pictures takes colour as its luma (ITU-R BT.601), one of colour pictures takes grey three times. For
+the networks of MNIST, Fashion-MNIST and KMNIST a picture should be light on black as theirs are:
+one brighter at its border than inside is answered with a warning, and so is, for any network, one
+of a single colour. A drawing in one colour on a transparent background is taken by its
+transparency, whatever the colour; other transparent parts are black. An image that cannot be read
+is reported in its place, and the exit code is then 2.
 
 Examples:
   cbnet predict --run runs/fmnist shoe.png bag.pgm
   cbnet predict --run runs/mnist --model branchynet 'data/t10k-images-idx3-ubyte.gz#0'
   cbnet predict --run runs/mnist --invert auto scans/*.png
-  convert photo.jpg -resize '28x28!' png:- | cbnet predict --run runs/fmnist --json - -
+  cbnet predict --run runs/fmnist --resize --json - photo.jpg
   cbnet predict --plan runs/fmnist/cbnet.int8.plan shoe.png
   cbnet predict --run runs/fmnist shoe.png --save-converted easy-shoe.png --json answer.json
 )"};
@@ -99,29 +103,40 @@ Chosen chosen(const CommandLine& line, std::vector<UnusableModel>& unusable) {
 /// One image that was asked for.
 struct Picture {
   std::string name;
-  Tensor image;       // u8 (28,28); undefined where it could not be read
+  Tensor image;       // u8 (C,H,W); undefined where it could not be read
   std::string error;  // why
   bool inverted = false;
   std::vector<std::string> warnings;
 };
 
-/// `invert` is yes, no or auto, which turns those that are brighter at their border than inside.
-Picture read_picture(const std::string& name, const std::string& invert) {
+/// How pictures are taken.
+struct Taking {
+  Shape input;  // of the network
+  bool resize = false;
+  std::string invert;  // yes, no or auto, which turns those that are brighter at their border than inside
+  bool light_on_black = true;  // as the images that trained the network
+};
+
+Picture read_picture(const std::string& name, const Taking& taking) {
   Picture out;
   out.name = name;
   try {
-    out.image = data::read_image_28(name);
+    out.image = data::read_picture(name, taking.input, taking.resize);
   } catch (const InputError& error) {
     out.error = error.what();
     std::cerr << "cbnet: " << one_line(out.error) << '\n';
     return out;
   }
   const bool uniform = data::is_uniform(out.image);
-  out.inverted = invert == "yes" || (invert == "auto" && !uniform && data::is_brighter_at_border(out.image));
+  const auto is_dark_on_light = [&] {
+    return !uniform && std::min(taking.input[1], taking.input[2]) > 2 &&
+           data::is_brighter_at_border(out.image);
+  };
+  out.inverted = taking.invert == "yes" || (taking.invert == "auto" && is_dark_on_light());
   if (out.inverted) out.image = data::inverted(out.image);
   if (uniform) {
-    out.warnings.emplace_back("one grey throughout, which shows nothing to classify");
-  } else if (data::is_brighter_at_border(out.image)) {
+    out.warnings.emplace_back("one colour throughout, which shows nothing to classify");
+  } else if (taking.light_on_black && is_dark_on_light()) {
     out.warnings.emplace_back(
         "brighter at its border than inside, while the training images are light on black; hint: --invert "
         "turns "
@@ -132,14 +147,15 @@ Picture read_picture(const std::string& name, const std::string& invert) {
   return out;
 }
 
-/// Those that could be read, u8 (N,28,28); undefined when there are none.
+/// Those that could be read, u8 (N,C,H,W); undefined when there are none.
 Tensor stack(const std::vector<Picture>& pictures) {
   std::vector<const Tensor*> readable;
   for (const Picture& picture : pictures)
     if (picture.image.defined()) readable.push_back(&picture.image);
   if (readable.empty()) return {};
-  Tensor images = Tensor::empty(
-      {static_cast<std::int64_t>(readable.size()), data::kImageSize, data::kImageSize}, DType::u8);
+  Shape shape = readable.front()->shape();
+  shape.insert(shape.begin(), static_cast<std::int64_t>(readable.size()));
+  Tensor images = Tensor::empty(shape, DType::u8);
   for (std::size_t i = 0; i < readable.size(); ++i)
     images.select(0, static_cast<std::int64_t>(i)).copy_from(*readable[i]);
   return images;
@@ -248,15 +264,6 @@ std::vector<std::string> captions(const Json& answers) {
   return out;
 }
 
-data::DatasetId dataset_of(const Predictor& predictor) {
-  const std::string name = predictor.dataset();
-  try {
-    return data::parse_dataset_id(name.substr(0, name.find('-')));
-  } catch (const std::invalid_argument& error) {
-    throw InputError(concat("the model ", predictor.name()), "one trained on a known dataset", error.what());
-  }
-}
-
 }  // namespace
 
 int run_predict(const Arguments& arguments) {
@@ -272,6 +279,7 @@ int run_predict(const Arguments& arguments) {
       "what the autoencoder makes of the image; of several images, a sheet; - is the standard output");
   line.add_choice("Prediction", "invert", {"yes", "no", "auto"},
                   "turn dark on white to light on black: all pictures, or those brighter at their border");
+  line.add("Prediction", "resize", "", "stretch pictures of another size to the one that the network takes");
   if (!line.parse(arguments, true)) return 0;
 
   const std::vector<std::string>& names = line.positional();
@@ -281,10 +289,12 @@ int run_predict(const Arguments& arguments) {
   std::vector<UnusableModel> unusable;
   const auto [model, predictor] = chosen(line, unusable);
   warn_of_unusable("cbnet", line.text("run"), unusable);
-  const std::vector<std::string> classes = data::class_names(dataset_of(*predictor));
+  const std::vector<std::string>& classes = predictor->info().classes;
+  const Taking taking{predictor->info().input, line.is_set("resize"), line.text("invert"),
+                      data::known_dataset(predictor->dataset()).has_value()};
   std::vector<Picture> pictures;
   pictures.reserve(names.size());
-  for (const std::string& name : names) pictures.push_back(read_picture(name, line.text("invert")));
+  for (const std::string& name : names) pictures.push_back(read_picture(name, taking));
   const Tensor images = stack(pictures);
   const Predictions answers = predict_all(*predictor, images);
   const auto last_exit = static_cast<std::int64_t>(predictor->macs_by_exit().size()) - 1;
@@ -306,7 +316,8 @@ int run_predict(const Arguments& arguments) {
   write_report(line.json_file(), report);
   constexpr int kBadInput = 2;
   const Json& all = report["images"];
-  return std::all_of(all.begin(), all.end(), [](const Json& answer) { return answer.value("answered", false); })
+  return std::all_of(all.begin(), all.end(),
+                     [](const Json& answer) { return answer.value("answered", false); })
              ? 0
              : kBadInput;
 }

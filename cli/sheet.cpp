@@ -15,20 +15,21 @@ constexpr std::size_t kPerClass = 4;
 constexpr std::int64_t kBatch = 500;
 constexpr std::int64_t kScale = 4;
 
-/// Image i of f32 (N,1,28,28) in [0, 1] as u8 (28,28).
+/// Image i of f32 (N,C,H,W) in [0, 1] as u8 (C,H,W).
 Tensor to_bytes(const Tensor& converted, std::int64_t i) {
-  const std::vector<float> pixels = converted.select(0, i).select(0, 0).to_vector<float>();
+  const Tensor image = converted.select(0, i);
+  const std::vector<float> pixels = image.to_vector<float>();
   std::vector<std::uint8_t> bytes;
   bytes.reserve(pixels.size());
   for (const float pixel : pixels) {
     bytes.push_back(static_cast<std::uint8_t>(std::lround(255.0F * std::clamp(pixel, 0.0F, 1.0F))));
   }
-  return Tensor::from(bytes, {data::kImageSize, data::kImageSize});
+  return Tensor::from(bytes, image.shape());
 }
 
 /// Per class, the indices of the first test images that go past the early exit.
 std::vector<std::vector<std::int64_t>> first_hard(Predictor& branchynet, const data::Split& test) {
-  std::vector<std::vector<std::int64_t>> out(static_cast<std::size_t>(data::kNumClasses));
+  std::vector<std::vector<std::int64_t>> out(branchynet.info().classes.size());
   const auto full = [](const auto& indices) { return indices.size() == kPerClass; };
   for (std::int64_t begin = 0; begin < test.size(); begin += kBatch) {
     const std::int64_t end = std::min(begin + kBatch, test.size());

@@ -11,6 +11,7 @@
 #include "console/options.h"
 #include "console/output.h"
 #include "console/progress.h"
+#include "data/picture.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
 #include "tensor/isa.h"
@@ -20,7 +21,7 @@ namespace cbnet::cli {
 namespace {
 
 constexpr Manual kManual{
-    "cbnet", "train", "--dataset D --out RUN [options]",
+    "cbnet", "train", "--dataset D | --data PATH --out RUN [options]",
     "Trains the paper's models from images: LeNet (the baseline), BranchyNet (with an early exit), the\n"
     "converting autoencoder, and CBNet (the autoencoder and BranchyNet's first layers). RUN is the\n"
     "folder that all of them are written to. The test images are not touched.\n",
@@ -36,6 +37,7 @@ Examples:
   cbnet train --dataset fmnist --out runs/fmnist
   cbnet train --dataset mnist --out runs/quick --epochs 1 --threads 2
   cbnet train --dataset kmnist --out runs/kmnist --seed 7 --threshold auto --resume
+  cbnet train --data flowers --out runs/flowers --resize 40x24
   cbnet train --dataset fmnist --print-recipe > mine.json
   cbnet train --dataset fmnist --out runs/mine --config mine.json --model branchynet
 )"};
@@ -51,7 +53,7 @@ struct Override {
   const char* help;
 };
 
-constexpr std::array<Override, 17> kOverrides{{
+constexpr std::array<Override, 19> kOverrides{{
     {"epochs", "epochs", Kind::whole, true, "epochs of every stage"},
     {"batch-size", "batch_size", Kind::whole, true, "images a step"},
     {"learning-rate", "learning_rate", Kind::number, true, "of Adam, at the start"},
@@ -59,6 +61,9 @@ constexpr std::array<Override, 17> kOverrides{{
     {"weight-decay", "weight_decay", Kind::number, true, "decoupled weight decay"},
     {"shift", "shift", Kind::whole, true, "augmentation: move images by up to N pixels"},
     {"flip", "flip", Kind::flag, true, "augmentation: mirror images left and right"},
+    {"crop", "crop", Kind::whole, true,
+     "augmentation: cut out of images mirrored N pixels beyond their border"},
+    {"rotation", "rotation", Kind::number, true, "augmentation: turn images by up to N degrees"},
     {"validation-fraction", "validation_fraction", Kind::number, false,
      "share of the training images held out"},
     {"early-loss-weight", "early_loss_weight", Kind::number, false, "of BranchyNet's early exit"},
@@ -92,9 +97,9 @@ Json value_of(const CommandLine& line, const Override& entry) {
 }
 
 /// The dataset's recipe, changed by --config and then by the single options.
-Recipe effective_recipe(const CommandLine& line, data::DatasetId dataset) {
+Recipe effective_recipe(const CommandLine& line, const data::Source& source) {
   constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 20;
-  Recipe recipe = default_recipe(data::to_string(dataset));
+  Recipe recipe = default_recipe(source.id ? data::to_string(*source.id) : "");
   const std::string config = line.text("config");
   if (!config.empty()) recipe = recipe_from_json(read_file(config, kMaxConfigBytes), recipe, config);
   Json changes = Json::object();
@@ -123,7 +128,9 @@ std::string chosen_model(const CommandLine& line) {
 
 void describe_start(ProgressBar& bar, const data::Dataset& dataset, const PipelineOptions& options) {
   bar.say(concat("dataset ", dataset.name, ": ", grouped(dataset.train.size()), " training images, ",
-                 grouped(dataset.test.size()), " test images"));
+                 grouped(dataset.test.size()), " test images", dataset.cut_off ? " cut off from them" : "",
+                 ", ", data::picture_text(dataset.train.image_shape()), ", ", dataset.classes.size(),
+                 " classes"));
   for (const std::string& file : dataset.files) bar.say("  " + file);
   bar.say("recipe " + to_json(options.recipe));
   bar.say(concat("seed ", options.seed, ", threads ", num_threads(), ", ISA ", to_string(active_isa())));
@@ -175,7 +182,7 @@ void finish(const RunFolder& folder, const std::string& device, const std::strin
 }
 
 void declare(CommandLine& line) {
-  line.add_dataset_options("mnist, fmnist or kmnist");
+  line.add_dataset_options(kDatasetNames);
   line.add("Training", "out", "RUN", "the folder to write");
   line.add("Training", "model", "M", "lenet, branchynet, autoencoder, cbnet or all (default)");
   line.add("Training", "seed", "N", "of every random choice (default: 1)");
@@ -194,9 +201,9 @@ int run_train(const Arguments& arguments) {
   CommandLine line(kManual);
   declare(line);
   if (!line.parse(arguments, false)) return 0;
-  const data::DatasetId id = line.dataset();
+  const data::Source source = line.source();
   PipelineOptions options;
-  options.recipe = effective_recipe(line, id);
+  options.recipe = effective_recipe(line, source);
   if (line.is_set("print-recipe")) {
     const Json recipe = parse_json(to_json(options.recipe));
     std::cout << recipe.dump(2) << '\n';
@@ -209,7 +216,7 @@ int run_train(const Arguments& arguments) {
   if (line.has("seed")) options.seed = line.unsigned_integer("seed");
   const std::string device = line.device();
 
-  const data::Dataset dataset = data::load_dataset(id, line.location());
+  const data::Dataset dataset = data::load_dataset(source);
   {
     ProgressBar bar(std::cerr, std::cout, ::isatty(STDERR_FILENO) != 0, line.quiet());
     options.progress = [&](const Progress& progress) { bar.update(progress); };

@@ -173,6 +173,18 @@ void CommandLine::add_dataset_options(const std::string& dataset_names) {
   add(kDataGroup, "test-images", "FILE", "test images");
   add(kDataGroup, "test-labels", "FILE", "test labels");
   add(kDataGroup, "no-download", "", "fail instead of downloading what is missing");
+  add_picture_options();
+}
+
+void CommandLine::add_picture_options() {
+  add(kDataGroup, "data", "PATH",
+      "instead of a dataset by name: a folder with one subfolder of pictures a class, or with train and test "
+      "so; "
+      "a folder of IDX or CIFAR-10 files; an .npz archive");
+  add(kDataGroup, "resize", "WxH", "stretch all pictures to this size (bilinear; area where they shrink)");
+  add(kDataGroup, "channels", "N", "1 makes pictures grey (luma), 3 repeats grey in three channels");
+  add(kDataGroup, "test-fraction", "F", "of --data without a test set: how many become one (default: 1/6)");
+  add(kDataGroup, "split-seed", "N", "which of them; the same in training and measuring (default: 1)");
 }
 
 bool CommandLine::parse(const std::vector<std::string>& arguments, bool positional) {
@@ -293,6 +305,41 @@ void CommandLine::choose_device() {
   // Training and inference below run on the CPU: saying so beats computing there unasked.
   require(device == Device::cpu, "device", "`", manual_.program, " ", manual_.command,
           "` computes on the CPU; hint: use --device cpu");
+}
+
+data::Source CommandLine::source(const std::string& usual) const {
+  data::Source out;
+  out.location = location();
+  out.path = text("data");
+  if (has("data") && has("dataset")) fail("--data stands for --dataset; give one of them");
+  if (has("dataset")) {
+    out.id = dataset();
+  } else if (!has("data")) {
+    out.id = data::known_dataset(usual);
+    if (!out.id && usual.empty()) fail("option --dataset or --data is required");
+    if (!out.id)
+      fail(concat("the models were trained on ", usual, ", which lies at a path; give it with --data"));
+  }
+  if (has("resize")) {
+    const std::string size = text("resize");
+    const std::size_t x = size.find('x');
+    std::int64_t &width = out.pictures.width, &height = out.pictures.height;
+    const bool valid = x != std::string::npos && parse_whole(size.substr(0, x), width) &&
+                       parse_whole(size.substr(x + 1), height) && std::min(width, height) > 0 &&
+                       std::max(width, height) <= data::kMaxImageSide;
+    if (!valid)
+      fail(concat("--resize must be a width and a height, 1 to ", data::kMaxImageSide, ", as in 40x24; got '",
+                  size, "'"));
+  }
+  if (has("channels")) {
+    out.pictures.channels = integer("channels");
+    if (out.pictures.channels != 1 && out.pictures.channels != 3)
+      fail(concat("--channels must be 1 or 3; got ", out.pictures.channels));
+  }
+  if (has("test-fraction")) out.test_fraction = number("test-fraction");
+  if (!(out.test_fraction > 0 && out.test_fraction < 1)) fail("--test-fraction must be between 0 and 1");
+  if (has("split-seed")) out.split_seed = unsigned_integer("split-seed");
+  return out;
 }
 
 data::Location CommandLine::location() const {

@@ -8,10 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset_id.h"
-#include "data/locate.h"
+#include "data/dataset.h"
 
 namespace cbnet {
+
+inline constexpr const char* kDatasetNames = "mnist, fmnist, kmnist or cifar10";
 
 /// The command line makes no sense: an unknown option, a value that is no number, a missing argument.
 class UsageError : public std::invalid_argument {
@@ -49,8 +50,10 @@ class CommandLine {
   /// An option that takes one of a few words; without one, the first of them. Its value is text(name).
   void add_choice(const std::string& group, const std::string& name, const std::vector<std::string>& words,
                   const std::string& help);
-  /// --dataset, the four explicit files and --no-download.
+  /// --dataset, the four explicit files, --no-download and what add_picture_options adds.
   void add_dataset_options(const std::string& dataset_names);
+  /// --data, and how pictures are taken: --resize, --channels, --test-fraction and --split-seed.
+  void add_picture_options();
 
   /// Parses the arguments behind the command's name, applies --threads and --device, and checks the files to
   /// write, of which one may be the standard output. False when --help was asked for and printed.
@@ -78,6 +81,9 @@ class CommandLine {
   const std::string& device() const { return device_; }
   data::DatasetId dataset() const { return data::parse_dataset_id(required("dataset")); }
   data::Location location() const;
+  /// What --dataset or --data names; where neither is given, the dataset that `usual` is the name of, as
+  /// models have it. UsageError when there is none, and when both are given.
+  data::Source source(const std::string& usual = "") const;
 
   [[noreturn]] void fail(const std::string& message) const;
 

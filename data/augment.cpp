@@ -1,8 +1,9 @@
 #include "data/augment.h"
 
 #include <algorithm>
-#include <array>
+#include <cmath>
 #include <cstring>
+#include <numbers>
 #include <vector>
 
 #include "tensor/parallel.h"
@@ -13,55 +14,133 @@ namespace {
 
 constexpr std::uint64_t kAugmentStream = 0x6175676d656e74;  // "augment", apart from the split and the order
 
-// to(y, x) = from(y - dy, x - dx), 0 outside; mirrored first when `flip`.
-void move_image(const float* from, float* to, std::int64_t height, std::int64_t width, std::int64_t dy,
-                std::int64_t dx, bool flip) {
-  for (std::int64_t y = 0; y < height; ++y) {
-    float* row = to + y * width;
-    std::fill(row, row + width, 0.0F);
-    const std::int64_t source_y = y - dy;
-    if (source_y < 0 || source_y >= height) continue;
-    const float* source = from + source_y * width;
-    const std::int64_t first = std::max<std::int64_t>(0, dx);
-    const std::int64_t last = std::min(width, width + dx);
-    for (std::int64_t x = first; x < last; ++x) {
-      const std::int64_t source_x = x - dx;
-      row[x] = source[flip ? width - 1 - source_x : source_x];
+/// What one sample meets.
+struct Draw {
+  std::int64_t dy = 0, dx = 0;
+  bool flip = false;
+  std::int64_t crop_y = 0, crop_x = 0;
+  double angle = 0.0;  // radians
+
+  /// In this order: what is switched off draws nothing that others would miss.
+  Draw(Rng& rng, const Augmentation& from) {
+    const auto offset = [&](std::int64_t most) { return rng.below(2 * most + 1) - most; };
+    dy = offset(from.shift);
+    dx = offset(from.shift);
+    flip = from.flip && rng.below(2) == 1;
+    if (from.crop > 0) {
+      crop_y = offset(from.crop);
+      crop_x = offset(from.crop);
     }
+    if (from.rotation > 0) angle = (2 * rng.uniform() - 1) * from.rotation * std::numbers::pi / 180;
+  }
+  bool moves() const { return dy != 0 || dx != 0 || flip || crop_y != 0 || crop_x != 0; }
+};
+
+/// Where each pixel along an axis comes from; -1 where nothing comes in.
+void source_along(std::vector<std::int64_t>& out, std::int64_t shift, bool flip, std::int64_t crop) {
+  const auto size = static_cast<std::int64_t>(out.size());
+  for (std::int64_t i = 0; i < size; ++i) {
+    std::int64_t at = i - shift;
+    const bool inside = at >= 0 && at < size;
+    at = (flip ? size - 1 - at : at) + crop;
+    if (at < 0) at = -at;  // mirrored at the first pixel
+    if (at >= size) at = 2 * (size - 1) - at;
+    out[static_cast<std::size_t>(i)] = inside ? at : -1;
   }
 }
+
+/// One image at a time, all its planes alike; holds what that takes.
+class Mover {
+ public:
+  Mover(std::int64_t channels, std::int64_t height, std::int64_t width)
+      : channels_(channels),
+        original_(static_cast<std::size_t>(height * width)),
+        rows_(static_cast<std::size_t>(height)),
+        columns_(static_cast<std::size_t>(width)) {}
+
+  void move(float* image, const Draw& draw) {
+    source_along(rows_, draw.dy, false, draw.crop_y);
+    source_along(columns_, draw.dx, draw.flip, draw.crop_x);
+    for (std::int64_t c = 0; c < channels_; ++c) {
+      float* plane = image + c * static_cast<std::int64_t>(original_.size());
+      if (draw.moves()) {
+        std::memcpy(original_.data(), plane, original_.size() * sizeof(float));
+        gather(plane);
+      }
+      if (draw.angle != 0.0) {
+        std::memcpy(original_.data(), plane, original_.size() * sizeof(float));
+        turn(plane, std::sin(draw.angle), std::cos(draw.angle));
+      }
+    }
+  }
+
+ private:
+  void gather(float* to) const {
+    const auto width = static_cast<std::int64_t>(columns_.size());
+    for (const std::int64_t row : rows_) {
+      const float* from = original_.data() + std::max<std::int64_t>(row, 0) * width;
+      for (const std::int64_t column : columns_) *to++ = row < 0 || column < 0 ? 0.0F : from[column];
+    }
+  }
+
+  void turn(float* to, double sine, double cosine) const {
+    const double middle_y = (static_cast<double>(rows_.size()) - 1) / 2;
+    const double middle_x = (static_cast<double>(columns_.size()) - 1) / 2;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      for (std::size_t k = 0; k < columns_.size(); ++k) {
+        const double y = static_cast<double>(i) - middle_y, x = static_cast<double>(k) - middle_x;
+        *to++ = between(middle_y + cosine * y - sine * x, middle_x + sine * y + cosine * x);
+      }
+    }
+  }
+
+  /// Bilinear; pixels outside are 0.
+  float between(double y, double x) const {
+    const double top = std::floor(y), left = std::floor(x);
+    const auto row = static_cast<std::int64_t>(top), column = static_cast<std::int64_t>(left);
+    const auto down = static_cast<float>(y - top), right = static_cast<float>(x - left);
+    return (1 - down) * ((1 - right) * at(row, column) + right * at(row, column + 1)) +
+           down * ((1 - right) * at(row + 1, column) + right * at(row + 1, column + 1));
+  }
+
+  float at(std::int64_t row, std::int64_t column) const {
+    const auto height = static_cast<std::int64_t>(rows_.size()),
+               width = static_cast<std::int64_t>(columns_.size());
+    if (row < 0 || row >= height || column < 0 || column >= width) return 0.0F;
+    return original_[static_cast<std::size_t>(row * width + column)];
+  }
+
+  std::int64_t channels_;
+  std::vector<float> original_;
+  std::vector<std::int64_t> rows_, columns_;
+};
 
 }  // namespace
 
 void augment(Tensor& pixels, std::span<const std::int64_t> indices, const Augmentation& augmentation,
              std::uint64_t seed, std::int64_t epoch) {
-  require(pixels.defined() && pixels.rank() == 4 && pixels.size(1) == 1 && pixels.dtype() == DType::f32 &&
-              pixels.is_contiguous(),
-          "augment", "pixels must be contiguous f32 (B,1,H,W); got ",
+  require(pixels.defined() && pixels.rank() == 4 && pixels.dtype() == DType::f32 && pixels.is_contiguous(),
+          "augment", "pixels must be contiguous f32 (B,C,H,W); got ",
           pixels.defined() ? describe(pixels) : std::string("an undefined tensor"));
-  const std::int64_t height = pixels.size(2);
-  const std::int64_t width = pixels.size(3);
+  const std::int64_t channels = pixels.size(1), height = pixels.size(2), width = pixels.size(3);
   require(static_cast<std::int64_t>(indices.size()) == pixels.size(0), "augment",
           "one index per sample is needed; got ", indices.size(), " for ", describe(pixels));
-  require(
-      augmentation.shift >= 0 && (augmentation.shift == 0 || augmentation.shift < std::min(height, width)),
-      "augment", "shift must be at least 0 and smaller than the image; got ", augmentation.shift);
+  for (const auto& [name, by] : {std::pair{"shift", augmentation.shift}, {"crop", augmentation.crop}}) {
+    require(by == 0 || (by > 0 && by < std::min(height, width)), "augment", name,
+            " must be at least 0 and smaller than the image; got ", by);
+  }
+  require(augmentation.rotation >= 0 && augmentation.rotation <= 180, "augment",
+          "rotation must be 0 to 180 degrees; got ", augmentation.rotation);
   if (!augmentation.any()) return;
 
   auto* images = pixels.data<float>();
-  const std::int64_t area = height * width;
   parallel_for(pixels.size(0), 16, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> original(static_cast<std::size_t>(area));
+    Mover mover(channels, height, width);
     for (std::int64_t b = begin; b < end; ++b) {
       const auto sample = static_cast<std::uint64_t>(indices[static_cast<std::size_t>(b)]);
       Rng rng(seed ^ kAugmentStream, static_cast<std::uint64_t>(epoch) << 32 | sample);
-      const std::int64_t dy = rng.below(2 * augmentation.shift + 1) - augmentation.shift;
-      const std::int64_t dx = rng.below(2 * augmentation.shift + 1) - augmentation.shift;
-      const bool flip = augmentation.flip && rng.below(2) == 1;
-      if (dy == 0 && dx == 0 && !flip) continue;
-      float* image = images + b * area;
-      std::memcpy(original.data(), image, original.size() * sizeof(float));
-      move_image(original.data(), image, height, width, dy, dx, flip);
+      const Draw draw(rng, augmentation);
+      if (draw.moves() || draw.angle != 0.0) mover.move(images + b * channels * height * width, draw);
     }
   });
 }

@@ -7,19 +7,26 @@
 
 namespace cbnet::data {
 
-/// Light augmentation of training images; the default does nothing.
+/// Light augmentation of training images; the default does nothing. They happen in the order crop, flip,
+/// shift, rotation.
 struct Augmentation {
   /// Moves by -shift to +shift pixels along each axis; what comes in is 0.
   std::int64_t shift = 0;
-  /// Mirrors left and right with probability 1/2; for Fashion-MNIST, never for characters.
+  /// Mirrors left and right with probability 1/2; for clothes and photographs, never for characters.
   bool flip = false;
+  /// Cuts a part of the image's own size out of the image with this many pixels more at each side, in which
+  /// the border is mirrored: unlike a shift, it brings no black edge into a photograph.
+  std::int64_t crop = 0;
+  /// Turns about the centre by -rotation to +rotation degrees, between pixels bilinear; what comes in is 0.
+  double rotation = 0.0;
 
-  bool any() const { return shift > 0 || flip; }
+  bool any() const { return shift > 0 || flip || crop > 0 || rotation > 0; }
 };
 
-/// Augments f32 (B,1,H,W) in place. What happens to a sample depends on (seed, epoch, its index in the
-/// dataset) alone: not on threads, not on the batch it is in, not on where a run was resumed.
-/// Throws std::invalid_argument when the counts differ or 0 <= shift < min(H, W) does not hold.
+/// Augments f32 (B,C,H,W) in place, all channels of a sample alike. What happens to a sample depends on
+/// (seed, epoch, its index in the dataset) alone: not on threads, not on the batch it is in, not on where a
+/// run was resumed. Throws std::invalid_argument when the counts differ, unless 0 <= shift, crop < min(H, W),
+/// and unless rotation is from 0 to 180.
 void augment(Tensor& pixels, std::span<const std::int64_t> indices, const Augmentation& augmentation,
              std::uint64_t seed, std::int64_t epoch);
 

@@ -15,8 +15,8 @@ namespace {
 constexpr std::int64_t kGrainPixels = std::int64_t{1} << 15;
 
 void require_images(const Tensor& images, const char* where) {
-  require(images.defined() && images.rank() == 3 && images.dtype() == DType::u8, where,
-          "images must be u8 (N,H,W); got ",
+  require(images.defined() && images.rank() == 4 && images.dtype() == DType::u8, where,
+          "images must be u8 (N,C,H,W); got ",
           images.defined() ? describe(images) : std::string("an undefined tensor"));
 }
 
@@ -45,7 +45,7 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, st
 Tensor to_float(const Tensor& images) {
   require_images(images, "to_float");
   const Tensor dense = images.contiguous();
-  Tensor out = Tensor::empty({images.size(0), 1, images.size(1), images.size(2)});
+  Tensor out = Tensor::empty(images.shape());
   const auto* from = dense.data<std::uint8_t>();
   auto* to = out.data<float>();
   parallel_for(out.numel(), kGrainPixels,
@@ -61,8 +61,8 @@ Tensor to_float(const Tensor& images, const std::vector<std::int64_t>& indices) 
   }
   const Tensor dense = images.contiguous();
   const auto count = static_cast<std::int64_t>(indices.size());
-  Tensor out = Tensor::empty({count, 1, images.size(1), images.size(2)});
-  const std::int64_t area = images.size(1) * images.size(2);
+  Tensor out = Tensor::empty({count, images.size(1), images.size(2), images.size(3)});
+  const std::int64_t area = images.size(1) * images.size(2) * images.size(3);
   const auto* from = dense.data<std::uint8_t>();
   auto* to = out.data<float>();
   parallel_for(count, kGrainPixels / std::max<std::int64_t>(area, 1),
@@ -96,7 +96,7 @@ Batches::Batches(Tensor images, Tensor labels, std::vector<std::int64_t> indices
 }
 
 Batches::Batches(const Tensor& images, const Tensor& labels, const BatchOptions& options)
-    : Batches(images, labels, all_indices(images.defined() && images.rank() == 3 ? images.size(0) : 0),
+    : Batches(images, labels, all_indices(images.defined() && images.rank() == 4 ? images.size(0) : 0),
               options) {}
 
 std::int64_t Batches::num_samples() const { return static_cast<std::int64_t>(indices_.size()); }

@@ -9,7 +9,7 @@
 namespace cbnet::data {
 
 struct Batch {
-  Tensor pixels;                      ///< f32 (B,1,H,W), in [0,1]
+  Tensor pixels;                      ///< f32 (B,C,H,W), in [0,1]
   Tensor labels;                      ///< i64 (B)
   std::vector<std::int64_t> indices;  ///< of the samples in the whole set
 };
@@ -27,7 +27,7 @@ struct BatchOptions {
 /// epoch sees the samples in the order it would have seen them.
 std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::int64_t epoch);
 
-/// u8 (N,H,W) -> f32 (N,1,H,W), divided by 255.
+/// u8 (N,C,H,W) -> f32 of the same shape, divided by 255.
 Tensor to_float(const Tensor& images);
 /// The same for the samples in `indices`, in that order.
 Tensor to_float(const Tensor& images, const std::vector<std::int64_t>& indices);
@@ -40,7 +40,7 @@ Tensor to_float(const Tensor& images, const std::vector<std::int64_t>& indices);
 ///   }
 class Batches {
  public:
-  /// `images` u8 (N,H,W), `labels` u8 or i64 (N), `indices` the samples to use (each within N).
+  /// `images` u8 (N,C,H,W), `labels` u8 or i64 (N), `indices` the samples to use (each within N).
   /// Throws std::invalid_argument when these do not fit together or the batch size is not positive.
   Batches(Tensor images, Tensor labels, std::vector<std::int64_t> indices, const BatchOptions& options);
   /// All samples.

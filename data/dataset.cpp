@@ -1,10 +1,16 @@
 #include "data/dataset.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "data/idx.h"
+#include "data/loader.h"
+#include "data/loaders/cifar10.h"
 #include "data/npz.h"
 #include "data/official.h"
+#include "data/picture.h"
+#include "data/split.h"
 
 namespace cbnet::data {
 namespace {
@@ -55,48 +61,134 @@ Tensor read_array(const std::string& path) { return is_zip(path) ? read_npz(path
 
 }  // namespace
 
-Split read_split(const std::string& images_file, const std::string& labels_file) {
+Split read_split(const std::string& images_file, const std::string& labels_file, std::int64_t classes) {
   Split split;
-  split.images = read_array(images_file);
-  if (split.images.rank() != 3 || split.images.size(1) != kImageSize || split.images.size(2) != kImageSize) {
-    throw InputError(images_file, "images of shape (N,28,28)", cbnet::to_string(split.images.shape()));
-  }
+  const Tensor images = read_array(images_file);
+  if (images.rank() != 3)
+    throw InputError(images_file, "images of shape (N,H,W)", cbnet::to_string(images.shape()));
+  const std::int64_t n = images.size(0);
+  split.images = images.view({n, 1, images.size(1), images.size(2)});
   split.labels = read_array(labels_file);
   if (split.labels.rank() != 1) {
     throw InputError(labels_file, "labels of shape (N)", cbnet::to_string(split.labels.shape()));
   }
-  const std::int64_t n = split.images.size(0);
   if (split.labels.size(0) != n) {
     throw InputError(labels_file, concat(n, " labels, one for each image of ", images_file),
                      concat(split.labels.size(0), " labels"), "take both files from the same set");
   }
   const auto* labels = split.labels.data<std::uint8_t>();
   for (std::int64_t i = 0; i < n; ++i) {
-    if (labels[i] >= kNumClasses) {
-      throw InputError(labels_file, "labels from 0 to 9",
+    if (labels[i] >= classes) {
+      throw InputError(labels_file, concat("labels from 0 to ", classes - 1),
                        concat("label ", int{labels[i]}, " at position ", i));
     }
   }
   return split;
 }
 
-Dataset load_dataset(DatasetId id, const Location& location) {
-  const FoundFiles found = find_or_download(id, location, Splits::both);
+namespace {
+
+/// The test set alone has to be of the size of what trains elsewhere: the caller compares.
+void check_alike(const Dataset& dataset) {
+  const Split &train = dataset.train, &test = dataset.test;
+  if (train.images.defined() && test.images.defined() && test.image_shape() != train.image_shape()) {
+    throw InputError(dataset.files.back(),
+                     concat("pictures as those to train on, ", picture_text(train.image_shape())),
+                     picture_text(test.image_shape()));
+  }
+}
+
+Split read_named(DatasetId id, const std::string& images, const std::string& labels, bool train) {
+  if (id == DatasetId::cifar10) return read_cifar10(images, train);
+  return read_split(images, labels, static_cast<std::int64_t>(class_names(id).size()));
+}
+
+Dataset load_named(DatasetId id, const Location& location, Splits wanted) {
+  constexpr std::int64_t kCifarTrain = 50'000, kCifarTest = 10'000;
+  const FoundFiles found = find_or_download(id, location, wanted);
   Dataset out;
-  out.id = id;
   out.files = found.all();
+  if (wanted == Splits::test) std::erase(out.files, "");
   out.classes = class_names(id);
-  out.train = read_split(found.train_images, found.train_labels);
-  out.test = read_split(found.test_images, found.test_labels);
+  if (wanted == Splits::both) out.train = read_named(id, found.train_images, found.train_labels, true);
+  out.test = read_named(id, found.test_images, found.test_labels, false);
   out.name = to_string(id);
-  // The published subset has its own name in every table; its results are not those of KMNIST.
-  if (id == DatasetId::kmnist && out.train.size() == kSubsetSize) out.name += "-first7011";
+  // A part of a set has its own name in every table; its results are not those of the set.
+  const std::int64_t n = wanted == Splits::both ? out.train.size() : out.test.size();
+  const bool part = (id == DatasetId::kmnist && wanted == Splits::both && n == kSubsetSize) ||
+                    (id == DatasetId::cifar10 && n != (wanted == Splits::both ? kCifarTrain : kCifarTest));
+  if (part) out.name += concat("-first", n);
   return out;
 }
 
-TestSet load_test_set(DatasetId id, const Location& location) {
-  const FoundFiles found = find_or_download(id, location, Splits::test);
-  return {read_split(found.test_images, found.test_labels), found.test_images, found.test_labels};
+/// As many classes as the labels name, where nothing names them.
+void name_classes(Dataset& dataset) {
+  if (!dataset.classes.empty()) return;
+  std::int64_t most = 0;
+  for (const Split* split : {&dataset.train, &dataset.test}) {
+    if (!split->labels.defined()) continue;
+    const auto* labels = std::as_const(split->labels).data<std::uint8_t>();
+    most = std::max<std::int64_t>(most, *std::max_element(labels, labels + split->size()));
+  }
+  for (std::int64_t label = 0; label <= most; ++label) dataset.classes.push_back(std::to_string(label));
+}
+
+void cut_off_test(Dataset& dataset, const Source& source) {
+  const std::int64_t n = dataset.train.size();
+  const SplitIndices split =
+      stratified_split_fraction(dataset.train.labels, source.test_fraction, source.split_seed);
+  if (split.validation.empty())
+    throw InputError(source.path, "pictures enough to cut a test set off",
+                     concat(n, ", of which --test-fraction ", source.test_fraction, " is none"));
+  const Split all = dataset.train;
+  const auto part = [&](const std::vector<std::int64_t>& indices) {
+    return Split{gather(all.images, indices), gather(all.labels, indices)};
+  };
+  dataset.train = part(split.train);
+  dataset.test = part(split.validation);
+  dataset.cut_off = true;
+}
+
+Dataset load_at(const Source& source) {
+  const std::filesystem::path path(source.path);
+  Dataset out = loader_for(path).load(path, source.pictures);
+  if (!out.train.images.defined())
+    throw InputError(source.path, "pictures to train on", "a test set alone", "name a place that holds both");
+  name_classes(out);
+  const std::filesystem::path place = std::filesystem::absolute(path).lexically_normal();
+  out.name = (place.has_filename() ? place : place.parent_path()).filename().string();
+  // What lies at a path is not the published set of that name, which others could be compared with.
+  if (known_dataset(out.name)) out.name = "my-" + out.name;
+  return out;
+}
+
+}  // namespace
+
+Dataset load_dataset(const Source& source, Splits wanted) {
+  Dataset out = source.id ? load_named(*source.id, source.location, wanted) : load_at(source);
+  const PictureOptions& pictures = source.pictures;
+  for (Split* split : {&out.train, &out.test}) {
+    if (!split->images.defined()) continue;
+    if (pictures.channels > 0) split->images = with_channels(split->images, pictures.channels);
+    if (pictures.height > 0) split->images = resized(split->images, pictures.height, pictures.width);
+  }
+  check_alike(out);
+  if (!out.test.images.defined()) cut_off_test(out, source);
+  return out;
+}
+
+Dataset load_dataset(DatasetId id, const Location& location) {
+  Source source;
+  source.id = id;
+  source.location = location;
+  return load_dataset(source);
+}
+
+Dataset load_test_set(DatasetId id, const Location& location) {
+  Source source;
+  source.id = id;
+  source.location = location;
+  return load_dataset(source, Splits::test);
 }
 
 }  // namespace cbnet::data

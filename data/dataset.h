@@ -1,47 +1,61 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/dataset_id.h"
+#include "data/image.h"
 #include "data/locate.h"
 #include "tensor/tensor.h"
 
 namespace cbnet::data {
 
 struct Split {
-  Tensor images;  ///< u8 (N,28,28)
-  Tensor labels;  ///< u8 (N), each 0 to 9
+  Tensor images;  ///< u8 (N,C,H,W)
+  Tensor labels;  ///< u8 (N), each below the number of classes
 
   std::int64_t size() const { return labels.size(0); }
+  /// (C,H,W).
+  Shape image_shape() const { return {images.size(1), images.size(2), images.size(3)}; }
 };
 
 struct Dataset {
-  DatasetId id = DatasetId::mnist;
-  /// to_string(id); "kmnist-first7011" when KMNIST's training set is the subset of 7,011 images.
+  /// What models remember. Of a dataset with a name of its own to_string(id); "kmnist-first7011" when
+  /// KMNIST's training set is the subset of 7,011 images, "cifar10-first2000" where CIFAR-10 is not whole. Of
+  /// a path its last part.
   std::string name;
   Split train, test;
-  /// Train images, train labels, test images, test labels.
+  /// Those that were read, training images first.
   std::vector<std::string> files;
+  /// Their names, by label.
   std::vector<std::string> classes;
+  /// The test set was cut off from the training images, which came without one.
+  bool cut_off = false;
 };
 
-/// Finds, downloads if need be, and reads. InputError when it is nowhere (all places are listed), and for
-/// any file that is not what it should be: shape, counts of images and labels, labels 0 to 9.
-/// Local files are parsed without a checksum; downloaded ones are checked.
+/// What to load, and how it is to be.
+struct Source {
+  std::optional<DatasetId> id;  ///< a dataset by name, searched at `location`; else what lies at `path`
+  std::string path;
+  Location location;
+  PictureOptions pictures;
+  /// Of training images that come without a test set: the fraction that becomes one, the same of every class,
+  /// and what decides which they are.
+  double test_fraction = 1.0 / 6.0;
+  std::uint64_t split_seed = 1;
+};
+
+/// Finds, downloads if need be, and reads; of a dataset with a name, Splits::test reads the test set alone:
+/// what trained a model need not be where it is measured. InputError when it is nowhere (all places are
+/// listed), and for any file that is not what it should be: shape, counts of images and labels, labels
+/// without a class. Local files are parsed without a checksum; downloaded ones are checked.
+Dataset load_dataset(const Source& source, Splits wanted = Splits::both);
 Dataset load_dataset(DatasetId id, const Location& location);
-
-struct TestSet {
-  Split split;
-  std::string images_file, labels_file;
-};
-
-/// The test set alone, found, downloaded (with the rest) and checked in the same way: what trained a model
-/// need not be where it is measured.
-TestSet load_test_set(DatasetId id, const Location& location);
+Dataset load_test_set(DatasetId id, const Location& location);
 
 /// One split from two files, each IDX, IDX in gzip, or .npz (by content), checked as above.
-Split read_split(const std::string& images_file, const std::string& labels_file);
+Split read_split(const std::string& images_file, const std::string& labels_file, std::int64_t classes = 256);
 
 }  // namespace cbnet::data

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "data/idx.h"
+#include "data/jpeg_reader.h"
+#include "data/picture.h"
 #include "data/png_reader.h"
 #include "tensor/io.h"
 
@@ -32,10 +34,10 @@ struct PngImage {
   PngImage& operator=(const PngImage&) = delete;
 };
 
-/// The words of a PGM file, between white space and comments.
-class PgmText {
+/// The words of a PGM or PPM file, between white space and comments.
+class PnmText {
  public:
-  PgmText(std::string_view bytes, const std::string& path) : bytes_(bytes), path_(path) {}
+  PnmText(std::string_view bytes, const std::string& path) : bytes_(bytes), path_(path) {}
 
   std::uint64_t number(const char* what) {
     skip_blank();
@@ -43,7 +45,7 @@ class PgmText {
     const auto result = std::from_chars(bytes_.data() + at_, bytes_.data() + bytes_.size(), value);
     if (result.ec != std::errc()) {
       throw InputError(
-          path_, concat("a PGM file with its ", what),
+          path_, concat("a PGM or PPM file with its ", what),
           at_ == bytes_.size() ? "the end of the file (truncated)" : "something that is no number");
     }
     at_ = static_cast<std::size_t>(result.ptr - bytes_.data());
@@ -67,29 +69,34 @@ class PgmText {
 
   std::string_view bytes_;
   const std::string& path_;
-  std::size_t at_ = 2;  // behind "P2" or "P5"
+  std::size_t at_ = 2;  // behind "P2", …
 };
 
-Tensor decode_pgm(const std::string& bytes, const std::string& path) {
-  PgmText text(bytes, path);
+/// PGM or PPM: (1,H,W) or (3,H,W).
+Tensor decode_pnm(const std::string& bytes, const std::string& path) {
+  PnmText text(bytes, path);
   const std::uint64_t width = text.number("width");
   const std::uint64_t height = text.number("height");
   const std::uint64_t maxval = text.number("maxval");
   check_image_size(path, height, width);
-  if (maxval < 1 || maxval > 65535) throw InputError(path, "a PGM maxval from 1 to 65535", concat(maxval));
-  const bool plain = bytes[1] == '2';
+  if (maxval < 1 || maxval > 65535) throw InputError(path, "a maxval from 1 to 65535", concat(maxval));
+  const bool plain = bytes[1] == '2' || bytes[1] == '3';
+  const std::uint64_t channels = bytes[1] == '3' || bytes[1] == '6' ? 3 : 1,
+                      samples = channels * width * height;
   const std::size_t sample_bytes = maxval > 255 ? 2 : 1;
   const std::string_view raster = text.rest_after_one_blank();
   // A plain sample takes a digit and a blank, and the last one only the digit.
-  const std::uint64_t least = plain ? 2 * width * height - 1 : width * height * sample_bytes;
+  const std::uint64_t least = plain ? 2 * samples - 1 : samples * sample_bytes;
   if (raster.size() < least) {
-    throw InputError(path, concat(height, "x", width, " pixels"),
+    throw InputError(path, concat(width, "x", height, " pixels"),
                      concat("only ", raster.size(), " bytes (truncated)"), "copy or export it again");
   }
-  Tensor out =
-      Tensor::empty({static_cast<std::int64_t>(height), static_cast<std::int64_t>(width)}, DType::u8);
-  auto* grey = out.data<std::uint8_t>();
-  for (std::size_t i = 0; i < width * height; ++i) {
+  const auto area = static_cast<std::size_t>(width * height);
+  Tensor out = Tensor::empty({static_cast<std::int64_t>(channels), static_cast<std::int64_t>(height),
+                              static_cast<std::int64_t>(width)},
+                             DType::u8);
+  auto* planes = out.data<std::uint8_t>();
+  for (std::size_t i = 0; i < samples; ++i) {
     std::uint64_t value = 0;
     if (plain) {
       value = text.number("pixels");
@@ -100,7 +107,8 @@ Tensor decode_pgm(const std::string& bytes, const std::string& path) {
               static_cast<std::uint8_t>(raster[2 * i + 1]);
     }
     if (value > maxval) throw InputError(path, concat("pixels of at most ", maxval), concat(value));
-    grey[i] = static_cast<std::uint8_t>((value * 255 + maxval / 2) / maxval);
+    planes[i % channels * area + i / channels] =
+        static_cast<std::uint8_t>((value * 255 + maxval / 2) / maxval);
   }
   return out;
 }
@@ -123,27 +131,30 @@ std::optional<std::int64_t> item_number(std::string_view path) {
 
 }  // namespace
 
-Tensor read_image(const std::filesystem::path& path) {
+Tensor read_image(const std::filesystem::path& path, std::int64_t channels) {
   const std::string bytes = read_file(path, kMaxFileBytes);
   const std::string name = path.string();
-  if (bytes.starts_with(kPngMagic)) return decode_png(bytes, name);
-  if (bytes.starts_with("P2") || bytes.starts_with("P5")) return decode_pgm(bytes, name);
+  if (bytes.starts_with(kPngMagic)) return decode_png(bytes, name, channels);
+  const bool jpeg = bytes.starts_with("\xff\xd8\xff");
+  if (jpeg || (bytes.size() > 1 && bytes[0] == 'P' && std::string_view("2356").find(bytes[1]) < 4)) {
+    const Tensor image = jpeg ? decode_jpeg(bytes, name) : decode_pnm(bytes, name);
+    return channels == 0 ? image : with_channels(image, channels);
+  }
   const bool idx = bytes.starts_with(std::string_view("\0\0\x08", 3)) || bytes.starts_with("\x1f\x8b");
-  throw InputError(name, "a PNG or PGM (P2, P5) image", bytes.empty() ? "an empty file" : "another format",
+  throw InputError(name, "a PNG, JPEG, PGM or PPM image", bytes.empty() ? "an empty file" : "another format",
                    idx ? concat("name one image of an IDX file as ", name, "#0") : "convert it to PNG");
 }
 
 void write_png(const std::filesystem::path& path, const Tensor& image) {
-  const bool grey = image.defined() && image.rank() == 2;
-  require(image.defined() && image.dtype() == DType::u8 && image.numel() > 0 &&
-              (grey || (image.rank() == 3 && image.size(2) == 3)),
-          "write_png", "image must be u8 (H,W) or (H,W,3); got ",
+  require(image.defined() && image.dtype() == DType::u8 && image.numel() > 0 && image.rank() == 3 &&
+              (image.size(0) == 1 || image.size(0) == 3),
+          "write_png", "image must be u8 (1,H,W) or (3,H,W); got ",
           image.defined() ? describe(image) : std::string("an undefined tensor"));
-  const Tensor dense = image.contiguous();
+  const Tensor dense = image.transpose(0, 1).transpose(1, 2).contiguous();  // (H,W,C)
   PngImage png;
   png.image.width = static_cast<png_uint_32>(dense.size(1));
   png.image.height = static_cast<png_uint_32>(dense.size(0));
-  png.image.format = grey ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  png.image.format = dense.size(2) == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
   const auto* pixels = dense.data<std::uint8_t>();
   png_alloc_size_t size_bytes = 0;
   bool ok = png_image_write_get_memory_size(png.image, size_bytes, 0, pixels, 0, nullptr) != 0;
@@ -153,7 +164,7 @@ void write_png(const std::filesystem::path& path, const Tensor& image) {
   write_file_atomic(path, std::string_view(bytes).substr(0, size_bytes));
 }
 
-Tensor read_image_28(const std::string& path) {
+Tensor read_picture(const std::string& path, const Shape& input, bool resize) {
   const std::string set = path.substr(0, path.rfind('#'));
   const bool is_item = set != path && !is_file(path);
   const std::optional<std::int64_t> index = is_item ? item_number(path) : std::nullopt;
@@ -161,13 +172,16 @@ Tensor read_image_28(const std::string& path) {
     throw InputError(path, "the number of an image behind #", concat("'", path.substr(set.size() + 1), "'"),
                      "images count from 0");
   }
-  Tensor image = index ? read_idx_item(set, *index) : read_image(path);
-  if (image.shape() != Shape{28, 28}) {
-    const std::string found =
-        image.rank() == 2 ? concat(image.size(0), "x", image.size(1)) : to_string(image.shape());
-    throw InputError(
-        path, "an image of 28x28 pixels", found,
-        index ? "name an IDX file of images" : "scale it, e.g. convert in.png -resize 28x28! out.png");
+  Tensor image = index ? read_idx_item(set, *index) : read_image(path, input.at(0));
+  if (image.rank() == 2) image = image.view({1, image.size(0), image.size(1)});
+  const std::string expected = concat("a picture of ", size_text(input.at(1), input.at(2)), " pixels");
+  if (image.rank() != 3 || (image.size(0) != 1 && image.size(0) != 3))
+    throw InputError(path, expected, to_string(image.shape()), "name an IDX file of images");
+  image = with_channels(image, input.at(0));
+  if (resize) return resized(image, input.at(1), input.at(2));
+  if (image.shape() != input) {
+    throw InputError(path, expected, size_text(image.size(1), image.size(2)),
+                     "--resize stretches it to that size");
   }
   return image;
 }

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "data/loaders/cifar10.h"
 #include "tensor/error.h"
 
 namespace cbnet::data {
@@ -27,7 +28,11 @@ struct Place {
   bool must_have = false;  // nothing else will do
 };
 
+Pair twice(const char* name) { return {name, name}; }
+
 std::vector<Pair> train_names(DatasetId id) {
+  if (id == DatasetId::cifar10)
+    return {twice("data_batch_1.bin"), twice("cifar-10-binary.tar"), twice("data_batch_1-first2000.bin")};
   std::vector<Pair> names{{"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}};
   if (id == DatasetId::kmnist) {
     names.push_back({"kmnist-train-imgs.npz", "kmnist-train-labels.npz"});
@@ -37,6 +42,8 @@ std::vector<Pair> train_names(DatasetId id) {
 }
 
 std::vector<Pair> test_names(DatasetId id) {
+  if (id == DatasetId::cifar10)
+    return {twice("test_batch.bin"), twice("cifar-10-binary.tar"), twice("test_batch-first1000.bin")};
   std::vector<Pair> names{{"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}};
   if (id == DatasetId::kmnist) names.push_back({"kmnist-test-imgs.npz", "kmnist-test-labels.npz"});
   names.push_back({"test-images-idx3-ubyte", "test-labels-idx1-ubyte"});
@@ -118,7 +125,8 @@ bool find_pair(const Listing& listing, const std::vector<Pair>& names, std::stri
     return true;
   }
   for (const std::string& name : {names[0].images, names[0].labels}) {
-    if (listing.find(name).empty()) missing += concat(missing.empty() ? "" : ", ", name);
+    if (listing.find(name).empty() && !missing.ends_with(name))
+      missing += concat(missing.empty() ? "" : ", ", name);
   }
   return any;
 }
@@ -152,7 +160,8 @@ std::vector<fs::path> candidates(DatasetId id, const std::string& place) {
   const auto add = [&](const fs::path& folder) {
     if (!is_folder(folder)) return;
     out.push_back(folder);
-    if (is_folder(folder / "raw")) out.push_back(folder / "raw");
+    for (const char* inner : {"raw", "cifar-10-batches-bin"})
+      if (is_folder(folder / inner)) out.push_back(folder / inner);
   };
   std::vector<std::string> names = folder_names(id);
   for (const std::string& there : names_in(place)) {
@@ -177,24 +186,15 @@ std::vector<Place> places(const Location& location) {
 /// "a and b, or c and d": the names of one split.
 std::string list_pairs(const std::vector<Pair>& pairs) {
   std::string out;
-  for (const Pair& pair : pairs) out += concat(out.empty() ? "" : ", or ", pair.images, " and ", pair.labels);
+  for (const Pair& pair : pairs)
+    out += concat(out.empty() ? "" : ", or ", pair.images,
+                  pair.images == pair.labels ? "" : " and " + pair.labels);
   return out;
 }
 
 std::string list_names(DatasetId id, Splits wanted) {
   const std::string test = list_pairs(test_names(id));
   return wanted == Splits::test ? test : concat(list_pairs(train_names(id)), "; ", test);
-}
-
-/// "a, b, c and 7 more".
-std::string list_content(const fs::path& folder) {
-  constexpr std::size_t kMost = 12;
-  const std::vector<std::string> names = names_in(folder);
-  std::string out;
-  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i)
-    out += concat(i > 0 ? ", " : "", names[i], is_folder(folder / names[i]) ? "/" : "");
-  if (names.size() > kMost) out += concat(" and ", names.size() - kMost, " more");
-  return names.empty() ? "nothing" : out;
 }
 
 /// What the search of one place came to.
@@ -243,6 +243,35 @@ void check_named_folder(const std::string& folder, const std::string& where) {
 }
 
 }  // namespace
+
+std::string list_content(const std::string& folder) {
+  constexpr std::size_t kMost = 12;
+  const std::vector<std::string> names = names_in(folder);
+  std::string out;
+  for (std::size_t i = 0; i < std::min(names.size(), kMost); ++i)
+    out += concat(i > 0 ? ", " : "", names[i], is_folder(fs::path(folder) / names[i]) ? "/" : "");
+  if (names.size() > kMost) out += concat(" and ", names.size() - kMost, " more");
+  return names.empty() ? "nothing" : out;
+}
+
+std::vector<std::string> FoundFiles::all() const {
+  if (train_images != train_labels || test_images != test_labels)
+    return {train_images, train_labels, test_images, test_labels};
+  std::vector<std::string> out;
+  if (!train_images.empty()) out = cifar10_files(train_images, true);
+  if (test_images.empty() || test_images == train_images) return out;
+  for (const std::string& file : cifar10_files(test_images, false)) out.push_back(file);
+  return out;
+}
+
+FoundFiles files_in(const std::string& folder) {
+  FoundFiles out;
+  const Listing listing{fs::path(folder)};
+  std::string missing;
+  find_pair(listing, train_names(DatasetId::kmnist), out.train_images, out.train_labels, missing);
+  find_pair(listing, test_names(DatasetId::kmnist), out.test_images, out.test_labels, missing);
+  return out;
+}
 
 bool FoundFiles::complete(Splits wanted) const {
   const bool train = !train_images.empty() && !train_labels.empty();

@@ -40,8 +40,8 @@ struct FoundFiles {
   std::string refused, expected, present;
 
   bool complete(Splits wanted = Splits::both) const;
-  /// Train images, train labels, test images, test labels.
-  std::vector<std::string> all() const { return {train_images, train_labels, test_images, test_labels}; }
+  /// Train images, train labels, test images, test labels; each file once, and all batches of CIFAR-10.
+  std::vector<std::string> all() const;
 };
 
 /// Looks at names only and downloads nothing. Known names: those of MNIST, with or without .gz, with a dot or
@@ -50,7 +50,15 @@ struct FoundFiles {
 /// that holds the first 7,011 images of KMNIST's training set, taken only where the whole set is missing. The
 /// first folder that has every file of the wanted splits counts; one named after another dataset is passed
 /// over. Throws std::invalid_argument when only one file of a split is named, InputError when a named file,
-/// data_dir or $CBNET_DATA does not exist.
+/// data_dir or $CBNET_DATA does not exist. Of CIFAR-10, whose files hold images and labels together, both are
+/// the same file: the first batch, or the archive.
 FoundFiles find_dataset(DatasetId id, const Location& location, Splits wanted = Splits::both);
+
+/// The files of MNIST's and KMNIST's names that lie in a folder itself, of one split or both; none where it
+/// is no folder.
+FoundFiles files_in(const std::string& folder);
+
+/// "a, b, c and 7 more": what lies in a folder.
+std::string list_content(const std::string& folder);
 
 }  // namespace cbnet::data

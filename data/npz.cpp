@@ -70,21 +70,27 @@ struct Member {
   }
 };
 
-Member open_member(const std::filesystem::path& path, const std::string& name) {
+std::unique_ptr<zip_t, CloseZip> open_archive(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error))
     throw InputError(path.string(), "a file", "no such file");
-  Member member;
-  member.path = path.string();
   int code = 0;
-  member.archive.reset(zip_open(path.c_str(), ZIP_RDONLY, &code));
-  if (!member.archive) {
+  std::unique_ptr<zip_t, CloseZip> archive(zip_open(path.c_str(), ZIP_RDONLY, &code));
+  if (!archive) {
     zip_error_t reason;
     zip_error_init_with_code(&reason, code);
     const std::string text = zip_error_strerror(&reason);
     zip_error_fini(&reason);
-    throw InputError(member.path, "an .npz archive (zip)", text, "copy or download it again");
+    throw InputError(path.string(), "an .npz archive (zip)", text, "copy or download it again");
   }
+  return archive;
+}
+
+Member open_member(const std::filesystem::path& path, const std::string& name) {
+  std::error_code error;
+  Member member;
+  member.path = path.string();
+  member.archive = open_archive(path);
   zip_stat_t entry;
   const std::string file_name = name + ".npy";
   if (zip_stat(member.archive.get(), file_name.c_str(), 0, &entry) != 0) {
@@ -273,6 +279,18 @@ bool is_zip(const std::filesystem::path& path) {
   std::array<char, 2> magic{};
   file.read(magic.data(), magic.size());
   return file && magic[0] == 'P' && magic[1] == 'K';
+}
+
+std::vector<std::string> npz_members(const std::filesystem::path& path) {
+  const auto archive = open_archive(path);
+  std::vector<std::string> out;
+  for (zip_int64_t i = 0; i < zip_get_num_entries(archive.get(), 0); ++i) {
+    const char* name = zip_get_name(archive.get(), static_cast<zip_uint64_t>(i), 0);
+    if (name == nullptr) continue;
+    out.emplace_back(name);
+    if (out.back().ends_with(".npy")) out.back().resize(out.back().size() - 4);
+  }
+  return out;
 }
 
 Tensor read_npz(const std::filesystem::path& path, const std::string& member_name) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "tensor/tensor.h"
 
@@ -12,6 +13,9 @@ namespace cbnet::data {
 /// InputError: not a zip archive, no such member, another type or order, a size that the file cannot
 /// hold, NaN, infinity, or any value that a byte cannot hold.
 Tensor read_npz(const std::filesystem::path& path, const std::string& member = "arr_0");
+
+/// The arrays of an archive, by name. InputError when it is none.
+std::vector<std::string> npz_members(const std::filesystem::path& path);
 
 /// True when the file starts as a zip archive does. A pipe is none: nothing is read of it.
 bool is_zip(const std::filesystem::path& path);

@@ -1,5 +1,6 @@
 #include "data/official.h"
 
+#include <array>
 #include <filesystem>
 #include <system_error>
 
@@ -33,6 +34,9 @@ constexpr std::array<OfficialFile, 4> kKmnist{{
     {"t10k-labels-idx1-ubyte.gz", "7320c461ea6c1c855c0b718fb2a4b134", "9f55f451c0988b028eccdf7d5cc265ab"},
 }};
 
+constexpr std::array<OfficialFile, 1> kCifar10{
+    {{"cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", ""}}};
+
 VerifiedFile verify_file(const OfficialFile& official, const std::string& path) {
   VerifiedFile out;
   out.path = path;
@@ -45,7 +49,10 @@ VerifiedFile verify_file(const OfficialFile& official, const std::string& path) 
     return out;
   }
   out.verdict = Verdict::unknown;
-  if (std::filesystem::path(path).filename().string().find("first7011") != std::string::npos) {
+  const std::string name = std::filesystem::path(path).filename().string();
+  if (name.ends_with(".bin") || name.ends_with(".bin.gz")) {
+    out.note = "a file of the unpacked archive, for which no checksum is published";
+  } else if (name.find("-first") != std::string::npos) {
     out.note = "a subset, for which no checksum is published";
   } else if (is_zip(path)) {
     out.note = "an .npz file, for which no checksum is known";
@@ -62,9 +69,11 @@ VerifiedFile verify_file(const OfficialFile& official, const std::string& path) 
 
 }  // namespace
 
-const std::array<OfficialFile, 4>& official_files(DatasetId id) {
+std::span<const OfficialFile> official_files(DatasetId id) {
+  if (id == DatasetId::cifar10) return kCifar10;
   if (id == DatasetId::fmnist) return kFashionMnist;
-  return id == DatasetId::kmnist ? kKmnist : kMnist;
+  if (id == DatasetId::kmnist) return kKmnist;
+  return kMnist;
 }
 
 std::vector<std::string> official_hosts(DatasetId id) {
@@ -74,6 +83,8 @@ std::vector<std::string> official_hosts(DatasetId id) {
               "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"};
     case DatasetId::kmnist:
       return {"http://codh.rois.ac.jp/kmnist/dataset/kmnist/"};
+    case DatasetId::cifar10:
+      return {"https://www.cs.toronto.edu/~kriz/"};
     case DatasetId::mnist:
       break;
   }
@@ -86,6 +97,7 @@ void download_dataset(DatasetId id, const std::string& folder, const std::vector
   const std::vector<std::string> hosts = base_urls.empty() ? official_hosts(id) : base_urls;
   DownloadOptions options;
   options.progress = progress;
+  if (id == DatasetId::cifar10) options.max_bytes = std::int64_t{400} << 20;
   for (const OfficialFile& file : official_files(id)) {
     const std::string target = (std::filesystem::path(folder) / file.name).string();
     std::error_code error;
@@ -109,7 +121,8 @@ std::vector<VerifiedFile> verify_dataset(DatasetId id, const FoundFiles& files) 
   std::vector<VerifiedFile> out;
   const std::vector<std::string> paths = files.all();
   for (std::size_t i = 0; i < paths.size(); ++i) {
-    if (!paths[i].empty()) out.push_back(verify_file(official_files(id)[i], paths[i]));
+    if (!paths[i].empty())
+      out.push_back(verify_file(official_files(id)[i % official_files(id).size()], paths[i]));
   }
   return out;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "data/image.h"
+#include "data/picture.h"
 #include "tensor/error.h"
 
 namespace cbnet::data {
@@ -96,15 +97,18 @@ bool start_rows(Decoder& decoder) {
   return true;
 }
 
-/// Turns pixels into grey, and sees meanwhile whether all that can be seen has one colour.
+/// Turns pixels into grey or RGB, and sees meanwhile whether all that can be seen has one colour.
 class Ink {
  public:
-  Ink(int channels, int bits, std::int64_t width, std::uint8_t* grey, std::uint8_t* alpha)
+  /// `channels` and `bits` are the file's; `out` is (C,H,W).
+  Ink(int channels, int bits, Tensor& out, std::uint8_t* alpha)
       : colors_(channels >= 3 ? 3 : 1),
         has_alpha_(channels == 2 || channels == 4),
         bytes_(bits / 8),
-        width_(width),
-        grey_(grey),
+        width_(out.size(2)),
+        area_(out.size(1) * out.size(2)),
+        in_color_(out.size(0) == 3),
+        out_(out.data<std::uint8_t>()),
         alpha_(alpha) {}
 
   void keep(std::int64_t y, const std::uint8_t* row) {
@@ -116,7 +120,15 @@ class Ink {
       // 0.299, 0.587 and 0.114 in 16 bits; they sum to 65,536, so that grey stays as it is.
       const std::uint64_t luma = color[0] * 19595 + color[1] * 38470 + color[2] * 7471;
       constexpr std::uint64_t kOne = 65536 * kMostSample * kMostSample;
-      grey_[i] = static_cast<std::uint8_t>((luma * alpha * 255 + kOne / 2) / kOne);
+      const auto on_black = [&](std::uint64_t sample) {  // of 65,536 times kMostSample
+        return static_cast<std::uint8_t>((sample * alpha * 255 + kOne / 2) / kOne);
+      };
+      if (in_color_) {
+        for (std::int64_t c = 0; c < 3; ++c)
+          out_[c * area_ + i] = on_black(65536 * color.at(static_cast<std::size_t>(c)));
+      } else {
+        out_[i] = on_black(luma);
+      }
       if (!has_alpha_) continue;
       alpha_[i] = static_cast<std::uint8_t>((alpha * 255 + kMostSample / 2) / kMostSample);
       watch(color, static_cast<std::int64_t>(alpha));
@@ -156,8 +168,9 @@ class Ink {
   int colors_;
   bool has_alpha_;
   int bytes_;
-  std::int64_t width_;
-  std::uint8_t* grey_;
+  std::int64_t width_, area_;
+  bool in_color_;
+  std::uint8_t* out_;
   std::uint8_t* alpha_;
   std::int64_t least_alpha_ = kFar, most_alpha_ = -1;
   std::array<std::int64_t, 3> low_{-kFar, -kFar, -kFar}, high_{kFar, kFar, kFar};
@@ -168,11 +181,11 @@ class Ink {
 void check_image_size(const std::string& path, std::uint64_t height, std::uint64_t width) {
   if (height < 1 || width < 1 || height > kMaxImageSide || width > kMaxImageSide) {
     throw InputError(path, concat("an image of 1x1 to ", kMaxImageSide, "x", kMaxImageSide, " pixels"),
-                     concat(height, "x", width));
+                     size_text(static_cast<std::int64_t>(height), static_cast<std::int64_t>(width)));
   }
 }
 
-Tensor decode_png(const std::string& bytes, const std::string& path) {
+Tensor decode_png(const std::string& bytes, const std::string& path, std::int64_t channels) {
   Decoder decoder(bytes);
   const auto refuse = [&] {
     return InputError(path, "a valid PNG image", decoder.message.data(), "copy or export it again");
@@ -183,25 +196,26 @@ Tensor decode_png(const std::string& bytes, const std::string& path) {
   check_image_size(path, height, width);
   // At one bit a pixel and deflate's best, a file holds at most this many; more is an empty promise.
   if (height * width > bytes.size() * std::uint64_t{8 * 1100}) {
-    throw InputError(path, concat("the pixels that its header promises, ", height, "x", width),
+    throw InputError(path, concat("the pixels that its header promises, ", width, "x", height),
                      concat("a file of ", bytes.size(), " bytes, which cannot hold that many"));
   }
   if (!start_rows(decoder)) throw refuse();
 
-  const int channels = png_get_channels(decoder.png, decoder.info);
+  const int samples = png_get_channels(decoder.png, decoder.info);
+  if (channels == 0) channels = samples >= 3 ? 3 : 1;
   const bool one_row = png_get_interlace_type(decoder.png, decoder.info) == PNG_INTERLACE_NONE;
   const std::size_t row_bytes = png_get_rowbytes(decoder.png, decoder.info);
   std::vector<std::uint8_t> pixels(row_bytes * (one_row ? 1 : height));
   std::vector<png_bytep> rows(one_row ? 1 : height);
   for (std::size_t y = 0; y < rows.size(); ++y) rows[y] = pixels.data() + y * row_bytes;
-  Tensor out =
-      Tensor::empty({static_cast<std::int64_t>(height), static_cast<std::int64_t>(width)}, DType::u8);
-  std::vector<std::uint8_t> alpha(channels % 2 == 0 ? height * width : 0);
-  Ink ink(channels, png_get_bit_depth(decoder.png, decoder.info), static_cast<std::int64_t>(width),
-          out.data<std::uint8_t>(), alpha.data());
+  Tensor out = Tensor::empty({channels, static_cast<std::int64_t>(height), static_cast<std::int64_t>(width)},
+                             DType::u8);
+  std::vector<std::uint8_t> alpha(samples % 2 == 0 ? height * width : 0);
+  Ink ink(samples, png_get_bit_depth(decoder.png, decoder.info), out, alpha.data());
   const auto keep = [&](png_uint_32 y, const std::uint8_t* row) { ink.keep(y, row); };
   if (!read_rows(decoder, rows.data(), one_row, keep)) throw refuse();
-  if (ink.is_in_alpha()) std::copy(alpha.begin(), alpha.end(), out.data<std::uint8_t>());
+  for (std::int64_t c = 0; c < channels && ink.is_in_alpha(); ++c)
+    std::copy(alpha.begin(), alpha.end(), out.select(0, c).data<std::uint8_t>());
   return out;
 }
 

@@ -13,7 +13,7 @@ constexpr std::uint8_t kPaper = 255;
 constexpr std::uint8_t kInk = 0;
 
 struct Layout {
-  std::int64_t scale, text_scale, gap, width = 0, height = 0;
+  std::int64_t scale, text_scale, gap, width = 0, height = 0, channels = 1;
   std::vector<std::int64_t> column_x, column_width;
   std::vector<std::int64_t> row_y, title_height, image_height;
 };
@@ -24,9 +24,10 @@ std::int64_t image_side(const Tile& tile, int axis, std::int64_t scale) {
 
 void check_tile(const Tile& tile) {
   if (!tile.image.defined()) return;
-  require(tile.image.rank() == 2 && tile.image.dtype() == DType::u8, "compose_sheet",
-          "images must be u8 (H,W); got ", describe(tile.image));
-  require(tile.image.size(0) <= kMaxSide && tile.image.size(1) <= kMaxSide, "compose_sheet",
+  require(tile.image.rank() == 3 && tile.image.dtype() == DType::u8 &&
+              (tile.image.size(0) == 1 || tile.image.size(0) == 3),
+          "compose_sheet", "images must be u8 (1,H,W) or (3,H,W); got ", describe(tile.image));
+  require(tile.image.size(1) <= kMaxSide && tile.image.size(2) <= kMaxSide, "compose_sheet",
           "images must be at most ", kMaxSide, " pixels along a side; got ", describe(tile.image));
 }
 
@@ -42,8 +43,9 @@ Layout plan(const std::vector<std::vector<Tile>>& rows, const std::vector<std::s
     if (r < titles.size()) widest_title = std::max(widest_title, text_width(titles[r], out.text_scale));
     for (std::size_t c = 0; c < rows[r].size(); ++c) {
       check_tile(rows[r][c]);
+      if (rows[r][c].image.defined()) out.channels = std::max(out.channels, rows[r][c].image.size(0));
       if (c == out.column_width.size()) out.column_width.push_back(0);
-      out.column_width[c] = std::max({out.column_width[c], image_side(rows[r][c], 1, scale),
+      out.column_width[c] = std::max({out.column_width[c], image_side(rows[r][c], 2, scale),
                                       text_width(rows[r][c].caption, out.text_scale)});
     }
   }
@@ -59,7 +61,7 @@ Layout plan(const std::vector<std::vector<Tile>>& rows, const std::vector<std::s
     std::int64_t image = 0;
     std::int64_t caption = 0;
     for (const Tile& tile : rows[r]) {
-      image = std::max(image, image_side(tile, 0, scale));
+      image = std::max(image, image_side(tile, 1, scale));
       caption = std::max(caption, text_height(tile.caption, out.text_scale));
     }
     const std::int64_t title = r < titles.size() ? text_height(titles[r], out.text_scale) : 0;
@@ -71,7 +73,8 @@ Layout plan(const std::vector<std::vector<Tile>>& rows, const std::vector<std::s
   return out;
 }
 
-void draw_image(Tensor& sheet, const Tensor& image, std::int64_t x, std::int64_t y, std::int64_t scale) {
+/// One plane of an image onto one plane of the sheet.
+void draw_plane(Tensor& sheet, const Tensor& image, std::int64_t x, std::int64_t y, std::int64_t scale) {
   const Tensor dense = image.contiguous();
   const auto* from = dense.data<std::uint8_t>();
   const std::int64_t width = dense.size(1);
@@ -80,6 +83,25 @@ void draw_image(Tensor& sheet, const Tensor& image, std::int64_t x, std::int64_t
     const std::uint8_t* source = from + row / scale * width;
     for (std::int64_t column = 0; column < width * scale; ++column) to[column] = source[column / scale];
     to += sheet.size(1);
+  }
+}
+
+/// All of one plane of the sheet; words are as black in each.
+void draw_all(Tensor& plane, std::int64_t channel, const Layout& layout,
+              const std::vector<std::vector<Tile>>& rows, const std::vector<std::string>& row_titles) {
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const std::int64_t image_y = layout.row_y[r] + layout.title_height[r];
+    if (r < row_titles.size())
+      draw_text(plane, layout.gap, layout.row_y[r], row_titles[r], layout.text_scale, kInk);
+    for (std::size_t c = 0; c < rows[r].size(); ++c) {
+      const Tile& tile = rows[r][c];
+      if (tile.image.defined()) {
+        const std::int64_t from = std::min(channel, tile.image.size(0) - 1);
+        draw_plane(plane, tile.image.select(0, from), layout.column_x[c], image_y, layout.scale);
+      }
+      draw_text(plane, layout.column_x[c], image_y + layout.image_height[r] + 2 * layout.text_scale,
+                tile.caption, layout.text_scale, kInk);
+    }
   }
 }
 
@@ -95,17 +117,10 @@ Tensor compose_sheet(const std::vector<std::vector<Tile>>& rows, const std::vect
   require(layout.width <= kMaxSide && layout.height <= kMaxSide, "compose_sheet",
           "the sheet must be at most ", kMaxSide, " pixels along a side; got ", layout.width, "x",
           layout.height, "; hint: fewer tiles or a smaller scale");
-  Tensor sheet = Tensor::full({layout.height, layout.width}, kPaper, DType::u8);
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    const std::int64_t image_y = layout.row_y[r] + layout.title_height[r];
-    if (r < row_titles.size())
-      draw_text(sheet, layout.gap, layout.row_y[r], row_titles[r], layout.text_scale, kInk);
-    for (std::size_t c = 0; c < rows[r].size(); ++c) {
-      const Tile& tile = rows[r][c];
-      if (tile.image.defined()) draw_image(sheet, tile.image, layout.column_x[c], image_y, scale);
-      draw_text(sheet, layout.column_x[c], image_y + layout.image_height[r] + 2 * layout.text_scale,
-                tile.caption, layout.text_scale, kInk);
-    }
+  Tensor sheet = Tensor::full({layout.channels, layout.height, layout.width}, kPaper, DType::u8);
+  for (std::int64_t channel = 0; channel < layout.channels; ++channel) {
+    Tensor plane = sheet.select(0, channel);
+    draw_all(plane, channel, layout, rows, row_titles);
   }
   return sheet;
 }

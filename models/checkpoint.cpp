@@ -9,6 +9,7 @@ namespace cbnet {
 namespace {
 
 constexpr int kFormatVersion = 1;
+constexpr auto kReplace = Json::error_handler_t::replace;
 
 }  // namespace
 
@@ -25,6 +26,8 @@ void save_model(const std::filesystem::path& path, const Network& network, const
                    {"cbnet.thresholds", Json(info.thresholds).dump()},
                    {"cbnet.rescale", Json(info.rescale).dump()},
                    {"cbnet.provenance", info.provenance}};
+  if (!info.classes.empty())
+    file.metadata.emplace_back("cbnet.classes", Json(info.classes).dump(-1, ' ', false, kReplace));
   file.tensors = network.state_dict();
   write_safetensors(path, file);
 }
@@ -52,6 +55,8 @@ Model load_model(const std::filesystem::path& path) {
   try {
     out.info.thresholds = parse_json(metadata("cbnet.thresholds")).get<std::vector<double>>();
     out.info.rescale = parse_json(metadata("cbnet.rescale")).get<double>();
+    if (const std::string* classes = file.find_metadata("cbnet.classes"))
+      out.info.classes = parse_json(*classes).get<std::vector<std::string>>();
     network = network_spec_from_json(metadata("cbnet.network"));
   } catch (const Json::exception& error) {
     throw InputError(path.string(), "numbers in the metadata", error.what());

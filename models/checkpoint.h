@@ -12,7 +12,9 @@ namespace cbnet {
 /// What a model file says besides the weights.
 struct ModelInfo {
   std::string model;    // "lenet", "branchynet", "autoencoder", "classifier"
-  std::string dataset;  // what it was trained on: "mnist", "fmnist", "kmnist", "kmnist-first7011"
+  std::string dataset;  // what it was trained on: "mnist", "fmnist", "kmnist", "kmnist-first7011", …
+  /// Their names by label; empty where the dataset's name tells them.
+  std::vector<std::string> classes;
   /// How pixels become the network's input.
   std::string normalisation = "pixels / 255";
   /// Entropy below which a sample leaves at side exit 0, 1, …, in nats (strict).

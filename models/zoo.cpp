@@ -14,9 +14,6 @@ namespace {
 
 using namespace kinds;
 
-const Shape kImage = {1, 28, 28};
-constexpr std::int64_t kClasses = 10;
-
 // The reference implementation convolves, pools, then rectifies; its pools round sizes up.
 void append_stage(LayerSpecs& layers, std::int64_t channels, std::int64_t kernel_size, std::int64_t padding) {
   layers.insert(layers.end(), {Conv2d{.out = channels, .kernel_size = kernel_size, .padding = padding},
@@ -25,24 +22,24 @@ void append_stage(LayerSpecs& layers, std::int64_t channels, std::int64_t kernel
 
 }  // namespace
 
-NetworkSpec lenet_spec() {
-  NetworkSpec lenet{"lenet", kImage, {}, {}, Init::lecun_normal};
+NetworkSpec lenet_spec(const ImageTask& task) {
+  NetworkSpec lenet{"lenet", task.input, {}, {}, Init::lecun_normal};
   append_stage(lenet.trunk, 5, 5, 3);
   append_stage(lenet.trunk, 10, 5, 3);
   append_stage(lenet.trunk, 20, 5, 3);
   lenet.trunk.push_back(Flatten{});
   lenet.trunk.push_back(Linear{.out = 84});  // no activation follows, as published
-  lenet.trunk.push_back(Linear{.out = kClasses});
+  lenet.trunk.push_back(Linear{.out = task.classes});
   return lenet;
 }
 
-NetworkSpec branchynet_spec() {
-  NetworkSpec branchynet = lenet_spec();
+NetworkSpec branchynet_spec(const ImageTask& task) {
+  NetworkSpec branchynet = lenet_spec(task);
   branchynet.name = "branchynet";
   ExitSpec early{3, {}};
   append_stage(early.branch, 10, 3, 1);
   early.branch.push_back(Flatten{});
-  early.branch.push_back(Linear{.out = kClasses});
+  early.branch.push_back(Linear{.out = task.classes});
   branchynet.exits.push_back(std::move(early));
   return branchynet;
 }
@@ -51,7 +48,7 @@ const char* to_string(OutputActivation activation) {
   return activation == OutputActivation::softmax ? "softmax" : "sigmoid";
 }
 
-NetworkSpec autoencoder_spec(const std::string& dataset, OutputActivation output) {
+NetworkSpec autoencoder_spec(const std::string& dataset, OutputActivation output, const Shape& input) {
   struct Sizes {
     const char* dataset;
     std::int64_t first, second, code;
@@ -60,17 +57,16 @@ NetworkSpec autoencoder_spec(const std::string& dataset, OutputActivation output
   // Table I. The code layer is linear in all three; KMNIST's second layer is too.
   constexpr Sizes kTable[] = {
       {"mnist", 784, 384, 32, true}, {"fmnist", 512, 256, 128, true}, {"kmnist", 512, 384, 32, false}};
-  const Sizes* sizes = nullptr;
+  const Sizes* sizes = &kTable[1];
   for (const Sizes& row : kTable) {
     if (dataset == row.dataset) sizes = &row;
   }
-  require(sizes != nullptr, "autoencoder", "Table I has mnist, fmnist and kmnist; got '", dataset, "'");
 
-  NetworkSpec out{"autoencoder-" + dataset, kImage, {}, {}, Init::glorot_uniform};
+  NetworkSpec out{"autoencoder-" + dataset, input, {}, {}, Init::glorot_uniform};
   out.trunk = {Flatten{}, Linear{.out = sizes->first}, Relu{}, Linear{.out = sizes->second}};
   if (sizes->second_relu) out.trunk.push_back(Relu{});
   out.trunk.push_back(Linear{.out = sizes->code});
-  out.trunk.push_back(Linear{.out = numel(kImage)});
+  out.trunk.push_back(Linear{.out = numel(input)});
   out.trunk.push_back(output == OutputActivation::softmax ? LayerSpec(Softmax{}) : LayerSpec(Sigmoid{}));
   return out;
 }
@@ -86,8 +82,8 @@ std::vector<std::int64_t> autoencoder_hidden_layers(const NetworkSpec& autoencod
   return hidden;
 }
 
-NetworkSpec classifier_spec() {
-  const NetworkSpec branchynet = branchynet_spec();
+NetworkSpec classifier_spec(const ImageTask& task) {
+  const NetworkSpec branchynet = branchynet_spec(task);
   const ExitSpec& early = branchynet.exits.front();
   return truncate(branchynet, early.after, early.branch, "classifier");
 }

@@ -37,7 +37,7 @@ constexpr double kLossTolerance = 2e-3;
 constexpr std::int64_t kComparedSteps = 10;
 
 std::vector<std::int64_t> first_of_each_class(const Tensor& labels) {
-  std::vector<std::int64_t> first(data::kNumClasses, -1);
+  std::vector<std::int64_t> first(ImageTask().classes, -1);
   for (std::int64_t i = labels.size(0); i-- > 0;) first[static_cast<std::size_t>(labels.at({i}))] = i;
   return first;
 }

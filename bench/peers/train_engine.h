@@ -17,7 +17,7 @@ struct Training {
   std::string model;
   NetworkSpec network;
   StateDict weights;
-  Tensor images, labels;  // u8 (N,28,28), u8 (N)
+  Tensor images, labels;  // u8 (N,C,H,W), u8 (N)
   std::int64_t batch_size = 0;
   /// The autoencoder's loss is this recipe's, LeNet's the cross entropy.
   Recipe recipe;

@@ -57,20 +57,27 @@ class ScriptedMeter final : public energy::Meter {
 /// time that the test says.
 class ScriptedPredictor : public Predictor {
  public:
-  explicit ScriptedPredictor(std::string name) : name_(std::move(name)) {}
+  explicit ScriptedPredictor(const std::string& name)
+      : Predictor(
+            {name,
+             "fmnist",
+             data::class_names(data::DatasetId::fmnist),
+             {1, 28, 28},
+             name == "autoencoder" ? std::vector<std::int64_t>{1000} : std::vector<std::int64_t>{100, 500},
+             7}) {}
 
   Predictions predict(const Tensor& images) override {
     Predictions out;
     const std::int64_t count = images.size(0);
     calls.push_back(count);
     out.probabilities = Tensor::zeros({count, 10});
-    if (name_ == "autoencoder") {
+    if (name() == "autoencoder") {
       out.converted = Tensor::full({count, 1, 28, 28}, pixel_error_at_batch_1 * (count == 1 ? 1 : 0));
     }
     for (std::int64_t i = 0; i < count; ++i) {
-      const auto pixel = static_cast<std::int64_t>(images.at({i, 0, 0}));
+      const auto pixel = static_cast<std::int64_t>(images.at({i, 0, 0, 0}));
       if (clock != nullptr) clock->now_ns += pixel < 200 ? easy_ns : hard_ns;
-      if (name_ == "autoencoder") continue;
+      if (name() == "autoencoder") continue;
       const bool lies = count == 1 && pixel == lie_about_pixel;
       out.labels.push_back((pixel + (lies ? 1 : 0)) % 10);
       out.exit.push_back(pixel < 200 ? 0 : 1);
@@ -83,13 +90,6 @@ class ScriptedPredictor : public Predictor {
     }
     return out;
   }
-  std::string name() const override { return name_; }
-  std::string dataset() const override { return "fmnist"; }
-  std::vector<std::int64_t> macs_by_exit() const override {
-    if (name_ == "autoencoder") return {1000};
-    return {100, 500};
-  }
-  std::int64_t parameter_count() const override { return 7; }
 
   ScriptedClock* clock = nullptr;
   std::int64_t easy_ns = 0, hard_ns = 0;
@@ -97,16 +97,13 @@ class ScriptedPredictor : public Predictor {
   std::int64_t lie_about_pixel = -1, flip_exit_of_pixel = -1;
   double entropy_error = 0.0, pixel_error_at_batch_1 = 0.0;
   std::vector<std::int64_t> calls;  // images of each
-
- private:
-  std::string name_;
 };
 
-/// u8 (N, 28, 28) whose first pixels are `pixels`.
+/// u8 (N, 1, 28, 28) whose first pixels are `pixels`.
 inline Tensor images_of(const std::vector<std::uint8_t>& pixels) {
-  Tensor out = Tensor::zeros({static_cast<std::int64_t>(pixels.size()), 28, 28}, DType::u8);
+  Tensor out = Tensor::zeros({static_cast<std::int64_t>(pixels.size()), 1, 28, 28}, DType::u8);
   for (std::size_t i = 0; i < pixels.size(); ++i) {
-    out.select(0, static_cast<std::int64_t>(i)).select(0, 0).select(0, 0).fill(pixels[i]);
+    out.select(0, static_cast<std::int64_t>(i)).select(0, 0).select(0, 0).select(0, 0).fill(pixels[i]);
   }
   return out;
 }

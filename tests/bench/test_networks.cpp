@@ -89,7 +89,7 @@ TEST_CASE("networks: the models of a run") {
 
 TEST_CASE("networks: images of noise repeat") {
   const Tensor images = noise_images(5, {1, 3, 4}, 2, 1);
-  CHECK(images.shape() == Shape{5, 3, 4});
+  CHECK(images.shape() == Shape{5, 1, 3, 4});
   const std::vector<int> all = images.to_vector<int>();
   for (std::size_t i = 24; i < 60; ++i) CHECK(all[i] == all[i - 24]);
   CHECK(std::vector<int>(all.begin(), all.begin() + 12) !=

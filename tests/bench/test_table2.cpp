@@ -23,7 +23,7 @@ TEST_CASE("table2: the test set is shuffled as a whole, the same way each time")
   CHECK_FALSE(std::is_sorted(seen.begin(), seen.end()));
   for (std::int64_t i = 0; i < 50; ++i) {
     const auto number = static_cast<double>(seen[static_cast<std::size_t>(i)]);
-    CHECK(set.images.at({i, 0, 0}) == number);
+    CHECK(set.images.at({i, 0, 0, 0}) == number);
     CHECK(set.labels.at({i}) == number);
   }
   std::sort(seen.begin(), seen.end());
@@ -35,7 +35,7 @@ TEST_CASE("table2: batches are views, the last is what is left") {
   const std::vector<Tensor> batches = in_batches(images, 2);
   REQUIRE(batches.size() == 3);
   CHECK(batches[2].size(0) == 1);
-  CHECK(batches[2].at({0, 0, 0}) == 5);
+  CHECK(batches[2].at({0, 0, 0, 0}) == 5);
   CHECK(batches[0].shares_storage(images));
 }
 

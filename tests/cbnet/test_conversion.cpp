@@ -16,10 +16,10 @@ const std::vector<std::int64_t> kLabels = {0, 0, 0, 1, 1, 1};
 const ExitScores kScores{{0.3, 0.01, 0.1, 0.2, 0.9, 0.05}, {0, 1, 0, 1, 1, 1}, {0, 0, 0, 1, 1, 1}};
 
 Tensor six_images() {
-  Tensor images = Tensor::zeros({6, 28, 28}, DType::u8);
+  Tensor images = Tensor::zeros({6, 1, 28, 28}, DType::u8);
   for (std::int64_t i = 0; i < 6; ++i) {
     // Image i has i + 1 white pixels in its first row.
-    for (std::int64_t x = 0; x <= i; ++x) images.select(0, i).select(0, 0).slice(0, x, x + 1).fill(255);
+    for (std::int64_t x = 0; x <= i; ++x) images.select(0, i).select(0, 0).select(0, 0).slice(0, x, x + 1).fill(255);
   }
   return images;
 }

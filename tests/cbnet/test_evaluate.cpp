@@ -10,20 +10,18 @@ namespace {
 /// Says that image i (marked by its first pixel) has label pixel % 10, and leaves late when it is odd.
 class Marked : public Predictor {
  public:
-  explicit Marked(bool labels) : labels_(labels) {}
+  explicit Marked(bool labels)
+      : Predictor({"marked", "fmnist", std::vector<std::string>(10), {1, 28, 28}, {100, 300}, 0}),
+        labels_(labels) {}
   Predictions predict(const Tensor& images) override {
     Predictions out;
     for (std::int64_t i = 0; labels_ && i < images.size(0); ++i) {
-      const auto mark = static_cast<std::int64_t>(images.at({i, 0, 0}));
+      const auto mark = static_cast<std::int64_t>(images.at({i, 0, 0, 0}));
       out.labels.push_back(mark % 10);
       out.exit.push_back(mark % 2);
     }
     return out;
   }
-  std::string name() const override { return "marked"; }
-  std::string dataset() const override { return "fmnist"; }
-  std::vector<std::int64_t> macs_by_exit() const override { return {100, 300}; }
-  std::int64_t parameter_count() const override { return 0; }
 
  private:
   bool labels_;
@@ -33,13 +31,13 @@ class Marked : public Predictor {
 TEST_CASE("images and labels that differ in number throw") {
   Marked predictor(true);
   CHECK_THROWS_SAYING(
-      evaluate(predictor, Tensor::zeros({2, 28, 28}, DType::u8), Tensor::zeros({3}, DType::u8)),
+      evaluate(predictor, Tensor::zeros({2, 1, 28, 28}, DType::u8), Tensor::zeros({3}, DType::u8)),
       std::invalid_argument, "must match");
 }
 
 TEST_CASE("accuracy, exits, cost and confusion over several batches") {
   const std::int64_t n = 1200;
-  Tensor images = Tensor::zeros({n, 28, 28}, DType::u8);
+  Tensor images = Tensor::zeros({n, 1, 28, 28}, DType::u8);
   Tensor labels = Tensor::zeros({n}, DType::u8);
   for (std::int64_t i = 0; i < n; ++i) {
     images.data<std::uint8_t>()[i * 784] = static_cast<std::uint8_t>(i % 4);  // labels 0 … 3 predicted
@@ -58,7 +56,7 @@ TEST_CASE("accuracy, exits, cost and confusion over several batches") {
 TEST_CASE("a model without labels has no accuracy") {
   Marked predictor(false);
   const Evaluation result =
-      evaluate(predictor, Tensor::zeros({5, 28, 28}, DType::u8), Tensor::zeros({5}, DType::u8));
+      evaluate(predictor, Tensor::zeros({5, 1, 28, 28}, DType::u8), Tensor::zeros({5}, DType::u8));
   CHECK(std::isnan(result.accuracy));
   CHECK(result.confusion.empty());
   CHECK(result.mean_macs == 100.0);

@@ -18,7 +18,7 @@ TEST_CASE("counts that differ throw") {
   CHECK_THROWS_SAYING(choose_threshold(kScores, {}, 0.0), std::invalid_argument,
                       "must match and not be empty");
   Network lenet(lenet_spec());
-  CHECK_THROWS_SAYING(score_exits(lenet, Tensor::zeros({1, 28, 28}, DType::u8)), std::invalid_argument,
+  CHECK_THROWS_SAYING(score_exits(lenet, Tensor::zeros({1, 1, 28, 28}, DType::u8)), std::invalid_argument,
                       "expected one side exit; 'lenet' has 0");
 }
 
@@ -51,7 +51,7 @@ TEST_CASE("equal entropies leave together") {
 TEST_CASE("scores are natural-logarithm entropies of the early exit, one per image, whatever the batch") {
   Network network(branchynet_spec(), 2);
   Rng rng(1);
-  const Tensor images = Tensor::uniform({503, 28, 28}, 0, 256, rng).to(DType::u8);
+  const Tensor images = Tensor::uniform({503, 1, 28, 28}, 0, 256, rng).to(DType::u8);
   const ExitScores all = score_exits(network, images);
   REQUIRE(all.entropy.size() == 503);
   for (const double entropy : all.entropy) CHECK_UNARY(entropy >= 0 && entropy <= std::log(10.0) + 1e-5);

@@ -16,7 +16,7 @@ namespace {
 
 Tensor random_images(std::int64_t n) {
   Rng rng(9);
-  return Tensor::uniform({n, 28, 28}, 0, 256, rng).to(DType::u8);
+  return Tensor::uniform({n, 1, 28, 28}, 0, 256, rng).to(DType::u8);
 }
 
 runtime::Graph lenet_graph(const std::string& provenance) {
@@ -42,7 +42,9 @@ TEST_CASE("a plan on the disk predicts as the plan in memory") {
   CHECK(loaded.predictor->macs_by_exit() == info.macs_by_exit);
   CHECK(loaded.predictor->parameter_count() == 67'824);
   const auto direct = make_plan_predictor(
-      {"lenet", "mnist", runtime::Plan(lenet_graph("{}")), info.macs_by_exit, 67'824, std::nullopt});
+      {{"lenet", "mnist", {}, {1, 28, 28}, info.macs_by_exit, 67'824},
+       runtime::Plan(lenet_graph("{}")),
+       std::nullopt});
   const Tensor images = random_images(20);
   const Predictions a = loaded.predictor->predict(images), b = direct->predict(images);
   CHECK(a.labels == b.labels);
@@ -53,9 +55,9 @@ TEST_CASE("a plan on the disk predicts as the plan in memory") {
 
 TEST_CASE("images of another size, files that are no plan, and plans that nobody compiled are refused") {
   const TempFolder folder;
-  const auto predictor =
-      make_plan_predictor({"lenet", "mnist", runtime::Plan(lenet_graph("{}")), {1}, 1, std::nullopt});
-  CHECK_THROWS_SAYING(predictor->predict(Tensor::zeros({1, 27, 28}, DType::u8)), std::invalid_argument,
+  const auto predictor = make_plan_predictor(
+      {{"lenet", "mnist", {}, {1, 28, 28}, {1}, 1}, runtime::Plan(lenet_graph("{}")), std::nullopt});
+  CHECK_THROWS_SAYING(predictor->predict(Tensor::zeros({1, 1, 27, 28}, DType::u8)), std::invalid_argument,
                       "(1,28,28)");
   CHECK_THROWS_SAYING(load_compiled(folder / "missing.plan"), InputError, "missing.plan");
   write_file_atomic(folder / "text.plan", "not a plan");
@@ -64,7 +66,7 @@ TEST_CASE("images of another size, files that are no plan, and plans that nobody
   CHECK_THROWS_SAYING(load_compiled(folder / "bare.plan"), InputError, "bare.plan");
 }
 
-TEST_CASE("a plan of other images or classes, or with exits that it does not speak of, is refused") {
+TEST_CASE("a plan of anything but pictures, or with exits that it does not speak of, is refused") {
   const TempFolder folder;
   CompiledInfo info;
   info.model = "lenet";
@@ -77,12 +79,14 @@ TEST_CASE("a plan of other images or classes, or with exits that it does not spe
     runtime::save_graph(folder / "a.plan", graph);
     CHECK_THROWS_SAYING(load_compiled(folder / "a.plan"), InputError, part);
   };
-  NetworkSpec wide = lenet_spec();
-  wide.input = {1, 32, 32};
-  refused(wide, {}, "expected a plan from (1,28,28) pixels to 10 classes; found one from (1,32,32) to (10)");
-  NetworkSpec letters = lenet_spec();
-  letters.trunk.back() = kinds::Linear{.out = 47};
-  refused(letters, {}, "found one from (1,28,28) to (47)");
+  NetworkSpec deep = lenet_spec();
+  deep.input = {2, 28, 28};
+  refused(deep, {},
+          "expected a plan from the pixels of grey or colour pictures to classes; found one from (2,28,28)");
+  NetworkSpec flat;
+  flat.input = {784};
+  flat.trunk = {kinds::Linear{.out = 10}};
+  refused(flat, {}, "found one from (784) to (10)");
   refused(branchynet_spec(), {0.5}, "expected the multiply-adds to 2 exits; found 1");
 }
 
@@ -107,8 +111,9 @@ TEST_CASE("a plan takes another threshold where it has a side exit, and converts
   graph.provenance = to_json(info);
   runtime::save_graph(folder / "c.plan", graph);
   const CompiledModel cbnet = load_compiled(folder / "c.plan");
-  const auto direct = make_plan_predictor(
-      {"autoencoder", "mnist", runtime::Plan(autoencoder_graph(autoencoder, 50.0)), {1}, 1, std::nullopt});
+  const auto direct = make_plan_predictor({{"autoencoder", "mnist", {}, {1, 28, 28}, {1}, 1},
+                                           runtime::Plan(autoencoder_graph(autoencoder, 50.0)),
+                                           std::nullopt});
   CHECK(cbnet.predictor->predict(images).converted.to_vector<float>() ==
         direct->predict(images).converted.to_vector<float>());
   CHECK_THROWS_SAYING(load_compiled(folder / "c.plan", 0.5), InputError, "a plan with one side exit");

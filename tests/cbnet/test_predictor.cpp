@@ -37,7 +37,7 @@ void fill(const RunFolder& run) {
 }
 Tensor random_images(std::int64_t n) {
   Rng rng(9);
-  return Tensor::uniform({n, 28, 28}, 0, 256, rng).to(DType::u8);
+  return Tensor::uniform({n, 1, 28, 28}, 0, 256, rng).to(DType::u8);
 }
 }  // namespace
 

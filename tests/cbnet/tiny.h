@@ -8,7 +8,7 @@ namespace cbnet::testing {
 inline data::Dataset bar_dataset(std::int64_t train, std::int64_t test) {
   const auto split = [](std::int64_t count, std::uint64_t seed) {
     Rng rng(seed);
-    data::Split out{Tensor::zeros({count, 28, 28}, DType::u8), Tensor::zeros({count}, DType::u8)};
+    data::Split out{Tensor::zeros({count, 1, 28, 28}, DType::u8), Tensor::zeros({count}, DType::u8)};
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t label = i % 10;
       out.labels.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(label);
@@ -19,11 +19,10 @@ inline data::Dataset bar_dataset(std::int64_t train, std::int64_t test) {
     return out;
   };
   data::Dataset out;
-  out.id = data::DatasetId::fmnist;
   out.name = "fmnist";
   out.train = split(train, 1);
   out.test = split(test, 2);
-  out.classes = data::class_names(out.id);
+  out.classes = data::class_names(data::DatasetId::fmnist);
   return out;
 }
 

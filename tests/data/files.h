@@ -111,16 +111,22 @@ std::string bytes_of(const std::vector<T>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
 }
 
-inline void put_zip(const std::string& path, const std::string& member, const std::string& content,
-                    int method = ZIP_CM_DEFLATE) {
+inline void add_to_zip(const std::string& path, const std::string& member, const std::string& content,
+                       int method = ZIP_CM_DEFLATE, int flags = ZIP_CREATE) {
   int error = 0;
-  zip_t* archive = zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &error);
+  zip_t* archive = zip_open(path.c_str(), flags, &error);
   REQUIRE(archive != nullptr);
   zip_source_t* source = zip_source_buffer(archive, content.data(), content.size(), 0);
   const zip_int64_t index = zip_file_add(archive, member.c_str(), source, ZIP_FL_OVERWRITE);
   REQUIRE(index >= 0);
   zip_set_file_compression(archive, static_cast<zip_uint64_t>(index), method, 0);
   REQUIRE(zip_close(archive) == 0);
+}
+
+/// An archive of one member.
+inline void put_zip(const std::string& path, const std::string& member, const std::string& content,
+                    int method = ZIP_CM_DEFLATE) {
+  add_to_zip(path, member, content, method, ZIP_CREATE | ZIP_TRUNCATE);
 }
 
 /// The four files of a tiny set under MNIST's names.

@@ -48,14 +48,14 @@ std::vector<float> moved(std::int64_t side, std::int64_t dy, std::int64_t dx, bo
 
 TEST_CASE("augment: wrong use") {
   Tensor pixels = numbered(2, 5);
-  CHECK_INVALID(augment(pixels, indices(3), {1, false}, 1, 0),
+  CHECK_INVALID(augment(pixels, indices(3), {.shift = 1}, 1, 0),
                 "[augment] one index per sample is needed; got 3 for f32 (2,1,5,5)");
-  CHECK_INVALID(augment(pixels, indices(2), {5, false}, 1, 0),
+  CHECK_INVALID(augment(pixels, indices(2), {.shift = 5}, 1, 0),
                 "shift must be at least 0 and smaller than the image; got 5");
-  CHECK_INVALID(augment(pixels, indices(2), {-1, false}, 1, 0), "got -1");
+  CHECK_INVALID(augment(pixels, indices(2), {.shift = -1}, 1, 0), "got -1");
   Tensor flat = Tensor::zeros({2, 25});
-  CHECK_INVALID(augment(flat, indices(2), {1, false}, 1, 0),
-                "pixels must be contiguous f32 (B,1,H,W); got f32 (2,25)");
+  CHECK_INVALID(augment(flat, indices(2), {.shift = 1}, 1, 0),
+                "pixels must be contiguous f32 (B,C,H,W); got f32 (2,25)");
 }
 
 TEST_CASE("augment: nothing by default") {
@@ -67,7 +67,7 @@ TEST_CASE("augment: nothing by default") {
 TEST_CASE("augment: every shift and flip occurs, about equally often, and nothing else") {
   constexpr std::int64_t kCount = 1800;  // 18 kinds
   Tensor pixels = numbered(kCount, 5);
-  augment(pixels, indices(kCount), {1, true}, 3, 0);
+  augment(pixels, indices(kCount), {.shift = 1, .flip = true}, 3, 0);
   std::map<std::vector<float>, int> seen;
   for (std::int64_t b = 0; b < kCount; ++b) ++seen[pixels.select(0, b).to_vector<float>()];
   CHECK(seen.size() == 18);
@@ -85,7 +85,7 @@ TEST_CASE("augment: every shift and flip occurs, about equally often, and nothin
 TEST_CASE("augment: a sample's fate depends on seed, epoch and index, not on its batch or the threads") {
   const auto run = [](std::int64_t count, std::int64_t first, std::uint64_t seed, std::int64_t epoch) {
     Tensor pixels = numbered(count, 8);
-    augment(pixels, indices(count, first), {3, true}, seed, epoch);
+    augment(pixels, indices(count, first), {.shift = 3, .flip = true}, seed, epoch);
     return pixels;
   };
   const Tensor all = run(100, 0, 5, 2);

@@ -19,7 +19,7 @@ namespace {
 
 /// Image i is filled with i modulo 256; its label is i modulo 10.
 Tensor images_of(std::int64_t n) {
-  Tensor out = Tensor::empty({n, 4, 3}, DType::u8);
+  Tensor out = Tensor::empty({n, 1, 4, 3}, DType::u8);
   for (std::int64_t i = 0; i < out.numel(); ++i)
     out.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i / 12);
   return out;
@@ -45,10 +45,10 @@ TEST_CASE("batches: wrong use") {
   const Tensor images = images_of(10);
   const Tensor labels = labels_of(10);
   CHECK_INVALID(Batches(images.to(DType::f32), labels, {}),
-                "[batches] images must be u8 (N,H,W); got f32 (10,4,3)");
+                "[batches] images must be u8 (N,C,H,W); got f32 (10,1,4,3)");
   CHECK_INVALID(Batches(Tensor(), labels, {}), "got an undefined tensor");
   CHECK_INVALID(Batches(images, labels_of(9), {}),
-                "labels must be u8 or i64, one per image; got u8 (9) for u8 (10,4,3)");
+                "labels must be u8 or i64, one per image; got u8 (9) for u8 (10,1,4,3)");
   CHECK_INVALID(Batches(images, labels, {.batch_size = 0}), "batch size must be positive; got 0");
   CHECK_INVALID(Batches(images, labels, {3, 10}, BatchOptions{}), "indices must be below N; got 10");
   Batches batches(images, labels, {.batch_size = 4});
@@ -59,7 +59,7 @@ TEST_CASE("batches: wrong use") {
 }
 
 TEST_CASE("batches: to_float divides by 255") {
-  Tensor images = Tensor::empty({1, 16, 16}, DType::u8);
+  Tensor images = Tensor::empty({1, 1, 16, 16}, DType::u8);
   for (int i = 0; i < 256; ++i) images.data<std::uint8_t>()[i] = static_cast<std::uint8_t>(i);
   const Tensor pixels = to_float(images);
   CHECK(pixels.shape() == Shape{1, 1, 16, 16});

@@ -34,12 +34,11 @@ TEST_CASE("dataset: files that do not fit, each with its own message") {
   put(folder / "labels", idx_labels(20));
   CHECK(read_split(folder / "images", folder / "labels").size() == 20);
   CHECK_INPUT_ERROR(read_split(folder / "labels", folder / "images"),
-                    "/labels: expected images of shape (N,28,28); found (20)");
+                    "/labels: expected images of shape (N,H,W); found (20)");
   CHECK_INPUT_ERROR(read_split(folder / "images", folder / "images"),
                     "/images: expected labels of shape (N); found (20,28,28)");
   put(folder / "wide", idx_images(20, 32));
-  CHECK_INPUT_ERROR(read_split(folder / "wide", folder / "labels"),
-                    "expected images of shape (N,28,28); found (20,32,32)");
+  CHECK(read_split(folder / "wide", folder / "labels").image_shape() == Shape{1, 32, 32});
   put(folder / "fewer", idx_labels(19));
   CHECK_INPUT_ERROR(read_split(folder / "images", folder / "fewer"),
                     "/fewer: expected 20 labels, one for each image of ");
@@ -48,7 +47,7 @@ TEST_CASE("dataset: files that do not fit, each with its own message") {
   std::string bad = idx_labels(20);
   bad[8 + 13] = 10;
   put(folder / "bad", bad);
-  CHECK_INPUT_ERROR(read_split(folder / "images", folder / "bad"),
+  CHECK_INPUT_ERROR(read_split(folder / "images", folder / "bad", 10),
                     "/bad: expected labels from 0 to 9; found label 10 at position 13");
 }
 
@@ -79,15 +78,14 @@ TEST_CASE("dataset: the excerpt of Fashion-MNIST") {
   CHECK(set.name == "fmnist");
   CHECK(set.classes[8] == "Bag");
   CHECK(set.files[3] == excerpt_folder() + "/t10k-labels-idx1-ubyte.gz");
-  CHECK(set.train.images.shape() == Shape{200, 28, 28});
+  CHECK(set.train.images.shape() == Shape{200, 1, 28, 28});
   CHECK(set.train.images.dtype() == DType::u8);
-  CHECK(set.test.images.shape() == Shape{100, 28, 28});
+  CHECK(set.test.images.shape() == Shape{100, 1, 28, 28});
   const auto labels = set.train.labels.to_vector<int>();
-  for (int label = 0; label < kNumClasses; ++label)
-    CHECK(std::count(labels.begin(), labels.end(), label) == 20);
+  for (int label = 0; label < 10; ++label) CHECK(std::count(labels.begin(), labels.end(), label) == 20);
   // The first training image is an ankle boot; its sole is the brightest part of the lower half.
   CHECK(labels[0] == 9);
-  CHECK(set.train.images.at({0, 0, 0}) == 0.0);
+  CHECK(set.train.images.at({0, 0, 0, 0}) == 0.0);
 }
 
 TEST_CASE("dataset: one's own images, as many as there are") {
@@ -102,6 +100,9 @@ TEST_CASE("dataset: one's own images, as many as there are") {
   CHECK(set.train.size() == 1000);
   CHECK(set.test.size() == 50);
   CHECK(set.files[0] == folder / "train-images.idx3-ubyte");
+  put(folder / "t10k-images.idx3-ubyte", idx_images(50, 30));
+  CHECK_INPUT_ERROR(load_dataset(DatasetId::fmnist, location),
+                    "expected pictures as those to train on, 28x28 grey; found 30x30 grey");
 }
 
 TEST_CASE("dataset: images and labels through pipes") {
@@ -132,7 +133,7 @@ TEST_CASE("dataset: npz files, and the subset's own name") {
   CHECK(set.name == "kmnist-first7011");
   CHECK(set.train.size() == 7011);
   CHECK(set.test.size() == 3);
-  CHECK(set.test.images.at({2, 27, 27}) == 'x');
+  CHECK(set.test.images.at({2, 0, 27, 27}) == 'x');
   CHECK(set.test.labels.to_vector<int>() == std::vector<int>{1, 2, 3});
   put_dataset(folder / "k");
   CHECK(load_dataset(DatasetId::kmnist, only(folder / "k")).name == "kmnist");

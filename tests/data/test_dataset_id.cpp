@@ -11,7 +11,7 @@ using namespace cbnet::data;
 
 TEST_CASE("dataset_id: an unknown name is refused") {
   CHECK_INVALID(parse_dataset_id("cifar"),
-                "[dataset] name must be mnist, fmnist (or fashion-mnist) or kmnist; got cifar");
+                "[dataset] name must be mnist, fmnist (or fashion-mnist), kmnist or cifar10; got cifar");
   CHECK_INVALID(parse_dataset_id(""), "got ");
 }
 
@@ -20,13 +20,16 @@ TEST_CASE("dataset_id: names there and back") {
   CHECK(parse_dataset_id("fashion-mnist") == DatasetId::fmnist);
   CHECK(std::string(title(DatasetId::fmnist)) == "Fashion-MNIST");
   CHECK(std::string(title(DatasetId::kmnist)) == "KMNIST");
+  CHECK(known_dataset("kmnist-first7011") == DatasetId::kmnist);
+  CHECK(known_dataset("cifar10") == DatasetId::cifar10);
+  for (const char* other : {"mnist-mine", "my-mnist", "flowers", "fashion-mnist", ""}) CHECK_FALSE(known_dataset(other));
 }
 
 TEST_CASE("dataset_id: ten different classes in the published order") {
   for (const DatasetId id : kAllDatasets) {
     const auto names = class_names(id);
-    CHECK(names.size() == kNumClasses);
-    CHECK(std::set<std::string>(names.begin(), names.end()).size() == kNumClasses);
+    CHECK(names.size() == 10);
+    CHECK(std::set<std::string>(names.begin(), names.end()).size() == 10);
   }
   CHECK(class_names(DatasetId::mnist)[7] == "7");
   CHECK(class_names(DatasetId::fmnist)[0] == "T-shirt/top");

@@ -32,7 +32,7 @@ TEST_CASE("image: what is no image") {
   CHECK_INPUT_ERROR(read_image(folder.path()), "expected a regular file; found a folder");
   put(folder / "text.png", "just text");
   CHECK_INPUT_ERROR(read_image(folder / "text.png"),
-                    "expected a PNG or PGM (P2, P5) image; found another format; hint: convert it to PNG");
+                    "expected a PNG, JPEG, PGM or PPM image; found another format; hint: convert it to PNG");
   put(folder / "empty.png", "");
   CHECK_INPUT_ERROR(read_image(folder / "empty.png"), "found an empty file");
   put(folder / "set.gz", gzip(idx_images(2)));
@@ -42,7 +42,7 @@ TEST_CASE("image: what is no image") {
 TEST_CASE("image: damaged, truncated and hostile PNG") {
   const TempFolder folder;
   const std::string file = folder / "file.png";
-  write_png(file, gradient({28, 28}));
+  write_png(file, gradient({1, 28, 28}));
   const std::string whole = cbnet::read_file(file);
   for (std::size_t length = 8; length + 13 < whole.size(); length += 5) {
     put(file, whole.substr(0, length));
@@ -53,7 +53,7 @@ TEST_CASE("image: damaged, truncated and hostile PNG") {
   put(file, damaged);
   CHECK_INPUT_ERROR(read_image(file), "expected a valid PNG image; found ");
   put(file, png(4097, 2, 8, 0, std::string(2 * 4098, '\0')));
-  CHECK_INPUT_ERROR(read_image(file), "expected an image of 1x1 to 4096x4096 pixels; found 2x4097");
+  CHECK_INPUT_ERROR(read_image(file), "expected an image of 1x1 to 4096x4096 pixels; found 4097x2");
   for (const int color : {0, 2, 6}) {
     put(file, png(4096, 4096, 8, color, "\0"));
     CHECK_INPUT_ERROR(read_image(file),
@@ -84,7 +84,7 @@ TEST_CASE("image: the kinds of PNG") {
         Bytes{0, 64, 80});
   CHECK(pixels(png(3, 1, 8, 4, std::string("\0\xff\0\x40\xff\x50\xff", 7))) == Bytes{0, 64, 80});
   put(file, png(2, 1, 16, 0, std::string("\0\0\0\xff\xff", 5)));
-  CHECK(read_image(file).shape() == Shape{1, 2});
+  CHECK(read_image(file).shape() == Shape{1, 1, 2});
   CHECK(read_image(file).to_vector<int>() == Bytes{0, 255});
 }
 
@@ -96,19 +96,19 @@ TEST_CASE("image: bad PGM") {
     put(file, bytes);
     CHECK_INPUT_ERROR(read_image(file), message);
   };
-  refuses("P5", "expected a PGM file with its width; found the end of the file (truncated)");
-  refuses("P5 2 x 255\n", "expected a PGM file with its height; found something that is no number");
+  refuses("P5", "expected a PGM or PPM file with its width; found the end of the file (truncated)");
+  refuses("P5 2 x 255\n", "expected a PGM or PPM file with its height; found something that is no number");
   refuses("P5 2 -2 255\n", "its height; found something that is no number");
   refuses("P5 2 2 99999999999999999999\n", "its maxval; found something that is no number");
-  refuses("P5 0 2 255\n", "expected an image of 1x1 to 4096x4096 pixels; found 2x0");
-  refuses("P5 4097 2 255\n", "found 2x4097");
-  refuses("P5 2 2 0\n", "expected a PGM maxval from 1 to 65535; found 0");
+  refuses("P5 0 2 255\n", "expected an image of 1x1 to 4096x4096 pixels; found 0x2");
+  refuses("P5 4097 2 255\n", "found 4097x2");
+  refuses("P5 2 2 0\n", "expected a maxval from 1 to 65535; found 0");
   refuses("P5 2 2 65536\n", "found 65536");
   refuses("P5 2 2 255\nabc", "expected 2x2 pixels; found only 3 bytes (truncated)");
   refuses("P5 2 2 65535\nabcdefg", "found only 7 bytes (truncated)");
   refuses("P2 2 2 255\n1 2 3", "found only 5 bytes (truncated)");
   refuses("P2 2 2 255\n100 200 3",
-          "expected a PGM file with its pixels; found the end of the file (truncated)");
+          "expected a PGM or PPM file with its pixels; found the end of the file (truncated)");
   refuses("P2 2 2 9\n1 2 3 10", "expected pixels of at most 9; found 10");
   refuses("P5 2 1 9\n\x0a\x01", "expected pixels of at most 9; found 10");
 }
@@ -118,7 +118,7 @@ TEST_CASE("image: PGM, plain and raw, 8 and 16 bits, with comments") {
   const auto pixels = [&](const std::string& bytes) {
     put(folder / "file", bytes);
     const Tensor image = read_image(folder / "file");
-    CHECK(image.shape() == Shape{1, 3});
+    CHECK(image.shape() == Shape{1, 1, 3});
     return image.to_vector<int>();
   };
   using Bytes = std::vector<int>;
@@ -128,44 +128,63 @@ TEST_CASE("image: PGM, plain and raw, 8 and 16 bits, with comments") {
   CHECK(pixels("P2 3 1 1\n0 1 0") == Bytes{0, 255, 0});
 }
 
+TEST_CASE("image: PPM, plain and raw, in colour and as luma") {
+  const TempFolder folder;
+  put(folder / "raw", std::string("P6 2 1 255\n\xff\0\0\7\10\11", 17));
+  put(folder / "plain", "P3 2 1 15\n15 0 0\n3 3 3");
+  CHECK(read_image(folder / "raw", 0).shape() == Shape{3, 1, 2});
+  CHECK(read_image(folder / "raw", 0).to_vector<int>() == std::vector<int>{255, 7, 0, 8, 0, 9});
+  CHECK(read_image(folder / "plain", 3).to_vector<int>() == std::vector<int>{255, 51, 0, 51, 0, 51});
+  CHECK(read_image(folder / "plain").to_vector<int>() == std::vector<int>{76, 51});
+  put(folder / "cut", "P6 2 1 255\n12345");
+  CHECK_INPUT_ERROR(read_image(folder / "cut"), "expected 2x1 pixels; found only 5 bytes (truncated)");
+}
+
 TEST_CASE("image: write and read again") {
   const TempFolder folder;
   CHECK_INVALID(write_png(folder / "x.png", Tensor()),
-                "[write_png] image must be u8 (H,W) or (H,W,3); got an undefined tensor");
+                "[write_png] image must be u8 (1,H,W) or (3,H,W); got an undefined tensor");
   CHECK_INVALID(write_png(folder / "x.png", Tensor::zeros({2, 2})), "got f32 (2,2)");
   CHECK_INVALID(write_png(folder / "x.png", Tensor::zeros({2, 2, 4}, DType::u8)), "got u8 (2,2,4)");
   CHECK(std::filesystem::is_empty(folder.path()));
-  const Tensor grey = gradient({13, 29});
+  const Tensor grey = gradient({1, 13, 29});
   write_png(folder / "new/grey.png", grey);
   CHECK(read_image(folder / "new/grey.png").shape() == grey.shape());
   CHECK(read_image(folder / "new/grey.png").to_vector<int>() == grey.to_vector<int>());
-  write_png(folder / "turned.png", grey.transpose(0, 1));
-  CHECK(read_image(folder / "turned.png").to_vector<int>() == grey.transpose(0, 1).to_vector<int>());
-  write_png(folder / "color.png", Tensor::from<std::uint8_t>({255, 0, 0, 7, 7, 7}, {1, 2, 3}));
+  write_png(folder / "turned.png", grey.transpose(1, 2));
+  CHECK(read_image(folder / "turned.png").to_vector<int>() == grey.transpose(1, 2).to_vector<int>());
+  write_png(folder / "color.png", Tensor::from<std::uint8_t>({255, 7, 0, 7, 0, 7}, {3, 1, 2}));
   CHECK(read_image(folder / "color.png").to_vector<int>() == std::vector<int>{76, 7});
+  for (const std::int64_t channels : {0, 3})
+    CHECK(read_image(folder / "color.png", channels).to_vector<int>() ==
+          std::vector<int>{255, 7, 0, 7, 0, 7});
+  CHECK(read_image(folder / "new/grey.png", 0).shape() == Shape{1, 13, 29});
+  CHECK(read_image(folder / "new/grey.png", 3).select(0, 2).to_vector<int>() == grey.to_vector<int>());
 }
 
-TEST_CASE("image: one image of 28x28 from a picture or a set") {
+TEST_CASE("image: one picture for a network, from a file or a set") {
   const TempFolder folder;
-  write_png(folder / "good.png", gradient({28, 28}));
-  CHECK(read_image_28(folder / "good.png").to_vector<int>() == gradient({28, 28}).to_vector<int>());
-  write_png(folder / "odd#1", gradient({28, 28}));  // a name with a '#' is still a name
-  CHECK(read_image_28(folder / "odd#1").shape() == Shape{28, 28});
+  const auto picture = [](const std::string& path) { return read_picture(path, {1, 28, 28}, false); };
+  write_png(folder / "good.png", gradient({1, 28, 28}));
+  CHECK(picture(folder / "good.png").to_vector<int>() == gradient({1, 28, 28}).to_vector<int>());
+  write_png(folder / "odd#1", gradient({1, 28, 28}));  // a name with a '#' is still a name
+  CHECK(picture(folder / "odd#1").shape() == Shape{1, 28, 28});
   put(folder / "set.gz", gzip(idx_images(12)));
-  CHECK(read_image_28(folder / "set.gz#11").at({27, 27}) == 11.0);
-  write_png(folder / "big.png", gradient({32, 30}));
-  CHECK_INPUT_ERROR(read_image_28(folder / "big.png"),
-                    "/big.png: expected an image of 28x28 pixels; found 32x30; hint: scale it");
-  CHECK_INPUT_ERROR(read_image_28(folder / "set.gz#12"),
-                    "/set.gz: expected an item from 0 to 11; found item 12");
-  CHECK_INPUT_ERROR(read_image_28(folder / "none#12"), "/none: expected a readable file; found no such file");
+  CHECK(picture(folder / "set.gz#11").at({0, 27, 27}) == 11.0);
+  write_png(folder / "big.png", gradient({1, 28, 30}));
+  CHECK_INPUT_ERROR(picture(folder / "big.png"),
+                    "/big.png: expected a picture of 28x28 pixels; found 30x28; hint: --resize stretches it");
+  CHECK_INPUT_ERROR(picture(folder / "set.gz#12"), "/set.gz: expected an item from 0 to 11; found item 12");
+  CHECK_INPUT_ERROR(picture(folder / "none#12"), "/none: expected a readable file; found no such file");
   CHECK_INPUT_ERROR(
-      read_image_28(folder / "good.png#x"),
+      picture(folder / "good.png#x"),
       "/good.png#x: expected the number of an image behind #; found 'x'; hint: images count from 0");
-  CHECK_INPUT_ERROR(read_image_28(folder / "set.gz#"), "behind #; found ''");
-  CHECK_INPUT_ERROR(read_image_28(folder / "set.gz#99999999999999999999"), "found '99999999999999999999'");
-  CHECK_INPUT_ERROR(read_image_28(folder / "none#x"), "/none#x: expected a readable file");
+  CHECK_INPUT_ERROR(picture(folder / "set.gz#"), "behind #; found ''");
+  CHECK_INPUT_ERROR(picture(folder / "set.gz#99999999999999999999"), "found '99999999999999999999'");
+  CHECK_INPUT_ERROR(picture(folder / "none#x"), "/none#x: expected a readable file");
   put(folder / "labels", idx_labels(5));
-  CHECK_INPUT_ERROR(read_image_28(folder / "labels#1"),
-                    "expected an image of 28x28 pixels; found (1); hint: name an IDX file of images");
+  CHECK_INPUT_ERROR(picture(folder / "labels#1"),
+                    "expected a picture of 28x28 pixels; found (1); hint: name an IDX file of images");
+  CHECK(read_picture(folder / "big.png", {3, 28, 28}, true).shape() == Shape{3, 28, 28});
+  CHECK(read_picture(folder / "set.gz#7", {3, 5, 9}, true).to_vector<int>() == std::vector<int>(135, 7));
 }

@@ -14,7 +14,7 @@ using namespace cbnet::test;
 
 namespace {
 
-FoundFiles files_in(const std::string& folder) {
+FoundFiles found_in(const std::string& folder) {
   Location location;
   location.data_dir = folder;
   location.cache_dir = "";
@@ -28,10 +28,10 @@ FoundFiles files_in(const std::string& folder) {
 TEST_CASE("official: the tables are complete") {
   for (const DatasetId id : kAllDatasets) {
     for (const OfficialFile& file : official_files(id)) {
-      CHECK(std::string(file.name).ends_with("-ubyte.gz"));
+      CHECK(std::string(file.name).ends_with(id == DatasetId::cifar10 ? "binary.tar.gz" : "-ubyte.gz"));
       CHECK(std::string(file.gzip_md5).size() == 32);
       const std::size_t content = std::string(file.content_md5).size();
-      CHECK((content == 32 || (content == 0 && id == DatasetId::kmnist)));
+      CHECK((content == 32 || (content == 0 && (id == DatasetId::kmnist || id == DatasetId::cifar10))));
     }
     CHECK_FALSE(official_hosts(id).empty());
     for (const std::string& host : official_hosts(id)) {
@@ -44,7 +44,7 @@ TEST_CASE("official: the tables are complete") {
 TEST_CASE("official: verify tells what differs, and what cannot be told") {
   const TempFolder folder;
   put_dataset(folder / "set");
-  const auto wrong = verify_dataset(DatasetId::fmnist, files_in(folder / "set"));
+  const auto wrong = verify_dataset(DatasetId::fmnist, found_in(folder / "set"));
   REQUIRE(wrong.size() == 4);
   CHECK(wrong[0].verdict == Verdict::differs);
   CHECK(wrong[0].path == folder / "set/train-images-idx3-ubyte.gz");
@@ -64,7 +64,7 @@ TEST_CASE("official: verify tells what differs, and what cannot be told") {
   CHECK(unknown[2].note.find("an .npz file") == 0);
 
   put(folder / "set/train-labels-idx1-ubyte.gz", gzip(idx_labels(10)).substr(0, 20));
-  CHECK_INPUT_ERROR(verify_dataset(DatasetId::fmnist, files_in(folder / "set")),
+  CHECK_INPUT_ERROR(verify_dataset(DatasetId::fmnist, found_in(folder / "set")),
                     "expected a whole gzip file");
 }
 
@@ -74,7 +74,7 @@ TEST_CASE("official: Debian's Fashion-MNIST is packed anew, with the same conten
     MESSAGE("skipped: the package dataset-fashion-mnist is not installed");
     return;
   }
-  const auto files = verify_dataset(DatasetId::fmnist, files_in(system));
+  const auto files = verify_dataset(DatasetId::fmnist, found_in(system));
   REQUIRE(files.size() == 4);
   for (const VerifiedFile& file : files) {
     CAPTURE(file.path);

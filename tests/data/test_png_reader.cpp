@@ -16,7 +16,7 @@ namespace {
 
 using Samples = std::vector<std::uint16_t>;
 
-std::vector<int> grey_of(const std::string& bytes) { return decode_png(bytes, "a.png").to_vector<int>(); }
+std::vector<int> grey_of(const std::string& bytes) { return decode_png(bytes, "a.png", 1).to_vector<int>(); }
 
 /// v / 65535 of 255, as the PGM reader rounds.
 int scaled(int v) { return (v * 255 + 32767) / 65535; }
@@ -42,11 +42,11 @@ constexpr Kind kKinds[] = {{kGrey, 1, false}, {kRgb, 3, false}, {kGreyAlpha, 2, 
 }  // namespace
 
 TEST_CASE("png: what is no image, by its path") {
-  CHECK_INPUT_ERROR(decode_png("\x89PNG\r\n\x1a\n", "a.png"),
+  CHECK_INPUT_ERROR(decode_png("\x89PNG\r\n\x1a\n", "a.png", 1),
                     "a.png: expected a valid PNG image; found the end of the file (truncated)");
   const std::string whole = png(8, 8, 8, kGrey, png_rows(ramp(1, false), 8, 8));
   for (std::size_t length = 8; length < whole.size(); ++length)
-    CHECK_INPUT_ERROR(decode_png(whole.substr(0, length), "a.png"), "a.png: expected ");
+    CHECK_INPUT_ERROR(decode_png(whole.substr(0, length), "a.png", 1), "a.png: expected ");
   for (const bool interlaced : {false, true}) {
     const std::string rows =
         interlaced ? png_passes(ramp(4, true), 8, 4, 16) : png_rows(ramp(4, true), 32, 16);
@@ -55,7 +55,7 @@ TEST_CASE("png: what is no image, by its path") {
                       "expected a valid PNG image");
   }
   CHECK_THROWS_WITH_AS(check_image_size("a.png", 1, 4097),
-                       "a.png: expected an image of 1x1 to 4096x4096 pixels; found 1x4097",
+                       "a.png: expected an image of 1x1 to 4096x4096 pixels; found 4097x1",
                        cbnet::InputError);
 }
 
@@ -149,4 +149,20 @@ TEST_CASE("png: other transparency is laid on black, in proportion") {
   // In 16 bits, rounded once.
   CHECK(grey_of(png(2, 1, 16, kGreyAlpha, png_rows({40000, 30000, 10000, 65535}, 4, 16))) ==
         std::vector<int>{scaled(18311), scaled(10000)});
+}
+
+TEST_CASE("png: in colour, each channel as it is, transparency on black or the drawing itself") {
+  const auto planes = [](const std::string& bytes, std::int64_t channels) {
+    return decode_png(bytes, "a.png", channels).to_vector<int>();
+  };
+  const std::string two = png(2, 1, 8, kRgb, std::string("\0\x01\x02\x03\xfd\xfe\xff", 7));
+  CHECK(planes(two, 3) == std::vector<int>{1, 253, 2, 254, 3, 255});
+  CHECK(planes(two, 0) == planes(two, 3));
+  const std::string grey = png(2, 1, 8, kGrey, std::string("\0\x05\x06", 3));
+  CHECK(planes(grey, 0) == std::vector<int>{5, 6});
+  CHECK(planes(grey, 3) == std::vector<int>{5, 6, 5, 6, 5, 6});
+  const std::string half = png(2, 1, 8, kRgba, std::string("\0\xff\x40\0\x80\0\0\xff\xff", 9));
+  CHECK(planes(half, 3) == std::vector<int>{128, 0, 32, 0, 0, 255});
+  const std::string drawing = png(2, 1, 8, kRgba, std::string("\0\xff\0\0\x09\xff\0\0\xff", 9));
+  CHECK(planes(drawing, 3) == std::vector<int>{9, 255, 9, 255, 9, 255});
 }

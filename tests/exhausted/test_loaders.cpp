@@ -38,7 +38,7 @@ TEST_CASE("datasets and pictures") {
   test::put(folder / "images", test::idx_images(4));
   test::put(folder / "images.gz", test::gzip(test::idx_images(4)));
   test::put_zip(folder / "a.npz", "arr_0.npy", test::npy("|u1", "(2, 3)", "abcdef"));
-  data::write_png(folder / "a.png", Tensor::full({28, 28}, 7, DType::u8));
+  data::write_png(folder / "a.png", Tensor::full({1, 28, 28}, 7, DType::u8));
   test::put(folder / "a.pgm", "P2 2 1 255 3 4");
   check_reading([&] { return data::read_idx(folder / "images"); });
   check_reading([&] { return data::read_idx(folder / "images.gz"); });

@@ -53,6 +53,7 @@ const std::map<std::string, Names>& libraries() {
       {"zlib.h", {"data", "tests"}},
       {"zip.h", {"data", "tests"}},
       {"png.h", {"data", "tests"}},
+      {"jpeglib.h", {"data", "tests"}},
       {"nlohmann/json.hpp", {"models", "cbnet", "console", "bench", "cli", "tests"}},
       {"nlohmann/json_fwd.hpp", {"models", "cbnet", "console", "bench", "cli", "tests"}},
       {"cxxopts.hpp", {"console"}},

@@ -48,6 +48,7 @@ TEST_CASE("a planted library header in the wrong place is seen") {
   CHECK(breaks("tensor/cuda/backend.h", "#include <cublas_v2.h>"));
   CHECK(breaks("tensor/io.cpp", "#include <zlib.h>"));
   CHECK(breaks("cbnet/train.cpp", "#include <png.h>"));
+  CHECK(breaks("cli/predict.cpp", "#include <jpeglib.h>"));
   CHECK(breaks("data/npz.cpp", "#include <nlohmann/json.hpp>"));
   CHECK(breaks("cbnet/train.cpp", "#include <cxxopts.hpp>"));
   CHECK(breaks("layers/linear.cpp", "#include <doctest/doctest.h>"));

@@ -78,7 +78,7 @@ TEST_CASE("training data that is not what it should be is refused, each with its
   check_refused(train_from(folder, folder / "empty", labels), "only 0 bytes");
 
   check_refused(train_from(folder, images, excerpt_file("t10k-labels-idx1-ubyte.gz")), "expected 200 labels");
-  check_refused(train_from(folder, labels, labels), "expected images of shape (N,28,28)");
+  check_refused(train_from(folder, labels, labels), "expected images of shape (N,H,W)");
 
   put(folder / "huge", idx_header({0xffffffffU, 28, 28}) + std::string(784, '\0'));
   check_refused(train_from(folder, folder / "huge", labels), "(4294967295,28,28)");
@@ -98,7 +98,8 @@ TEST_CASE("training data that is not what it should be is refused, each with its
   check_refused(train_from(folder, images, folder / "labels"), "label 10 at position 57");
 
   put(folder / "wide", idx_images(200, 32));
-  check_refused(train_from(folder, folder / "wide", labels), "(200,32,32)");
+  check_refused(train_from(folder, folder / "wide", labels),
+                "expected pictures as those to train on, 32x32 grey");
   check_refused(train_from(folder, folder.path(), labels), "found a folder");
   check_nothing_written(folder);
 }
@@ -197,8 +198,9 @@ TEST_CASE("images that cannot be classified are refused") {
     return cbnet_run({"predict", "--run", trained_run(), image, "--save-converted", folder / "run"},
                      limited());
   };
-  cbnet::data::write_png(folder / "wide.png", cbnet::Tensor::zeros({20, 30}, cbnet::DType::u8));
-  check_refused(predict(folder / "wide.png"), "expected an image of 28x28 pixels; found 20x30");
+  cbnet::data::write_png(folder / "wide.png", cbnet::Tensor::zeros({1, 20, 30}, cbnet::DType::u8));
+  check_refused(predict(folder / "wide.png"),
+                "expected a picture of 28x28 pixels; found 30x20; hint: --resize");
   const std::string png = read_file(folder / "wide.png");
   put(folder / "cut.png", png.substr(0, png.size() / 2));
   check_refused(predict(folder / "cut.png"), "cut.png");
@@ -209,7 +211,7 @@ TEST_CASE("images that cannot be classified are refused") {
   put(folder / "promise.pgm", "P5 4000000000 4000000000 255\n");
   check_refused(predict(folder / "promise.pgm"), "promise.pgm");
   put(folder / "text.txt", "hello");
-  check_refused(predict(folder / "text.txt"), "expected a PNG or PGM (P2, P5) image");
+  check_refused(predict(folder / "text.txt"), "expected a PNG, JPEG, PGM or PPM image");
   check_refused(predict(folder / "none.png"), "none.png");
   check_refused(predict(excerpt_file("t10k-images-idx3-ubyte.gz#100")),
                 "expected an item from 0 to 99; found item 100");
@@ -238,7 +240,7 @@ TEST_CASE("a damaged image is reported in its place, and the others are answered
   CHECK(images[3] == answers[1]);
   CHECK(images[0]["image"] == folder / "none.png");
   CHECK(images[0]["error"].get<std::string>().find("expected a readable file") != std::string::npos);
-  CHECK(images[2]["error"].get<std::string>().find("expected a PNG or PGM") != std::string::npos);
+  CHECK(images[2]["error"].get<std::string>().find("expected a PNG, JPEG, PGM or PPM image") != std::string::npos);
   CHECK_FALSE(images[2].contains("label"));
   CHECK(result.err.find("cbnet: " + images[0]["error"].get<std::string>() + "\n") != std::string::npos);
   CHECK(result.err.find("cbnet: " + images[2]["error"].get<std::string>() + "\n") != std::string::npos);

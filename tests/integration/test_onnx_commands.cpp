@@ -118,8 +118,8 @@ TEST_CASE("networks from rows of pixels work in every command; what cannot be us
     words.insert(words.end(), more.begin(), more.end());
     return cbnet_run(words);
   };
-  check_refused(import("letters"), "to 10 classes; found one from (1,28,28) to (47)");
-  check_refused(import("wide"), "found one from (1,32,32) to (10)");
+  check_refused(import("letters"), "expected a network of 28x28 grey pictures in 10 classes");
+  check_refused(import("wide"), "found one of 32x32 grey pictures in 10 classes");
   check_refused(import("784", {"--dataset", "mnist"}), "expected a run folder of mnist; found one of fmnist");
   for (const char* name : {"784", "28"}) {
     const ProgramResult imported = import(name);

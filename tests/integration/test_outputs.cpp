@@ -92,7 +92,7 @@ TEST_CASE("other outputs take the standard output too, one at a time") {
   const ProgramResult picture = cbnet_run(predict({excerpt_image(), "--save-converted", "-"}));
   CHECK(picture.exit_code == 0);
   put(folder / "a.png", picture.out);
-  CHECK(cbnet::data::read_image_28(folder / "a.png").numel() == 784);
+  CHECK(cbnet::data::read_picture(folder / "a.png", {1, 28, 28}, false).numel() == 784);
   CHECK(picture.err.find("entropy") != std::string::npos);
   check_refused(cbnet_run(predict({excerpt_image(), "--save-converted", "-", "--json", "-"})),
                 "--save-converted and --json cannot both be the standard output");
@@ -146,7 +146,7 @@ TEST_CASE("a pipe gets the JSON; a reader that leaves, a full disk and a closed 
 
 TEST_CASE("images come from the standard input, pipes and devices") {
   const TempFolder folder;
-  cbnet::data::write_png(folder / "a.png", cbnet::data::read_image_28(excerpt_image()));
+  cbnet::data::write_png(folder / "a.png", cbnet::data::read_picture(excerpt_image(), {1, 28, 28}, false));
   const std::string png = folder / "a.png";
   const auto answer = [](const ProgramResult& result) {
     INFO(result.err);

@@ -18,7 +18,9 @@ using cbnet::Tensor;
 namespace {
 
 Tensor excerpt_picture(int index) {
-  return cbnet::data::read_image_28(excerpt_folder() + "/t10k-images-idx3-ubyte.gz#" + std::to_string(index));
+  return cbnet::data::read_picture(excerpt_folder() + "/t10k-images-idx3-ubyte.gz#" +
+                                   std::to_string(index),
+                                   {1, 28, 28}, false);
 }
 
 /// Black or white ink on nothing: the picture as alpha.
@@ -65,7 +67,7 @@ TEST_CASE("a picture of one grey and one that is dark on white are answered with
   const Tensor picture = excerpt_picture(3);
   cbnet::data::write_png(folder / "good.png", picture);
   cbnet::data::write_png(folder / "turned.png", cbnet::data::inverted(picture));
-  cbnet::data::write_png(folder / "black.png", Tensor::zeros({28, 28}, cbnet::DType::u8));
+  cbnet::data::write_png(folder / "black.png", Tensor::zeros({1, 28, 28}, cbnet::DType::u8));
   const std::vector<std::string> files{folder / "good.png", folder / "turned.png", folder / "black.png"};
   std::string err;
   const Json plain = predicted(folder, files, &err);
@@ -73,10 +75,10 @@ TEST_CASE("a picture of one grey and one that is dark on white are answered with
   REQUIRE(plain[1]["warnings"].size() == 1);
   CHECK(plain[1]["warnings"][0].get<std::string>().find("brighter at its border than inside") == 0);
   REQUIRE(plain[2]["warnings"].size() == 1);
-  CHECK(plain[2]["warnings"][0].get<std::string>().find("one grey throughout") == 0);
+  CHECK(plain[2]["warnings"][0].get<std::string>().find("one colour throughout") == 0);
   CHECK(err.find("cbnet: warning: " + (folder / "turned.png") + ": brighter at its border") !=
         std::string::npos);
-  CHECK(err.find("cbnet: warning: " + (folder / "black.png") + ": one grey throughout") != std::string::npos);
+  CHECK(err.find("cbnet: warning: " + (folder / "black.png") + ": one colour throughout") != std::string::npos);
   CHECK(err.find("good.png") == std::string::npos);
 
   std::vector<std::string> words = files;

@@ -204,8 +204,8 @@ TEST_CASE("eval draws the hard images and what they are converted into") {
   REQUIRE(result.exit_code == 0);
   CHECK(read_json(folder / "e.json")["sheet"] == sheet);
   const cbnet::Tensor picture = cbnet::data::read_image(sheet);
-  CHECK(picture.size(0) > 10 * 112);
-  CHECK(picture.size(1) > 8 * 112);
+  CHECK(picture.size(1) > 10 * 112);
+  CHECK(picture.size(2) > 8 * 112);
   const ProgramResult none =
       cbnet_run(with_excerpt({"eval", "--run", trained_run(), "--save-sheet", folder / "none.png"}));
   CHECK(none.exit_code == 2);
@@ -215,7 +215,7 @@ TEST_CASE("eval draws the hard images and what they are converted into") {
 
 TEST_CASE("predict classifies PNG, PGM and IDX images alike") {
   const TempFolder folder;
-  const cbnet::Tensor image = cbnet::data::read_image_28(excerpt_image(3));
+  const cbnet::Tensor image = cbnet::data::read_picture(excerpt_image(3), {1, 28, 28}, false);
   cbnet::data::write_png(folder / "a,b.png", image);
   std::string pgm = "P5\n28 28\n255\n";
   pgm.append(reinterpret_cast<const char*>(image.data<std::uint8_t>()), 28 * 28);
@@ -273,12 +273,12 @@ TEST_CASE("predict saves what the autoencoder makes") {
   REQUIRE(
       cbnet_run({"predict", "--run", trained_run(), excerpt_image(0), "--save-converted", folder / "one.png"})
           .exit_code == 0);
-  CHECK(cbnet::data::read_image(folder / "one.png").shape() == cbnet::Shape{28, 28});
+  CHECK(cbnet::data::read_image(folder / "one.png").shape() == cbnet::Shape{1, 28, 28});
   const ProgramResult sheet =
       cbnet_run({"predict", "--run", trained_run(), "--model", "autoencoder", excerpt_image(0),
                  excerpt_image(1), "--save-converted", folder / "two.png"});
   REQUIRE(sheet.exit_code == 0);
-  CHECK(cbnet::data::read_image(folder / "two.png").size(1) > 2 * 112);
+  CHECK(cbnet::data::read_image(folder / "two.png").size(2) > 2 * 112);
   check_refused(cbnet_run({"predict", "--run", trained_run(), "--model", "lenet", excerpt_image(0),
                            "--save-converted", folder / "no.png"}),
                 "lenet converts nothing");

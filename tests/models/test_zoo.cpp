@@ -25,9 +25,20 @@ std::vector<std::int64_t> macs_of(const NetworkSpec& net) {
 }
 }  // namespace
 
-TEST_CASE("only the datasets of Table I have an autoencoder") {
-  CHECK_THROWS_SAYING(autoencoder_spec("cifar10", OutputActivation::sigmoid), std::invalid_argument,
-                      "'cifar10'");
+TEST_CASE("other pictures and classes: the same layers, of other sizes") {
+  const ImageTask task{{3, 24, 40}, 5};
+  const NetworkSpec branchynet = branchynet_spec(task);
+  const auto size = static_cast<std::int64_t>(branchynet.trunk.size());
+  CHECK(trunk_shape(lenet_spec(task), size) == Shape{5});
+  CHECK(trunk_shape(branchynet, size) == Shape{5});
+  const NetworkSpec classifier = classifier_spec(task);
+  CHECK(classifier.input == Shape{3, 24, 40});
+  CHECK(trunk_shape(classifier, static_cast<std::int64_t>(classifier.trunk.size())) == Shape{5});
+  // A dataset that Table I does not have gets the hidden layers of Fashion-MNIST.
+  const NetworkSpec other = autoencoder_spec("flowers", OutputActivation::sigmoid, task.input);
+  const NetworkSpec clothes = autoencoder_spec("fmnist", OutputActivation::sigmoid);
+  CHECK(trunk_shape(other, static_cast<std::int64_t>(other.trunk.size())) == Shape{3 * 24 * 40});
+  for (std::size_t i = 0; i + 2 < clothes.trunk.size(); ++i) CHECK(other.trunk[i] == clothes.trunk[i]);
 }
 
 TEST_CASE("LeNet has the published sizes, MACs and parameters") {

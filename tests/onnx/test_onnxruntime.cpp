@@ -136,10 +136,10 @@ Tensor test_images(const std::string& dataset) {
   data::Location location;
   location.allow_download = false;
   try {
-    return first(data::load_test_set(data::parse_dataset_id(known), location).split.images, kImages);
+    return first(data::load_test_set(data::parse_dataset_id(known), location).test.images, kImages);
   } catch (const InputError&) {
     location.data_dir = cbnet::test::excerpt_folder();
-    return first(data::load_test_set(data::DatasetId::fmnist, location).split.images, kImages);
+    return first(data::load_test_set(data::DatasetId::fmnist, location).test.images, kImages);
   }
 }
 

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace cbnet::data {
+
+/// One way in which pictures and their labels may lie at a path. data/loaders.def lists them; each is a pair
+/// of files in data/loaders/.
+struct Loader {
+  const char* name;
+  /// What must lie there, for messages.
+  const char* understands;
+  /// By names and first bytes alone; throws nothing.
+  bool (*recognises)(const std::filesystem::path&);
+  /// Training and test pictures, or one of the two, with the names of the classes and the files that were
+  /// read. `name` stays empty where the path says nothing better than its own name. InputError for what is
+  /// damaged.
+  Dataset (*load)(const std::filesystem::path&, const PictureOptions&);
+};
+
+/// In the order in which they look at a path.
+const std::vector<Loader>& loaders();
+
+/// The one that knows what lies there. InputError, saying what lies there and what is understood, when none
+/// does.
+const Loader& loader_for(const std::filesystem::path& path);
+
+}  // namespace cbnet::data
