@@ -29,8 +29,12 @@ class OnnxWriter {
   /// The layers of a list inside this layer, which is called `part`.
   virtual std::string layers(const LayerSpecs& list, const std::string& part) = 0;
   /// Throws std::invalid_argument: ONNX, in the opset that is written, cannot say this.
-  [[noreturn]] virtual void refuse(const std::string& why) const = 0;
+  [[noreturn]] void refuse(const std::string& why) const {
+    throw std::invalid_argument(concat("[onnx] ", name, " has no form in opset ", kOpset, ": ", why));
+  }
 
+  static constexpr int kOpset = 13;
+  std::string name;  // of the layer, as in the state dict
   Names inputs;
   std::vector<Shape> in_shapes;  // of one sample
 };

@@ -10,7 +10,7 @@
 namespace cbnet {
 namespace {
 
-constexpr int kOpset = 13;
+constexpr int kOpset = OnnxWriter::kOpset;
 constexpr int kIrVersion = 7;  // that of opset 13
 
 /// Writes the layers of one network. Weights and values are called as in its state dict, behind `prefix`.
@@ -49,35 +49,31 @@ class LayerWriter {
 /// One layer of them.
 class LayerWriter::One : public OnnxWriter {
  public:
-  One(LayerWriter& all, std::string name) : all_(all), name_(std::move(name)) {}
+  One(LayerWriter& all, std::string layer) : all_(all) { name = std::move(layer); }
 
   using OnnxWriter::node;
   std::string node(const std::string& op, const Names& reads, OnnxNode::Attributes attributes,
                    const std::string& part) override {
-    const std::string value = all_.prefix_ + name_ + (part.empty() ? "" : "." + part);
+    const std::string value = all_.prefix_ + name + (part.empty() ? "" : "." + part);
     all_.to_.node(op, value, reads, attributes);
     return value;
   }
   std::string weight(const std::string& part) override {
-    const std::string name = name_ + "." + part;
+    const std::string full = name + "." + part;
     for (const auto& [key, tensor] : all_.state_) {
-      if (key == name) return all_.to_.weight(all_.prefix_ + name, tensor);
+      if (key == full) return all_.to_.weight(all_.prefix_ + full, tensor);
     }
-    throw std::logic_error("no weight " + name);
+    throw std::logic_error("no weight " + full);
   }
   std::string constant(const std::string& part, const Tensor& value) override {
-    return all_.to_.weight(all_.prefix_ + name_ + "." + part, value);
+    return all_.to_.weight(all_.prefix_ + name + "." + part, value);
   }
   std::string layers(const LayerSpecs& list, const std::string& part) override {
-    return all_.list(list, in(), name_ + "." + part + ".", input());
-  }
-  [[noreturn]] void refuse(const std::string& why) const override {
-    throw std::invalid_argument(concat("[onnx] ", name_, " has no form in opset ", kOpset, ": ", why));
+    return all_.list(list, in(), name + "." + part + ".", input());
   }
 
  private:
   LayerWriter& all_;
-  std::string name_;
 };
 
 std::string LayerWriter::write(const LayerSpecs& layers, const std::vector<Shape>& shapes,
