@@ -113,6 +113,8 @@ CompiledModel load_compiled(const std::filesystem::path& file, double threshold)
   }
   CompiledModel out;
   out.info = from.info;
+  require(default_device() == Device::cpu, "plan", file.string(), " computes on the cpu, not on ",
+          to_string(default_device()), "; hint: use --device cpu, or the model that it was compiled from");
   try {
     out.predictor =
         make_plan_predictor({out.info.model, out.info.dataset, runtime::Plan(from.graph),

@@ -169,6 +169,8 @@ Model load_kind(const std::filesystem::path& file, const std::string& kind) {
 
 const char* to_string(Engine engine) { return engine == Engine::plan ? "plan" : "eager"; }
 
+Engine default_engine() { return default_device() == Device::cpu ? Engine::plan : Engine::eager; }
+
 std::vector<std::string> model_names() {
   return {"lenet", "branchynet", "autoencoder", "classifier", "cbnet"};
 }

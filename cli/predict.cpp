@@ -261,6 +261,7 @@ data::DatasetId dataset_of(const Predictor& predictor) {
 
 int run_predict(const Arguments& arguments) {
   CommandLine line(kManual);
+  line.allow_reference();
   line.add("Prediction", "run", "RUN", "the folder that `cbnet train` wrote");
   line.add(
       "Prediction", "model", "M",
@@ -306,7 +307,8 @@ int run_predict(const Arguments& arguments) {
   write_report(line.json_file(), report);
   constexpr int kBadInput = 2;
   const Json& all = report["images"];
-  return std::all_of(all.begin(), all.end(), [](const Json& answer) { return answer.value("answered", false); })
+  return std::all_of(all.begin(), all.end(),
+                     [](const Json& answer) { return answer.value("answered", false); })
              ? 0
              : kBadInput;
 }

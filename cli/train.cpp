@@ -192,6 +192,7 @@ void declare(CommandLine& line) {
 
 int run_train(const Arguments& arguments) {
   CommandLine line(kManual);
+  line.allow_reference();
   declare(line);
   if (!line.parse(arguments, false)) return 0;
   const data::DatasetId id = line.dataset();
