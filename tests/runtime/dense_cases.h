@@ -108,6 +108,9 @@ inline double as_byte(double real, const QuantParams& q) {
   return std::clamp(real / static_cast<double>(q.scale) + q.zero_point, 0.0, 255.0);
 }
 
+// Whether a layer, in f32, may round to another byte than f64 does.
+inline bool is_tie(double byte) { return std::fabs(byte - std::floor(byte) - 0.5) < 1e-4; }
+
 // Rows in an allocation of exactly their size, so that the address sanitizer sees the first byte beyond.
 struct Rows {
   Rows(std::int64_t rows, std::int64_t n, std::int64_t row_pitch, bool bytes)
@@ -146,7 +149,10 @@ inline Rows random_rows(const Case& c, std::int64_t rows, std::int64_t pitch, Rn
       if (x.u8) {
         x.q[x.at(r, i)] = static_cast<std::uint8_t>(between(rng, 0.0, 256.0));
       } else {
-        x.f[x.at(r, i)] = static_cast<float>(between(rng, -1.0, 1.0));
+        float& value = x.f[x.at(r, i)];
+        do {
+          value = static_cast<float>(between(rng, -1.0, 1.0));
+        } while (c.precision == Precision::int8 && is_tie(as_byte(value, c.spec.input)));
       }
     }
   }
