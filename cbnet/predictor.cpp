@@ -172,6 +172,8 @@ PredictorInfo info_of(const Model& model, const std::string& name) {
 
 const char* to_string(Engine engine) { return engine == Engine::plan ? "plan" : "eager"; }
 
+Engine default_engine() { return default_device() == Device::cpu ? Engine::plan : Engine::eager; }
+
 std::vector<std::string> model_names() {
   return {"lenet", "branchynet", "autoencoder", "classifier", "cbnet"};
 }

@@ -65,6 +65,8 @@ class Predictor {
 /// What runs a model: the plan of runtime/, or the modules that trained it.
 enum class Engine { plan, eager };
 const char* to_string(Engine engine);
+/// The plan, which computes on the CPU; the modules where the default device is another.
+Engine default_engine();
 
 /// The paper's models in the order in which tables list them.
 std::vector<std::string> model_names();
@@ -77,7 +79,7 @@ std::vector<std::string> models_in(const std::filesystem::path& run);
 /// an unknown name, InputError for missing or damaged files and for an imported network that is none of
 /// pictures.
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
-                                          double threshold = -1.0, Engine engine = Engine::plan);
+                                          double threshold = -1.0, Engine engine = default_engine());
 
 /// Throws InputError, naming `source`, unless a model can be one of a run's imported ones: (C,H,W) pixels of
 /// one or three channels in, a number a class out, no side exit, and layers that the inference engine has.
@@ -93,7 +95,8 @@ struct RunModels {
 };
 /// All models of a run folder; one that cannot be loaded stops no other. `threshold` is BranchyNet's. Throws
 /// InputError where there are models and none can be loaded.
-RunModels load_run(const std::filesystem::path& run, double threshold = -1.0, Engine engine = Engine::plan);
+RunModels load_run(const std::filesystem::path& run, double threshold = -1.0,
+                   Engine engine = default_engine());
 
 /// Whether the run folder has the files of model `name`.
 bool has_model(const std::filesystem::path& run, const std::string& name);

@@ -164,6 +164,7 @@ std::string warn_of_other_dataset(const std::string& trained_on, const std::stri
 
 int run_eval(const Arguments& arguments) {
   CommandLine line(kManual);
+  line.allow_reference();
   line.add("Models", "run", "RUN", "the folder that `cbnet train` wrote");
   line.add("Models", "model", "M",
            "lenet, branchynet, autoencoder, classifier, cbnet or an imported one (default: all of them)");

@@ -268,6 +268,7 @@ std::vector<std::string> captions(const Json& answers) {
 
 int run_predict(const Arguments& arguments) {
   CommandLine line(kManual);
+  line.allow_reference();
   line.add("Prediction", "run", "RUN", "the folder that `cbnet train` wrote");
   line.add(
       "Prediction", "model", "M",

@@ -189,7 +189,7 @@ void CommandLine::add_picture_options() {
 
 bool CommandLine::parse(const std::vector<std::string>& arguments, bool positional) {
   add(kCommonGroup, "threads", "N", "CPU threads, 1 to 1024 (default: all CPUs)");
-  add(kCommonGroup, "device", "DEVICE", "cpu (default) or cuda");
+  add(kCommonGroup, "device", "DEVICE", "cpu (default), reference (slow: plain loops) or cuda");
   add(kCommonGroup, "data-dir", "DIR", "the folder that holds the dataset files; no other is searched");
   add_output(kCommonGroup, "json", "FILE",
              "write what is printed, and more, as JSON; - is the standard output");
@@ -302,9 +302,10 @@ double CommandLine::number(const std::string& name) const {
 void CommandLine::choose_device() {
   if (has("device")) device_ = text("device");
   const Device device = parse_device(device_);
-  // Training and inference below run on the CPU: saying so beats computing there unasked.
-  require(device == Device::cpu, "device", "`", manual_.program, " ", manual_.command,
-          "` computes on the CPU; hint: use --device cpu");
+  // What has no other way computes on the CPU: saying so beats computing there unasked.
+  require(device == Device::cpu || (device == Device::reference && may_use_reference_), "device", "`",
+          manual_.program, " ", manual_.command, "` computes on the CPU; hint: use --device cpu");
+  set_default_device(device);
 }
 
 data::Source CommandLine::source(const std::string& usual) const {

@@ -55,6 +55,9 @@ class CommandLine {
   /// --data, and how pictures are taken: --resize, --channels, --test-fraction and --split-seed.
   void add_picture_options();
 
+  /// For commands whose every computation goes through ops: --device reference is welcome.
+  void allow_reference() { may_use_reference_ = true; }
+
   /// Parses the arguments behind the command's name, applies --threads and --device, and checks the files to
   /// write, of which one may be the standard output. False when --help was asked for and printed.
   /// `positional` says whether words without an option are welcome. Besides UsageError, throws
@@ -109,6 +112,7 @@ class CommandLine {
   std::map<std::string, std::vector<std::string>> choices_;
   std::vector<std::string> positional_;
   std::string device_ = "cpu";
+  bool may_use_reference_ = false;
 };
 
 /// "; did you mean X?" for the nearest of `known`, or "" when none is near.

@@ -156,18 +156,21 @@ template <class T>
 struct Parts {
   Parts(int ranges, std::int64_t size_of_one)
       : size(size_of_one), count(std::max(1, ranges)), parts(static_cast<std::size_t>(count * size)) {
-    std::fill_n(parts.data(), count * size, T(0));
+    parallel_for(count * size, kGrainElements, [all = parts.data()](std::int64_t begin, std::int64_t end) {
+      std::fill(all + begin, all + end, T(0));
+    });
   }
 
   T* of(int range) { return parts.data() + range * size; }
 
   template <class To>
   void store_total(To* to) {
-    T* total = parts.data();
-    for (std::int64_t range = 1; range < count; ++range) {
-      for (std::int64_t i = 0; i < size; ++i) total[i] += parts.data()[range * size + i];
-    }
-    for (std::int64_t i = 0; i < size; ++i) to[i] = static_cast<To>(total[i]);
+    parallel_for(size, kGrainElements, [&, total = parts.data()](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t range = 1; range < count; ++range) {
+        for (std::int64_t i = begin; i < end; ++i) total[i] += total[range * size + i];
+      }
+      for (std::int64_t i = begin; i < end; ++i) to[i] = static_cast<To>(total[i]);
+    });
   }
 
   std::int64_t size, count;

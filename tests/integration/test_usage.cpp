@@ -100,7 +100,7 @@ TEST_CASE("wrong usage names what is wrong and where to read on") {
       {{"predict", "--run", "r"}, "no IMAGE is given"},
       {{"predict", "--run", "none", "a.png"}, "expected a run folder"},
       {{"info", "--model", "none.safetensors"}, "none.safetensors"},
-      {{"info", "--device", "tpu"}, "expected cpu or cuda; got 'tpu'"},
+      {{"info", "--device", "tpu"}, "expected cpu, reference or cuda; got 'tpu'"},
       {{"data"}, "what to do is missing"},
       {{"data", "lits"}, "got 'lits'; did you mean list?"},
       {{"data", "list", "list"}, "unexpected argument 'list'"},
@@ -128,6 +128,10 @@ TEST_CASE("--device cuda is refused where it cannot compute, by every command") 
     words.insert(words.end(), {"--device", "cuda"});
     check_refused(cbnet_run(words), "hint:");
   }
+}
+
+TEST_CASE("--device reference is refused by commands that compute on the CPU alone") {
+  check_refused(cbnet_run({"info", "--device", "reference"}), "`cbnet info` computes on the CPU; hint:");
 }
 
 TEST_CASE("an unknown ISA is refused") {
