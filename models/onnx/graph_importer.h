@@ -49,7 +49,6 @@ class GraphImporter {
 
   void add_layer(const Node& node, LayerSpec layer, std::vector<std::int64_t> inputs);
   void add_weight(const char* name, Tensor tensor);
-  void normalise();
   void take_images();
 
   void convolution(const Node& node, Attributes& attributes);

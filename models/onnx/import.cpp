@@ -155,19 +155,6 @@ void GraphImporter::read_node(const Node& node) {
   attributes.require_all_known();
 }
 
-/// (x - mean) / deviation as the network's first layers.
-void GraphImporter::normalise() {
-  if (options_.mean == 0.0 && options_.deviation == 1.0) return;
-  const double factor = 1.0 / options_.deviation;
-  const std::pair<LayerKind, double> steps[] = {{LayerKind::add, -options_.mean}, {LayerKind::mul, factor}};
-  for (const auto& [kind, constant] : steps) {
-    LayerSpec layer = spec::plain(kind);
-    layer.shape = {1};
-    add_layer(Node(), layer, {static_cast<std::int64_t>(spec_.trunk.size())});
-    add_weight("value", Tensor::full({1}, constant));
-  }
-}
-
 /// From the shape of the images to that of the graph's input.
 void GraphImporter::take_images() {
   if (spec_.input == declared_) return;
@@ -181,7 +168,6 @@ NetworkSpec GraphImporter::run() {
   const std::string input = read_input();
   const std::string output = chosen_output();
   const std::vector<const Node*> nodes = nodes_for(output);
-  normalise();
   take_images();
   values_[input] = {static_cast<std::int64_t>(spec_.trunk.size()), {}};
   for (const Node* node : nodes) read_node(*node);
@@ -194,8 +180,6 @@ NetworkSpec GraphImporter::run() {
 }
 
 Model import_onnx_bytes(const std::string& bytes, const std::string& source, const OnnxImport& options) {
-  require(std::isfinite(options.mean) && std::isfinite(options.deviation) && options.deviation > 0, "onnx",
-          "expected a mean and a positive deviation; got ", options.mean, " and ", options.deviation);
   onnx::ModelProto proto;
   if (!proto.ParseFromString(bytes) || !proto.has_graph()) {
     throw InputError(source, "an ONNX model", concat(bytes.size(), " bytes that are none"),
@@ -206,6 +190,8 @@ Model import_onnx_bytes(const std::string& bytes, const std::string& source, con
   Model out;
   out.info.model = "imported";
   out.info.dataset = options.dataset;
+  out.info.normalisation = options.normalisation;
+  check(options.normalisation, spec.input);
   out.info.provenance =
       Json{
           {"imported", {{"producer", proto.producer_name()}, {"producer_version", proto.producer_version()}}}}
