@@ -48,10 +48,10 @@ std::unique_ptr<Network> build(NetworkSpec spec, std::uint64_t seed, std::int64_
   return network;
 }
 
-std::unique_ptr<Network> load(const RunFolder& folder, const std::string& file, double& rescale) {
+std::unique_ptr<Network> load(const RunFolder& folder, const std::string& file, ModelInfo& info) {
   Model model = load_model(folder.path() / file);
   model.network->eval();
-  rescale = model.info.rescale;
+  info = std::move(model.info);
   return std::move(model.network);
 }
 
@@ -75,17 +75,20 @@ Cost BenchNetwork::cost() const {
 Shape BenchNetwork::input() const { return (converter ? converter : network)->spec().input; }
 
 runtime::Graph BenchNetwork::graph() const {
-  if (converter) return cbnet_graph(*converter, rescale, *network);
-  if (!classifies) return autoencoder_graph(*network, rescale);
+  if (converter) return cbnet_graph(*converter, rescale, *network, normalisation, normalisation);
   // No entropy is below 0.
-  return classifier_graph(*network, std::vector<double>(network->spec().exits.size(), 0.0));
+  runtime::Graph out =
+      classifies ? classifier_graph(*network, std::vector<double>(network->spec().exits.size(), 0.0))
+                 : autoencoder_graph(*network, rescale);
+  insert_normalisation(out, 0, normalisation, "");
+  return out;
 }
 
 std::vector<float> BenchNetwork::answer(const Tensor& images) const {
   const NoGrad no_grad;
-  Tensor pixels = data::to_float(images);
+  Tensor pixels = normalised(data::to_float(images), normalisation);
   if (!classifies) return convert(*network, pixels, rescale).to_vector<float>();
-  if (converter) pixels = convert(*converter, pixels, rescale);
+  if (converter) pixels = normalised(convert(*converter, pixels, rescale), normalisation);
   const Variable made = network->forward(Variable(pixels));
   // What an imported network ends in may be probabilities already.
   if (network->spec().trunk.back().is<kinds::Softmax>()) return made.value().to_vector<float>();
@@ -127,14 +130,16 @@ BenchNetwork load_network(const std::filesystem::path& run, const std::string& n
   BenchNetwork out;
   out.name = name;
   out.classifies = name != "autoencoder";
+  ModelInfo info;
   if (name == "cbnet") {
     const CbnetParts parts = folder.read_cbnet();
-    double unused = 1.0;
-    out.converter = load(folder, parts.autoencoder, out.rescale);
-    out.network = load(folder, parts.classifier, unused);
+    out.network = load(folder, parts.classifier, info);
+    out.converter = load(folder, parts.autoencoder, info);
   } else {
-    out.network = load(folder, folder.model_file(name).filename().string(), out.rescale);
+    out.network = load(folder, folder.model_file(name).filename().string(), info);
   }
+  out.rescale = info.rescale;
+  out.normalisation = info.normalisation;
   return out;
 }
 

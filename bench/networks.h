@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/network.h"
+#include "models/normalisation.h"
 #include "runtime/plan.h"
 
 // The paper's networks as roofline and growth want them: of a run or with random weights, wider, for larger
@@ -24,12 +25,13 @@ struct BenchNetwork {
   std::unique_ptr<Network> converter;  // of CBNet: the autoencoder; else null
   double rescale = 1.0;                // of the autoencoder
   bool classifies = true;
+  Normalisation normalisation = {};  // of what each of them reads
 
   /// Of an image that goes through all of it, side exits included.
   Cost cost() const;
   Shape input() const;
   runtime::Graph graph() const;
-  /// What the modules make of u8 (N,H,W), image by image: probabilities of the last exit, or pixels.
+  /// What the modules make of u8 (N,C,H,W), image by image: probabilities of the last exit, or pixels.
   std::vector<float> answer(const Tensor& images) const;
 };
 

@@ -87,11 +87,7 @@ class Source {
   bool imported() const { return main_.info.model == "imported"; }
   bool converts() const { return name_ == "autoencoder" || name_ == "cbnet"; }
 
-  Graph graph() const {
-    if (name_ == "autoencoder") return autoencoder_graph(*main_.network, main_.info.rescale);
-    if (name_ == "cbnet") return cbnet_graph(*main_.network, main_.info.rescale, *classifier_->network);
-    return classifier_graph(*main_.network, main_.info.thresholds);
-  }
+  Graph graph() const { return name_ == "cbnet" ? cbnet_graph(main_, *classifier_) : model_graph(main_); }
   /// What the names of the main network's layers begin with in graph().
   std::string prefix() const { return name_ == "cbnet" ? "autoencoder." : ""; }
 
@@ -104,7 +100,7 @@ class Source {
     std::optional<runtime::Plan> second;
     std::optional<runtime::Workspace> second_workspace;
     if (!graph.classifies) {
-      second.emplace(classifier_graph(*classifier_->network, {}));
+      second.emplace(model_graph(*classifier_));
       second_workspace.emplace(*second);
       results = second->run(results.output.data(), images.size(0), *second_workspace);
     }
@@ -241,7 +237,8 @@ class Compressor {
       batches.set_epoch(epoch);
       double sum = 0;
       for (std::int64_t b = 0; b < batches.size(); ++b) {
-        const data::Batch batch = batches.batch(b);
+        data::Batch batch = batches.batch(b);
+        batch.pixels = normalised(batch.pixels, source_.main().info.normalisation);
         adam.set_learning_rate(schedule.rate(epoch * batches.size() + b, kFineTuningEpochs * batches.size()));
         adam.zero_grad();
         Variable loss = loss_of(network, *teacher, batch);

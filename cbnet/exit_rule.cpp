@@ -11,7 +11,7 @@
 
 namespace cbnet {
 
-ExitScores score_exits(Network& network, const Tensor& images) {
+ExitScores score_exits(Network& network, const Tensor& images, const Normalisation& normalisation) {
   require(network.exit_count() == 2, "score_exits", "expected one side exit; '", network.spec().name,
           "' has ", network.exit_count() - 1);
   const NoGrad no_grad;
@@ -20,7 +20,8 @@ ExitScores score_exits(Network& network, const Tensor& images) {
   constexpr std::int64_t kBatch = 500;
   for (std::int64_t begin = 0; begin < images.size(0); begin += kBatch) {
     const Tensor part = images.slice(0, begin, std::min(begin + kBatch, images.size(0)));
-    const std::vector<Variable> logits = network.forward_exits(Variable(data::to_float(part)));
+    const std::vector<Variable> logits =
+        network.forward_exits(Variable(normalised(data::to_float(part), normalisation)));
     const auto entropy = softmax_entropy(logits[0]).value().to_vector<double>();
     const auto early = argmax_rows(logits[0].value());
     const auto final = argmax_rows(logits[1].value());

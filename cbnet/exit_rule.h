@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "models/network.h"
+#include "models/normalisation.h"
 
 namespace cbnet {
 
@@ -15,7 +16,7 @@ struct ExitScores {
 };
 
 /// Runs both exits over u8 images (N, 28, 28), in eval mode, in batches.
-ExitScores score_exits(Network& network, const Tensor& images);
+ExitScores score_exits(Network& network, const Tensor& images, const Normalisation& normalisation = {});
 
 /// What the exit rule does to a set: a sample leaves early if and only if its entropy is below the
 /// threshold (strict, natural logarithm; BranchyNet, Teerapittayanon et al. 2016, and the paper II-B).

@@ -29,14 +29,15 @@ namespace {
 enum SeedUse : std::uint64_t { kSplitSeed = 11, kLenetSeed, kBranchynetSeed, kAutoencoderSeed, kTargetSeed };
 std::uint64_t derive_seed(std::uint64_t seed, SeedUse use) { return Rng(seed, use).next(); }
 
-double accuracy_of(Network& network, const Tensor& images, const Tensor& labels) {
+double accuracy_of(Network& network, const Tensor& images, const Tensor& labels,
+                   const Normalisation& normalisation) {
   const NoGrad no_grad;
   network.eval();
   constexpr std::int64_t kBatch = 500;
   std::int64_t correct = 0;
   for (std::int64_t begin = 0; begin < images.size(0); begin += kBatch) {
     const std::int64_t end = std::min(begin + kBatch, images.size(0));
-    const Variable pixels(data::to_float(images.slice(0, begin, end)));
+    const Variable pixels(normalised(data::to_float(images.slice(0, begin, end)), normalisation));
     correct += count_correct(network.forward(pixels).value(), labels.slice(0, begin, end));
   }
   return static_cast<double>(correct) / static_cast<double>(images.size(0));
@@ -75,6 +76,12 @@ class Pipeline {
     validation_images_ = data::gather(training_.images, training_.split.validation);
     validation_labels_ = data::gather(training_.labels, training_.split.validation);
     validation_truth_ = validation_labels_.to_vector<std::int64_t>();
+    normalisation_ = recipe_.normalisation;
+    if (recipe_.measure_normalisation) {
+      const data::Statistics measured = data::measure(data::gather(training_.images, training_.split.train));
+      normalisation_ = {measured.mean, measured.deviation};
+    }
+    check(normalisation_, task().input);
   }
 
   void run() {
@@ -142,14 +149,14 @@ class Pipeline {
   void train_lenet() {
     if (finished("lenet")) return;
     Network network(lenet_spec(task()), derive_seed(options_.seed, kLenetSeed));
-    Stage stage{"lenet", &network, recipe_.lenet, {}, {}};
+    Stage stage{"lenet", &network, recipe_.lenet, {}, {}, normalisation_};
     stage.step = [&](const data::Batch& batch, std::int64_t) {
       const Variable logits = network.forward(Variable(batch.pixels));
       return StepResult{cross_entropy(logits, batch.labels), count_correct(logits.value(), batch.labels)};
     };
     stage.validate = [&] {
       return std::map<std::string, double>{
-          {"accuracy", accuracy_of(network, validation_images_, validation_labels_)}};
+          {"accuracy", accuracy_of(network, validation_images_, validation_labels_, normalisation_)}};
     };
     const StageResult result = run(stage, kLenetSeed);
     finish(stage, result, {}, 1.0, {});
@@ -165,13 +172,13 @@ class Pipeline {
     branchynet_ =
         std::make_unique<Network>(branchynet_spec(task()), derive_seed(options_.seed, kBranchynetSeed));
     Network& network = *branchynet_;
-    Stage stage{"branchynet", &network, recipe_.branchynet, {}, {}};
+    Stage stage{"branchynet", &network, recipe_.branchynet, {}, {}, normalisation_};
     stage.step = [&](const data::Batch& batch, std::int64_t) {
       return joint_step(network, batch, recipe_.early_loss_weight, recipe_.final_loss_weight);
     };
     ExitScores scores;
     stage.validate = [&] {
-      scores = score_exits(network, validation_images_);
+      scores = score_exits(network, validation_images_, normalisation_);
       const ExitOutcome outcome = exit_outcome(scores);
       return std::map<std::string, double>{
           {"accuracy", outcome.accuracy},
@@ -201,8 +208,8 @@ class Pipeline {
     const Tensor train_labels = data::gather(training_.labels, training_.split.train);
     const ConversionTargets targets(
         train_images,
-        label_hardness(score_exits(*branchynet_, train_images), train_labels.to_vector<std::int64_t>(),
-                       threshold_, task().classes),
+        label_hardness(score_exits(*branchynet_, train_images, normalisation_),
+                       train_labels.to_vector<std::int64_t>(), threshold_, task().classes),
         recipe_.target, recipe_.output, derive_seed(options_.seed, kTargetSeed));
     const Json conversion = describe_targets(targets);
 
@@ -210,7 +217,7 @@ class Pipeline {
     Network network(
         autoencoder_spec(known ? data::to_string(*known) : dataset_.name, recipe_.output, task().input),
         derive_seed(options_.seed, kAutoencoderSeed));
-    Stage stage{"autoencoder", &network, recipe_.autoencoder, {}, {}};
+    Stage stage{"autoencoder", &network, recipe_.autoencoder, {}, {}, normalisation_};
     stage.step = [&](const data::Batch& batch, std::int64_t epoch) {
       const Tensor rows = targets.rows(batch.labels, batch.indices, epoch);
       return StepResult{conversion_loss(network, Variable(batch.pixels), rows, recipe_, targets.rescale()),
@@ -219,7 +226,8 @@ class Pipeline {
     stage.validate = [&] {
       return std::map<std::string, double>{
           {"cbnet_accuracy", cbnet_accuracy(network, *classifier, targets.rescale())},
-          {"classifier_accuracy", accuracy_of(*classifier, validation_images_, validation_labels_)}};
+          {"classifier_accuracy",
+           accuracy_of(*classifier, validation_images_, validation_labels_, normalisation_)}};
     };
     const StageResult result = run(stage, kAutoencoderSeed);
     finish(stage, result, {}, targets.rescale(), conversion);
@@ -232,8 +240,9 @@ class Pipeline {
     const std::int64_t count = validation_images_.size(0);
     for (std::int64_t begin = 0; begin < count; begin += kBatch) {
       const std::int64_t end = std::min(begin + kBatch, count);
-      const Tensor pixels = data::to_float(validation_images_.slice(0, begin, end));
-      const Variable converted(convert(autoencoder, pixels, rescale));
+      const Tensor pixels =
+          normalised(data::to_float(validation_images_.slice(0, begin, end)), normalisation_);
+      const Variable converted(normalised(convert(autoencoder, pixels, rescale), normalisation_));
       correct +=
           count_correct(classifier.forward(converted).value(), validation_labels_.slice(0, begin, end));
     }
@@ -352,6 +361,7 @@ class Pipeline {
     ModelInfo out;
     out.model = model;
     out.dataset = dataset_.name;
+    out.normalisation = normalisation_;
     if (!data::known_dataset(dataset_.name)) out.classes = dataset_.classes;
     return out;
   }
@@ -369,6 +379,7 @@ class Pipeline {
   std::string data_md5_;
   StageHistory history_;
   TrainingData training_;
+  Normalisation normalisation_;
   Tensor validation_images_;
   Tensor validation_labels_;
   std::vector<std::int64_t> validation_truth_;

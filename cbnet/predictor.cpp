@@ -31,6 +31,11 @@ void classify(Network& network, const Variable& pixels, Predictions& out) {
   out.exit.assign(out.labels.size(), 0);
 }
 
+/// What a model's network reads of images.
+Tensor input_of(const Model& model, const Tensor& images) {
+  return normalised(data::to_float(images), model.info.normalisation);
+}
+
 class PlainPredictor : public Predictor {
  public:
   PlainPredictor(Model model, const std::string& name)
@@ -39,7 +44,7 @@ class PlainPredictor : public Predictor {
   Predictions predict(const Tensor& images) override {
     const NoGrad no_grad;
     Predictions out;
-    classify(*model_.network, Variable(data::to_float(images)), out);
+    classify(*model_.network, Variable(input_of(model_, images)), out);
     return out;
   }
 
@@ -54,7 +59,7 @@ class AutoencoderPredictor : public Predictor {
 
   Predictions predict(const Tensor& images) override {
     Predictions out;
-    out.converted = convert(*model_.network, data::to_float(images), model_.info.rescale);
+    out.converted = convert(*model_.network, input_of(model_, images), model_.info.rescale);
     return out;
   }
 
@@ -74,7 +79,7 @@ class BranchyPredictor : public Predictor {
     Network& network = *model_.network;
     const std::int64_t after = network.spec().exits.front().after;
     const auto end = static_cast<std::int64_t>(network.spec().trunk.size());
-    const Variable shared = network.forward_trunk(Variable(data::to_float(images)), 0, after);
+    const Variable shared = network.forward_trunk(Variable(input_of(model_, images)), 0, after);
     const Variable early = network.forward_branch(0, shared);
 
     Predictions out;
@@ -135,8 +140,8 @@ class CbnetPredictor : public Predictor {
   Predictions predict(const Tensor& images) override {
     const NoGrad no_grad;
     Predictions out;
-    out.converted = convert(*autoencoder_.network, data::to_float(images), autoencoder_.info.rescale);
-    classify(*classifier_.network, Variable(out.converted), out);
+    out.converted = convert(*autoencoder_.network, input_of(autoencoder_, images), autoencoder_.info.rescale);
+    classify(*classifier_.network, Variable(normalised(out.converted, classifier_.info.normalisation)), out);
     return out;
   }
 
@@ -192,10 +197,9 @@ std::unique_ptr<Predictor> planned(const Model& model, const std::string& name) 
 }
 
 std::unique_ptr<Predictor> planned_cbnet(const Model& autoencoder, const Model& classifier) {
-  const double rescale = autoencoder.info.rescale;
   return make_plan_predictor({info_of_cbnet(autoencoder, classifier),
-                              runtime::Plan(cbnet_graph(*autoencoder.network, rescale, *classifier.network)),
-                              runtime::Plan(autoencoder_graph(*autoencoder.network, rescale))});
+                              runtime::Plan(cbnet_graph(autoencoder, classifier)),
+                              runtime::Plan(model_graph(autoencoder))});
 }
 
 /// An autoencoder's easy images are those of one BranchyNet, and only its branch reads them.

@@ -59,6 +59,21 @@ void train_from_json(const Json& json, const std::string& where, TrainRecipe& r)
   }
 }
 
+/// "none", "measured", or {"mean": [...], "deviation": [...]}, one for all channels or one each.
+void normalisation_from_json(const Json& value, Recipe& r) {
+  r.normalisation = {};
+  r.measure_normalisation = value == "measured";
+  if (value.is_string()) {
+    require(r.measure_normalisation || value == "none", "normalisation",
+            "expected none, measured, or mean and deviation; got ", value.dump());
+    return;
+  }
+  for (const auto& [key, list] : value.items())
+    require(key == "mean" || key == "deviation", "normalisation", "unknown key '", key, "'");
+  value.at("mean").get_to(r.normalisation.mean);
+  value.at("deviation").get_to(r.normalisation.deviation);
+}
+
 void check_train(const TrainRecipe& r, const char* where) {
   require(r.epochs >= 1 && r.epochs <= 100000, where, "epochs must be 1 to 100000; got ", r.epochs);
   require(r.batch_size >= 1 && r.batch_size <= 65536, where, "batch_size must be 1 to 65536; got ",
@@ -103,25 +118,30 @@ Recipe default_recipe(const std::string& dataset) {
     recipe.autoencoder.epochs = 60;
   } else {
     recipe.threshold = -1.0;  // nobody has published one
+    recipe.measure_normalisation = true;
   }
   return recipe;
 }
 
 std::string to_json(const Recipe& r) {
-  return Json{{"lenet", train_to_json(r.lenet)},
-              {"branchynet", train_to_json(r.branchynet)},
-              {"autoencoder", train_to_json(r.autoencoder)},
-              {"validation_fraction", r.validation_fraction},
-              {"early_loss_weight", r.early_loss_weight},
-              {"final_loss_weight", r.final_loss_weight},
-              {"threshold", r.threshold < 0 ? Json("auto") : Json(r.threshold)},
-              {"auto_margin", r.auto_margin},
-              {"target", to_string(r.target)},
-              {"output", to_string(r.output)},
-              {"reconstruction", to_string(r.reconstruction)},
-              {"activity_l1", r.activity_l1},
-              {"activity_scope", to_string(r.activity_scope)}}
-      .dump();
+  Json out{{"lenet", train_to_json(r.lenet)},
+           {"branchynet", train_to_json(r.branchynet)},
+           {"autoencoder", train_to_json(r.autoencoder)},
+           {"validation_fraction", r.validation_fraction},
+           {"early_loss_weight", r.early_loss_weight},
+           {"final_loss_weight", r.final_loss_weight},
+           {"threshold", r.threshold < 0 ? Json("auto") : Json(r.threshold)},
+           {"auto_margin", r.auto_margin},
+           {"target", to_string(r.target)},
+           {"output", to_string(r.output)},
+           {"reconstruction", to_string(r.reconstruction)},
+           {"activity_l1", r.activity_l1},
+           {"activity_scope", to_string(r.activity_scope)}};
+  if (r.measure_normalisation)
+    out["normalisation"] = "measured";
+  else if (r.normalisation.any())
+    out["normalisation"] = {{"mean", r.normalisation.mean}, {"deviation", r.normalisation.deviation}};
+  return out.dump();
 }
 
 Recipe recipe_from_json(const std::string& text, const Recipe& base, const std::string& source) {
@@ -136,6 +156,8 @@ Recipe recipe_from_json(const std::string& text, const Recipe& base, const std::
         train_from_json(value, key, r.branchynet);
       else if (key == "autoencoder")
         train_from_json(value, key, r.autoencoder);
+      else if (key == "normalisation")
+        normalisation_from_json(value, r);
       else if (key == "validation_fraction")
         value.get_to(r.validation_fraction);
       else if (key == "early_loss_weight")
@@ -174,6 +196,7 @@ void check(const Recipe& r) {
   check_train(r.lenet, "lenet");
   check_train(r.branchynet, "branchynet");
   check_train(r.autoencoder, "autoencoder");
+  check(r.normalisation, {static_cast<std::int64_t>(r.normalisation.mean.size())});
   require(r.validation_fraction > 0 && r.validation_fraction < 1, "recipe",
           "validation_fraction must be between 0 and 1; got ", r.validation_fraction);
   require(r.early_loss_weight >= 0 && r.final_loss_weight >= 0 &&

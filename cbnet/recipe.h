@@ -3,6 +3,7 @@
 #include <string>
 
 #include "data/augment.h"
+#include "models/normalisation.h"
 #include "models/zoo.h"
 #include "optim/schedule.h"
 
@@ -36,6 +37,10 @@ struct Recipe {
   TrainRecipe branchynet;
   TrainRecipe autoencoder;
 
+  /// Of the pixels: as it is given, or measured on the images that train; by default there is none.
+  Normalisation normalisation;
+  bool measure_normalisation = false;
+
   double validation_fraction = 1.0 / 12.0;  // 5,000 of 60,000
   double early_loss_weight = 1.0;           // BranchyNet's joint loss: early + final
   double final_loss_weight = 1.0;
@@ -58,7 +63,7 @@ const char* to_string(ActivityScope scope);
 
 /// The recipe with the best validation accuracy for "mnist", "fmnist" or "kmnist" (docs/recipes.md has the
 /// table it was chosen from), with the paper's threshold: 0.05, 0.5, 0.025 (IV-B.1). For any other dataset,
-/// that of "fmnist" with an automatic threshold.
+/// that of "fmnist" with an automatic threshold and pixels normalised by what is measured.
 Recipe default_recipe(const std::string& dataset);
 
 /// JSON text. from_json changes what the text names in `base`; it throws InputError (with `source` as the

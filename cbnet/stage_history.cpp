@@ -23,6 +23,7 @@ std::string StageHistory::fingerprint(const std::string& stage) const {
            {"seed", identity_.seed},
            {"validation_fraction", recipe_.validation_fraction}};
   own["recipe"] = all.at(stage);
+  if (all.contains("normalisation")) own["normalisation"] = all["normalisation"];
   if (stage == "branchynet")
     copy_keys(all, own, {"early_loss_weight", "final_loss_weight", "threshold", "auto_margin"});
   if (stage == "autoencoder") {

@@ -224,7 +224,8 @@ class StageRun {
     stage_.network->train();
     EpochSums sums;
     for (std::int64_t b = 0; b < batches_.size(); ++b) {
-      const data::Batch batch = batches_.batch(b);
+      data::Batch batch = batches_.batch(b);
+      batch.pixels = normalised(batch.pixels, stage_.normalisation);
       adam_.set_learning_rate(
           schedule_.rate(epoch * batches_.size() + b, batches_.size() * stage_.recipe.epochs));
       adam_.zero_grad();

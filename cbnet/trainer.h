@@ -11,6 +11,7 @@
 #include "data/batches.h"
 #include "data/split.h"
 #include "models/network.h"
+#include "models/normalisation.h"
 
 namespace cbnet {
 
@@ -43,6 +44,8 @@ struct Stage {
   std::function<StepResult(const data::Batch&, std::int64_t epoch)> step;
   /// Named figures on the validation split, after each epoch; in eval mode, without gradients.
   std::function<std::map<std::string, double>()> validate;
+  /// Of the pixels in batches.
+  Normalisation normalisation = {};
 };
 
 /// The training set and the part of it that is held out.

@@ -56,8 +56,9 @@ int run_import(const Arguments& arguments) {
   line.add_output("Import", "out", "MODEL", "the model file to write (.safetensors)");
   line.add("Import", "output", "NAME", "the graph's output to import, where it has several");
   line.add("Import", "dataset", "D", "what it was trained on: mnist, fmnist, kmnist or cifar10");
-  line.add("Import", "mean", "N", "it was trained on (pixel - N) / deviation (default: 0)");
-  line.add("Import", "deviation", "N", "pixels being 0 to 1 (default: 1)");
+  line.add("Import", "mean", "N,…",
+           "it was trained on (pixel - N) / deviation, one for all channels or one each");
+  line.add("Import", "deviation", "N,…", "pixels being 0 to 1 (default: 1)");
   if (!line.parse(arguments, false)) return 0;
   const std::string file = line.required("onnx");
   const std::filesystem::path out = line.required("out");
@@ -68,9 +69,16 @@ int run_import(const Arguments& arguments) {
   OnnxImport options;
   options.output = line.text("output");
   if (line.has("dataset")) options.dataset = data::to_string(line.dataset());
-  if (line.has("mean")) options.mean = line.number("mean");
-  if (line.has("deviation")) options.deviation = line.number("deviation");
-  if (!(options.deviation > 0)) line.fail("--deviation must be positive");
+  if (line.has("mean") || line.has("deviation")) {
+    Normalisation& pixels = options.normalisation;
+    pixels.mean = line.has("mean") ? line.numbers("mean") : std::vector<double>{0.0};
+    pixels.deviation = line.has("deviation") ? line.numbers("deviation") : std::vector<double>{1.0};
+    // One for all stands for each.
+    pixels.mean.resize(std::max(pixels.mean.size(), pixels.deviation.size()), pixels.mean.front());
+    pixels.deviation.resize(pixels.mean.size(), pixels.deviation.front());
+    for (const double deviation : pixels.deviation)
+      if (!(deviation > 0)) line.fail("--deviation must be positive");
+  }
 
   if (out.stem().extension() == ".state") line.fail("--out may not end in .state.safetensors: training's do");
   const PredictorInfo beside = info_of_run(out);

@@ -126,12 +126,12 @@ void describe_model(const std::string& file, const Model& model, Json& report) {
                      {"parameters", total.parameters},
                      {"weight_bytes", total.parameters * kWeightBytes},
                      {"thresholds", info.thresholds},
-                     {"normalisation", info.normalisation},
+                     {"normalisation", to_text(info.normalisation)},
                      {"rescale", info.rescale},
                      {"provenance", json_or_text(info.provenance)}};
   std::cout << '\n' << file << ": " << info.model << ", trained on " << info.dataset << "\n\n";
   print_layers(spec);
-  std::cout << "\n  input          " << to_string(spec.input) << ", " << info.normalisation << '\n'
+  std::cout << "\n  input          " << to_string(spec.input) << ", " << to_text(info.normalisation) << '\n'
             << "  MACs to exits  " << exits_text(macs) << '\n'
             << "  weights        " << grouped(total.parameters * kWeightBytes) << " bytes\n"
             << "  thresholds     " << thresholds_text(info.thresholds) << '\n'

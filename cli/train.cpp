@@ -53,7 +53,7 @@ struct Override {
   const char* help;
 };
 
-constexpr std::array<Override, 19> kOverrides{{
+constexpr std::array<Override, 20> kOverrides{{
     {"epochs", "epochs", Kind::whole, true, "epochs of every stage"},
     {"batch-size", "batch_size", Kind::whole, true, "images a step"},
     {"learning-rate", "learning_rate", Kind::number, true, "of Adam, at the start"},
@@ -64,6 +64,8 @@ constexpr std::array<Override, 19> kOverrides{{
     {"crop", "crop", Kind::whole, true,
      "augmentation: cut out of images mirrored N pixels beyond their border"},
     {"rotation", "rotation", Kind::number, true, "augmentation: turn images by up to N degrees"},
+    {"normalisation", "normalisation", Kind::word, false,
+     "of pixels, by mean and deviation of each channel: none, or measured on the training images"},
     {"validation-fraction", "validation_fraction", Kind::number, false,
      "share of the training images held out"},
     {"early-loss-weight", "early_loss_weight", Kind::number, false, "of BranchyNet's early exit"},
@@ -112,6 +114,10 @@ Recipe effective_recipe(const CommandLine& line, const data::Source& source) {
     for (const char* stage : {"lenet", "branchynet", "autoencoder"}) {
       changes[stage][entry.key] = value_of(line, entry);
     }
+  }
+  if (line.has("mean") || line.has("deviation")) {
+    if (!line.has("mean") || !line.has("deviation")) line.fail("--mean and --deviation go together");
+    changes["normalisation"] = {{"mean", line.numbers("mean")}, {"deviation", line.numbers("deviation")}};
   }
   const std::string text = changes.dump(-1, ' ', false, Json::error_handler_t::replace);
   return recipe_from_json(text, recipe, "the command line");
@@ -189,6 +195,9 @@ void declare(CommandLine& line) {
   line.add("Training", "resume", "", "continue; keep what is finished");
   line.add("Training", "config", "FILE", "changes to the recipe, as JSON; - is the standard input");
   line.add("Training", "print-recipe", "", "print the recipe as JSON and stop");
+  line.add("Recipe", "mean", "N,…",
+           "of pixels from 0 to 1, one for all channels or one each, with --deviation");
+  line.add("Recipe", "deviation", "N,…", "likewise: networks read (pixel - mean) / deviation");
   for (const Override& entry : kOverrides) {
     const char* placeholder = entry.kind == Kind::flag ? "" : entry.kind == Kind::word ? "W" : "N";
     line.add("Recipe", entry.option, placeholder, entry.help);

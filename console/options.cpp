@@ -299,6 +299,19 @@ double CommandLine::number(const std::string& name) const {
   return value;
 }
 
+std::vector<double> CommandLine::numbers(const std::string& name) const {
+  std::vector<double> out;
+  std::string rest = text(name) + ",";
+  for (std::size_t comma = rest.find(','); comma != std::string::npos; comma = rest.find(',')) {
+    double value = 0.0;
+    if (!parse_whole(rest.substr(0, comma), value) || !std::isfinite(value))
+      fail(concat("--", name, " must be a number, or several between commas; got '", text(name), "'"));
+    out.push_back(value);
+    rest.erase(0, comma + 1);
+  }
+  return out;
+}
+
 void CommandLine::choose_device() {
   if (has("device")) device_ = text("device");
   const Device device = parse_device(device_);

@@ -77,6 +77,8 @@ class CommandLine {
                        std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;
   std::uint64_t unsigned_integer(const std::string& name) const;
   double number(const std::string& name) const;
+  /// One or more numbers between commas.
+  std::vector<double> numbers(const std::string& name) const;
 
   bool quiet() const { return is_set("quiet"); }
   std::string json_file() const { return text("json"); }

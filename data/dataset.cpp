@@ -1,6 +1,7 @@
 #include "data/dataset.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -189,6 +190,32 @@ Dataset load_test_set(DatasetId id, const Location& location) {
   source.id = id;
   source.location = location;
   return load_dataset(source, Splits::test);
+}
+
+Statistics measure(const Tensor& images) {
+  require(images.defined() && images.rank() == 4 && images.dtype() == DType::u8 && images.numel() > 0,
+          "measure", "images must be u8 (N,C,H,W), at least one; got ",
+          images.defined() ? describe(images) : std::string("an undefined tensor"));
+  const Tensor dense = images.contiguous();
+  const std::int64_t channels = dense.size(1), area = dense.size(2) * dense.size(3);
+  std::vector<std::uint64_t> sums(static_cast<std::size_t>(channels)), squares = sums;
+  const auto* pixels = dense.data<std::uint8_t>();
+  for (std::int64_t plane = 0; plane < dense.size(0) * channels; ++plane) {
+    const auto channel = static_cast<std::size_t>(plane % channels);
+    for (std::int64_t i = 0; i < area; ++i, ++pixels) {
+      sums[channel] += *pixels;
+      squares[channel] += std::uint64_t{*pixels} * *pixels;
+    }
+  }
+  Statistics out;
+  const auto count = static_cast<double>(dense.size(0) * area);
+  for (std::size_t c = 0; c < sums.size(); ++c) {
+    const double mean = static_cast<double>(sums[c]) / count;
+    const double variance = static_cast<double>(squares[c]) / count - mean * mean;
+    out.mean.push_back(mean / 255);
+    out.deviation.push_back(variance > 0 ? std::sqrt(variance) / 255 : 1.0);
+  }
+  return out;
 }
 
 }  // namespace cbnet::data

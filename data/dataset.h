@@ -55,6 +55,14 @@ Dataset load_dataset(const Source& source, Splits wanted = Splits::both);
 Dataset load_dataset(DatasetId id, const Location& location);
 Dataset load_test_set(DatasetId id, const Location& location);
 
+/// Of the pixels of each channel, in [0, 1]: what normalises them. The deviation of a channel of one value
+/// is 1.
+struct Statistics {
+  std::vector<double> mean, deviation;
+};
+/// images u8 (N,C,H,W), at least one.
+Statistics measure(const Tensor& images);
+
 /// One split from two files, each IDX, IDX in gzip, or .npz (by content), checked as above.
 Split read_split(const std::string& images_file, const std::string& labels_file, std::int64_t classes = 256);
 

@@ -8,21 +8,37 @@
 namespace cbnet {
 namespace {
 
-constexpr int kFormatVersion = 1;
+constexpr const char* kFormatVersion = "1";
+constexpr const char* kNormalisedVersion = "2";
 constexpr auto kReplace = Json::error_handler_t::replace;
 
+/// What a file says where the network reads the pixels themselves.
+constexpr const char* kPixels = "pixels / 255";
+
+Normalisation normalisation_from(const std::string& text) {
+  if (text == kPixels) return {};
+  const Json json = parse_json(text);
+  return {json.at("mean").get<std::vector<double>>(), json.at("deviation").get<std::vector<double>>()};
+}
+
 }  // namespace
+
+std::string to_text(const Normalisation& normalisation) {
+  if (!normalisation.any()) return kPixels;
+  return Json{{"mean", normalisation.mean}, {"deviation", normalisation.deviation}}.dump();
+}
 
 void save_model(const std::filesystem::path& path, const Network& network, const ModelInfo& info) {
   require(info.thresholds.size() <= network.spec().exits.size(), "save_model",
           "more thresholds than side exits");
   SafetensorsFile file;
   file.metadata = {{"format", "pt"},  // what other readers of the format look for
-                   {"cbnet.version", std::to_string(kFormatVersion)},
+                                      // Older programs would leave the normalisation out.
+                   {"cbnet.version", info.normalisation.any() ? kNormalisedVersion : kFormatVersion},
                    {"cbnet.model", info.model},
                    {"cbnet.dataset", info.dataset},
                    {"cbnet.network", to_json(network.spec())},
-                   {"cbnet.normalisation", info.normalisation},
+                   {"cbnet.normalisation", to_text(info.normalisation)},
                    {"cbnet.thresholds", Json(info.thresholds).dump()},
                    {"cbnet.rescale", Json(info.rescale).dump()},
                    {"cbnet.provenance", info.provenance}};
@@ -42,14 +58,14 @@ Model load_model(const std::filesystem::path& path) {
     }
     return *value;
   };
-  if (metadata("cbnet.version") != std::to_string(kFormatVersion)) {
-    throw InputError(path.string(), concat("format version ", kFormatVersion), metadata("cbnet.version"),
-                     "use the version of cbnet that wrote it, or train it again");
+  const std::string& version = metadata("cbnet.version");
+  if (version != kFormatVersion && version != kNormalisedVersion) {
+    throw InputError(path.string(), concat("format version ", kFormatVersion, " or ", kNormalisedVersion),
+                     version, "use the version of cbnet that wrote it, or train it again");
   }
   Model out;
   out.info.model = metadata("cbnet.model");
   out.info.dataset = metadata("cbnet.dataset");
-  out.info.normalisation = metadata("cbnet.normalisation");
   out.info.provenance = metadata("cbnet.provenance");
   NetworkSpec network;
   try {
@@ -58,8 +74,12 @@ Model load_model(const std::filesystem::path& path) {
     if (const std::string* classes = file.find_metadata("cbnet.classes"))
       out.info.classes = parse_json(*classes).get<std::vector<std::string>>();
     network = network_spec_from_json(metadata("cbnet.network"));
+    out.info.normalisation = normalisation_from(metadata("cbnet.normalisation"));
+    check(out.info.normalisation, network.input);
   } catch (const Json::exception& error) {
     throw InputError(path.string(), "numbers in the metadata", error.what());
+  } catch (const std::invalid_argument& error) {
+    throw InputError(path.string(), "a normalisation of its pixels", error.what());
   } catch (const InputError& error) {
     throw InputError(concat(path.string(), ": ", error.what()));
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/network.h"
+#include "models/normalisation.h"
 
 namespace cbnet {
 
@@ -15,8 +16,8 @@ struct ModelInfo {
   std::string dataset;  // what it was trained on: "mnist", "fmnist", "kmnist", "kmnist-first7011", …
   /// Their names by label; empty where the dataset's name tells them.
   std::vector<std::string> classes;
-  /// How pixels become the network's input.
-  std::string normalisation = "pixels / 255";
+  /// How pixels in [0, 1] become the network's input.
+  Normalisation normalisation;
   /// Entropy below which a sample leaves at side exit 0, 1, …, in nats (strict).
   std::vector<double> thresholds;
   /// Factor from the network's output to pixels in [0, 1]; not 1 for an autoencoder that ends in softmax.
@@ -24,6 +25,9 @@ struct ModelInfo {
   /// JSON text: version, recipe, seed, threads, ISA.
   std::string provenance = "{}";
 };
+
+/// As files have it: "pixels / 255", or JSON.
+std::string to_text(const Normalisation& normalisation);
 
 struct Model {
   ModelInfo info;

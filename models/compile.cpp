@@ -83,7 +83,8 @@ Graph autoencoder_graph(const Network& network, double rescale) {
   return graph;
 }
 
-Graph cbnet_graph(const Network& autoencoder, double rescale, const Network& classifier) {
+Graph cbnet_graph(const Network& autoencoder, double rescale, const Network& classifier,
+                  const Normalisation& of_autoencoder, const Normalisation& of_classifier) {
   Graph graph;
   graph.name = "cbnet";
   graph.input = autoencoder.spec().input;
@@ -105,12 +106,22 @@ Graph cbnet_graph(const Network& autoencoder, double rescale, const Network& cla
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     graph.nodes[i].name.insert(0, i < first_of_classifier ? "autoencoder." : "classifier.");
   }
+  // The later one first: it leaves the places before it as they are.
+  insert_normalisation(graph, static_cast<std::int32_t>(first_of_classifier), of_classifier, "classifier.");
+  insert_normalisation(graph, 0, of_autoencoder, "autoencoder.");
   return graph;
 }
 
 Graph model_graph(const Model& model) {
-  return model.info.model == "autoencoder" ? autoencoder_graph(*model.network, model.info.rescale)
-                                           : classifier_graph(*model.network, model.info.thresholds);
+  Graph graph = model.info.model == "autoencoder" ? autoencoder_graph(*model.network, model.info.rescale)
+                                                  : classifier_graph(*model.network, model.info.thresholds);
+  insert_normalisation(graph, 0, model.info.normalisation, "");
+  return graph;
+}
+
+Graph cbnet_graph(const Model& autoencoder, const Model& classifier) {
+  return cbnet_graph(*autoencoder.network, autoencoder.info.rescale, *classifier.network,
+                     autoencoder.info.normalisation, classifier.info.normalisation);
 }
 
 }  // namespace cbnet

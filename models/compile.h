@@ -16,10 +16,13 @@ runtime::Graph classifier_graph(const Network& network, const std::vector<double
 /// An autoencoder: pixels in, pixels out, `rescale` as in ModelInfo.
 runtime::Graph autoencoder_graph(const Network& network, double rescale);
 
-/// CBNet (III): the classifier behind the autoencoder, one network from pixels to logits.
-runtime::Graph cbnet_graph(const Network& autoencoder, double rescale, const Network& classifier);
+/// CBNet (III): the classifier behind the autoencoder, one network from pixels to logits. What each of them
+/// reads is normalised first.
+runtime::Graph cbnet_graph(const Network& autoencoder, double rescale, const Network& classifier,
+                           const Normalisation& of_autoencoder = {}, const Normalisation& of_classifier = {});
 
-/// The graph of a model file by its kind.
+/// The graph of a model file by its kind, its pixels normalised as it was trained.
 runtime::Graph model_graph(const Model& model);
+runtime::Graph cbnet_graph(const Model& autoencoder, const Model& classifier);
 
 }  // namespace cbnet

@@ -54,6 +54,9 @@ Model trained_model(const std::string& name, const std::filesystem::path& run) {
                        "train it with \"output\": \"sigmoid\" in the recipe");
   }
   if (kind == "cbnet") model = joined_model(name, std::move(model), load_from(run, "classifier"));
+  if (model.info.normalisation.any())
+    throw InputError(run.string(), "networks that read pixels as they are", "ones that read them normalised",
+                     "train with --normalisation none");
   model.network->eval();
   return model;
 }

@@ -112,10 +112,21 @@ void write_label(GraphWriter& to, const std::string& batch) {
   to.output("label", onnx::TensorProto::INT64, batch, {});
 }
 
+/// What the network reads of pixels in [0, 1]: themselves, or normalised as normalised() computes it.
+std::string write_normalisation(GraphWriter& to, const Model& model, const std::string& pixels,
+                                const std::string& prefix) {
+  const Normalisation& normalisation = model.info.normalisation;
+  if (!normalisation.any()) return pixels;
+  to.node("Add", prefix + "centred", {pixels, to.weight(prefix + "minus_mean", summand(normalisation))});
+  to.node("Mul", prefix + "normalised",
+          {prefix + "centred", to.weight(prefix + "inverse_deviation", factor(normalisation))});
+  return prefix + "normalised";
+}
+
 /// The images that the autoencoder makes: what `convert` of cbnet/conversion.h computes.
 std::string write_converter(GraphWriter& to, const Model& model, const std::string& prefix) {
   const NetworkSpec& spec = model.network->spec();
-  std::string images = LayerWriter(to, *model.network, prefix).trunk(spec.trunk, "pixels");
+  std::string images = LayerWriter(to, *model.network, prefix).trunk(spec.trunk, write_normalisation(to, model, "pixels", prefix));
   if (model.info.rescale != 1.0) {
     to.node("Mul", "rescaled", {images, to.scalar("rescale", static_cast<float>(model.info.rescale))});
     to.node("Min", "cut", {"rescaled", to.scalar("one", 1.0F)});
@@ -128,12 +139,12 @@ std::string write_converter(GraphWriter& to, const Model& model, const std::stri
   return "converted";
 }
 
-void write_classifier(GraphWriter& to, const Network& network, const std::string& value,
+void write_classifier(GraphWriter& to, const Model& model, const std::string& value,
                       const std::string& prefix) {
-  const NetworkSpec& spec = network.spec();
+  const NetworkSpec& spec = model.network->spec();
   const Shape classes = trunk_shape(spec, static_cast<std::int64_t>(spec.trunk.size()));
   require(classes.size() == 1, "onnx", "a classifier gives one number per class; got ", classes);
-  const std::string logits = LayerWriter(to, network, prefix).trunk(spec.trunk, value);
+  const std::string logits = LayerWriter(to, *model.network, prefix).trunk(spec.trunk, write_normalisation(to, model, value, prefix));
   to.node("Identity", "logits", {logits});
   to.node("Softmax", "probabilities", {logits}, {{"axis", std::int64_t{1}}});
   write_label(to, "N");
@@ -153,7 +164,7 @@ void write_early_exit(GraphWriter& to, const Model& model, bool batched) {
   const Shape classes = trunk_shape(spec, static_cast<std::int64_t>(spec.trunk.size()));
   to.input("pixels", batch, spec.input);
   LayerWriter layers(to, network, "");
-  const std::string shared = layers.trunk(spec.trunk, 0, after, "pixels");
+  const std::string shared = layers.trunk(spec.trunk, 0, after, write_normalisation(to, model, "pixels", ""));
   const std::string early =
       layers.list(spec.exits[0].branch, trunk_shape(spec, spec.exits[0].after), "exits.0.", shared);
   write_entropy(to, early);
@@ -217,7 +228,7 @@ onnx::ModelProto make(const OnnxExport& graph) {
   const Model& last = graph.classifier != nullptr ? *graph.classifier : *graph.converter;
   const Model& first = graph.converter != nullptr ? *graph.converter : *graph.classifier;
   add_metadata(model, "dataset", first.info.dataset);
-  add_metadata(model, "normalisation", first.info.normalisation);
+  add_metadata(model, "normalisation", to_text(first.info.normalisation));
   if (!last.info.thresholds.empty()) add_metadata(model, "thresholds", Json(last.info.thresholds).dump());
   onnx::GraphProto& proto = *model.mutable_graph();
   GraphWriter to(proto, proto);
@@ -236,7 +247,7 @@ onnx::ModelProto make(const OnnxExport& graph) {
     proto.set_name(name_of(last));
   }
   if (graph.classifier != nullptr)
-    write_classifier(to, *last.network, value, graph.converter != nullptr ? "classifier." : "");
+    write_classifier(to, last, value, graph.converter != nullptr ? "classifier." : "");
   return model;
 }
 

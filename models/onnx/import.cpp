@@ -1,11 +1,8 @@
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "models/json.h"
-#include "models/kinds/add.h"
 #include "models/kinds/flatten.h"
-#include "models/kinds/mul.h"
 #include "models/kinds/unflatten.h"
 #include "models/onnx/graph_reader.h"
 #include "models/onnx/onnx.h"
@@ -95,7 +92,6 @@ class GraphImporter {
     const bool reshapes = !options_.image.empty() && numel(declared) == numel(options_.image);
     layers_.set_input(input.name(), reshapes ? options_.image : declared,
                       batch.has_dim_value() ? batch.dim_value() : -1);
-    normalise();
     // From the shape of the images to that of the graph's input.
     if (layers_.spec.input != declared) {
       if (declared.size() == 1)
@@ -104,15 +100,6 @@ class GraphImporter {
         layers_.add(kinds::Unflatten{.shape = declared});
     }
     layers_.rename(input.name());
-  }
-
-  /// (x - mean) / deviation as the network's first layers.
-  void normalise() {
-    if (options_.mean == 0.0 && options_.deviation == 1.0) return;
-    layers_.add(kinds::Add{.shape = {1}});
-    layers_.weight("value", Tensor::full({1}, -options_.mean));
-    layers_.add(kinds::Mul{.shape = {1}});
-    layers_.weight("value", Tensor::full({1}, 1.0 / options_.deviation));
   }
 
   std::string chosen_output() const {
@@ -167,8 +154,6 @@ class GraphImporter {
 }  // namespace
 
 Model import_onnx_bytes(const std::string& bytes, const std::string& source, const OnnxImport& options) {
-  require(std::isfinite(options.mean) && std::isfinite(options.deviation) && options.deviation > 0, "onnx",
-          "expected a mean and a positive deviation; got ", options.mean, " and ", options.deviation);
   onnx::ModelProto proto;
   if (!proto.ParseFromString(bytes) || !proto.has_graph()) {
     throw InputError(source, "an ONNX model", concat(bytes.size(), " bytes that are none"),
@@ -178,6 +163,8 @@ Model import_onnx_bytes(const std::string& bytes, const std::string& source, con
   Model out;
   out.info.model = "imported";
   out.info.dataset = options.dataset;
+  out.info.normalisation = options.normalisation;
+  check(options.normalisation, layers.spec.input);
   out.info.provenance =
       Json{
           {"imported", {{"producer", proto.producer_name()}, {"producer_version", proto.producer_version()}}}}

@@ -38,9 +38,8 @@ struct OnnxImport {
   /// Of one image, as the model file is to take it: a graph that takes as many numbers in another shape gets
   /// a layer in front that reshapes them. Empty: as the graph has it.
   Shape image = {};
-  /// Pixels in [0, 1] become (pixel - mean) / deviation, as the network was trained.
-  double mean = 0.0;
-  double deviation = 1.0;
+  /// What the network was trained on: stored in the model, and no part of the graph.
+  Normalisation normalisation = {};
 };
 
 /// The network of an ONNX file in evaluation mode, f32. Throws InputError naming the file, and the node for

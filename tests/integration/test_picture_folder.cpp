@@ -86,6 +86,24 @@ TEST_CASE("a folder of five classes of 40x24 colour pictures, through every comm
     CHECK(models[name]["confusion"].size() == 5);
   }
 
+  SUBCASE("pixels are normalised by what the training images are like, in the file and in ONNX") {
+    run({"info", "--model", out + "/lenet.safetensors", "--json", folder / "info.json"});
+    CHECK(read_json(folder / "info.json")["model"]["normalisation"].get<std::string>().find("\"deviation\":[0.") !=
+          std::string::npos);
+    const std::vector<std::string> named{"train",       "--data",    flowers,   "--model",     "lenet",
+                                         "--epochs",    "1",         "--quiet", "--mean",      "0.5",
+                                         "--deviation", "0.25,0.25", "--out",   folder / "bad"};
+    check_refused(cbnet_run(named), "[normalisation]");
+    const ProgramResult exported =
+        cbnet_run({"export", "--run", out, "--model", "lenet", "--onnx", folder / "lenet.onnx"});
+    if (exported.exit_code == 0) {  // a build with ONNX
+      run({"import", "--onnx", folder / "lenet.onnx", "--output", "logits", "--out",
+           out + "/again.safetensors"});
+      run({"eval", "--run", out, "--data", flowers, "--json", folder / "again.json"});
+      const Json both = read_json(folder / "again.json")["models"];
+      CHECK(both["again"]["confusion"] == both["lenet"]["confusion"]);
+    }
+  }
   SUBCASE("predict, with pictures of other sizes and channels") {
     const std::string flower = flowers + "/daisy/1.png";
     run({"predict", "--run", out, flower, "--json", folder / "p.json", "--save-converted", folder / "c.png"});
@@ -107,9 +125,7 @@ TEST_CASE("a folder of five classes of 40x24 colour pictures, through every comm
     CHECK(read_json(folder / "plan.json")["models"].front()["accuracy"].get<double>() > 0.9);
     run({"predict", "--plan", out + "/cbnet.int8.plan", flowers + "/daisy/1.png"});
     const std::vector<std::string> table{"table2", "--run", out, "--power-model", "none"};
-    const auto bench = [&](std::vector<std::string> words) {
-      return run_program("cbnet_bench", words);
-    };
+    const auto bench = [&](std::vector<std::string> words) { return run_program("cbnet_bench", words); };
     const ProgramResult nowhere = bench(table);
     CHECK(nowhere.exit_code == 2);
     CHECK(nowhere.err.find("trained on flowers, which lies at a path; give it with --data") !=

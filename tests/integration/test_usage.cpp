@@ -69,7 +69,7 @@ TEST_CASE("wrong usage names what is wrong and where to read on") {
       {{"train", "-x"}, "unknown option -x"},
       {{"train", "--out"}, "option --out needs a value"},
       {{"train", "--quiet=loud"}, "'loud' is no value"},
-      {{"train", "--out", "r"}, "option --dataset is required"},
+      {{"train", "--out", "r"}, "option --dataset or --data is required"},
       {{"train", "--dataset", "fmnist"}, "option --out is required"},
       {{"train", "--dataset", "cifar", "--out", "r"}, "got cifar"},
       {{"train", "--dataset", "fmnist", "--out", "r", "--model", "vgg"}, "got 'vgg'"},

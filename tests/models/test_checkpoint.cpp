@@ -70,7 +70,7 @@ TEST_CASE("a model round-trips with everything it says, and equal models give eq
   Model back = load_model(folder / "a");
   CHECK(back.info.model == "branchynet");
   CHECK(back.info.dataset == "fmnist");
-  CHECK(back.info.normalisation == "pixels / 255");
+  CHECK(to_text(back.info.normalisation) == "pixels / 255");
   CHECK(back.info.thresholds == std::vector<double>{0.1});
   CHECK(back.info.rescale == 1.0 / 3.0);
   CHECK(back.info.provenance == R"({"seed":1})");

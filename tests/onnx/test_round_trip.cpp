@@ -67,21 +67,27 @@ TEST_CASE("autoencoders go out and come back as images") {
   }
 }
 
-TEST_CASE("an imported network may be trained on normalised pixels") {
+TEST_CASE(
+    "an imported network may be trained on normalised pixels: out again, they are a part of the graph") {
   const TempFolder folder;
   const Model model = model_of(classifier_spec());
   export_onnx(folder / "m.onnx", {.classifier = &model});
-  const Model back = import_onnx(folder / "m.onnx", {.output = "logits", .mean = 0.25, .deviation = 0.5});
+  const Model back = import_onnx(folder / "m.onnx", {.output = "logits", .normalisation = {{0.25}, {0.5}}});
   const NoGrad no_grad;
   const Variable x = random_pixels(classifier_spec(), 2);
-  Tensor normalised = x.value().clone();
-  for (std::int64_t i = 0; i < normalised.numel(); ++i) {
-    normalised.data<float>()[i] = (normalised.data<float>()[i] - 0.25F) * 2.0F;
+  Tensor by_hand = x.value().clone();
+  for (std::int64_t i = 0; i < by_hand.numel(); ++i) {
+    by_hand.data<float>()[i] = (by_hand.data<float>()[i] - 0.25F) * 2.0F;
   }
-  CHECK(back.network->forward(x).value().to_vector<float>() ==
-        model.network->forward(Variable(normalised)).value().to_vector<float>());
-  CHECK_THROWS_SAYING(import_onnx(folder / "m.onnx", {.output = "logits", .deviation = 0}),
-                      std::invalid_argument, "a positive deviation");
+  const auto expected = model.network->forward(Variable(by_hand)).value().to_vector<float>();
+  const Variable read(normalised(x.value(), back.info.normalisation));
+  CHECK(back.network->forward(read).value().to_vector<float>() == expected);
+  export_onnx(folder / "n.onnx", {.classifier = &back});
+  const Model again = import_onnx(folder / "n.onnx", {.output = "logits"});
+  CHECK_FALSE(again.info.normalisation.any());
+  CHECK(again.network->forward(x).value().to_vector<float>() == expected);
+  CHECK_THROWS_SAYING(import_onnx(folder / "m.onnx", {.output = "logits", .normalisation = {{0.0}, {0.0}}}),
+                      std::invalid_argument, "positive deviation");
 }
 
 TEST_CASE("what opset 13 cannot say is refused and nothing is written") {
@@ -113,11 +119,13 @@ TEST_CASE("a graph that takes the pixels in another shape gets a layer in front,
     const NoGrad no_grad;
     for (const double mean : {0.0, 0.25}) {
       const Model back = import_onnx(
-          folder / "m.onnx", {.output = "logits", .image = {1, 28, 28}, .mean = mean, .deviation = 1.0});
+          folder / "m.onnx", {.output = "logits", .image = {1, 28, 28}, .normalisation = {{mean}, {1.0}}});
       CHECK(back.network->spec().input == Shape{1, 28, 28});
       const Variable from(Tensor::full(x.shape(), mean));
       const Tensor expected = model.network->forward(mean == 0.0 ? x : x - from).value();
-      CHECK(relative_error(back.network->forward(images).value(), expected, 1e-30) < 1e-6);
+      CHECK(relative_error(
+                back.network->forward(Variable(normalised(images.value(), back.info.normalisation))).value(),
+                expected, 1e-30) < 1e-6);
     }
     CHECK(import_onnx(folder / "m.onnx", {.output = "logits"}).network->spec().input == shape);
   }
