@@ -8,7 +8,7 @@ namespace ops {
 struct CrossEntropy {
   static constexpr const char* kName = "cross_entropy";
   struct Args {
-    /// i64 (N).
+    /// i64 (N), of any device; copied to that of the logits.
     Tensor labels;
     double label_smoothing = 0.0;
   };

@@ -44,10 +44,13 @@ Worst compare(const OpUnderTest& op, DType dtype) {
     const Results ours = run_ours(op, config, views);
     const Results theirs = run_torch(op.name, config, inputs);
     const double forward = relative_error(ours.outputs, theirs.outputs, allowed.output_floor);
-    const double backward = relative_error(ours.gradients, theirs.gradients, allowed.gradient_floor);
     CHECK(forward <= tolerance);
-    CHECK(backward <= tolerance);
     worst.forward = std::max(worst.forward, forward);
+    // LibTorch gives the gradient of a window of padding only, whose maximum is -inf, to an element outside
+    // of it.
+    if (std::string(op.name) == "max_pool2d" && !all_finite(ours.outputs.front())) continue;
+    const double backward = relative_error(ours.gradients, theirs.gradients, allowed.gradient_floor);
+    CHECK(backward <= tolerance);
     worst.backward = std::max(worst.backward, backward);
   }
   return worst;
