@@ -76,7 +76,7 @@ std::vector<OpSample> samples_clamp_min() {
   return unary_samples([](const Variable& x) { return clamp_min(x, 0.0); }, off_zero);
 }
 std::vector<OpSample> samples_clamp_max() {
-  return unary_samples([](const Variable& x) { return clamp_max(x, 0.0); }, off_zero);
+  return unary_samples([](const Variable& x) { return clamp_max(neg(x), 0.0); }, off_zero);
 }
 std::vector<OpSample> samples_scale() {
   return unary_samples([](const Variable& x) { return scale(x, -2.5); }, any);
