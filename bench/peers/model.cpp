@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "autograd/tape.h"
+#include "models/kinds/conv2d.h"
+#include "models/kinds/linear.h"
+#include "models/kinds/max_pool2d.h"
+#include "models/kinds/unflatten.h"
 #include "models/zoo.h"
 #include "tensor/error.h"
 
@@ -37,13 +42,43 @@ const Tensor* find(const StateDict& weights, const std::string& name) {
   return nullptr;
 }
 
+/// Kind and fields; `name` is for errors.
+Layer layer_of(const LayerSpec& spec, const std::string& name) {
+  static const std::map<std::string, Kind> kKinds = {
+      {"conv2d", Kind::conv2d},      {"linear", Kind::linear},   {"max_pool2d", Kind::max_pool2d},
+      {"relu", Kind::relu},          {"sigmoid", Kind::sigmoid}, {"flatten", Kind::flatten},
+      {"unflatten", Kind::unflatten}};
+  const auto kind = kKinds.find(spec->kind());
+  bool known = kind != kKinds.end() && spec.inputs.empty();
+  Window2d window;
+  if (const auto* conv = spec.as<kinds::Conv2d>()) {
+    window = conv->window();
+    known = known && conv->groups == 1 && conv->bias;
+  } else if (const auto* pool = spec.as<kinds::MaxPool2d>()) {
+    window = pool->window();
+    known = known && pool->padding.is_none();
+  } else if (const auto* linear = spec.as<kinds::Linear>()) {
+    known = known && linear->bias;
+  }
+  const std::int64_t padding = window.padding.top;
+  known = known && window.kernel_size.is_square() && window.stride.is_square() && window.padding == padding &&
+          window.dilation == 1;
+  require(known, "peers", "not every engine has a counterpart for ", name, ": ", describe(spec));
+  return {.kind = kind->second,
+          .kernel_size = window.kernel_size.h,
+          .stride = window.stride.h,
+          .padding = padding,
+          .ceil_mode = window.ceil_mode};
+}
+
 std::vector<Layer> layers_of(const LayerSpecs& specs, const Shape& input, const std::string& list,
                              const StateDict& weights) {
   const std::vector<Shape> shapes = shapes_along(specs, input);
   std::vector<Layer> out;
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    Layer layer{specs[i], shapes[i], shapes[i + 1], {}, {}};
     const std::string name = concat(list, i);
+    Layer layer = layer_of(specs[i], name);
+    layer.in = shapes[i], layer.out = shapes[i + 1];
     if (const Tensor* weight = find(weights, name + ".weight")) layer.weight = *weight;
     if (const Tensor* bias = find(weights, name + ".bias")) layer.bias = *bias;
     out.push_back(std::move(layer));
@@ -97,14 +132,14 @@ std::unique_ptr<Network> network_f64(const PeerModel& model) {
 }
 
 double macs_without_padding(const Layer& layer) {
-  if (layer.spec.kind != LayerKind::conv2d)
+  if (layer.kind != Kind::conv2d)
     return static_cast<double>(layer.weight.defined() ? layer.weight.numel() : 0);
   // Taps that meet a pixel, along one axis.
   const auto taps = [&](std::int64_t in, std::int64_t out) {
     std::int64_t count = 0;
     for (std::int64_t i = 0; i < out; ++i) {
-      for (std::int64_t k = 0; k < layer.spec.kernel_size; ++k) {
-        const std::int64_t at = i * layer.spec.stride + k - layer.spec.padding;
+      for (std::int64_t k = 0; k < layer.kernel_size; ++k) {
+        const std::int64_t at = i * layer.stride + k - layer.padding;
         if (at >= 0 && at < in) ++count;
       }
     }
@@ -115,6 +150,11 @@ double macs_without_padding(const Layer& layer) {
 }
 
 }  // namespace
+
+bool PeerModel::has(Kind kind) const {
+  const auto is = [kind](const Layer& layer) { return layer.kind == kind; };
+  return std::ranges::any_of(trunk, is) || std::ranges::any_of(branch, is) || std::ranges::any_of(rest, is);
+}
 
 const std::vector<std::string>& model_names() {
   static const std::vector<std::string> names = {"lenet",
@@ -131,7 +171,7 @@ const std::vector<std::string>& model_names() {
 
 NetworkSpec joined(const std::string& name, NetworkSpec autoencoder, const NetworkSpec& classifier) {
   autoencoder.name = name;
-  autoencoder.trunk.push_back(spec::unflatten(autoencoder.input));
+  autoencoder.trunk.push_back(kinds::Unflatten{autoencoder.input});
   autoencoder.trunk.insert(autoencoder.trunk.end(), classifier.trunk.begin(), classifier.trunk.end());
   return autoencoder;
 }
@@ -189,7 +229,7 @@ PeerModel folded(const PeerModel& model) {
   NetworkSpec spec = model.spec;
   StateDict weights = model.weights;
   for (std::size_t i = 0; i + 1 < spec.trunk.size(); ++i) {
-    if (spec.trunk[i].kind != LayerKind::linear || spec.trunk[i + 1].kind != LayerKind::linear) continue;
+    if (!spec.trunk[i].is<kinds::Linear>() || !spec.trunk[i + 1].is<kinds::Linear>()) continue;
     const auto name = [](std::size_t layer, const char* part) { return concat("trunk.", layer, part); };
     const Tensor a = *find(weights, name(i, ".weight")), b = *find(weights, name(i + 1, ".weight"));
     const std::int64_t in = a.size(1), mid = a.size(0), out = b.size(0);
@@ -233,7 +273,7 @@ ModelCost cost_of(const PeerModel& model, double hard_share) {
   const auto add = [&](const std::vector<Layer>& layers, double share) {
     for (const Layer& layer : layers) {
       if (!layer.weight.defined()) continue;
-      const bool dense = layer.spec.kind == LayerKind::linear;
+      const bool dense = layer.kind == Kind::linear;
       const double positions = dense ? 1.0 : static_cast<double>(layer.out[1] * layer.out[2]);
       const double macs = share * positions * static_cast<double>(layer.weight.numel());
       const double bytes = share * 4.0 * static_cast<double>(layer.weight.numel() + layer.bias.numel());
@@ -266,7 +306,7 @@ std::vector<double> reference(const PeerModel& model, const Tensor& pixels) {
 
 std::vector<Layer> relu_before_pool(std::vector<Layer> layers) {
   for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
-    if (layers[i].spec.kind != LayerKind::max_pool2d || layers[i + 1].spec.kind != LayerKind::relu) continue;
+    if (layers[i].kind != Kind::max_pool2d || layers[i + 1].kind != Kind::relu) continue;
     std::swap(layers[i], layers[i + 1]);
     layers[i].in = layers[i].out = layers[i + 1].in;
   }

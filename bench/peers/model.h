@@ -10,11 +10,17 @@
 
 namespace cbnet::peers {
 
-/// One layer with its weights, as an engine wants to read it.
+/// The layer kinds that every peer has a counterpart for.
+enum class Kind { conv2d, linear, max_pool2d, relu, sigmoid, flatten, unflatten };
+
+/// One layer with its weights, as an engine wants to read it. Windows are square, with the same padding on
+/// every side; linear layers and convolutions have a bias.
 struct Layer {
-  LayerSpec spec;
-  Shape in, out;        // of one sample
-  Tensor weight, bias;  // f32; undefined where the kind has none
+  Kind kind = Kind::flatten;
+  std::int64_t kernel_size = 1, stride = 1, padding = 0;
+  bool ceil_mode = false;
+  Shape in = {}, out = {};        // of one sample
+  Tensor weight = {}, bias = {};  // f32; undefined where the kind has none
 };
 
 struct PeerModel {
@@ -31,6 +37,8 @@ struct PeerModel {
 
   bool classifies() const { return !name.starts_with("autoencoder"); }
   bool has_exit() const { return !branch.empty(); }
+  /// Anywhere: also behind a side exit.
+  bool has(Kind kind) const;
 };
 
 /// What one image costs on average, given the share of images that stay behind a side exit.
@@ -48,7 +56,8 @@ const std::vector<std::string>& model_names();
 /// An autoencoder followed by a classifier, as one network.
 NetworkSpec joined(const std::string& name, NetworkSpec autoencoder, const NetworkSpec& classifier);
 
-/// Fills in what follows from spec and weights.
+/// Fills in what follows from spec and weights. Throws std::invalid_argument, naming the layer, for
+/// one that does not fit into Layer.
 PeerModel peer_model(std::string name, NetworkSpec spec, StateDict weights, double threshold);
 
 /// Random weights from `seed`; the threshold such that the share `hard_share` of images(seed, 64) stays.

@@ -4,6 +4,12 @@
 
 #include "bench/peers/train_engine.h"
 #include "data/batches.h"
+#include "models/kinds/conv2d.h"
+#include "models/kinds/flatten.h"
+#include "models/kinds/linear.h"
+#include "models/kinds/max_pool2d.h"
+#include "models/kinds/relu.h"
+#include "models/kinds/sigmoid.h"
 #include "models/zoo.h"
 #include "tensor/error.h"
 
@@ -69,23 +75,20 @@ class TorchEngine final : public TrainEngine {
   }
 
   torch::Tensor forward(const LayerSpec& layer, const std::string& name, const torch::Tensor& x) const {
-    switch (layer.kind) {
-      case LayerKind::conv2d:
-        return torch::conv2d(x, parameters_.at(name + ".weight"), parameters_.at(name + ".bias"),
-                             layer.stride, layer.padding);
-      case LayerKind::linear:
-        return torch::linear(x, parameters_.at(name + ".weight"), parameters_.at(name + ".bias"));
-      case LayerKind::max_pool2d:
-        return torch::max_pool2d(x, layer.kernel_size, layer.stride, 0, 1, layer.ceil_mode);
-      case LayerKind::relu:
-        return torch::relu(x);
-      case LayerKind::sigmoid:
-        return torch::sigmoid(x);
-      case LayerKind::flatten:
-        return x.flatten(1);
-      default:
-        throw std::logic_error(concat("no counterpart for ", to_string(layer.kind)));
-    }
+    if (layer.is<kinds::Relu>()) return torch::relu(x);
+    if (layer.is<kinds::Sigmoid>()) return torch::sigmoid(x);
+    if (layer.is<kinds::Flatten>()) return x.flatten(1);
+    if (layer.is<kinds::Linear>())
+      return torch::linear(x, parameters_.at(name + ".weight"), parameters_.at(name + ".bias"));
+    if (const auto* conv = layer.as<kinds::Conv2d>(); conv != nullptr && conv->padding.is_symmetric())
+      return torch::conv2d(x, parameters_.at(name + ".weight"), parameters_.at(name + ".bias"),
+                           {conv->stride.h, conv->stride.w}, {conv->padding.top, conv->padding.left},
+                           {conv->dilation.h, conv->dilation.w}, conv->groups);
+    if (const auto* pool = layer.as<kinds::MaxPool2d>(); pool != nullptr && pool->padding.is_symmetric())
+      return torch::max_pool2d(x, {pool->kernel_size.h, pool->kernel_size.w},
+                               {pool->stride.h, pool->stride.w}, {pool->padding.top, pool->padding.left},
+                               {pool->dilation.h, pool->dilation.w}, pool->ceil_mode);
+    throw std::logic_error(concat("no counterpart for ", describe(layer)));
   }
 
   const Training& training_;

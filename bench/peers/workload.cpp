@@ -11,6 +11,7 @@
 #include "data/batches.h"
 #include "data/dataset.h"
 #include "models/checkpoint.h"
+#include "models/kinds/sigmoid.h"
 #include "models/safetensors.h"
 #include "tensor/error.h"
 
@@ -47,7 +48,7 @@ Model trained_model(const std::string& name, const std::filesystem::path& run) {
   const std::string kind = kind_of(name);
   Model model = load_from(run, kind == "cbnet" ? "autoencoder" : kind);
   if (kind == "autoencoder" || kind == "cbnet") {
-    if (model.network->spec().trunk.back().kind != LayerKind::sigmoid || model.info.rescale != 1.0)
+    if (!model.network->spec().trunk.back().is<kinds::Sigmoid>() || model.info.rescale != 1.0)
       throw InputError(RunFolder(run).model_file("autoencoder").string(),
                        "an autoencoder that ends in sigmoid", "another output",
                        "train it with \"output\": \"sigmoid\" in the recipe");
@@ -132,8 +133,8 @@ double zero_share(const Workload& workload) {
   network.eval();
   double all = 0.0, zeros = 0.0;
   Variable x(workload.pixels);
-  for (std::size_t i = 0; i < model.spec.trunk.size() && model.spec.trunk[i].kind != LayerKind::conv2d; ++i) {
-    if (model.spec.trunk[i].kind == LayerKind::linear) {
+  for (std::size_t i = 0; i < model.trunk.size() && model.trunk[i].kind != Kind::conv2d; ++i) {
+    if (model.trunk[i].kind == Kind::linear) {
       const double macs = static_cast<double>(model.trunk[i].weight.numel());
       const float* p = x.value().data<float>();
       all += macs;

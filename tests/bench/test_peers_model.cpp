@@ -6,6 +6,10 @@
 #include <cmath>
 #include <set>
 
+#include "models/kinds/conv2d.h"
+#include "models/kinds/linear.h"
+#include "models/kinds/max_pool2d.h"
+#include "models/kinds/tanh.h"
 #include "tests/support/throws.h"
 
 using namespace cbnet;
@@ -14,6 +18,38 @@ using namespace cbnet::peers;
 TEST_CASE("peers: an unknown model and a share that is none are refused") {
   CHECK_THROWS_SAYING(make_model("lenet-mnist", 1, 0.3), std::invalid_argument, "lenet-mnist");
   CHECK_THROWS_SAYING(make_model("lenet", 1, 1.5), std::invalid_argument, "1.5");
+}
+
+TEST_CASE("peers: a layer that not every engine has is refused by name") {
+  const auto first_layer = [](const LayerSpec& layer) {
+    NetworkSpec spec;
+    spec.input = layer.is<kinds::Linear>() ? Shape{28} : Shape{2, 28, 28};
+    spec.trunk = {layer};
+    return peer_model("lenet", spec, {}, 0.0).trunk.front();
+  };
+  CHECK_THROWS_SAYING(first_layer(kinds::Tanh{}), std::invalid_argument, "trunk.0: tanh");
+  for (const kinds::Conv2d& conv : std::vector<kinds::Conv2d>{{.out = 4, .kernel_size = {3, 5}},
+                                                              {.out = 4, .stride = {1, 2}},
+                                                              {.out = 4, .padding = Pair(1, 2)},
+                                                              {.out = 4, .padding = {1, 1, 2, 2}},
+                                                              {.out = 4, .dilation = 2},
+                                                              {.out = 4, .groups = 2},
+                                                              {.out = 4, .bias = false}})
+    CHECK_THROWS_SAYING(first_layer(conv), std::invalid_argument, describe(conv));
+  CHECK_THROWS_SAYING(first_layer(kinds::MaxPool2d{.kernel_size = 2, .padding = 1}), std::invalid_argument,
+                      "max_pool2d");
+  CHECK_THROWS_SAYING(first_layer(kinds::Linear{.out = 4, .bias = false}), std::invalid_argument, "linear 4");
+  CHECK_THROWS_SAYING(first_layer({kinds::Conv2d{.out = 4}, {0}}), std::invalid_argument, "conv2d 4 of 0");
+  const auto conv = first_layer(kinds::Conv2d{.out = 4, .kernel_size = 5, .stride = 3, .padding = 2});
+  CHECK(conv.kind == Kind::conv2d);
+  CHECK(conv.kernel_size == 5);
+  CHECK(conv.stride == 3);
+  CHECK(conv.padding == 2);
+  CHECK(conv.out == Shape{4, 10, 10});
+  const auto pool = first_layer(kinds::MaxPool2d{.kernel_size = 3, .stride = 2, .ceil_mode = true});
+  CHECK(pool.kind == Kind::max_pool2d);
+  CHECK(pool.ceil_mode);
+  CHECK(pool.out == Shape{2, 14, 14});
 }
 
 TEST_CASE("peers: costs are those counted by hand") {
@@ -63,11 +99,11 @@ TEST_CASE("peers: the asked share of images stays behind the side exit") {
 }
 
 TEST_CASE("peers: ReLU goes before the pool, and sizes follow") {
-  const std::vector<Layer> layers = relu_before_pool(make_model("lenet", 1, 0.3).trunk);
+  const auto layers = relu_before_pool(make_model("lenet", 1, 0.3).trunk);
   REQUIRE(layers.size() == 12);
-  CHECK(layers[1].spec.kind == LayerKind::relu);
+  CHECK(layers[1].kind == Kind::relu);
   CHECK(layers[1].out == Shape{5, 30, 30});
-  CHECK(layers[2].spec.kind == LayerKind::max_pool2d);
+  CHECK(layers[2].kind == Kind::max_pool2d);
   CHECK(layers[2].in == Shape{5, 30, 30});
   CHECK(layers[2].out == Shape{5, 15, 15});
 }

@@ -2,6 +2,13 @@
 
 #include <map>
 
+#include "models/kinds/conv2d.h"
+#include "models/kinds/flatten.h"
+#include "models/kinds/linear.h"
+#include "models/kinds/max_pool2d.h"
+#include "models/kinds/relu.h"
+#include "models/kinds/sigmoid.h"
+#include "models/kinds/softmax.h"
 #include "models/zoo.h"
 #include "tests/conformance/torch_convert.h"
 
@@ -26,25 +33,19 @@ torch::Tensor forward(const LayerSpec& layer, const std::string& name, const Par
                       const torch::Tensor& x) {
   const torch::Tensor w = parameter(parameters, name + ".weight");
   const torch::Tensor b = parameter(parameters, name + ".bias");
-  switch (layer.kind) {
-    case LayerKind::conv2d:
-      return torch::conv2d(x, w, b, layer.stride, layer.padding, layer.dilation, layer.groups);
-    case LayerKind::linear:
-      return torch::nn::functional::linear(x, w, b);
-    case LayerKind::max_pool2d:
-      return torch::max_pool2d(x, layer.kernel_size, layer.stride, layer.padding, layer.dilation,
-                               layer.ceil_mode);
-    case LayerKind::relu:
-      return torch::relu(x);
-    case LayerKind::sigmoid:
-      return torch::sigmoid(x);
-    case LayerKind::softmax:
-      return torch::softmax(x, -1);
-    case LayerKind::flatten:
-      return x.flatten(1);
-    default:
-      throw std::invalid_argument(std::string("no counterpart for ") + to_string(layer.kind));
-  }
+  if (layer.is<kinds::Relu>()) return torch::relu(x);
+  if (layer.is<kinds::Sigmoid>()) return torch::sigmoid(x);
+  if (layer.is<kinds::Softmax>()) return torch::softmax(x, -1);
+  if (layer.is<kinds::Flatten>()) return x.flatten(1);
+  if (layer.is<kinds::Linear>()) return torch::nn::functional::linear(x, w, b);
+  if (const auto* conv = layer.as<kinds::Conv2d>(); conv != nullptr && conv->padding.is_symmetric())
+    return torch::conv2d(x, w, b, {conv->stride.h, conv->stride.w}, {conv->padding.top, conv->padding.left},
+                         {conv->dilation.h, conv->dilation.w}, conv->groups);
+  if (const auto* pool = layer.as<kinds::MaxPool2d>(); pool != nullptr && pool->padding.is_symmetric())
+    return torch::max_pool2d(x, {pool->kernel_size.h, pool->kernel_size.w}, {pool->stride.h, pool->stride.w},
+                             {pool->padding.top, pool->padding.left}, {pool->dilation.h, pool->dilation.w},
+                             pool->ceil_mode);
+  throw std::invalid_argument("no counterpart for " + describe(layer));
 }
 
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(const OptimizerCase& which,

@@ -112,7 +112,7 @@ std::unique_ptr<Engine> compiled() {
 
 EngineInfo engine_info() {
   const auto is_dense = [](const PeerModel& model, std::int64_t) {
-    return model.trunk.front().spec.kind == LayerKind::flatten;
+    return model.trunk.front().kind == Kind::flatten;
   };
   return {
       "cbnet",

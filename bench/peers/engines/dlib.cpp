@@ -67,7 +67,7 @@ void fill_linear(const Layer& layer, const Mirror& mirror, float* params) {
 }
 
 void fill_convolution(const Layer& layer, float* params) {
-  const auto area = static_cast<std::size_t>(layer.spec.kernel_size * layer.spec.kernel_size);
+  const auto area = static_cast<std::size_t>(layer.kernel_size * layer.kernel_size);
   const auto count = static_cast<std::size_t>(layer.weight.numel());
   for (std::size_t i = 0; i < count; ++i)
     params[i / area * area + (area - 1 - i % area)] = layer.weight.data<float>()[i];
@@ -83,7 +83,7 @@ class Dlib final : public Engine {
     blank = 0;
     const std::vector<dlib::matrix<float>> blanks(static_cast<std::size_t>(batch), blank);
     net_.to_tensor(blanks.begin(), blanks.end(), x_);
-    mirrors_input_ = model.trunk.front().spec.kind == LayerKind::conv2d;
+    mirrors_input_ = model.trunk.front().kind == Kind::conv2d;
     net_.forward(x_);            // gives its layers their sizes
     std::vector<float*> params;  // the last layer first
     dlib::visit_computational_layers(net_, [&](auto& layer) {
@@ -110,14 +110,14 @@ class Dlib final : public Engine {
       if (!layer.weight.defined()) continue;
       require(left > 0, "dlib", "the network's type has fewer weights than ", model.name);
       float* to = params[--left];
-      if (layer.spec.kind == LayerKind::conv2d) {
+      if (layer.kind == Kind::conv2d) {
         fill_convolution(layer, to);
         continue;
       }
       Mirror mirror;
-      mirror.inputs = i > 1 && model.trunk[i - 1].spec.kind == LayerKind::flatten;
+      mirror.inputs = i > 1 && model.trunk[i - 1].kind == Kind::flatten;
       if (mirror.inputs) mirror.in_map = model.trunk[i - 1].in;
-      mirror.outputs = i + 2 < model.trunk.size() && model.trunk[i + 2].spec.kind == LayerKind::unflatten;
+      mirror.outputs = i + 2 < model.trunk.size() && model.trunk[i + 2].kind == Kind::unflatten;
       if (mirror.outputs) mirror.out_map = model.trunk[i + 2].out;
       fill_linear(layer, mirror, to);
     }

@@ -40,15 +40,15 @@ class Chain {
     at_ = input ? input : memory(plain(with_batch(n_, in)), engine_);
     input_ = at_;
     for (std::size_t i = 0; i < layers.size(); ++i) {
-      const bool fuses = i + 1 < layers.size() && (layers[i + 1].spec.kind == LayerKind::relu ||
-                                                   layers[i + 1].spec.kind == LayerKind::sigmoid);
+      const bool fuses =
+          i + 1 < layers.size() && (layers[i + 1].kind == Kind::relu || layers[i + 1].kind == Kind::sigmoid);
       const bool weighted = layers[i].weight.defined();
       dnnl::primitive_attr attr;
       if (weighted && fuses) {
         dnnl::post_ops ops;
         ops.append_eltwise(1.0F,
-                           layers[i + 1].spec.kind == LayerKind::relu ? dnnl::algorithm::eltwise_relu
-                                                                      : dnnl::algorithm::eltwise_logistic,
+                           layers[i + 1].kind == Kind::relu ? dnnl::algorithm::eltwise_relu
+                                                            : dnnl::algorithm::eltwise_logistic,
                            0.0F, 0.0F);
         attr.set_post_ops(ops);
       }
@@ -107,7 +107,7 @@ class Chain {
 
   void append_convolution(const Layer& layer, const dnnl::primitive_attr& attr, dnnl::stream& stream) {
     const memory::dims in = with_batch(n_, layer.in), out = with_batch(n_, layer.out);
-    const std::int64_t k = layer.spec.kernel_size, s = layer.spec.stride, p = layer.spec.padding;
+    const std::int64_t k = layer.kernel_size, s = layer.stride, p = layer.padding;
     const memory::dims w = {layer.out[0], layer.in[0], k, k}, b = {layer.out[0]};
     const Tag blocks =
         dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core ? Tag::nChw16c : Tag::nChw8c;
@@ -151,13 +151,13 @@ class Chain {
           {dnnl::prop_kind::forward_inference, algorithm, at_.get_desc(), 0.0F, 0.0F}, engine_);
       push(dnnl::eltwise_forward(desc), at_, {{DNNL_ARG_SRC, at_}});
     };
-    switch (layer.spec.kind) {
-      case LayerKind::conv2d:
+    switch (layer.kind) {
+      case Kind::conv2d:
         return append_convolution(layer, attr, stream);
-      case LayerKind::linear:
+      case Kind::linear:
         return append_linear(layer, attr, stream);
-      case LayerKind::max_pool2d: {
-        const std::int64_t k = layer.spec.kernel_size, s = layer.spec.stride;
+      case Kind::max_pool2d: {
+        const std::int64_t k = layer.kernel_size, s = layer.stride;
         // Rounded up: the last window hangs over the edge.
         const memory::dims over = {(layer.out[1] - 1) * s + k - layer.in[1],
                                    (layer.out[2] - 1) * s + k - layer.in[2]};
@@ -172,20 +172,18 @@ class Chain {
                                                          engine_);
         return push(dnnl::pooling_forward(desc), memory(desc.dst_desc(), engine_), {{DNNL_ARG_SRC, at_}});
       }
-      case LayerKind::relu:
+      case Kind::relu:
         return eltwise(dnnl::algorithm::eltwise_relu);
-      case LayerKind::sigmoid:
+      case Kind::sigmoid:
         return eltwise(dnnl::algorithm::eltwise_logistic);
-      case LayerKind::flatten:
+      case Kind::flatten:
         // A linear layer reads images as they lie; one pixel plane is a row already.
         if (layer.in[0] == 1) at_ = memory(plain(out), engine_, at_.get_data_handle()), rename_input();
         return;
-      case LayerKind::unflatten:
+      case Kind::unflatten:
         at_ = reordered(at_, plain(at_.get_desc().dims()));
         at_ = memory(plain(out), engine_, at_.get_data_handle());
         return;
-      default:
-        throw std::invalid_argument(concat("[onednn] no primitive for ", to_string(layer.spec.kind)));
     }
   }
 
@@ -255,13 +253,6 @@ Variant variant(const char* name, const char* setup, bool (*takes)(const PeerMod
           []() -> std::unique_ptr<Engine> { return std::make_unique<OneDnn<layout>>(); }};
 }
 
-bool has_convolution(const PeerModel& model) {
-  for (const LayerSpec& layer : model.spec.trunk) {
-    if (layer.kind == LayerKind::conv2d) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 EngineInfo engine_info() {
@@ -273,7 +264,7 @@ EngineInfo engine_info() {
                [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; }),
            variant<Layout::blocked>("blocked", "convolution outputs in blocks of channels, post-ops fused",
                                     [](const PeerModel& model, std::int64_t batch) {
-                                      return has_convolution(model) && (!model.has_exit() || batch == 1);
+                                      return model.has(Kind::conv2d) && (!model.has_exit() || batch == 1);
                                     })}};
 }
 

@@ -28,48 +28,41 @@ class Writer {
 
  private:
   std::string write_layer(const Layer& layer, const std::string& x, const std::string& name) {
-    const auto window = [&](onnx::NodeProto& node, std::int64_t padding) {
-      const std::int64_t k = layer.spec.kernel_size, s = layer.spec.stride;
-      set_ints(node, "kernel_shape", {k, k});
-      set_ints(node, "strides", {s, s});
-      set_ints(node, "pads", {padding, padding, padding, padding});
+    const std::int64_t k = layer.kernel_size, s = layer.stride, p = layer.padding;
+    OnnxNode::Attributes window = {
+        {"kernel_shape", Shape{k, k}}, {"strides", Shape{s, s}}, {"pads", Shape{p, p, p, p}}};
+    const auto with_weights = [&] {
+      return GraphWriter::Names{x, to_.weight(name + ".w", layer.weight),
+                                to_.weight(name + ".b", layer.bias)};
     };
-    switch (layer.spec.kind) {
-      case LayerKind::conv2d:
-        window(to_.node("Conv", name,
-                        {x, to_.weight(name + ".w", layer.weight), to_.weight(name + ".b", layer.bias)}),
-               layer.spec.padding);
-        return name;
-      case LayerKind::max_pool2d: {
-        onnx::NodeProto& node = to_.node("MaxPool", name, {x});
-        window(node, 0);
-        set_int(node, "ceil_mode", layer.spec.ceil_mode ? 1 : 0);
-        return name;
-      }
-      case LayerKind::linear:
+    switch (layer.kind) {
+      case Kind::conv2d:
+        to_.node("Conv", name, with_weights(), window);
+        break;
+      case Kind::max_pool2d:
+        window.emplace_back("ceil_mode", std::int64_t{layer.ceil_mode});
+        to_.node("MaxPool", name, {x}, window);
+        break;
+      case Kind::linear:
         if (options_.int8_dense) return write_int8(layer, x, name);
-        set_int(to_.node("Gemm", name,
-                         {x, to_.weight(name + ".w", layer.weight), to_.weight(name + ".b", layer.bias)}),
-                "transB", 1);
-        return name;
-      case LayerKind::relu:
+        to_.node("Gemm", name, with_weights(), {{"transB", std::int64_t{1}}});
+        break;
+      case Kind::relu:
         to_.node("Relu", name, {x});
-        return name;
-      case LayerKind::sigmoid:
+        break;
+      case Kind::sigmoid:
         to_.node("Sigmoid", name, {x});
-        return name;
-      case LayerKind::flatten:
-        set_int(to_.node("Flatten", name, {x}), "axis", 1);
-        return name;
-      case LayerKind::unflatten: {
-        Shape shape = layer.spec.shape;
+        break;
+      case Kind::flatten:
+        to_.node("Flatten", name, {x}, {{"axis", std::int64_t{1}}});
+        break;
+      case Kind::unflatten: {
+        Shape shape = layer.out;
         shape.insert(shape.begin(), 0);
         to_.node("Reshape", name, {x, to_.integers(name + ".shape", shape)});
-        return name;
       }
-      default:
-        throw std::invalid_argument(concat("[onnx] no node for ", to_string(layer.spec.kind)));
     }
+    return name;
   }
 
   std::string bytes(const std::string& name, int dtype, const std::vector<std::int64_t>& dims,
@@ -105,7 +98,7 @@ class Writer {
     const std::string weight = bytes(name + ".w", onnx::TensorProto::INT8, {in, out}, quantized);
     const std::string zero = bytes(name + ".wz", onnx::TensorProto::INT8, {}, std::string(1, '\0'));
     to_.node("MatMulInteger", name + ".sums", {name + ".q", weight, name + ".qz", zero});
-    set_int(to_.node("Cast", name + ".cast", {name + ".sums"}), "to", onnx::TensorProto::FLOAT);
+    to_.node("Cast", name + ".cast", {name + ".sums"}, {{"to", std::int64_t{onnx::TensorProto::FLOAT}}});
     to_.node("Mul", name + ".scale", {name + ".qs", to_.weight(name + ".ws", Tensor::from(scales, {out}))});
     to_.node("Mul", name + ".scaled", {name + ".cast", name + ".scale"});
     to_.node("Add", name, {name + ".scaled", to_.weight(name + ".b", layer.bias)});
@@ -122,10 +115,10 @@ void write_exit(Writer& writer, onnx::GraphProto& graph, const PeerModel& model,
   GraphWriter& to = writer.graph();
   const std::string shared = writer.write(model.trunk, "pixels", "trunk.");
   const std::string early = writer.write(model.branch, shared, "branch.");
-  set_int(to.node("LogSoftmax", "logs", {early}), "axis", 1);
+  to.node("LogSoftmax", "logs", {early}, {{"axis", std::int64_t{1}}});
   to.node("Exp", "shares", {"logs"});
   to.node("Mul", "products", {"shares", "logs"});
-  set_int(to.node("ReduceSum", "sum", {"products"}), "keepdims", 0);
+  to.node("ReduceSum", "sum", {"products"}, {{"keepdims", std::int64_t{0}}});
   to.node("Greater", "leaves", {"sum", to.scalar("threshold", static_cast<float>(-model.threshold))});
   onnx::NodeProto& node = to.node("If", "y", {"leaves"});
   const auto branch = [&](const char* name, const char* value) -> onnx::GraphProto& {

@@ -130,31 +130,24 @@ std::unique_ptr<Engine> make() {
   return std::make_unique<Ort<relu_first, int8_dense>>();
 }
 
-bool has(const PeerModel& model, LayerKind kind) {
-  for (const LayerSpec& layer : model.spec.trunk) {
-    if (layer.kind == kind) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 EngineInfo engine_info() {
   const auto fits = [](const PeerModel& model, std::int64_t batch) {
     return !model.has_exit() || batch == 1;
   };
-  return {"ort",
-          Runtime::get().version(),
-          {{"plain", "fp32", "graph optimizations ALL, sequential", fits, make<false, false>},
-           {"relu-first", "fp32", "graph optimizations ALL, sequential, ReLU before the pool",
-            [](const PeerModel& model, std::int64_t batch) {
-              return has(model, LayerKind::conv2d) && (!model.has_exit() || batch == 1);
-            },
-            make<true, false>},
-           {"int8", "int8",
-            "graph optimizations ALL, sequential, dense layers DynamicQuantizeLinear + MatMulInteger",
-            [](const PeerModel& model, std::int64_t) { return has(model, LayerKind::sigmoid); },
-            make<true, true>}}};
+  return {
+      "ort",
+      Runtime::get().version(),
+      {{"plain", "fp32", "graph optimizations ALL, sequential", fits, make<false, false>},
+       {"relu-first", "fp32", "graph optimizations ALL, sequential, ReLU before the pool",
+        [](const PeerModel& model, std::int64_t batch) {
+          return model.has(Kind::conv2d) && (!model.has_exit() || batch == 1);
+        },
+        make<true, false>},
+       {"int8", "int8",
+        "graph optimizations ALL, sequential, dense layers DynamicQuantizeLinear + MatMulInteger",
+        [](const PeerModel& model, std::int64_t) { return model.has(Kind::sigmoid); }, make<true, true>}}};
 }
 
 }  // namespace cbnet::peers

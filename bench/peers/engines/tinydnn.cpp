@@ -57,12 +57,11 @@ class TinyDnn final : public Engine {
     batch_ = static_cast<std::size_t>(batch);
     const auto layers = relu_before_pool(model.trunk);
     for (std::size_t i = 0; i < layers.size(); ++i) {
-      const bool joined =
-          i + 1 < layers.size() && layers[i].weight.defined() &&
-          (layers[i + 1].spec.kind == LayerKind::relu || layers[i + 1].spec.kind == LayerKind::sigmoid);
+      const bool joined = i + 1 < layers.size() && layers[i].weight.defined() &&
+                          (layers[i + 1].kind == Kind::relu || layers[i + 1].kind == Kind::sigmoid);
       if (!joined) {
         append<activation::identity>(layers[i]);
-      } else if (layers[++i].spec.kind == LayerKind::relu) {
+      } else if (layers[++i].kind == Kind::relu) {
         append<activation::relu>(layers[i - 1]);
       } else {
         append<activation::sigmoid>(layers[i - 1]);
@@ -90,31 +89,32 @@ class TinyDnn final : public Engine {
   template <class Activation>
   void append(const Layer& layer) {
     const auto backend = tiny_dnn::core::backend_t::avx;
-    switch (layer.spec.kind) {
-      case LayerKind::conv2d: {
+    switch (layer.kind) {
+      case Kind::conv2d: {
         const shape3d in = shape(layer.in);
-        const serial_size_t k = size(layer.spec.kernel_size), p = size(layer.spec.padding);
+        const serial_size_t k = size(layer.kernel_size), p = size(layer.padding);
         net_ << Pad(in, p)
              << tiny_dnn::convolutional_layer<Activation>(in.width_ + 2 * p, in.height_ + 2 * p, k, in.depth_,
                                                           size(layer.out[0]), tiny_dnn::padding::valid, true,
                                                           1, 1, backend);
         return;
       }
-      case LayerKind::max_pool2d: {
+      case Kind::max_pool2d: {
         const shape3d in = shape(layer.in);
         net_ << tiny_dnn::max_pooling_layer<activation::identity>(in.width_, in.height_, in.depth_, 2, 2, 2,
                                                                   2, tiny_dnn::padding::same, backend);
         return;
       }
-      case LayerKind::linear:
+      case Kind::linear:
         net_ << tiny_dnn::fully_connected_layer<Activation>(size(layer.weight.size(1)),
                                                             size(layer.weight.size(0)), true, backend);
         return;
-      case LayerKind::flatten:
-      case LayerKind::unflatten:
+      case Kind::flatten:
+      case Kind::unflatten:
         return;
-      default:
-        throw std::invalid_argument(concat("[tiny-dnn] no layer for ", to_string(layer.spec.kind)));
+      case Kind::relu:
+      case Kind::sigmoid:
+        throw std::invalid_argument("[tiny-dnn] an activation goes behind a layer with weights");
     }
   }
 
@@ -126,7 +126,7 @@ class TinyDnn final : public Engine {
   static void fill(const Layer& layer, const std::vector<vec_t*>& to) {
     const float* w = layer.weight.data<float>();
     std::copy_n(layer.bias.data<float>(), layer.bias.numel(), to.at(1)->data());
-    if (layer.spec.kind == LayerKind::conv2d) {
+    if (layer.kind == Kind::conv2d) {
       std::copy_n(w, layer.weight.numel(), to.at(0)->data());
       return;
     }
@@ -147,7 +147,7 @@ class TinyDnn final : public Engine {
 EngineInfo engine_info() {
   // Its fully connected layers walk the weights with a stride: a second a batch of 1,024 would tell no more.
   const auto takes = [](const PeerModel& model, std::int64_t batch) {
-    const bool dense = model.trunk.front().spec.kind == LayerKind::flatten;
+    const bool dense = model.trunk.front().kind == Kind::flatten;
     return !model.has_exit() && (!dense || batch <= 64);
   };
   return {"tiny-dnn",

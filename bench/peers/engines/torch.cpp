@@ -23,39 +23,36 @@ std::string statements(const std::vector<Layer>& layers, const std::string& pref
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const Layer& layer = layers[i];
     const std::string w = concat(prefix, "_w", i), b = concat(prefix, "_b", i);
-    const std::int64_t k = layer.spec.kernel_size, s = layer.spec.stride, p = layer.spec.padding;
+    const std::int64_t k = layer.kernel_size, s = layer.stride, p = layer.padding;
     if (layer.weight.defined()) {
       module.register_parameter(w, copied(layer.weight), false);
       module.register_parameter(b, copied(layer.bias), false);
     }
     const std::string weights = concat("self.", w, ", self.", b);
     std::string call;
-    switch (layer.spec.kind) {
-      case LayerKind::conv2d:
+    switch (layer.kind) {
+      case Kind::conv2d:
         call = concat("torch.conv2d(x, ", weights, ", [", s, ", ", s, "], [", p, ", ", p, "])");
         break;
-      case LayerKind::linear:
+      case Kind::linear:
         call = concat("torch.linear(x, ", weights, ")");
         break;
-      case LayerKind::max_pool2d:
+      case Kind::max_pool2d:
         call = concat("torch.max_pool2d(x, [", k, ", ", k, "], [", s, ", ", s, "], [0, 0], [1, 1], ",
-                      layer.spec.ceil_mode ? "True" : "False", ")");
+                      layer.ceil_mode ? "True" : "False", ")");
         break;
-      case LayerKind::relu:
+      case Kind::relu:
         call = "torch.relu(x)";
         break;
-      case LayerKind::sigmoid:
+      case Kind::sigmoid:
         call = "torch.sigmoid(x)";
         break;
-      case LayerKind::flatten:
+      case Kind::flatten:
         call = "torch.flatten(x, 1)";
         break;
-      case LayerKind::unflatten:
-        call = concat("torch.reshape(x, [-1, ", layer.spec.shape[0], ", ", layer.spec.shape[1], ", ",
-                      layer.spec.shape[2], "])");
+      case Kind::unflatten:
+        call = concat("torch.reshape(x, [-1, ", layer.out[0], ", ", layer.out[1], ", ", layer.out[2], "])");
         break;
-      default:
-        throw std::invalid_argument(concat("[torch] no statement for ", to_string(layer.spec.kind)));
     }
     out += concat(indent, "x = ", call, "\n");
   }
