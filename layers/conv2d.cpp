@@ -7,9 +7,10 @@ Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Pair& 
     : options_(options) {
   require(options.groups >= 1 && in_channels % options.groups == 0, "conv2d", "input channels (", in_channels,
           ") must divide into ", options.groups, " groups");
-  weight = Variable(
-      init_weight(init, {out_channels, in_channels / options.groups, kernel_size.h, kernel_size.w}, rng, dtype),
-      true);
+  weight =
+      Variable(init_weight(init, {out_channels, in_channels / options.groups, kernel_size.h, kernel_size.w},
+                           rng, dtype),
+               true);
   if (with_bias) bias = Variable(Tensor::zeros({out_channels}, dtype), true);
   register_parameter("weight", weight);
   register_parameter("bias", bias);

@@ -126,7 +126,8 @@ std::string write_normalisation(GraphWriter& to, const Model& model, const std::
 /// The images that the autoencoder makes: what `convert` of cbnet/conversion.h computes.
 std::string write_converter(GraphWriter& to, const Model& model, const std::string& prefix) {
   const NetworkSpec& spec = model.network->spec();
-  std::string images = LayerWriter(to, *model.network, prefix).trunk(spec.trunk, write_normalisation(to, model, "pixels", prefix));
+  std::string images = LayerWriter(to, *model.network, prefix)
+                           .trunk(spec.trunk, write_normalisation(to, model, "pixels", prefix));
   if (model.info.rescale != 1.0) {
     to.node("Mul", "rescaled", {images, to.scalar("rescale", static_cast<float>(model.info.rescale))});
     to.node("Min", "cut", {"rescaled", to.scalar("one", 1.0F)});
@@ -144,7 +145,8 @@ void write_classifier(GraphWriter& to, const Model& model, const std::string& va
   const NetworkSpec& spec = model.network->spec();
   const Shape classes = trunk_shape(spec, static_cast<std::int64_t>(spec.trunk.size()));
   require(classes.size() == 1, "onnx", "a classifier gives one number per class; got ", classes);
-  const std::string logits = LayerWriter(to, *model.network, prefix).trunk(spec.trunk, write_normalisation(to, model, value, prefix));
+  const std::string logits = LayerWriter(to, *model.network, prefix)
+                                 .trunk(spec.trunk, write_normalisation(to, model, value, prefix));
   to.node("Identity", "logits", {logits});
   to.node("Softmax", "probabilities", {logits}, {{"axis", std::int64_t{1}}});
   write_label(to, "N");

@@ -55,7 +55,8 @@ TEST_CASE("every layer kind comes back from ONNX with the same answers") {
       model.network = random_network(classifier_of(sample));
       export_onnx(folder / "m.onnx", {.classifier = &model});
       const Model back = import_onnx(folder / "m.onnx", {.output = "logits"});
-      const std::vector<float> expected = answers(*model.network, pixels), got = answers(*back.network, pixels);
+      const std::vector<float> expected = answers(*model.network, pixels),
+                               got = answers(*back.network, pixels);
       REQUIRE(got.size() == expected.size());
       // The same kernels on the same weights; blocks are added up in another order than their layers.
       float worst = 0;
