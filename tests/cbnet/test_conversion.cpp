@@ -19,7 +19,8 @@ Tensor six_images() {
   Tensor images = Tensor::zeros({6, 1, 28, 28}, DType::u8);
   for (std::int64_t i = 0; i < 6; ++i) {
     // Image i has i + 1 white pixels in its first row.
-    for (std::int64_t x = 0; x <= i; ++x) images.select(0, i).select(0, 0).select(0, 0).slice(0, x, x + 1).fill(255);
+    for (std::int64_t x = 0; x <= i; ++x)
+      images.select(0, i).select(0, 0).select(0, 0).slice(0, x, x + 1).fill(255);
   }
   return images;
 }

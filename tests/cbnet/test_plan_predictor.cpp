@@ -40,10 +40,9 @@ TEST_CASE("a plan on the disk predicts as the plan in memory") {
   CHECK(loaded.predictor->dataset() == "mnist");
   CHECK(loaded.predictor->macs_by_exit() == info.macs_by_exit);
   CHECK(loaded.predictor->parameter_count() == 67'824);
-  const auto direct = make_plan_predictor(
-      {{"lenet", "mnist", {}, {1, 28, 28}, info.macs_by_exit, 67'824},
-       runtime::Plan(lenet_graph("{}")),
-       std::nullopt});
+  const auto direct = make_plan_predictor({{"lenet", "mnist", {}, {1, 28, 28}, info.macs_by_exit, 67'824},
+                                           runtime::Plan(lenet_graph("{}")),
+                                           std::nullopt});
   const Tensor images = random_images(20);
   const Predictions a = loaded.predictor->predict(images), b = direct->predict(images);
   CHECK(a.labels == b.labels);

@@ -22,7 +22,8 @@ TEST_CASE("dataset_id: names there and back") {
   CHECK(std::string(title(DatasetId::kmnist)) == "KMNIST");
   CHECK(known_dataset("kmnist-first7011") == DatasetId::kmnist);
   CHECK(known_dataset("cifar10") == DatasetId::cifar10);
-  for (const char* other : {"mnist-mine", "my-mnist", "flowers", "fashion-mnist", ""}) CHECK_FALSE(known_dataset(other));
+  for (const char* other : {"mnist-mine", "my-mnist", "flowers", "fashion-mnist", ""})
+    CHECK_FALSE(known_dataset(other));
 }
 
 TEST_CASE("dataset_id: ten different classes in the published order") {

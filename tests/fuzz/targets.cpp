@@ -166,7 +166,9 @@ void power(const std::string& bytes) {
 
 void onnx(const std::string& bytes) {
   refused_or_read([&] { run_if_small(import_onnx_bytes(bytes, "fuzz", {})); });
-  refused_or_read([&] { run_if_small(import_onnx_bytes(bytes, "fuzz", {.output = "logits", .normalisation = {{0.5}, {1.0}}})); });
+  refused_or_read([&] {
+    run_if_small(import_onnx_bytes(bytes, "fuzz", {.output = "logits", .normalisation = {{0.5}, {1.0}}}));
+  });
 }
 
 }  // namespace

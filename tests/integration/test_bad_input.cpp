@@ -240,7 +240,8 @@ TEST_CASE("a damaged image is reported in its place, and the others are answered
   CHECK(images[3] == answers[1]);
   CHECK(images[0]["image"] == folder / "none.png");
   CHECK(images[0]["error"].get<std::string>().find("expected a readable file") != std::string::npos);
-  CHECK(images[2]["error"].get<std::string>().find("expected a PNG, JPEG, PGM or PPM image") != std::string::npos);
+  CHECK(images[2]["error"].get<std::string>().find("expected a PNG, JPEG, PGM or PPM image") !=
+        std::string::npos);
   CHECK_FALSE(images[2].contains("label"));
   CHECK(result.err.find("cbnet: " + images[0]["error"].get<std::string>() + "\n") != std::string::npos);
   CHECK(result.err.find("cbnet: " + images[2]["error"].get<std::string>() + "\n") != std::string::npos);

@@ -88,8 +88,8 @@ TEST_CASE("a folder of five classes of 40x24 colour pictures, through every comm
 
   SUBCASE("pixels are normalised by what the training images are like, in the file and in ONNX") {
     run({"info", "--model", out + "/lenet.safetensors", "--json", folder / "info.json"});
-    CHECK(read_json(folder / "info.json")["model"]["normalisation"].get<std::string>().find("\"deviation\":[0.") !=
-          std::string::npos);
+    CHECK(read_json(folder / "info.json")["model"]["normalisation"].get<std::string>().find(
+              "\"deviation\":[0.") != std::string::npos);
     const std::vector<std::string> named{"train",       "--data",    flowers,   "--model",     "lenet",
                                          "--epochs",    "1",         "--quiet", "--mean",      "0.5",
                                          "--deviation", "0.25,0.25", "--out",   folder / "bad"};

@@ -18,8 +18,7 @@ using cbnet::Tensor;
 namespace {
 
 Tensor excerpt_picture(int index) {
-  return cbnet::data::read_picture(excerpt_folder() + "/t10k-images-idx3-ubyte.gz#" +
-                                   std::to_string(index),
+  return cbnet::data::read_picture(excerpt_folder() + "/t10k-images-idx3-ubyte.gz#" + std::to_string(index),
                                    {1, 28, 28}, false);
 }
 
@@ -78,7 +77,8 @@ TEST_CASE("a picture of one grey and one that is dark on white are answered with
   CHECK(plain[2]["warnings"][0].get<std::string>().find("one colour throughout") == 0);
   CHECK(err.find("cbnet: warning: " + (folder / "turned.png") + ": brighter at its border") !=
         std::string::npos);
-  CHECK(err.find("cbnet: warning: " + (folder / "black.png") + ": one colour throughout") != std::string::npos);
+  CHECK(err.find("cbnet: warning: " + (folder / "black.png") + ": one colour throughout") !=
+        std::string::npos);
   CHECK(err.find("good.png") == std::string::npos);
 
   std::vector<std::string> words = files;

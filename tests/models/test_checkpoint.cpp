@@ -47,7 +47,7 @@ TEST_CASE("files that are not our models are refused by name") {
     };
   };
   CHECK_THROWS_SAYING(load_model(edited(set("cbnet.version", "99"))), InputError,
-                      "expected format version 1; found 99");
+                      "expected format version 1 or 2; found 99");
   CHECK_THROWS_SAYING(load_model(edited(set("cbnet.network", "{}"))), InputError, "the JSON of a network");
   CHECK_THROWS_SAYING(load_model(edited(set("cbnet.thresholds", "[1,2]"))), InputError,
                       "at most 1 thresholds");
