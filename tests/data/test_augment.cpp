@@ -99,3 +99,56 @@ TEST_CASE("augment: a sample's fate depends on seed, epoch and index, not on its
   }
   cbnet::set_num_threads(threads);
 }
+
+TEST_CASE("augment: crop and rotation, wrong use") {
+  Tensor pixels = numbered(2, 5);
+  CHECK_INVALID(augment(pixels, indices(2), {.crop = 5}, 1, 0),
+                "crop must be at least 0 and smaller than the image");
+  CHECK_INVALID(augment(pixels, indices(2), {.rotation = -1}, 1, 0),
+                "rotation must be 0 to 180 degrees; got -1");
+  CHECK_INVALID(augment(pixels, indices(2), {.rotation = 181}, 1, 0), "got 181");
+}
+
+TEST_CASE("augment: a crop mirrors what is beyond the border, in every channel alike") {
+  // Two channels of 3x5, the second 100 more than the first.
+  const std::int64_t count = 300, area = 15;
+  Tensor pixels = Tensor::empty({count, 2, 3, 5});
+  auto* values = pixels.data<float>();
+  for (std::int64_t i = 0; i < pixels.numel(); ++i)
+    values[i] = static_cast<float>(1 + i % area + (i / area % 2) * 100);
+  augment(pixels, indices(count), {.crop = 1}, 4, 0);
+  const auto mirrored = [](std::int64_t at, std::int64_t size) {
+    return at < 0 ? -at : at >= size ? 2 * (size - 1) - at : at;
+  };
+  std::set<std::pair<std::int64_t, std::int64_t>> seen;
+  for (std::int64_t b = 0; b < count; ++b) {
+    for (std::int64_t dy = -1; dy <= 1; ++dy) {
+      for (std::int64_t dx = -1; dx <= 1; ++dx) {
+        bool same = true;
+        for (std::int64_t i = 0; i < 2 * area; ++i) {
+          const std::int64_t y = mirrored(i / 5 % 3 + dy, 3), x = mirrored(i % 5 + dx, 5);
+          same = same &&
+                 pixels.data<float>()[b * 2 * area + i] == static_cast<float>(1 + y * 5 + x + i / area * 100);
+        }
+        if (same) seen.insert({dy, dx});
+      }
+    }
+  }
+  CHECK(seen.size() == 9);
+}
+
+TEST_CASE("augment: a rotation turns about the centre, keeps the middle and most of the light") {
+  Tensor pixels = Tensor::zeros({50, 1, 9, 9});
+  for (std::int64_t b = 0; b < 50; ++b)
+    pixels.select(0, b).select(0, 0).slice(0, 3, 6).slice(1, 3, 6).fill(1.0);
+  augment(pixels, indices(50), {.rotation = 45}, 6, 0);
+  std::set<float> corners;
+  for (std::int64_t b = 0; b < 50; ++b) {
+    const Tensor image = pixels.select(0, b).select(0, 0);
+    CHECK(image.at({4, 4}) == doctest::Approx(1.0));
+    const auto all = image.to_vector<float>();
+    CHECK(std::accumulate(all.begin(), all.end(), 0.0) == doctest::Approx(9.0).epsilon(0.15));
+    corners.insert(all[3 * 9 + 3]);
+  }
+  CHECK(corners.size() > 40);  // turned by another angle each
+}

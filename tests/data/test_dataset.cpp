@@ -138,3 +138,13 @@ TEST_CASE("dataset: npz files, and the subset's own name") {
   put_dataset(folder / "k");
   CHECK(load_dataset(DatasetId::kmnist, only(folder / "k")).name == "kmnist");
 }
+
+TEST_CASE("dataset: mean and deviation of each channel, in pixels from 0 to 1") {
+  CHECK_INVALID(measure(cbnet::Tensor::zeros({2, 2, 2}, DType::u8)), "[measure] images must be u8 (N,C,H,W)");
+  const auto images = cbnet::Tensor::from<std::uint8_t>({0, 255, 51, 51, 255, 0, 51, 51}, {2, 2, 1, 2});
+  const Statistics found = measure(images);
+  CHECK(found.mean[0] == doctest::Approx(0.5));
+  CHECK(found.deviation[0] == doctest::Approx(0.5));
+  CHECK(found.mean[1] == doctest::Approx(0.2));
+  CHECK(found.deviation[1] == 1.0);  // of one value throughout
+}
