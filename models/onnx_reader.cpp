@@ -81,9 +81,10 @@ std::string NodeReader::text(const std::string& name, const std::string& usual) 
   return found == nullptr ? usual : *found;
 }
 
-std::vector<std::int64_t> NodeReader::integers(const std::string& name, std::vector<std::int64_t> usual) {
+std::vector<std::int64_t> NodeReader::integers(const std::string& name,
+                                               const std::vector<std::int64_t>& usual) {
   const auto* found = find<std::vector<std::int64_t>>(name, "INTS");
-  return found == nullptr ? std::move(usual) : *found;
+  return found == nullptr ? usual : *found;
 }
 
 Tensor NodeReader::tensor(const std::string& name) {

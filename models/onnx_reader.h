@@ -24,7 +24,7 @@ class NodeReader {
   std::int64_t integer(const std::string& name, std::int64_t usual);
   double number(const std::string& name, double usual);
   std::string text(const std::string& name, const std::string& usual);
-  std::vector<std::int64_t> integers(const std::string& name, std::vector<std::int64_t> usual);
+  std::vector<std::int64_t> integers(const std::string& name, const std::vector<std::int64_t>& usual);
   Tensor tensor(const std::string& name);  // undefined where there is none
   /// An attribute that may only have one value.
   void must_be(const std::string& name, std::int64_t value);
