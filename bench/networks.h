@@ -31,7 +31,8 @@ struct BenchNetwork {
   Cost cost() const;
   Shape input() const;
   runtime::Graph graph() const;
-  /// What the modules make of u8 (N,C,H,W), image by image: probabilities of the last exit, or pixels.
+  /// Returns what the modules make of images u8 (N,C,H,W), one row an image: the probabilities of the last
+  /// exit, or pixels.
   std::vector<float> answer(const Tensor& images) const;
 };
 

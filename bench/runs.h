@@ -48,8 +48,8 @@ struct Contenders {
 /// or of a model that has changed since, is unusable. Throws as load_models.
 Contenders load_contenders(const std::string& run, const std::vector<Engine>& engines);
 
-/// Of the name that a model carries; "kmnist-first7011" is KMNIST. InputError for a name that is none of a
-/// dataset.
+/// Returns the dataset that a model names as its own; "kmnist-first7011" is KMNIST. Throws InputError for a
+/// name that no dataset has.
 data::DatasetId dataset_id(const std::string& name);
 
 }  // namespace cbnet::bench

@@ -31,7 +31,7 @@ void classify(Network& network, const Variable& pixels, Predictions& out) {
   out.exit.assign(out.labels.size(), 0);
 }
 
-/// What a model's network reads of images.
+/// Returns what the model's network reads of u8 images (N,C,H,W): f32, normalised as it was trained.
 Tensor input_of(const Model& model, const Tensor& images) {
   return normalised(data::to_float(images), model.info.normalisation);
 }

@@ -19,7 +19,7 @@ struct Predictions {
   Tensor converted;                // f32 (N, C, H, W); only the autoencoder and CBNet make one
 };
 
-/// What a predictor says of its model.
+/// These facts describe the model behind a predictor.
 struct PredictorInfo {
   /// "lenet", "branchynet", "autoencoder", "classifier", "cbnet", or that of an imported model's file.
   std::string name;
@@ -30,7 +30,7 @@ struct PredictorInfo {
   std::vector<std::int64_t> macs_by_exit;
   std::int64_t parameter_count = 0;
 };
-/// Of a model, by the name under which a run has it.
+/// Describes a model, which is called `name` in its run.
 PredictorInfo info_of(const Model& model, const std::string& name);
 
 /// The names by label of what a model was trained on: `classes`, or those of the dataset of that name, or

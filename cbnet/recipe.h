@@ -37,7 +37,8 @@ struct Recipe {
   TrainRecipe branchynet;
   TrainRecipe autoencoder;
 
-  /// Of the pixels: as it is given, or measured on the images that train; by default there is none.
+  /// The pixels are normalised by these constants, or by those measured on the images that train. Without
+  /// either the network reads the pixels themselves.
   Normalisation normalisation;
   bool measure_normalisation = false;
 

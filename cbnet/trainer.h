@@ -44,7 +44,7 @@ struct Stage {
   std::function<StepResult(const data::Batch&, std::int64_t epoch)> step;
   /// Named figures on the validation split, after each epoch; in eval mode, without gradients.
   std::function<std::map<std::string, double>()> validate;
-  /// Of the pixels in batches.
+  /// Batches are normalised so before the network reads them.
   Normalisation normalisation = {};
 };
 

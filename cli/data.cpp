@@ -163,7 +163,7 @@ Finding get_dataset(data::DatasetId id, const data::Location& location, bool qui
           false};
 }
 
-/// What lies at a path: how many pictures of which size, in which classes.
+/// Prints how many pictures of which size, in which classes, a path holds, and returns that for the report.
 Json list_path(const data::Source& source) {
   const data::Dataset dataset = data::load_dataset(source);
   const Shape shape = dataset.train.image_shape();

@@ -6,48 +6,22 @@
 //          Ref: Goodfellow et al., "Deep Learning", section 6.2.2.3.
 #include "autograd/ops/log_softmax.h"
 
-#include "autograd/ops/sum.h"
-#include "tensor/backend.h"
+#include "autograd/ops/softmax.h"
 
 namespace cbnet::ops {
 
 Shape LogSoftmax::infer(const Args& args, std::span<const Shape> in) {
-  require(split_at_axis(in[0], args.axis, kName).size > 0, kName,
-          "there must be something along the axis; got x ", in[0], ", axis ", args.axis);
-  return in[0];
+  return lines_shape(kName, in[0], args.axis);
 }
 
 Tensor LogSoftmax::forward(const Args& args, Inputs in, Saved& saved) {
-  const Tensor x = in[0].contiguous();
-  Tensor y = Tensor::empty(x.shape(), x);
+  Tensor y = softmax_lines(SoftmaxKind::log_softmax, in[0], args.axis);
   saved.keep({y});
-  const auto [outer, size, inner] = split_at_axis(x.shape(), args.axis, kName);
-  backend_of(x.device())
-      .softmax({.dtype = x.dtype(),
-                .kind = SoftmaxKind::log_softmax,
-                .outer = outer,
-                .channels = size,
-                .inner = inner,
-                .x = x.address(),
-                .y = y.address()});
   return y;
 }
 
 Gradients LogSoftmax::backward(const Args& args, const Saved& saved, const Tensor& doutput) {
-  const Tensor& y = saved.tensors[0];
-  const Tensor dy = doutput.contiguous();
-  Tensor dx = Tensor::empty(y.shape(), y);
-  const auto [outer, size, inner] = split_at_axis(y.shape(), args.axis, kName);
-  backend_of(y.device())
-      .softmax_backward({.dtype = y.dtype(),
-                         .kind = SoftmaxKind::log_softmax,
-                         .outer = outer,
-                         .channels = size,
-                         .inner = inner,
-                         .y = y.address(),
-                         .dy = dy.address(),
-                         .dx = dx.address()});
-  return {dx};
+  return {softmax_lines_backward(SoftmaxKind::log_softmax, saved.tensors[0], doutput, args.axis)};
 }
 
 }  // namespace cbnet::ops

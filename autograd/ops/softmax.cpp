@@ -11,43 +11,55 @@
 
 namespace cbnet::ops {
 
-Shape Softmax::infer(const Args& args, std::span<const Shape> in) {
-  require(split_at_axis(in[0], args.axis, kName).size > 0, kName,
-          "there must be something along the axis; got x ", in[0], ", axis ", args.axis);
-  return in[0];
+Shape lines_shape(const char* op, const Shape& x, std::int64_t axis) {
+  require(split_at_axis(x, axis, op).size > 0, op, "there must be something along the axis; got x ", x,
+          ", axis ", axis);
+  return x;
 }
 
-Tensor Softmax::forward(const Args& args, Inputs in, Saved& saved) {
-  const Tensor x = in[0].contiguous();
-  Tensor y = Tensor::empty(x.shape(), x);
-  saved.keep({y});
-  const auto [outer, size, inner] = split_at_axis(x.shape(), args.axis, kName);
-  backend_of(x.device())
-      .softmax({.dtype = x.dtype(),
-                .kind = SoftmaxKind::softmax,
+Tensor softmax_lines(SoftmaxKind kind, const Tensor& x, std::int64_t axis) {
+  const Tensor from = x.contiguous();
+  Tensor y = Tensor::empty(from.shape(), from);
+  const auto [outer, size, inner] = split_at_axis(from.shape(), axis, "softmax");
+  backend_of(from.device())
+      .softmax({.dtype = from.dtype(),
+                .kind = kind,
                 .outer = outer,
                 .channels = size,
                 .inner = inner,
-                .x = x.address(),
+                .x = from.address(),
                 .y = y.address()});
   return y;
 }
 
-Gradients Softmax::backward(const Args& args, const Saved& saved, const Tensor& doutput) {
-  const Tensor& y = saved.tensors[0];
-  const Tensor dy = doutput.contiguous();
+Tensor softmax_lines_backward(SoftmaxKind kind, const Tensor& y, const Tensor& dy, std::int64_t axis) {
+  const Tensor from = dy.contiguous();
   Tensor dx = Tensor::empty(y.shape(), y);
-  const auto [outer, size, inner] = split_at_axis(y.shape(), args.axis, kName);
+  const auto [outer, size, inner] = split_at_axis(y.shape(), axis, "softmax");
   backend_of(y.device())
       .softmax_backward({.dtype = y.dtype(),
-                         .kind = SoftmaxKind::softmax,
+                         .kind = kind,
                          .outer = outer,
                          .channels = size,
                          .inner = inner,
                          .y = y.address(),
-                         .dy = dy.address(),
+                         .dy = from.address(),
                          .dx = dx.address()});
-  return {dx};
+  return dx;
+}
+
+Shape Softmax::infer(const Args& args, std::span<const Shape> in) {
+  return lines_shape(kName, in[0], args.axis);
+}
+
+Tensor Softmax::forward(const Args& args, Inputs in, Saved& saved) {
+  Tensor y = softmax_lines(SoftmaxKind::softmax, in[0], args.axis);
+  saved.keep({y});
+  return y;
+}
+
+Gradients Softmax::backward(const Args& args, const Saved& saved, const Tensor& doutput) {
+  return {softmax_lines_backward(SoftmaxKind::softmax, saved.tensors[0], doutput, args.axis)};
 }
 
 }  // namespace cbnet::ops

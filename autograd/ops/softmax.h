@@ -1,6 +1,7 @@
 #pragma once
 
 #include "autograd/op.h"
+#include "tensor/calls.h"
 
 namespace cbnet {
 namespace ops {
@@ -14,6 +15,12 @@ struct Softmax {
   static Tensor forward(const Args&, Inputs, Saved&);
   static Gradients backward(const Args&, const Saved&, const Tensor& doutput);
 };
+
+/// The rule, the values and the gradient that softmax and log_softmax share; x and y (outer, C, inner) along
+/// `axis`. lines_shape throws "[op] …" where x lacks the axis or has nothing along it.
+Shape lines_shape(const char* op, const Shape& x, std::int64_t axis);
+Tensor softmax_lines(SoftmaxKind kind, const Tensor& x, std::int64_t axis);
+Tensor softmax_lines_backward(SoftmaxKind kind, const Tensor& y, const Tensor& dy, std::int64_t axis);
 
 }  // namespace ops
 

@@ -18,8 +18,8 @@ constexpr double kCubic = 0.044715;
 /// x (1 + f(u)) / 2, where f is erf or tanh and u is linear, or cubic, in x. `T` is a variable, a value of a
 /// graph or the name of one; `ops` has functions of them.
 template <class T, class Ops>
-T gelu(const Ops& ops, bool tanh_form, const T& x) {
-  if (!tanh_form) return ops.scale(ops.mul(x, ops.shift(ops.erf(ops.scale(x, kRootHalf)), 1.0)), 0.5);
+T gelu(const Ops& ops, bool approximate_tanh, const T& x) {
+  if (!approximate_tanh) return ops.scale(ops.mul(x, ops.shift(ops.erf(ops.scale(x, kRootHalf)), 1.0)), 0.5);
   const T bend = ops.shift(ops.scale(ops.mul(x, x), kCubic), 1.0);
   const T inside = ops.scale(ops.mul(x, bend), kRootTwoOverPi);
   return ops.scale(ops.mul(x, ops.shift(ops.tanh(inside), 1.0)), 0.5);
@@ -68,12 +68,12 @@ struct OnNames {
 void read(NodeReader& node) {
   const std::string form = node.text("approximate", "none");
   if (form != "none" && form != "tanh") node.fail("attribute approximate = none or tanh", form);
-  node.add(Gelu{.tanh_form = form == "tanh"});
+  node.add(Gelu{.approximate_tanh = form == "tanh"});
 }
 
 }  // namespace
 
-void Gelu::visit_fields(FieldVisitor& visit) { visit("tanh_form", tanh_form); }
+void Gelu::visit_fields(FieldVisitor& visit) { visit("approximate_tanh", approximate_tanh); }
 
 Shape Gelu::infer(Shapes in) const { return only(kName, in); }
 
@@ -81,14 +81,14 @@ Cost Gelu::cost(Shapes, const Shape&) const { return {}; }
 
 BuiltLayer Gelu::build(const BuildContext&) const {
   return BuiltLayer(
-      [form = tanh_form](std::span<const Variable> x) { return gelu(OnVariables{}, form, x[0]); });
+      [form = approximate_tanh](std::span<const Variable> x) { return gelu(OnVariables{}, form, x[0]); });
 }
 
-std::int32_t Gelu::lower(Lowering& to) const { return gelu(OnValues{to}, tanh_form, to.input()); }
+std::int32_t Gelu::lower(Lowering& to) const { return gelu(OnValues{to}, approximate_tanh, to.input()); }
 
 std::string Gelu::write_onnx(OnnxWriter& to) const {
   const OnNames ops{to};
-  return to.node("Identity", {gelu(ops, tanh_form, to.input())});
+  return to.node("Identity", {gelu(ops, approximate_tanh, to.input())});
 }
 
 void Gelu::read_onnx(OnnxReaders& readers) { readers.on("Gelu", read); }

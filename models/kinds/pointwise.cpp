@@ -51,9 +51,9 @@ void read_clip(NodeReader& node) {
     return node.has_input(i) ? node.constant(i).item() : open;
   };
   const double low = bound(1, "min", -kInfinity), high = bound(2, "max", kInfinity);
+  if (low == -kInfinity && high == kInfinity) return node.pass_on();
   if (low == 0.0 && high == 6.0) return node.add(Relu6{});
-  if (low > -kInfinity || high == kInfinity)
-    node.add(Pointwise{.function = "clamp_min", .a = std::max(low, -3e38)});
+  if (low > -kInfinity) node.add(Pointwise{.function = "clamp_min", .a = low});
   if (high < kInfinity)
     node.add(Pointwise{.function = "clamp_max", .a = high},
              {low > -kInfinity ? node.last() : node.position(0)});

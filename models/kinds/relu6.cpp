@@ -21,7 +21,7 @@ BuiltLayer Relu6::build(const BuildContext&) const {
 }
 
 std::int32_t Relu6::lower(Lowering& to) const {
-  return to.push(cbnet::Pointwise::clamp_max, to.push(cbnet::Pointwise::relu, to.input()), 6.0);
+  return to.push(cbnet::Pointwise::clamp_max, to.push(runtime::Kind::relu), 6.0);
 }
 
 std::string Relu6::write_onnx(OnnxWriter& to) const {

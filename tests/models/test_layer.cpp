@@ -6,8 +6,6 @@
 
 #include "autograd/tape.h"
 #include "models/compile.h"
-#include "models/kinds/linear.h"
-#include "models/kinds/unflatten.h"
 #include "models/network.h"
 #include "runtime/plan.h"
 #include "tests/models/kinds/samples.h"
@@ -15,6 +13,7 @@
 
 using namespace cbnet;
 using cbnet::testing::LayerSample;
+using cbnet::testing::network_of;
 
 namespace {
 
@@ -29,21 +28,6 @@ std::vector<Kind> all_kinds() {
 #include "models/layers.def"
 #undef LAYER
   };
-}
-
-/// The layer behind one linear layer for each of its inputs, so that they are numbers of both signs.
-NetworkSpec network_of(const LayerSample& sample) {
-  NetworkSpec spec{"sample", {6}, {}, {}};
-  std::vector<std::int64_t> reads;
-  for (const Shape& shape : sample.in) {
-    spec.trunk.push_back(LayerSpec(kinds::Linear{.out = numel(shape)}, {0}));
-    spec.trunk.push_back(kinds::Unflatten{.shape = shape});
-    reads.push_back(static_cast<std::int64_t>(spec.trunk.size()));
-  }
-  LayerSpec layer = sample.layer;
-  layer.inputs = reads;
-  spec.trunk.push_back(layer);
-  return spec;
 }
 
 /// In evaluation mode, weights and statistics random.

@@ -47,6 +47,24 @@ TEST_CASE("onnx nodes: a matrix of weights is a linear layer, and identities are
   CHECK(read.weights.at(0).second.shape() == Shape{3, 4});
 }
 
+TEST_CASE("onnx nodes: Clip is what its bounds make of it") {
+  const auto clip = [](OnnxNode::Attributes bounds) {
+    OnnxLayers read("m.onnx", 7);
+    read.set_input("x", {4}, -1);
+    read.read({"Clip", "", "", {"x"}, {"y"}, std::move(bounds)});
+    std::string kinds;
+    for (const LayerSpec& layer : read.spec.trunk) kinds += describe(layer) + ";";
+    CHECK(read.is_last("y"));
+    return kinds;
+  };
+  CHECK(clip({}).empty());
+  CHECK(clip({{"min", 0.0F}, {"max", 6.0F}}) == "relu6;");
+  CHECK(clip({{"min", -1.0F}}) == "pointwise, function clamp_min, a -1;");
+  CHECK(clip({{"max", 2.0F}}) == "pointwise, function clamp_max, a 2;");
+  CHECK(clip({{"min", -1.0F}, {"max", 2.0F}}) ==
+        "pointwise, function clamp_min, a -1;pointwise, function clamp_max, a 2;");
+}
+
 TEST_CASE("onnx nodes: what no layer can do is refused, by the node's name") {
   OnnxLayers read = layers({1, 8, 8});
   const auto refused = [&](const OnnxNode& node, const char* says) {

@@ -15,18 +15,9 @@ using namespace cbnet::testing;
 
 namespace {
 
-/// The layer behind a linear layer for each of its inputs, and before what makes it a classifier.
+/// The sample's network, made one that ONNX calls a classifier: a row of numbers an image.
 NetworkSpec classifier_of(const LayerSample& sample) {
-  NetworkSpec spec{"sample", {6}, {}, {}};
-  std::vector<std::int64_t> reads;
-  for (const Shape& shape : sample.in) {
-    spec.trunk.push_back(LayerSpec(kinds::Linear{.out = numel(shape)}, {0}));
-    spec.trunk.push_back(kinds::Unflatten{.shape = shape});
-    reads.push_back(static_cast<std::int64_t>(spec.trunk.size()));
-  }
-  LayerSpec layer = sample.layer;
-  layer.inputs = reads;
-  spec.trunk.push_back(layer);
+  NetworkSpec spec = network_of(sample);
   spec.trunk.push_back(kinds::Flatten{});
   return spec;
 }
