@@ -13,7 +13,7 @@ namespace cbnet {
 namespace {
 
 constexpr std::int64_t kFirstOpset = 7;
-constexpr std::int64_t kLastOpset = 17;
+constexpr std::int64_t kLastOpset = 23;
 constexpr std::size_t kFileLimitBytes = std::size_t{1} << 30;
 constexpr std::int64_t kMostInput = std::int64_t{1} << 31;
 constexpr int kMostNamed = 10;  // of what an error lists

@@ -87,7 +87,7 @@ TEST_CASE("ops and attributes without a layer are named with their node") {
 
 TEST_CASE("graphs that do not hold together are refused") {
   check_refusal("an ONNX model", [](onnx::ModelProto& p) { p.clear_graph(); });
-  check_refusal("opset 7 to 17; found 99",
+  check_refusal("opset 7 to 23; found 99",
                 [](onnx::ModelProto& p) { p.mutable_opset_import(0)->set_version(99); });
   check_refusal("an output 'logits'", [](onnx::ModelProto& p) { p.mutable_graph()->clear_output(); });
   check_refusal("a graph with one input; found none",
