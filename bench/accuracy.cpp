@@ -7,7 +7,7 @@
 #include "bench/statistics.h"
 #include "cbnet/evaluate.h"
 #include "cbnet/requirements.h"
-#include "cbnet/version.h"
+#include "tensor/version.h"
 #include "console/options.h"
 #include "console/output.h"
 #include "console/run_models.h"

@@ -9,7 +9,7 @@
 #include "bench/recipes.h"
 #include "bench/roofline.h"
 #include "bench/table2.h"
-#include "cbnet/version.h"
+#include "tensor/version.h"
 #include "console/options.h"
 #include "console/run_main.h"
 

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "cbnet/pipeline.h"
-#include "cbnet/version.h"
+#include "tensor/version.h"
 #include "console/options.h"
 #include "console/output.h"
 #include "console/progress.h"

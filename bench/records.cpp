@@ -1,7 +1,7 @@
 #include "bench/records.h"
 
 #include "bench/report_json.h"
-#include "cbnet/version.h"
+#include "tensor/version.h"
 #include "console/output.h"
 #include "tensor/error.h"
 

@@ -1,7 +1,7 @@
 #include "bench/report_json.h"
 
 #include "bench/paper.h"
-#include "cbnet/version.h"
+#include "tensor/version.h"
 
 namespace cbnet::bench {
 namespace {

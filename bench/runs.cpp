@@ -20,7 +20,7 @@ std::vector<std::string> run_folders(const CommandLine& line) {
 }
 
 RunModels load_models(const std::string& run, Engine engine) {
-  RunModels out = load_run(run, -1.0, engine);
+  RunModels out = load_run(run, {}, engine);
   const auto known = std::find_if(out.usable.begin(), out.usable.end(),
                                   [](const auto& model) { return model->dataset() != "unknown"; });
   if (out.usable.empty()) {
@@ -94,7 +94,7 @@ Contenders load_contenders(const std::string& run, const std::vector<Engine>& en
       const Predictor& model = *predictor;
       out.timed.push_back({std::move(predictor), engine, "fp32", 0.0, nullptr});
       if (engine == Engine::eager) continue;
-      out.timed.back().reference = load_predictor(run, model.name(), -1.0, Engine::eager);
+      out.timed.back().reference = load_predictor(run, model.name(), {}, Engine::eager);
       for (const char* precision : {"bf16", "int8"}) add_compiled(run, model, precision, out);
     }
   }

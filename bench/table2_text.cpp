@@ -5,7 +5,7 @@
 
 #include "bench/agreement.h"
 #include "bench/paper.h"
-#include "cbnet/version.h"
+#include "tensor/version.h"
 #include "console/output.h"
 #include "tensor/error.h"
 

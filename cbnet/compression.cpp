@@ -7,19 +7,19 @@
 #include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/mse_loss.h"
 #include "autograd/tape.h"
-#include "cbnet/argmax.h"
 #include "cbnet/evaluate.h"
 #include "cbnet/pipeline.h"
 #include "cbnet/predictor.h"
-#include "cbnet/provenance.h"
+#include "cbnet/stages.h"
 #include "data/batches.h"
 #include "data/checksum.h"
 #include "models/compile.h"
 #include "models/json.h"
 #include "models/kinds/softmax.h"
-#include "optim/adam.h"
 #include "runtime/plan.h"
 #include "runtime/quantize.h"
+#include "train/fit.h"
+#include "train/provenance.h"
 
 namespace cbnet {
 namespace {
@@ -32,15 +32,9 @@ using runtime::Precision;
 constexpr std::int64_t kCalibrationImages = 1'000;
 constexpr std::int64_t kBatch = 256;
 
-/// The images that a run was trained on, and those that it held out.
-struct TrainingImages {
-  Tensor images, labels;  // u8
-  data::SplitIndices split;
-};
-
 /// An imported network may have seen any of them: some calibrate or fine-tune it, the others judge it.
-TrainingImages images_for_imported(const Model& model, const std::string& file, const data::Dataset& dataset,
-                                   std::uint64_t seed) {
+TrainingData images_for_imported(const Model& model, const std::string& file, const data::Dataset& dataset,
+                                 std::uint64_t seed) {
   constexpr double kJudging = 1.0 / 12.0;
   if (model.info.dataset != "unknown" && model.info.dataset != dataset.name)
     throw InputError(file, concat("a network for ", dataset.name), concat("one for ", model.info.dataset),
@@ -48,7 +42,7 @@ TrainingImages images_for_imported(const Model& model, const std::string& file, 
   return {dataset.train.images, dataset.train.labels, training_split(dataset.train.labels, kJudging, seed)};
 }
 
-TrainingImages training_images(const Model& model, const std::string& file, const data::Dataset& dataset) {
+TrainingData training_images(const Model& model, const std::string& file, const data::Dataset& dataset) {
   const std::string fingerprint = fingerprint_of(model.info, file);
   const Json json = json_or_text(fingerprint);
   const auto is = [&](const char* field, auto is_type) {
@@ -149,8 +143,7 @@ bool is_pixels(const Graph& graph, std::int32_t v) {
 
 class Compressor {
  public:
-  Compressor(Source& source, const TrainingImages& data, std::string dataset,
-             const CompressionOptions& options)
+  Compressor(Source& source, const TrainingData& data, std::string dataset, const CompressionOptions& options)
       : source_(source), data_(data), dataset_(std::move(dataset)), options_(options) {}
 
   Graph run() {
@@ -224,33 +217,21 @@ class Compressor {
     teacher->load_state_dict(network.state_dict());
     teacher->eval();
     mask_all();
-    Adam adam(network.parameters(), {});
-    data::BatchOptions batching;
-    batching.batch_size = kBatch;
-    batching.seed = options_.seed;
-    data::Batches batches(data_.images, data_.labels, data_.split.train, batching);
-    Schedule schedule;
-    schedule.kind = ScheduleKind::cosine;
-    schedule.base_rate = 1e-3;
-    network.train();
-    for (std::int64_t epoch = 0; epoch < kFineTuningEpochs; ++epoch) {
-      batches.set_epoch(epoch);
-      double sum = 0;
-      for (std::int64_t b = 0; b < batches.size(); ++b) {
-        data::Batch batch = batches.batch(b);
-        batch.pixels = normalised(batch.pixels, source_.main().info.normalisation);
-        adam.set_learning_rate(schedule.rate(epoch * batches.size() + b, kFineTuningEpochs * batches.size()));
-        adam.zero_grad();
-        Variable loss = loss_of(network, *teacher, batch);
-        loss.backward();
-        adam.step();
-        mask_all();
-        sum += loss.value().item();
-      }
-      say(concat("fine-tuning, epoch ", epoch + 1, " of ", kFineTuningEpochs, ": loss ",
-                 sum / static_cast<double>(batches.size())));
-    }
-    network.eval();
+    Stage stage{"fine-tuning", &network, {}, {}, {}, source_.main().info.normalisation};
+    stage.recipe.epochs = kFineTuningEpochs;
+    stage.recipe.batch_size = kBatch;
+    stage.step = [&](const data::Batch& batch, std::int64_t) {
+      return StepResult{loss_of(network, *teacher, batch), -1};
+    };
+    stage.validate = [] { return std::map<std::string, double>(); };
+    stage.after_step = mask_all;
+    FitOptions fitting;
+    fitting.seed = options_.seed;
+    fitting.log = [&](const LogLines& lines) {
+      say(concat("fine-tuning, epoch ", lines.size(), " of ", kFineTuningEpochs, ": loss ",
+                 parse_json(lines.back()).at("loss").get<double>()));
+    };
+    fit(stage, data_, fitting);
   }
 
   Variable loss_of(Network& network, Network& teacher, const data::Batch& batch) const {
@@ -262,7 +243,7 @@ class Compressor {
       }();
       return mse_loss(network.forward(pixels), wanted);
     }
-    if (network.exit_count() > 1) return joint_step(network, batch, 1.0, 1.0).loss;
+    if (network.exit_count() > 1) return classification_step(network, batch).loss;
     const LayerSpecs& layers = network.spec().trunk;
     const auto depth = static_cast<std::int64_t>(layers.size());
     // What an imported network ends in may be probabilities, of which cross_entropy wants the logits.
@@ -304,7 +285,7 @@ class Compressor {
   }
 
   Source& source_;
-  const TrainingImages& data_;
+  const TrainingData& data_;
   std::string dataset_;
   const CompressionOptions& options_;
   std::map<std::string, runtime::BlockMask> masks_;  // by node
@@ -370,9 +351,9 @@ runtime::Graph compress(const RunFolder& folder, const std::string& model, const
   require_fits(predictor->info(), dataset.train, dataset);
   Source source(folder, model);
   const std::string file = folder.model_file(model == "cbnet" ? "autoencoder" : model).string();
-  const TrainingImages data = source.imported()
-                                  ? images_for_imported(source.main(), file, dataset, options.seed)
-                                  : training_images(source.main(), file, dataset);
+  const TrainingData data = source.imported()
+                                ? images_for_imported(source.main(), file, dataset, options.seed)
+                                : training_images(source.main(), file, dataset);
   require(!data.split.validation.empty(), "compile",
           "the run held no validation images out: nothing to judge by");
   return Compressor(source, data, dataset.name, options).run();

@@ -34,7 +34,7 @@ void require_easy(const ExitScores& scores, const std::vector<std::int64_t>& lab
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (!hardness.pool.at(static_cast<std::size_t>(labels[i])).empty()) continue;
     double& entropy = lowest.try_emplace(labels[i], std::numeric_limits<double>::infinity()).first->second;
-    if (scores.early_label[i] == labels[i]) entropy = std::min(entropy, scores.entropy[i]);
+    if (scores.labels[i] == labels[i]) entropy = std::min(entropy, scores.entropy[i]);
   }
   if (lowest.empty()) return;
   std::string names, reasons;
@@ -46,7 +46,7 @@ void require_easy(const ExitScores& scores, const std::vector<std::int64_t>& lab
                                       : "none is classified right at the early exit";
     needed = std::max(needed, entropy);
   }
-  throw std::runtime_error(concat(
+  throw NoEasyImage(concat(
       "no image of class ", names, " leaves early and is classified correctly at threshold ", threshold, " (",
       reasons, "); hint: go on with --resume and more --epochs",
       std::isfinite(needed) ? concat(", or into another --out with a --threshold above ", needed) : ""));
@@ -64,7 +64,7 @@ Hardness label_hardness(const ExitScores& scores, const std::vector<std::int64_t
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const bool early = scores.entropy[i] < threshold;
     out.early += early ? 1 : 0;
-    out.easy[i] = early && scores.early_label[i] == labels[i];
+    out.easy[i] = early && scores.labels[i] == labels[i];
     if (out.easy[i]) out.pool.at(static_cast<std::size_t>(labels[i])).push_back(static_cast<std::int64_t>(i));
   }
   require_easy(scores, labels, threshold, out);

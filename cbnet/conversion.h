@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,14 @@ struct Hardness {
   std::vector<std::vector<std::int64_t>> pool;
 };
 
-/// A class that no label names has an empty pool: nothing is converted into it. Throws std::runtime_error,
+/// Some class has images, but no easy one.
+class NoEasyImage : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// `scores` are those of the side exit behind which the lightweight classifier ends.
+/// A class that no label names has an empty pool: nothing is converted into it. Throws NoEasyImage,
 /// naming the classes and the threshold that each would need, when one has images but no easy one.
 Hardness label_hardness(const ExitScores& scores, const std::vector<std::int64_t>& labels, double threshold,
                         std::int64_t classes);

@@ -8,30 +8,37 @@
 
 namespace cbnet {
 
-/// What both exits of a network with one side exit say about every image of a set.
+/// What one exit says about every image of a set.
 struct ExitScores {
-  std::vector<double> entropy;  // of the early exit's softmax, in nats: 0 … ln 10
-  std::vector<std::int64_t> early_label;
-  std::vector<std::int64_t> final_label;
+  std::vector<double> entropy;  // of its softmax, in nats: 0 … ln(classes)
+  std::vector<std::int64_t> labels;
 };
 
-/// Runs both exits over u8 images (N, 28, 28), in eval mode, in batches.
-ExitScores score_exits(Network& network, const Tensor& images, const Normalisation& normalisation = {});
+/// Runs all exits over u8 images (N, C, H, W), in eval mode, in batches: side exits first, the trunk's end
+/// last.
+std::vector<ExitScores> score_exits(Network& network, const Tensor& images,
+                                    const Normalisation& normalisation = {});
 
-/// What the exit rule does to a set: a sample leaves early if and only if its entropy is below the
+/// What the exit rule does to a set: a sample leaves at the first side exit whose entropy is below its
 /// threshold (strict, natural logarithm; BranchyNet, Teerapittayanon et al. 2016, and the paper II-B).
 struct ExitOutcome {
-  double threshold = 0.0;
-  double exit_rate = 0.0;  // share that leaves early
-  double accuracy = 0.0;   // of the whole, each sample judged where it left
+  std::vector<double> thresholds;  // one a side exit
+  std::vector<double> exit_rates;  // fraction that leaves at exit 0, 1, …; the trunk's end last
+  double accuracy = 0.0;           // of the whole, each sample judged where it left
 };
 
-ExitOutcome apply_threshold(const ExitScores& scores, const std::vector<std::int64_t>& labels,
-                            double threshold);
+/// `scores` are those of all exits, as score_exits gives them.
+ExitOutcome apply_thresholds(const std::vector<ExitScores>& scores, const std::vector<std::int64_t>& labels,
+                             const std::vector<double>& thresholds);
 
-/// The highest exit rate whose accuracy is within `margin` (a fraction: 0.001 is 0.1 point) of the best that
-/// any threshold reaches. Meant for validation scores.
-ExitOutcome choose_threshold(const ExitScores& scores, const std::vector<std::int64_t>& labels,
-                             double margin);
+/// With one side exit: the highest exit rate whose accuracy is within `margin` (a fraction: 0.001 is 0.1
+/// point) of the best that any threshold reaches. With several, each takes an equal part of the margin and is
+/// chosen so, the last one first, given what becomes of the images that pass it. Meant for validation scores.
+ExitOutcome choose_thresholds(const std::vector<ExitScores>& scores, const std::vector<std::int64_t>& labels,
+                              double margin);
+
+/// One threshold for each of `exits` side exits: as many as are given, or one for all. Throws
+/// std::invalid_argument for another number, and for one that is negative or not finite.
+std::vector<double> thresholds_for(const std::vector<double>& given, std::size_t exits);
 
 }  // namespace cbnet

@@ -2,60 +2,66 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 
-#include "autograd/ops/cross_entropy.h"
-#include "autograd/ops/pointwise.h"
-#include "autograd/tape.h"
-#include "cbnet/argmax.h"
-#include "cbnet/conversion.h"
-#include "cbnet/exit_rule.h"
-#include "cbnet/provenance.h"
 #include "cbnet/requirements.h"
 #include "cbnet/run_records.h"
+#include "cbnet/seeds.h"
 #include "cbnet/stage_history.h"
-#include "cbnet/version.h"
+#include "cbnet/stages.h"
+#include "cbnet/truncation.h"
 #include "data/checksum.h"
 #include "models/checkpoint.h"
 #include "models/json.h"
 #include "tensor/error.h"
 #include "tensor/isa.h"
 #include "tensor/parallel.h"
+#include "tensor/version.h"
+#include "train/provenance.h"
 
 namespace cbnet {
 namespace {
 
-// Separate streams of the user's seed.
-enum SeedUse : std::uint64_t { kSplitSeed = 11, kLenetSeed, kBranchynetSeed, kAutoencoderSeed, kTargetSeed };
-std::uint64_t derive_seed(std::uint64_t seed, SeedUse use) { return Rng(seed, use).next(); }
-
-double accuracy_of(Network& network, const Tensor& images, const Tensor& labels,
-                   const Normalisation& normalisation) {
-  const NoGrad no_grad;
-  network.eval();
-  constexpr std::int64_t kBatch = 500;
-  std::int64_t correct = 0;
-  for (std::int64_t begin = 0; begin < images.size(0); begin += kBatch) {
-    const std::int64_t end = std::min(begin + kBatch, images.size(0));
-    const Variable pixels(normalised(data::to_float(images.slice(0, begin, end)), normalisation));
-    correct += count_correct(network.forward(pixels).value(), labels.slice(0, begin, end));
-  }
-  return static_cast<double>(correct) / static_cast<double>(images.size(0));
-}
-
-std::string percent(double share) {
+std::string percent(double fraction) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.2f %%", 100.0 * share);
+  std::snprintf(text, sizeof text, "%.2f %%", 100.0 * fraction);
   return text;
 }
 
-std::vector<std::string> stages_of(const std::string& model) {
+/// The stages of a training, in the order in which they build on one another.
+std::vector<std::string> stages_of(const PipelineOptions& options) {
+  if (options.network) {
+    const std::string& name = options.network->name;
+    if (!options.convert) return {name};
+    if (!options.network->spec.exits.empty()) return {name, "autoencoder"};
+    return {name, "classifier", "autoencoder"};
+  }
+  const std::string& model = options.model;
   if (model == "lenet") return {"lenet"};
   if (model == "branchynet") return {"branchynet"};
   if (model == "autoencoder" || model == "cbnet") return {"branchynet", "autoencoder"};
   require(model == "all", "train", "expected lenet, branchynet, autoencoder, cbnet or all; got '", model,
           "'");
   return {"lenet", "branchynet", "autoencoder"};
+}
+
+std::string md5_of(const std::string& text) {
+  data::Md5 md5;
+  md5.update(text.data(), text.size());
+  return md5.finish();
+}
+
+RunIdentity identity_of(const data::Dataset& dataset, const PipelineOptions& options) {
+  RunIdentity out{dataset.name, training_checksum(dataset.train), options.seed};
+  out.k = options.k;
+  if (!options.network) return out;
+  out.network = options.network->name;
+  out.network_md5 = md5_of(to_json(options.network->spec));
+  out.has_exits = !options.network->spec.exits.empty();
+  data::Md5 weights;
+  for (const auto& [name, tensor] : options.network->weights)
+    weights.update(tensor.data<float>(), static_cast<std::size_t>(tensor.numel()) * sizeof(float));
+  if (!options.network->weights.empty()) out.weights_md5 = weights.finish();
+  return out;
 }
 
 /// One training of the whole method; each method below is one step of it.
@@ -66,52 +72,44 @@ class Pipeline {
         folder_(folder),
         options_(options),
         recipe_(options.recipe),
-        wanted_(stages_of(options.model)),
+        stages_(stages_of(options)),
         lock_(folder.lock()),
-        data_md5_(training_checksum(dataset.train)),
-        history_(folder, recipe_, {dataset.name, data_md5_, options.seed}) {
-    training_.images = dataset.train.images;
-    training_.labels = dataset.train.labels;
-    training_.split = training_split(training_.labels, recipe_.validation_fraction, options.seed);
-    validation_images_ = data::gather(training_.images, training_.split.validation);
-    validation_labels_ = data::gather(training_.labels, training_.split.validation);
-    validation_truth_ = validation_labels_.to_vector<std::int64_t>();
-    normalisation_ = recipe_.normalisation;
-    if (recipe_.measure_normalisation) {
-      const data::Statistics measured = data::measure(data::gather(training_.images, training_.split.train));
-      normalisation_ = {measured.mean, measured.deviation};
-    }
-    check(normalisation_, task().input);
-  }
+        identity_(identity_of(dataset, options)),
+        history_(folder, recipe_, identity_),
+        data_(dataset, recipe_, options.seed) {}
 
   void run() {
     refuse_to_overwrite();
     records_ = std::make_unique<RunRecords>(
         folder_, settings(),
         std::vector<std::string>{"dataset", "data_md5", "seed", "train_images", "validation_images"});
-    if (options_.resume) history_.look_at(wanted_);
-    if (const std::string missing = missing_classes(dataset_, training_.split); !missing.empty())
+    if (options_.resume) history_.look_at(stages_);
+    if (const std::string missing = missing_classes(dataset_, data_.training.split); !missing.empty())
       say(missing);
-    for (const std::string& stage : wanted_) {
-      if (stage == "lenet") train_lenet();
-      if (stage == "branchynet") train_branchynet();
-      if (stage == "autoencoder") train_autoencoder();
+    for (const std::string& stage : stages_) {
+      if (stage == "autoencoder")
+        train_autoencoder();
+      else if (stage == "classifier")
+        choose_classifier();
+      else
+        train_network(stage);
     }
     const bool has_cbnet = std::filesystem::exists(folder_.model_file("classifier"));
-    if (options_.model == "cbnet" || options_.model == "all" || (has_cbnet && wants("autoencoder")))
+    if (options_.convert || options_.model == "cbnet" || options_.model == "all" ||
+        (has_cbnet && has_stage("autoencoder")))
       write_cbnet();
   }
 
  private:
   // --- what is there already ---
 
-  bool wants(const std::string& stage) const {
-    return std::find(wanted_.begin(), wanted_.end(), stage) != wanted_.end();
+  bool has_stage(const std::string& stage) const {
+    return std::find(stages_.begin(), stages_.end(), stage) != stages_.end();
   }
 
   void refuse_to_overwrite() const {
     if (options_.resume) return;
-    for (const std::string& stage : wanted_) {
+    for (const std::string& stage : stages_) {
       for (const auto& file :
            {folder_.model_file(stage), folder_.state_file(stage), folder_.finished_file(stage)}) {
         if (std::filesystem::exists(file)) {
@@ -142,111 +140,84 @@ class Pipeline {
 
   // --- the stages ---
 
-  ImageTask task() const {
-    return {dataset_.train.image_shape(), static_cast<std::int64_t>(dataset_.classes.size())};
-  }
-
-  void train_lenet() {
-    if (finished("lenet")) return;
-    Network network(lenet_spec(task()), derive_seed(options_.seed, kLenetSeed));
-    Stage stage{"lenet", &network, recipe_.lenet, {}, {}, normalisation_};
-    stage.step = [&](const data::Batch& batch, std::int64_t) {
-      const Variable logits = network.forward(Variable(batch.pixels));
-      return StepResult{cross_entropy(logits, batch.labels), count_correct(logits.value(), batch.labels)};
-    };
-    stage.validate = [&] {
-      return std::map<std::string, double>{
-          {"accuracy", accuracy_of(network, validation_images_, validation_labels_, normalisation_)}};
-    };
-    const StageResult result = run(stage, kLenetSeed);
-    finish(stage, result, {}, 1.0, {});
-  }
-
-  void train_branchynet() {
-    if (auto kept = finished("branchynet")) {
-      branchynet_ = std::move(kept->network);
-      branchynet_provenance_ = kept->info.provenance;
-      threshold_ = kept->info.thresholds.front();
+  /// LeNet, BranchyNet or another network, side exits and all. What is built on it stays here.
+  void train_network(const std::string& name) {
+    const bool is_base = name != "lenet" || options_.network;
+    if (auto kept = finished(name)) {
+      if (is_base) set_base(std::move(kept->network), kept->info.thresholds);
       return;
     }
-    branchynet_ =
-        std::make_unique<Network>(branchynet_spec(task()), derive_seed(options_.seed, kBranchynetSeed));
-    Network& network = *branchynet_;
-    Stage stage{"branchynet", &network, recipe_.branchynet, {}, {}, normalisation_};
-    stage.step = [&](const data::Batch& batch, std::int64_t) {
-      return joint_step(network, batch, recipe_.early_loss_weight, recipe_.final_loss_weight);
-    };
-    ExitScores scores;
-    stage.validate = [&] {
-      scores = score_exits(network, validation_images_, normalisation_);
-      const ExitOutcome outcome = exit_outcome(scores);
-      return std::map<std::string, double>{
-          {"accuracy", outcome.accuracy},
-          {"exit_rate", outcome.exit_rate},
-          {"threshold", outcome.threshold},
-          {"early_accuracy", apply_threshold(scores, validation_truth_, 10.0).accuracy},
-          {"final_accuracy", apply_threshold(scores, validation_truth_, 0.0).accuracy}};
-    };
-    const StageResult result = run(stage, kBranchynetSeed);
-    threshold_ = result.validation.at("threshold");
-    say(concat("branchynet: threshold ", threshold_, " nats (", recipe_.threshold < 0 ? "auto" : "given",
-               "): ", percent(result.validation.at("exit_rate")), " of the validation images leave early"));
-    finish(stage, result, {threshold_}, 1.0, {});
-    branchynet_provenance_ = make_provenance(history_.fingerprint("branchynet"));
+    const auto [spec, part, use] = [&]() -> std::tuple<NetworkSpec, TrainRecipe, SeedUse> {
+      if (options_.network) return {options_.network->spec, recipe_.network, SeedUse::network};
+      if (name == "lenet") return {lenet_spec(data_.task), recipe_.lenet, SeedUse::lenet};
+      return {branchynet_spec(data_.task), recipe_.branchynet, SeedUse::branchynet};
+    }();
+    auto network = std::make_unique<Network>(spec, derive_seed(options_.seed, use));
+    if (options_.network && !options_.network->weights.empty())
+      network->load_state_dict(options_.network->weights);
+    const std::size_t exits = spec.exits.size();
+    const Stage stage = classifier_stage(name, *network, part, recipe_, data_);
+    const FitResult result = run(stage, use);
+    const std::vector<double> thresholds = thresholds_of(result.validation, exits);
+    if (exits > 0) say_exits(name, thresholds, result.validation);
+    finish(stage, result, thresholds, 1.0, {});
+    if (is_base) set_base(std::move(network), thresholds);
   }
 
-  /// The given threshold, or the automatic one for these validation scores.
-  ExitOutcome exit_outcome(const ExitScores& scores) const {
-    return recipe_.threshold < 0 ? choose_threshold(scores, validation_truth_, recipe_.auto_margin)
-                                 : apply_threshold(scores, validation_truth_, recipe_.threshold);
+  void say_exits(const std::string& name, const std::vector<double>& thresholds,
+                 const std::map<std::string, double>& figures) const {
+    std::string text, rates;
+    for (const double threshold : thresholds) text += concat(text.empty() ? "" : ", ", threshold);
+    for (const auto& [figure, value] : figures)
+      if (figure.starts_with("exit_rate")) rates += concat(rates.empty() ? "" : ", ", percent(value));
+    say(concat(name, thresholds.size() == 1 ? ": threshold " : ": thresholds ", text, " nats (",
+               recipe_.thresholds.empty() ? "auto" : "given", "): ", rates,
+               " of the validation images leave early"));
+  }
+
+  /// The network that the lightweight classifier is cut from.
+  void set_base(std::unique_ptr<Network> network, const std::vector<double>& thresholds) {
+    base_ = std::move(network);
+    base_->eval();
+    if (base_->exit_count() == 1) return;
+    classifier_ = truncate_at_exit(*base_, 0, "classifier");
+    classifier_provenance_ = make_provenance(history_.fingerprint(history_.base()));
+    threshold_ = thresholds.front();
+  }
+
+  /// III-B, for a network without side exits.
+  void choose_classifier() {
+    if (auto kept = finished("classifier")) {
+      classifier_ = std::move(kept->network);
+      classifier_provenance_ = kept->info.provenance;
+      threshold_ = parse_json(classifier_provenance_).value("threshold", 0.0);
+      return;
+    }
+    Truncation truncation = choose_truncation(
+        *base_, data_, recipe_,
+        {options_.k, options_.seed, numbered(options_.progress, "classifier"), options_.say});
+    say(to_text(truncation));
+    threshold_ = truncation.choice().threshold;
+    classifier_ = std::move(truncation.classifier);
+    Json provenance = parse_json(make_provenance(history_.fingerprint("classifier")));
+    provenance["threshold"] = threshold_;
+    classifier_provenance_ = provenance.dump();
+    records_->set_stage("classifier",
+                        Json{{"seconds", 0.0},
+                             {"validation", {{"accuracy", truncation.choice().classifier_accuracy}}},
+                             {"truncation", to_json(truncation)}}
+                            .dump());
+    write_classifier();
   }
 
   void train_autoencoder() {
     if (const auto kept = finished("autoencoder")) return;
-    const std::unique_ptr<Network> classifier = truncate_at_exit(*branchynet_, 0, "classifier");
-    const Tensor train_images = data::gather(training_.images, training_.split.train);
-    const Tensor train_labels = data::gather(training_.labels, training_.split.train);
-    const ConversionTargets targets(
-        train_images,
-        label_hardness(score_exits(*branchynet_, train_images, normalisation_),
-                       train_labels.to_vector<std::int64_t>(), threshold_, task().classes),
-        recipe_.target, recipe_.output, derive_seed(options_.seed, kTargetSeed));
-    const Json conversion = describe_targets(targets);
-
-    const auto known = data::known_dataset(dataset_.name);
-    Network network(
-        autoencoder_spec(known ? data::to_string(*known) : dataset_.name, recipe_.output, task().input),
-        derive_seed(options_.seed, kAutoencoderSeed));
-    Stage stage{"autoencoder", &network, recipe_.autoencoder, {}, {}, normalisation_};
-    stage.step = [&](const data::Batch& batch, std::int64_t epoch) {
-      const Tensor rows = targets.rows(batch.labels, batch.indices, epoch);
-      return StepResult{conversion_loss(network, Variable(batch.pixels), rows, recipe_, targets.rescale()),
-                        -1};
-    };
-    stage.validate = [&] {
-      return std::map<std::string, double>{
-          {"cbnet_accuracy", cbnet_accuracy(network, *classifier, targets.rescale())},
-          {"classifier_accuracy",
-           accuracy_of(*classifier, validation_images_, validation_labels_, normalisation_)}};
-    };
-    const StageResult result = run(stage, kAutoencoderSeed);
-    finish(stage, result, {}, targets.rescale(), conversion);
-  }
-
-  double cbnet_accuracy(Network& autoencoder, Network& classifier, double rescale) const {
-    const NoGrad no_grad;
-    constexpr std::int64_t kBatch = 500;
-    std::int64_t correct = 0;
-    const std::int64_t count = validation_images_.size(0);
-    for (std::int64_t begin = 0; begin < count; begin += kBatch) {
-      const std::int64_t end = std::min(begin + kBatch, count);
-      const Tensor pixels =
-          normalised(data::to_float(validation_images_.slice(0, begin, end)), normalisation_);
-      const Variable converted(normalised(convert(autoencoder, pixels, rescale), normalisation_));
-      correct +=
-          count_correct(classifier.forward(converted).value(), validation_labels_.slice(0, begin, end));
-    }
-    return static_cast<double>(correct) / static_cast<double>(count);
+    ConversionStage conversion(
+        *classifier_, threshold_, data_, recipe_,
+        {derive_seed(options_.seed, SeedUse::targets), derive_seed(options_.seed, SeedUse::autoencoder)});
+    const Json description = describe_targets(conversion.targets());
+    const FitResult result = run(conversion.stage(), SeedUse::autoencoder);
+    finish(conversion.stage(), result, {}, conversion.targets().rescale(), description);
   }
 
   /// The choice and the pool, for the log: images as indices into the training file.
@@ -261,7 +232,8 @@ class Pipeline {
     Json fixed = Json::array();
     for (const std::int64_t image : targets.fixed_images()) {
       const bool has_images = image >= 0;
-      fixed.push_back(has_images ? Json(training_.split.train[static_cast<std::size_t>(image)]) : Json());
+      fixed.push_back(has_images ? Json(data_.training.split.train[static_cast<std::size_t>(image)])
+                                 : Json());
     }
     const auto count = static_cast<std::int64_t>(hardness.easy.size());
     say(concat("autoencoder: of ", count, " training images ", hardness.early, " leave early, ", easy,
@@ -279,12 +251,16 @@ class Pipeline {
   }
 
   /// Written once: a file that is there with the same making stays as it is, to the time it bears.
-  void write_cbnet() const {
+  void write_classifier() const {
     const auto file = folder_.model_file("classifier");
     ModelInfo cut = info("classifier");
-    cut.provenance = branchynet_provenance_;
+    cut.provenance = classifier_provenance_;
     if (!std::filesystem::exists(file) || load_model(file).info.provenance != cut.provenance)
-      save_model(file, *truncate_at_exit(*branchynet_, 0, "classifier"), cut);
+      save_model(file, *classifier_, cut);
+  }
+
+  void write_cbnet() const {
+    write_classifier();
     folder_.write_cbnet({"autoencoder.safetensors", "classifier.safetensors"}, dataset_.name);
   }
 
@@ -293,10 +269,10 @@ class Pipeline {
   std::string settings() const {
     const Json json{{"version", kVersion},
                     {"dataset", dataset_.name},
-                    {"data_md5", data_md5_},
+                    {"data_md5", identity_.data_md5},
                     {"files", dataset_.files},
-                    {"train_images", training_.split.train.size()},
-                    {"validation_images", training_.split.validation.size()},
+                    {"train_images", data_.training.split.train.size()},
+                    {"validation_images", data_.training.split.validation.size()},
                     {"seed", options_.seed},
                     {"threads", num_threads()},
                     {"isa", to_string(active_isa())},
@@ -304,46 +280,50 @@ class Pipeline {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
   }
 
-  StageResult run(const Stage& stage, SeedUse use) {
-    TrainerOptions trainer;
-    trainer.seed = derive_seed(options_.seed, use);
-    trainer.state_file = folder_.state_file(stage.name);
-    trainer.finished_file = folder_.finished_file(stage.name);
-    trainer.say = options_.say;
-    trainer.fingerprint = bound_to_machine(history_.fingerprint(stage.name));
-    trainer.resume = options_.resume;
-    if (options_.progress) {
-      const auto place = std::find(wanted_.begin(), wanted_.end(), stage.name) - wanted_.begin();
-      trainer.progress = [this, place](Progress progress) {
-        progress.stage_number = place + 1;
-        progress.stages = static_cast<std::int64_t>(wanted_.size());
-        options_.progress(progress);
-      };
-    }
-    trainer.log = [&](const LogLines& lines) { records_->set_log(stage.name, lines); };
-    if (history_.is_anew(stage.name)) drop_states(trainer);
-    StageResult result = run_stage(stage, training_, trainer);
+  /// Tells whoever shows it which stage of how many this is.
+  ProgressSink numbered(const ProgressSink& sink, const std::string& stage) const {
+    if (!sink) return {};
+    const auto place = std::find(stages_.begin(), stages_.end(), stage) - stages_.begin();
+    return [sink, place, count = static_cast<std::int64_t>(stages_.size())](Progress progress) {
+      progress.stage_number = place + 1;
+      progress.stages = count;
+      sink(progress);
+    };
+  }
+
+  FitResult run(const Stage& stage, SeedUse use) {
+    FitOptions fitting;
+    fitting.seed = derive_seed(options_.seed, use);
+    fitting.state_file = folder_.state_file(stage.name);
+    fitting.finished_file = folder_.finished_file(stage.name);
+    fitting.say = options_.say;
+    fitting.fingerprint = bound_to_machine(history_.fingerprint(stage.name));
+    fitting.resume = options_.resume;
+    fitting.progress = numbered(options_.progress, stage.name);
+    fitting.log = [&](const LogLines& lines) { records_->set_log(stage.name, lines); };
+    if (history_.is_anew(stage.name)) drop_states(stage.name, fitting);
+    FitResult result = fit(stage, data_.training, fitting);
     history_.set_earlier(stage.name, result.earlier);
     return result;
   }
 
-  /// Those of a training from another BranchyNet; one that was killed on its way from this one goes on.
-  void drop_states(const TrainerOptions& trainer) const {
-    say("autoencoder: trained anew, for its BranchyNet has changed");
-    for (const auto& file : {trainer.state_file, trainer.finished_file}) {
+  /// Those of a training from another network; one that was killed on its way from this one goes on.
+  void drop_states(const std::string& name, const FitOptions& fitting) const {
+    say(concat(name, ": trained anew, for the network that it is made from has changed"));
+    for (const auto& file : {fitting.state_file, fitting.finished_file}) {
       if (!std::filesystem::exists(file)) continue;
       const std::string found = state_fingerprint(file);
-      if (course_of(found).branchynet != course_of(trainer.fingerprint).branchynet)
-        std::filesystem::remove(file);
+      if (course_of(found).parent != course_of(fitting.fingerprint).parent) std::filesystem::remove(file);
     }
   }
 
   /// The model file is what says that a stage is finished, so it is written last.
-  void finish(const Stage& stage, const StageResult& result, std::vector<double> thresholds, double rescale,
+  void finish(const Stage& stage, const FitResult& result, std::vector<double> thresholds, double rescale,
               const Json& extra) {
     records_->set_log(stage.name, result.log);
     Json record{
         {"epochs", stage.recipe.epochs}, {"seconds", result.seconds}, {"validation", result.validation}};
+    if (stage.recipe.patience > 0) record["epoch_kept"] = result.epoch;
     if (!extra.is_null()) record["conversion"] = extra;
     for (const EarlierEpochs& entry : result.earlier)
       record["earlier_epochs"].push_back({{"until", entry.until}, {"of", entry.of}});
@@ -361,7 +341,7 @@ class Pipeline {
     ModelInfo out;
     out.model = model;
     out.dataset = dataset_.name;
-    out.normalisation = normalisation_;
+    out.normalisation = data_.normalisation;
     if (!data::known_dataset(dataset_.name)) out.classes = dataset_.classes;
     return out;
   }
@@ -374,26 +354,18 @@ class Pipeline {
   const RunFolder& folder_;
   const PipelineOptions& options_;
   const Recipe& recipe_;
-  std::vector<std::string> wanted_;
+  std::vector<std::string> stages_;
   RunFolder::Lock lock_;
-  std::string data_md5_;
+  RunIdentity identity_;
   StageHistory history_;
-  TrainingData training_;
-  Normalisation normalisation_;
-  Tensor validation_images_;
-  Tensor validation_labels_;
-  std::vector<std::int64_t> validation_truth_;
-  std::unique_ptr<Network> branchynet_;
-  std::string branchynet_provenance_;
+  StageData data_;
+  std::unique_ptr<Network> base_, classifier_;
+  std::string classifier_provenance_;
   double threshold_ = 0.0;
   std::unique_ptr<RunRecords> records_;
 };
 
 }  // namespace
-
-data::SplitIndices training_split(const Tensor& labels, double validation_fraction, std::uint64_t seed) {
-  return data::stratified_split_fraction(labels, validation_fraction, derive_seed(seed, kSplitSeed));
-}
 
 std::string training_checksum(const data::Split& split) {
   data::Md5 md5;
@@ -402,18 +374,9 @@ std::string training_checksum(const data::Split& split) {
   return md5.finish();
 }
 
-StepResult joint_step(Network& branchynet, const data::Batch& batch, double early_weight,
-                      double final_weight) {
-  const std::vector<Variable> logits = branchynet.forward_exits(Variable(batch.pixels));
-  const Variable early = cross_entropy(logits.front(), batch.labels);
-  const Variable final = cross_entropy(logits.back(), batch.labels);
-  return {scale(early, early_weight) + scale(final, final_weight),
-          count_correct(logits.back().value(), batch.labels)};
-}
-
 void run_pipeline(const data::Dataset& dataset, const RunFolder& folder, const PipelineOptions& options) {
   check(options.recipe);
-  require_trainable(dataset, options.recipe, stages_of(options.model));
+  require_trainable(dataset, options.recipe, stages_of(options));
   Pipeline(dataset, folder, options).run();
 }
 

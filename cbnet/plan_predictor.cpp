@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cbnet/exit_rule.h"
 #include "runtime/plan_file.h"
 #include "tensor/error.h"
 
@@ -97,14 +98,16 @@ CompiledGraph load_compiled_graph(const std::filesystem::path& file) {
   return out;
 }
 
-CompiledModel load_compiled(const std::filesystem::path& file, double threshold) {
+CompiledModel load_compiled(const std::filesystem::path& file, const std::vector<double>& thresholds) {
   CompiledGraph from = load_compiled_graph(file);
   require_usable(from, file.string());
-  if (threshold >= 0) {
-    if (from.graph.exits.size() != 1)
-      throw InputError(file.string(), "a plan with one side exit, as a threshold concerns",
-                       concat(from.info.model, " with ", from.graph.exits.size()), "leave --threshold out");
-    from.graph.exits.front().threshold = threshold;
+  if (!thresholds.empty()) {
+    std::vector<runtime::Exit>& exits = from.graph.exits;
+    if (exits.empty())
+      throw InputError(file.string(), "a plan with side exits, as thresholds concern",
+                       concat(from.info.model, " with none"), "leave --threshold out");
+    const std::vector<double> each = thresholds_for(thresholds, exits.size());
+    for (std::size_t e = 0; e < exits.size(); ++e) exits[e].threshold = each[e];
   }
   CompiledModel out;
   out.info = from.info;

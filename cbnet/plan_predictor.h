@@ -32,7 +32,8 @@ struct CompiledModel {
   std::unique_ptr<Predictor> predictor;
 };
 /// Throws InputError besides for a plan that is none of pictures: pixels of one or three channels in, and
-/// classes or as many pixels out. `threshold` < 0 keeps the stored one; it takes a plan with one side exit.
-CompiledModel load_compiled(const std::filesystem::path& file, double threshold = -1.0);
+/// classes or as many pixels out. `thresholds` are for its side exits, one for all or one each; empty: the
+/// stored ones.
+CompiledModel load_compiled(const std::filesystem::path& file, const std::vector<double>& thresholds = {});
 
 }  // namespace cbnet

@@ -1,124 +1,108 @@
 #include "cbnet/predictor.h"
 
 #include <algorithm>
+#include <limits>
+#include <numeric>
+#include <optional>
 
 #include "autograd/ops/pointwise.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/softmax_entropy.h"
 #include "autograd/tape.h"
-#include "cbnet/argmax.h"
 #include "cbnet/conversion.h"
+#include "cbnet/exit_rule.h"
 #include "cbnet/plan_predictor.h"
-#include "cbnet/provenance.h"
 #include "cbnet/run_folder.h"
 #include "data/batches.h"
 #include "data/dataset_id.h"
+#include "data/split.h"
 #include "models/compile.h"
 #include "models/kinds/softmax.h"
+#include "train/metrics.h"
+#include "train/provenance.h"
 
 namespace cbnet {
 namespace {
-
-/// Fills labels, probabilities, entropy and exit for one network without early exit. What an imported network
-/// ends in may be probabilities already; ours end in logits.
-void classify(Network& network, const Variable& pixels, Predictions& out) {
-  Variable logits = network.forward(pixels);
-  const LayerSpecs& layers = network.spec().trunk;
-  if (!layers.empty() && layers.back().is<kinds::Softmax>()) logits = log(logits);
-  out.probabilities = softmax(logits, -1).value();
-  out.labels = argmax_rows(logits.value());
-  out.entropy = softmax_entropy(logits).value().to_vector<double>();
-  out.exit.assign(out.labels.size(), 0);
-}
 
 /// Returns what the model's network reads of u8 images (N,C,H,W): f32, normalised as it was trained.
 Tensor input_of(const Model& model, const Tensor& images) {
   return normalised(data::to_float(images), model.info.normalisation);
 }
 
-class PlainPredictor : public Predictor {
+/// Runs a classifier on what it reads. Images that no side exit lets go are compacted to a smaller batch
+/// behind it. What an imported network ends in may be probabilities already; ours end in logits.
+class Cascade {
  public:
-  PlainPredictor(Model model, const std::string& name)
+  Cascade(const Model& model, Variable pixels) : model_(model), at_(std::move(pixels)) {}
+
+  Predictions run() {
+    const NetworkSpec& spec = model_.network->spec();
+    rows_.resize(static_cast<std::size_t>(at_.value().size(0)));
+    std::iota(rows_.begin(), rows_.end(), 0);
+    std::int64_t done = 0;
+    for (std::size_t e = 0; e < spec.exits.size() && !rows_.empty(); ++e) {
+      at_ = model_.network->forward_trunk(at_, done, spec.exits[e].after);
+      done = spec.exits[e].after;
+      leave(model_.network->forward_branch(e, at_), e, model_.info.thresholds.at(e));
+    }
+    if (rows_.empty()) return std::move(out_);
+    const auto end = static_cast<std::int64_t>(spec.trunk.size());
+    Variable logits = model_.network->forward_trunk(at_, done, end);
+    if (!spec.trunk.empty() && spec.trunk.back().is<kinds::Softmax>()) logits = log(logits);
+    leave(logits, spec.exits.size(), std::numeric_limits<double>::infinity());
+    return std::move(out_);
+  }
+
+ private:
+  /// Answers the images that are left, and keeps those whose entropy is not below the threshold. At the end
+  /// there is nowhere to go on to.
+  void leave(const Variable& logits, std::size_t exit, double threshold) {
+    const Tensor probabilities = softmax(logits, -1).value();
+    const std::vector<std::int64_t> labels = argmax_rows(logits.value());
+    const auto entropy = softmax_entropy(logits).value().to_vector<double>();
+    const bool all = exit == 0;
+    if (all) out_.entropy = entropy;
+    if (all) out_.probabilities = probabilities;
+    out_.labels.resize(out_.entropy.size());
+    out_.exit.resize(out_.entropy.size());
+    std::vector<std::int64_t> staying, rows;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const auto row = static_cast<std::size_t>(rows_[i]);
+      out_.labels[row] = labels[i];
+      out_.exit[row] = static_cast<std::int64_t>(exit);
+      if (!all) {
+        out_.probabilities.select(0, rows_[i])
+            .copy_from(probabilities.select(0, static_cast<std::int64_t>(i)));
+      }
+      if (entropy[i] < threshold) continue;
+      staying.push_back(static_cast<std::int64_t>(i));
+      rows.push_back(rows_[i]);
+    }
+    if (exit == model_.network->spec().exits.size()) return;
+    if (staying.size() < labels.size() && !staying.empty())
+      at_ = Variable(data::gather(at_.value(), staying));
+    rows_ = std::move(rows);
+  }
+
+  const Model& model_;
+  Variable at_;
+  std::vector<std::int64_t> rows_;  // of the images that have not left
+  Predictions out_;
+};
+
+/// The modules of a classifier with any number of exits.
+class EagerClassifier : public Predictor {
+ public:
+  EagerClassifier(Model model, const std::string& name)
       : Predictor(info_of(model, name)), model_(std::move(model)) {}
 
   Predictions predict(const Tensor& images) override {
     const NoGrad no_grad;
-    Predictions out;
-    classify(*model_.network, Variable(input_of(model_, images)), out);
-    return out;
+    return Cascade(model_, Variable(input_of(model_, images))).run();
   }
 
  private:
   Model model_;
-};
-
-class AutoencoderPredictor : public Predictor {
- public:
-  explicit AutoencoderPredictor(Model model)
-      : Predictor(info_of(model, "autoencoder")), model_(std::move(model)) {}
-
-  Predictions predict(const Tensor& images) override {
-    Predictions out;
-    out.converted = convert(*model_.network, input_of(model_, images), model_.info.rescale);
-    return out;
-  }
-
- private:
-  Model model_;
-};
-
-class BranchyPredictor : public Predictor {
- public:
-  explicit BranchyPredictor(Model model)
-      : Predictor(info_of(model, "branchynet")),
-        model_(std::move(model)),
-        threshold_(model_.info.thresholds.front()) {}
-
-  Predictions predict(const Tensor& images) override {
-    const NoGrad no_grad;
-    Network& network = *model_.network;
-    const std::int64_t after = network.spec().exits.front().after;
-    const auto end = static_cast<std::int64_t>(network.spec().trunk.size());
-    const Variable shared = network.forward_trunk(Variable(input_of(model_, images)), 0, after);
-    const Variable early = network.forward_branch(0, shared);
-
-    Predictions out;
-    out.probabilities = softmax(early, -1).value();
-    out.labels = argmax_rows(early.value());
-    out.entropy = softmax_entropy(early).value().to_vector<double>();
-    std::vector<std::int64_t> hard;
-    for (std::size_t i = 0; i < out.entropy.size(); ++i) {
-      const bool leaves = out.entropy[i] < threshold_;
-      out.exit.push_back(leaves ? 0 : 1);
-      if (!leaves) hard.push_back(static_cast<std::int64_t>(i));
-    }
-    if (hard.empty()) return out;
-
-    // Only the hard images go on: the batch is compacted to them.
-    const auto count = static_cast<std::int64_t>(hard.size());
-    Tensor rest = shared.value();
-    if (count < rest.size(0)) {
-      Shape shape = rest.shape();
-      shape[0] = count;
-      rest = Tensor::empty(shape, rest.dtype());
-      for (std::int64_t i = 0; i < count; ++i) {
-        rest.select(0, i).copy_from(shared.value().select(0, hard[static_cast<std::size_t>(i)]));
-      }
-    }
-    const Variable logits = network.forward_trunk(Variable(rest), after, end);
-    const Tensor probabilities = softmax(logits, -1).value();
-    const std::vector<std::int64_t> labels = argmax_rows(logits.value());
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::int64_t image = hard[static_cast<std::size_t>(i)];
-      out.probabilities.select(0, image).copy_from(probabilities.select(0, i));
-      out.labels[static_cast<std::size_t>(image)] = labels[static_cast<std::size_t>(i)];
-    }
-    return out;
-  }
-
- private:
-  Model model_;
-  double threshold_;
 };
 
 PredictorInfo info_of_cbnet(const Model& autoencoder, const Model& classifier) {
@@ -130,24 +114,30 @@ PredictorInfo info_of_cbnet(const Model& autoencoder, const Model& classifier) {
   return out;
 }
 
-class CbnetPredictor : public Predictor {
+/// The modules of an autoencoder, and of the classifier behind it where there is one.
+class EagerConverter : public Predictor {
  public:
-  CbnetPredictor(Model autoencoder, Model classifier)
+  explicit EagerConverter(Model autoencoder)
+      : Predictor(info_of(autoencoder, "autoencoder")), autoencoder_(std::move(autoencoder)) {}
+  EagerConverter(Model autoencoder, Model classifier)
       : Predictor(info_of_cbnet(autoencoder, classifier)),
         autoencoder_(std::move(autoencoder)),
         classifier_(std::move(classifier)) {}
 
   Predictions predict(const Tensor& images) override {
     const NoGrad no_grad;
+    const Tensor converted =
+        convert(*autoencoder_.network, input_of(autoencoder_, images), autoencoder_.info.rescale);
     Predictions out;
-    out.converted = convert(*autoencoder_.network, input_of(autoencoder_, images), autoencoder_.info.rescale);
-    classify(*classifier_.network, Variable(normalised(out.converted, classifier_.info.normalisation)), out);
+    if (classifier_)
+      out = Cascade(*classifier_, Variable(normalised(converted, classifier_->info.normalisation))).run();
+    out.converted = converted;
     return out;
   }
 
  private:
   Model autoencoder_;
-  Model classifier_;
+  std::optional<Model> classifier_;
 };
 
 Model load_kind(const std::filesystem::path& file, const std::string& kind) {
@@ -209,28 +199,35 @@ std::unique_ptr<Predictor> load_cbnet(const std::filesystem::path& run, Engine e
   Model classifier = load_kind(run / parts.classifier, "classifier");
   const std::string file = (run / parts.classifier).string();
   const std::string expected =
-      branchynet_fingerprint(fingerprint_of(autoencoder.info, (run / parts.autoencoder).string()));
+      parent_fingerprint(fingerprint_of(autoencoder.info, (run / parts.autoencoder).string()));
   const std::string found = fingerprint_of(classifier.info, file);
   if (expected != found) {
     const Difference differs = first_difference(expected, found);
     throw InputError(
         file, concat("the classifier that ", parts.autoencoder, " was trained for (", differs.expected, ")"),
-        differs.found, "`cbnet train --model cbnet --resume` writes it anew");
+        differs.found, "`cbnet train --resume`, as it was trained, writes it anew");
   }
   if (engine == Engine::plan) return planned_cbnet(autoencoder, classifier);
-  return std::make_unique<CbnetPredictor>(std::move(autoencoder), std::move(classifier));
+  return std::make_unique<EagerConverter>(std::move(autoencoder), std::move(classifier));
 }
 
-std::unique_ptr<Predictor> load_imported(const std::filesystem::path& run, const std::string& name,
-                                         Engine engine) {
+/// A network that is none of the paper's: imported, or trained by its own name.
+Model load_other(const std::filesystem::path& run, const std::string& name) {
   const std::filesystem::path file = RunFolder(run).model_file(name);
   require(std::filesystem::path(name).filename() == name && std::filesystem::exists(file), "model",
-          "expected lenet, branchynet, autoencoder, classifier, cbnet or an imported model of ", run.string(),
+          "expected lenet, branchynet, autoencoder, classifier, cbnet or another model of ", run.string(),
           "; got '", name, "'");
-  Model model = load_kind(file, "imported");
+  Model model = load_model(file);
+  if (model.info.model != "imported" && model.info.model != name)
+    throw InputError(file.string(), concat("a model of kind ", name, ", or an imported one"),
+                     model.info.model);
   require_usable(model, file.string());
-  if (engine == Engine::plan) return planned(model, name);
-  return std::make_unique<PlainPredictor>(std::move(model), name);
+  return model;
+}
+
+bool is_of_the_paper(const std::string& name) {
+  const std::vector<std::string> names = model_names();
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 }  // namespace
@@ -238,15 +235,13 @@ std::unique_ptr<Predictor> load_imported(const std::filesystem::path& run, const
 std::vector<std::string> models_in(const std::filesystem::path& run) {
   RunFolder(run).require_exists();
   std::vector<std::string> present, imported;
-  const std::vector<std::string> known = model_names();
-  for (const std::string& name : known) {
+  for (const std::string& name : model_names()) {
     if (has_model(run, name)) present.push_back(name);
   }
   for (const auto& entry : std::filesystem::directory_iterator(run)) {
     const std::filesystem::path& file = entry.path();
     const std::string name = file.stem().string();
-    const bool of_training =
-        name.ends_with(".state") || std::find(known.begin(), known.end(), name) != known.end();
+    const bool of_training = name.ends_with(".state") || is_of_the_paper(name);
     if (file.extension() == ".safetensors" && !of_training) imported.push_back(name);
   }
   std::sort(imported.begin(), imported.end());
@@ -258,7 +253,8 @@ void require_usable(const Model& model, const std::string& source) {
   const NetworkSpec& spec = model.network->spec();
   const Shape made = trunk_shape(spec, static_cast<std::int64_t>(spec.trunk.size()));
   const bool of_pictures = spec.input.size() == 3 && (spec.input[0] == 1 || spec.input[0] == 3);
-  if (!of_pictures || made.size() != 1 || made[0] > 256 || !spec.exits.empty()) {
+  if (!of_pictures || made.size() != 1 || made[0] > 256 ||
+      model.info.thresholds.size() != spec.exits.size()) {
     throw InputError(source,
                      "a network from the pixels of grey or colour pictures, (1,H,W) or (3,H,W), to classes",
                      concat("one from ", spec.input, " to ", made));
@@ -270,11 +266,14 @@ void require_usable(const Model& model, const std::string& source) {
   }
 }
 
-RunModels load_run(const std::filesystem::path& run, double threshold, Engine engine) {
+RunModels load_run(const std::filesystem::path& run, const std::vector<double>& thresholds, Engine engine) {
   RunModels out;
   for (const std::string& name : models_in(run)) {
     try {
-      out.usable.push_back(load_predictor(run, name, name == "branchynet" ? threshold : -1.0, engine));
+      auto model = load_predictor(run, name, {}, engine);
+      if (!thresholds.empty() && model->macs_by_exit().size() > 1)
+        model = load_predictor(run, name, thresholds, engine);
+      out.usable.push_back(std::move(model));
     } catch (const std::exception& error) {
       out.unusable.push_back({name, error.what()});
     }
@@ -284,26 +283,27 @@ RunModels load_run(const std::filesystem::path& run, double threshold, Engine en
 }
 
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
-                                          double threshold, Engine engine) {
-  require(threshold < 0 || name == "branchynet", "model", "only branchynet has a threshold; got one for ",
-          name);
+                                          const std::vector<double>& thresholds, Engine engine) {
   const RunFolder folder(run);
   folder.require_exists();
-  const std::vector<std::string> names = model_names();
-  if (std::find(names.begin(), names.end(), name) == names.end()) return load_imported(run, name, engine);
-  if (name == "cbnet") return load_cbnet(run, engine);
-  Model model = load_kind(folder.model_file(name), name);
-  if (name == "branchynet") {
-    if (model.network->exit_count() != 2 || model.info.thresholds.size() != 1) {
-      throw InputError(folder.model_file(name).string(), "one side exit and its threshold",
-                       concat(model.network->exit_count() - 1, " and ", model.info.thresholds.size()));
-    }
-    if (threshold >= 0) model.info.thresholds.front() = threshold;
+  const auto require_no_threshold = [&] {
+    require(thresholds.empty(), "model", "only a model with side exits has thresholds; got one for ", name);
+  };
+  if (name == "cbnet") {
+    require_no_threshold();
+    return load_cbnet(run, engine);
   }
+  Model model = is_of_the_paper(name) ? load_kind(folder.model_file(name), name) : load_other(run, name);
+  const std::size_t exits = model.network->spec().exits.size();
+  if (exits == 0) require_no_threshold();
+  if (model.info.thresholds.size() != exits || exits != (name == "branchynet" ? 1 : exits)) {
+    throw InputError(folder.model_file(name).string(), "one side exit and its threshold",
+                     concat(exits, " and ", model.info.thresholds.size()));
+  }
+  if (!thresholds.empty()) model.info.thresholds = thresholds_for(thresholds, exits);
   if (engine == Engine::plan) return planned(model, name);
-  if (name == "autoencoder") return std::make_unique<AutoencoderPredictor>(std::move(model));
-  if (name == "branchynet") return std::make_unique<BranchyPredictor>(std::move(model));
-  return std::make_unique<PlainPredictor>(std::move(model), name);
+  if (name == "autoencoder") return std::make_unique<EagerConverter>(std::move(model));
+  return std::make_unique<EagerClassifier>(std::move(model), name);
 }
 
 }  // namespace cbnet

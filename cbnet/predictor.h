@@ -21,7 +21,7 @@ struct Predictions {
 
 /// These facts describe the model behind a predictor.
 struct PredictorInfo {
-  /// "lenet", "branchynet", "autoencoder", "classifier", "cbnet", or that of an imported model's file.
+  /// "lenet", "branchynet", "autoencoder", "classifier", "cbnet", or that of another model's file.
   std::string name;
   std::string dataset;               // what the model was trained on
   std::vector<std::string> classes;  // by label
@@ -71,18 +71,20 @@ Engine default_engine();
 /// The paper's models in the order in which tables list them.
 std::vector<std::string> model_names();
 
-/// The models that a run folder has: the paper's, then the imported ones (other *.safetensors) by name.
+/// The models that a run folder has: the paper's, then the others (*.safetensors) by name.
 std::vector<std::string> models_in(const std::filesystem::path& run);
 
-/// Loads `name` from a run folder: one of the paper's models, or <name>.safetensors as `cbnet import` wrote
-/// it. `threshold` < 0 keeps the stored one; it concerns branchynet alone. Throws std::invalid_argument for
-/// an unknown name, InputError for missing or damaged files and for an imported network that is none of
-/// pictures.
+/// Loads `name` from a run folder: one of the paper's models, or <name>.safetensors as `cbnet train` or
+/// `cbnet import` wrote it. `thresholds` are for its side exits, one for all or one each; empty: the stored
+/// ones. Throws std::invalid_argument for an unknown name and for thresholds where there is no side exit,
+/// InputError for missing or damaged files and for a network that is none of pictures.
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
-                                          double threshold = -1.0, Engine engine = default_engine());
+                                          const std::vector<double>& thresholds = {},
+                                          Engine engine = default_engine());
 
-/// Throws InputError, naming `source`, unless a model can be one of a run's imported ones: (C,H,W) pixels of
-/// one or three channels in, a number a class out, no side exit, and layers that the inference engine has.
+/// Throws InputError, naming `source`, unless a model can be one of a run's others: (C,H,W) pixels of one or
+/// three channels in, a number a class out, a threshold for each side exit, and layers that the inference
+/// engine has.
 void require_usable(const Model& model, const std::string& source);
 
 /// A file in a run folder that is no model of it, and why.
@@ -93,9 +95,9 @@ struct RunModels {
   std::vector<std::unique_ptr<Predictor>> usable;
   std::vector<UnusableModel> unusable;
 };
-/// All models of a run folder; one that cannot be loaded stops no other. `threshold` is BranchyNet's. Throws
-/// InputError where there are models and none can be loaded.
-RunModels load_run(const std::filesystem::path& run, double threshold = -1.0,
+/// All models of a run folder; one that cannot be loaded stops no other. `thresholds` are for those with side
+/// exits. Throws InputError where there are models and none can be loaded.
+RunModels load_run(const std::filesystem::path& run, const std::vector<double>& thresholds = {},
                    Engine engine = default_engine());
 
 /// Whether the run folder has the files of model `name`.

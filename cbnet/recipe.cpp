@@ -1,7 +1,9 @@
 #include "cbnet/recipe.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include "cbnet/exit_rule.h"
 #include "models/json.h"
 #include "tensor/error.h"
 
@@ -20,45 +22,6 @@ Enum parse_enum(const Json& value, const char* key, std::initializer_list<Enum> 
   return *all.begin();
 }
 
-Json train_to_json(const TrainRecipe& r) {
-  Json out{{"epochs", r.epochs},
-           {"batch_size", r.batch_size},
-           {"learning_rate", r.learning_rate},
-           {"schedule", to_string(r.schedule)},
-           {"weight_decay", r.weight_decay},
-           {"shift", r.augmentation.shift},
-           {"flip", r.augmentation.flip}};
-  // Trainings of before these were there go on: what is 0 is not written.
-  if (r.augmentation.crop > 0) out["crop"] = r.augmentation.crop;
-  if (r.augmentation.rotation > 0) out["rotation"] = r.augmentation.rotation;
-  return out;
-}
-
-void train_from_json(const Json& json, const std::string& where, TrainRecipe& r) {
-  for (const auto& [key, value] : json.items()) {
-    if (key == "epochs")
-      get_whole(value, r.epochs);
-    else if (key == "batch_size")
-      get_whole(value, r.batch_size);
-    else if (key == "learning_rate")
-      value.get_to(r.learning_rate);
-    else if (key == "schedule")
-      r.schedule = parse_schedule(value.get<std::string>());
-    else if (key == "weight_decay")
-      value.get_to(r.weight_decay);
-    else if (key == "shift")
-      get_whole(value, r.augmentation.shift);
-    else if (key == "flip")
-      value.get_to(r.augmentation.flip);
-    else if (key == "crop")
-      get_whole(value, r.augmentation.crop);
-    else if (key == "rotation")
-      value.get_to(r.augmentation.rotation);
-    else
-      require(false, where.c_str(), "unknown key '", key, "'");
-  }
-}
-
 /// "none", "measured", or {"mean": [...], "deviation": [...]}, one for all channels or one each.
 void normalisation_from_json(const Json& value, Recipe& r) {
   r.normalisation = {};
@@ -74,18 +37,37 @@ void normalisation_from_json(const Json& value, Recipe& r) {
   value.at("deviation").get_to(r.normalisation.deviation);
 }
 
-void check_train(const TrainRecipe& r, const char* where) {
-  require(r.epochs >= 1 && r.epochs <= 100000, where, "epochs must be 1 to 100000; got ", r.epochs);
-  require(r.batch_size >= 1 && r.batch_size <= 65536, where, "batch_size must be 1 to 65536; got ",
-          r.batch_size);
-  require(std::isfinite(r.learning_rate) && r.learning_rate > 0, where,
-          "learning_rate must be positive; got ", r.learning_rate);
-  require(std::isfinite(r.weight_decay) && r.weight_decay >= 0, where,
-          "weight_decay must not be negative; got ", r.weight_decay);
-  for (const auto& [name, by] : {std::pair{"shift", r.augmentation.shift}, {"crop", r.augmentation.crop}})
-    require(by >= 0 && by <= 256, where, name, " must be 0 to 256 pixels; got ", by);
-  require(r.augmentation.rotation >= 0 && r.augmentation.rotation <= 180, where,
-          "rotation must be 0 to 180 degrees; got ", r.augmentation.rotation);
+/// "auto", a number for all side exits, or a list with one each.
+void thresholds_from_json(const Json& value, std::vector<double>& out) {
+  out.clear();
+  if (value == "auto") return;
+  if (value.is_array())
+    value.get_to(out);
+  else
+    out = {value.get<double>()};
+  require(!out.empty(), "threshold", "expected auto, a number, or a list of them; got ", value.dump());
+}
+
+void truncation_from_json(const Json& json, TruncationRecipe& r) {
+  for (const auto& [key, value] : json.items()) {
+    if (key == "head_epochs")
+      get_whole(value, r.head_epochs);
+    else if (key == "autoencoder_epochs")
+      get_whole(value, r.autoencoder_epochs);
+    else if (key == "margin")
+      value.get_to(r.margin);
+    else
+      require(false, "truncation", "unknown key '", key, "'");
+  }
+}
+
+template <class OfRecipe>
+auto list_parts(OfRecipe& r) {
+  using Part = decltype(&r.lenet);
+  return std::vector<std::pair<const char*, Part>>{{"lenet", &r.lenet},
+                                                   {"branchynet", &r.branchynet},
+                                                   {"autoencoder", &r.autoencoder},
+                                                   {"network", &r.network}};
 }
 
 }  // namespace
@@ -96,7 +78,12 @@ const char* to_string(TargetPolicy policy) {
 const char* to_string(ReconstructionLoss loss) { return loss == ReconstructionLoss::mse ? "mse" : "bce"; }
 const char* to_string(ActivityScope scope) { return scope == ActivityScope::code ? "code" : "all_hidden"; }
 
-Recipe default_recipe(const std::string& dataset) {
+std::vector<std::pair<const char*, TrainRecipe*>> parts_of(Recipe& recipe) { return list_parts(recipe); }
+std::vector<std::pair<const char*, const TrainRecipe*>> parts_of(const Recipe& recipe) {
+  return list_parts(recipe);
+}
+
+Recipe default_recipe(const std::string& dataset, const std::string& network) {
   // docs/recipes.md has the validation accuracies that these were chosen by.
   Recipe recipe;
   recipe.autoencoder.epochs = 20;
@@ -105,38 +92,52 @@ Recipe default_recipe(const std::string& dataset) {
       part->augmentation.shift = 1;
   };
   if (dataset == "mnist") {
-    recipe.threshold = 0.05;
+    recipe.thresholds = {0.05};
     recipe.reconstruction = ReconstructionLoss::mse;
     shift_everywhere();
     recipe.lenet.epochs = recipe.branchynet.epochs = 20;
   } else if (dataset == "fmnist") {
-    recipe.threshold = 0.5;
+    recipe.thresholds = {0.5};
   } else if (dataset == "kmnist") {
-    recipe.threshold = 0.025;
+    recipe.thresholds = {0.025};
     shift_everywhere();
     recipe.lenet.epochs = recipe.branchynet.epochs = 40;  // of a ninth of the images
     recipe.autoencoder.epochs = 60;
   } else {
-    recipe.threshold = -1.0;  // nobody has published one
+    recipe.thresholds = {};  // nobody has published one
     recipe.measure_normalisation = true;
   }
+  if (network.empty()) return recipe;
+  recipe.thresholds = {};
+  recipe.measure_normalisation = true;
+  recipe.network.epochs = 15;
+  recipe.network.learning_rate = 3e-3;
+  recipe.network.warmup_epochs = 1;
+  recipe.network.weight_decay = 0.05;
+  recipe.network.augmentation.shift = 2;
+  recipe.network.augmentation.flip = dataset != "mnist" && dataset != "kmnist";
   return recipe;
 }
 
 std::string to_json(const Recipe& r) {
-  Json out{{"lenet", train_to_json(r.lenet)},
-           {"branchynet", train_to_json(r.branchynet)},
-           {"autoencoder", train_to_json(r.autoencoder)},
-           {"validation_fraction", r.validation_fraction},
-           {"early_loss_weight", r.early_loss_weight},
-           {"final_loss_weight", r.final_loss_weight},
-           {"threshold", r.threshold < 0 ? Json("auto") : Json(r.threshold)},
-           {"auto_margin", r.auto_margin},
-           {"target", to_string(r.target)},
-           {"output", to_string(r.output)},
-           {"reconstruction", to_string(r.reconstruction)},
-           {"activity_l1", r.activity_l1},
-           {"activity_scope", to_string(r.activity_scope)}};
+  Json out;
+  for (const auto& [key, part] : parts_of(r)) out[key] = train_recipe_to_json(*part);
+  Json thresholds = r.thresholds;
+  if (r.thresholds.empty()) thresholds = "auto";
+  if (r.thresholds.size() == 1) thresholds = r.thresholds.front();
+  out["truncation"] = {{"head_epochs", r.truncation.head_epochs},
+                       {"autoencoder_epochs", r.truncation.autoencoder_epochs},
+                       {"margin", r.truncation.margin}};
+  out.update(Json{{"validation_fraction", r.validation_fraction},
+                  {"early_loss_weight", r.early_loss_weight},
+                  {"final_loss_weight", r.final_loss_weight},
+                  {"threshold", thresholds},
+                  {"auto_margin", r.auto_margin},
+                  {"target", to_string(r.target)},
+                  {"output", to_string(r.output)},
+                  {"reconstruction", to_string(r.reconstruction)},
+                  {"activity_l1", r.activity_l1},
+                  {"activity_scope", to_string(r.activity_scope)}});
   if (r.measure_normalisation)
     out["normalisation"] = "measured";
   else if (r.normalisation.any())
@@ -150,12 +151,13 @@ Recipe recipe_from_json(const std::string& text, const Recipe& base, const std::
     const Json json = parse_json(text);
     require(json.is_object(), "recipe", "expected a JSON object; got ", json.type_name());
     for (const auto& [key, value] : json.items()) {
-      if (key == "lenet")
-        train_from_json(value, key, r.lenet);
-      else if (key == "branchynet")
-        train_from_json(value, key, r.branchynet);
-      else if (key == "autoencoder")
-        train_from_json(value, key, r.autoencoder);
+      const auto parts = parts_of(r);
+      const auto part =
+          std::find_if(parts.begin(), parts.end(), [&](const auto& entry) { return key == entry.first; });
+      if (part != parts.end())
+        train_recipe_from_json(value, key, *part->second);
+      else if (key == "truncation")
+        truncation_from_json(value, r.truncation);
       else if (key == "normalisation")
         normalisation_from_json(value, r);
       else if (key == "validation_fraction")
@@ -165,7 +167,7 @@ Recipe recipe_from_json(const std::string& text, const Recipe& base, const std::
       else if (key == "final_loss_weight")
         value.get_to(r.final_loss_weight);
       else if (key == "threshold")
-        r.threshold = value == "auto" ? -1.0 : value.get<double>();
+        thresholds_from_json(value, r.thresholds);
       else if (key == "auto_margin")
         value.get_to(r.auto_margin);
       else if (key == "target")
@@ -193,9 +195,7 @@ Recipe recipe_from_json(const std::string& text, const Recipe& base, const std::
 }
 
 void check(const Recipe& r) {
-  check_train(r.lenet, "lenet");
-  check_train(r.branchynet, "branchynet");
-  check_train(r.autoencoder, "autoencoder");
+  for (const auto& [name, part] : parts_of(r)) check(*part, name);
   check(r.normalisation, {static_cast<std::int64_t>(r.normalisation.mean.size())});
   require(r.validation_fraction > 0 && r.validation_fraction < 1, "recipe",
           "validation_fraction must be between 0 and 1; got ", r.validation_fraction);
@@ -203,7 +203,10 @@ void check(const Recipe& r) {
               r.early_loss_weight + r.final_loss_weight > 0 &&
               std::isfinite(r.early_loss_weight + r.final_loss_weight),
           "recipe", "loss weights must not be negative nor both zero");
-  require(std::isfinite(r.threshold), "recipe", "threshold must be finite; got ", r.threshold);
+  static_cast<void>(thresholds_for(r.thresholds, r.thresholds.size()));
+  const TruncationRecipe& cut = r.truncation;
+  require(cut.head_epochs >= 1 && cut.autoencoder_epochs >= 1, "truncation", "epochs must be positive");
+  require(cut.margin >= 0 && cut.margin < 1, "truncation", "margin must be in [0, 1); got ", cut.margin);
   require(r.auto_margin >= 0 && r.auto_margin < 1, "recipe", "auto_margin must be in [0, 1); got ",
           r.auto_margin);
   require(std::isfinite(r.activity_l1) && r.activity_l1 >= 0, "recipe",

@@ -1,23 +1,13 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "data/augment.h"
 #include "models/normalisation.h"
 #include "models/zoo.h"
-#include "optim/schedule.h"
+#include "train/recipe.h"
 
 namespace cbnet {
-
-/// How one network is trained: Adam (Kingma and Ba 2015) on shuffled batches.
-struct TrainRecipe {
-  std::int64_t epochs = 12;
-  std::int64_t batch_size = 128;
-  double learning_rate = 1e-3;
-  ScheduleKind schedule = ScheduleKind::cosine;
-  double weight_decay = 0.0;  // decoupled
-  data::Augmentation augmentation;
-};
 
 /// Which easy image of the class the autoencoder must turn an image into.
 enum class TargetPolicy {
@@ -31,11 +21,20 @@ enum class ActivityScope {
   all_hidden,  // all three hidden layers: the co-author's published code
 };
 
+/// How the layers are chosen after which a network without side exits is cut (III-B).
+struct TruncationRecipe {
+  std::int64_t head_epochs = 5;         // of the output layer behind the cut; the layers before it stay
+  std::int64_t autoencoder_epochs = 5;  // of a trial at each cut; the chosen one is trained in full
+  double margin = 0.01;                 // validation accuracy that a cut may cost against the best one
+};
+
 /// Everything that decides what training makes, besides the seed and the thread count.
 struct Recipe {
   TrainRecipe lenet;
   TrainRecipe branchynet;
   TrainRecipe autoencoder;
+  TrainRecipe network;  // of any other network
+  TruncationRecipe truncation;
 
   /// The pixels are normalised by these constants, or by those measured on the images that train. Without
   /// either the network reads the pixels themselves.
@@ -43,12 +42,12 @@ struct Recipe {
   bool measure_normalisation = false;
 
   double validation_fraction = 1.0 / 12.0;  // 5,000 of 60,000
-  double early_loss_weight = 1.0;           // BranchyNet's joint loss: early + final
+  double early_loss_weight = 1.0;           // joint loss of a network with side exits: of each of them
   double final_loss_weight = 1.0;
 
-  /// Entropy threshold of the early exit in nats; negative means `auto`: the highest exit rate whose
-  /// validation accuracy is within `auto_margin` of the best.
-  double threshold = 0.05;
+  /// Entropy thresholds of the side exits in nats, one for all or one each; empty means `auto`: the highest
+  /// exit rates whose validation accuracy is within `auto_margin` of the best.
+  std::vector<double> thresholds = {0.05};
   double auto_margin = 0.001;
 
   TargetPolicy target = TargetPolicy::fixed_image;
@@ -64,8 +63,10 @@ const char* to_string(ActivityScope scope);
 
 /// The recipe with the best validation accuracy for "mnist", "fmnist" or "kmnist" (docs/recipes.md has the
 /// table it was chosen from), with the paper's threshold: 0.05, 0.5, 0.025 (IV-B.1). For any other dataset,
-/// that of "fmnist" with an automatic threshold and pixels normalised by what is measured.
-Recipe default_recipe(const std::string& dataset);
+/// that of "fmnist" with an automatic threshold and pixels normalised by what is measured. `network` names
+/// the one of the list (models/networks.def) that is to be trained: the thresholds of any but the paper's are
+/// automatic, and its images are augmented.
+Recipe default_recipe(const std::string& dataset, const std::string& network = "");
 
 /// JSON text. from_json changes what the text names in `base`; it throws InputError (with `source` as the
 /// file's name) on unknown keys, wrong types and impossible values.
@@ -74,5 +75,9 @@ Recipe recipe_from_json(const std::string& text, const Recipe& base, const std::
 
 /// Throws std::invalid_argument, naming the field, when a value makes no sense.
 void check(const Recipe& recipe);
+
+/// Its parts, by the keys they have in JSON: "lenet", "branchynet", "autoencoder", "network".
+std::vector<std::pair<const char*, TrainRecipe*>> parts_of(Recipe& recipe);
+std::vector<std::pair<const char*, const TrainRecipe*>> parts_of(const Recipe& recipe);
 
 }  // namespace cbnet

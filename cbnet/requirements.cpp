@@ -37,7 +37,7 @@ void require_trainable(const data::Dataset& dataset, const Recipe& recipe,
                             images, " images"));
   }
   const Shape shape = dataset.train.image_shape();
-  for (const TrainRecipe* part : {&recipe.lenet, &recipe.branchynet, &recipe.autoencoder}) {
+  for (const auto& [name, part] : parts_of(recipe)) {
     const std::int64_t most = std::max(part->augmentation.shift, part->augmentation.crop);
     if (most >= std::min(shape[1], shape[2]))
       throw InputError(
@@ -46,7 +46,7 @@ void require_trainable(const data::Dataset& dataset, const Recipe& recipe,
           concat(most));
   }
   const bool converts = std::find(stages.begin(), stages.end(), "autoencoder") != stages.end();
-  if (converts && recipe.threshold == 0.0) {
+  if (converts && !recipe.thresholds.empty() && recipe.thresholds.front() == 0.0) {
     throw InputError(
         "the recipe", "a threshold above 0, for images that leave early are the autoencoder's goal",
         "0, at which none does", "give a --threshold, or train with --model branchynet or --model lenet");

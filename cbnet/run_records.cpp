@@ -11,7 +11,20 @@
 namespace cbnet {
 namespace {
 
-const std::vector<std::string> kOrder = {"lenet", "branchynet", "autoencoder"};
+/// Stages in the order in which they build on one another: networks, LeNet first, then what is made of them.
+int rank(const std::string& stage) {
+  if (stage == "lenet") return 0;
+  return stage == "classifier" ? 2 : stage == "autoencoder" ? 3 : 1;
+}
+
+template <class Value>
+std::vector<std::string> in_order(const std::map<std::string, Value>& by_stage) {
+  std::vector<std::string> out;
+  for (const auto& entry : by_stage) out.push_back(entry.first);
+  std::stable_sort(out.begin(), out.end(),
+                   [](const std::string& a, const std::string& b) { return rank(a) < rank(b); });
+  return out;
+}
 
 /// Paths may be in any encoding; JSON is UTF-8.
 std::string text_of(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace); }
@@ -54,7 +67,7 @@ void RunRecords::load(const std::vector<std::string>& identity) {
 void RunRecords::set_log(const std::string& stage, std::vector<std::string> lines) {
   log_[stage] = std::move(lines);
   std::vector<std::string> all;
-  for (const std::string& name : kOrder) all.insert(all.end(), log_[name].begin(), log_[name].end());
+  for (const std::string& name : in_order(log_)) all.insert(all.end(), log_[name].begin(), log_[name].end());
   folder_.write_log(all);
 }
 
@@ -63,10 +76,7 @@ void RunRecords::set_stage(const std::string& stage, const std::string& record) 
   Json run = parse_json(settings_);
   run["peak_memory_bytes"] = peak_memory_bytes();
   run["stages"] = Json::object();
-  for (const std::string& name : kOrder) {
-    const auto found = stages_.find(name);
-    if (found != stages_.end()) run["stages"][name] = parse_json(found->second);
-  }
+  for (const std::string& name : in_order(stages_)) run["stages"][name] = parse_json(stages_.at(name));
   write_file_atomic(folder_.run_file(), text_of(run) + "\n");
 }
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "cbnet/provenance.h"
 #include "models/json.h"
 #include "tensor/error.h"
+#include "train/provenance.h"
 
 namespace cbnet {
 namespace {
@@ -22,16 +22,30 @@ std::string StageHistory::fingerprint(const std::string& stage) const {
            {"data_md5", identity_.data_md5},
            {"seed", identity_.seed},
            {"validation_fraction", recipe_.validation_fraction}};
-  own["recipe"] = all.at(stage);
+  own["recipe"] = all.at(all.contains(stage) ? stage : "network");
   if (all.contains("normalisation")) own["normalisation"] = all["normalisation"];
-  if (stage == "branchynet")
-    copy_keys(all, own, {"early_loss_weight", "final_loss_weight", "threshold", "auto_margin"});
-  if (stage == "autoencoder") {
-    copy_keys(all, own, {"target", "output", "reconstruction", "activity_l1", "activity_scope"});
-    own["branchynet"] = parse_json(fingerprint("branchynet"));
+  if (stage == identity_.network) {
+    own["spec_md5"] = identity_.network_md5;
+    if (!identity_.weights_md5.empty()) own["weights_md5"] = identity_.weights_md5;
   }
+  if (stage == base() && (identity_.network.empty() || identity_.has_exits))
+    copy_keys(all, own, {"early_loss_weight", "final_loss_weight", "threshold", "auto_margin"});
+  if (stage == "classifier") {
+    own["k"] = identity_.k == 0 ? Json("auto") : Json(identity_.k);
+    copy_keys(all, own, {"truncation", "autoencoder", "threshold", "auto_margin"});
+  }
+  if (stage == "autoencoder" || stage == "classifier")
+    copy_keys(all, own, {"target", "output", "reconstruction", "activity_l1", "activity_scope"});
+  if (const std::string parent = parent_of(stage); !parent.empty())
+    own[parent == "branchynet" ? "branchynet" : "network"] = parse_json(fingerprint(parent));
   const auto earlier = earlier_.find(stage);
   return earlier == earlier_.end() ? own.dump() : with_earlier(own.dump(), earlier->second);
+}
+
+std::string StageHistory::parent_of(const std::string& stage) const {
+  if (stage == "classifier") return base();
+  if (stage != "autoencoder") return "";
+  return identity_.network.empty() || identity_.has_exits ? base() : "classifier";
 }
 
 std::optional<Model> StageHistory::take_finished(const std::string& stage) {
@@ -55,7 +69,7 @@ void StageHistory::look_at_one(const std::string& stage) {
     throw InputError(file.string(), concat("a model trained with ", differs.expected), differs.found,
                      "choose another --out");
   }
-  if (own.branchynet != found.branchynet || (stage == "autoencoder" && longer_.contains("branchynet"))) {
+  if (own.parent != found.parent || longer_.contains(parent_of(stage))) {
     anew_.insert(stage);
   } else if (found.epochs > own.epochs) {
     throw InputError(file.string(), concat("a model trained for at most ", own.epochs, " epochs"),
@@ -77,14 +91,15 @@ void StageHistory::require_state(const std::string& stage, std::int64_t epochs) 
                    concat("--epochs ", epochs, " keeps the model; another --out trains anew"));
 }
 
-/// No autoencoder or classifier may stay behind that the BranchyNet beside it knows nothing of.
+/// No autoencoder or classifier may stay behind that the network beside it knows nothing of.
 void StageHistory::refuse_stale() const {
-  if (!longer_.contains("branchynet")) return;
+  if (!longer_.contains(base())) return;
   for (const char* made : {"autoencoder", "classifier"}) {
     if (!std::filesystem::exists(folder_.model_file(made))) continue;
-    throw InputError(folder_.path().string(), "no model that was made from the BranchyNet of fewer epochs",
+    throw InputError(folder_.path().string(), "no model that was made from the network of fewer epochs",
                      folder_.model_file(made).filename().string(),
-                     "--model cbnet makes it anew; another --out keeps both");
+                     concat(identity_.network.empty() ? "--model cbnet" : "--method cbnet",
+                            " makes it anew; another --out keeps both"));
   }
 }
 

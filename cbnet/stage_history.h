@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "cbnet/course.h"
 #include "cbnet/recipe.h"
 #include "cbnet/run_folder.h"
 #include "models/checkpoint.h"
+#include "train/course.h"
 
 namespace cbnet {
 
@@ -17,6 +17,11 @@ namespace cbnet {
 struct RunIdentity {
   std::string dataset, data_md5;
   std::uint64_t seed = 1;
+  /// Where it is not the paper's: the network's name, the MD5 of its description and of the weights it starts
+  /// from (empty: fresh ones), whether it has side exits, and where it is cut when it has none (0: chosen).
+  std::string network = {}, network_md5 = {}, weights_md5 = {};
+  bool has_exits = false;
+  std::int64_t k = 0;
 };
 
 /// What decides the bits of each stage of a run, and what an earlier training into the folder left of it: a
@@ -36,12 +41,16 @@ class StageHistory {
   std::string fingerprint(const std::string& stage) const;
   /// A finished model to keep, or nothing.
   std::optional<Model> take_finished(const std::string& stage);
+  /// The stage whose network the lightweight classifier is cut from.
+  std::string base() const { return identity_.network.empty() ? "branchynet" : identity_.network; }
   bool is_anew(const std::string& stage) const { return anew_.contains(stage); }
   void set_earlier(const std::string& stage, std::vector<EarlierEpochs> earlier) {
     earlier_[stage] = std::move(earlier);
   }
 
  private:
+  /// The stage that another is made from; empty for a network.
+  std::string parent_of(const std::string& stage) const;
   void look_at_one(const std::string& stage);
   void require_state(const std::string& stage, std::int64_t epochs) const;
   void refuse_stale() const;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -23,7 +24,7 @@ constexpr Manual kManual{
     "Measures the models of a run folder on the whole test set: accuracy, how many images left at\n"
     "each exit, multiply-adds (MACs) an image, size, and recall per class.\n",
     R"(The sheet of --save-sheet shows, for each class, the first hard test images (those that do not
-leave BranchyNet early), what the autoencoder makes of each, and CBNet's answer with its confidence.
+leave BranchyNet, or another model with side exits, early), what the autoencoder makes of each, and CBNet's answer with its confidence.
 A file that cannot be used is left out with a warning; the exit code is 2 if training wrote it.
 
 Examples:
@@ -55,26 +56,19 @@ std::int64_t size_on_disk(const RunFolder& folder, const std::string& model) {
   return model == "cbnet" ? size("autoencoder") + size("classifier") : size(model);
 }
 
-double chosen_threshold(const CommandLine& line) {
-  if (!line.has("threshold")) return -1.0;
-  const double threshold = line.number("threshold");
-  if (threshold < 0) line.fail(concat("--threshold must not be negative; got ", threshold));
-  return threshold;
-}
-
 /// The models that the command line asks for, then the plans. What it does not name is left out where it
 /// cannot be loaded.
 std::vector<Subject> chosen_subjects(const CommandLine& line, std::vector<UnusableModel>& unusable) {
   std::vector<Subject> out;
-  const double threshold = chosen_threshold(line);
+  const std::vector<double> thresholds = line.thresholds();
   if (line.has("run")) {
     const std::string run = line.text("run");
     const RunFolder folder(run);
     RunModels models;
     if (line.has("model"))
-      models.usable.push_back(load_predictor(run, line.text("model"), threshold));
+      models.usable.push_back(load_predictor(run, line.text("model"), thresholds));
     else
-      models = load_run(run, threshold);
+      models = load_run(run, thresholds);
     if (models.usable.empty()) {
       throw InputError(run, "at least one trained model", "none",
                        concat("`cbnet train --dataset fmnist --out ", run, "` makes them"));
@@ -87,7 +81,7 @@ std::vector<Subject> chosen_subjects(const CommandLine& line, std::vector<Unusab
   }
   if (!line.has("plan")) return out;
   for (const std::string& file : line.list("plan")) {
-    auto compiled = load_compiled(file, line.has("run") ? -1.0 : threshold);
+    auto compiled = load_compiled(file, line.has("run") ? std::vector<double>() : thresholds);
     out.push_back(
         {file, std::move(compiled.predictor), static_cast<std::int64_t>(std::filesystem::file_size(file))});
   }
@@ -140,11 +134,12 @@ void print_results(const std::vector<Result>& results, const std::vector<std::st
   recalls.print(std::cout);
 }
 
-void save_sheet(const CommandLine& line, const std::filesystem::path& run, const data::Dataset& test,
-                const std::vector<std::string>& classes) {
-  const auto branchynet = load_predictor(run, "branchynet", chosen_threshold(line));
+/// `exiting` is the model whose first exit tells hard images from easy ones.
+void save_sheet(const CommandLine& line, const std::filesystem::path& run, const std::string& exiting,
+                const data::Dataset& test, const std::vector<std::string>& classes) {
+  const auto judge = load_predictor(run, exiting, line.thresholds());
   const auto cbnet = load_predictor(run, "cbnet");
-  save_hard_sheet(line.text("save-sheet"), *branchynet, *cbnet, test.test, classes);
+  save_hard_sheet(line.text("save-sheet"), *judge, *cbnet, test.test, classes);
   if (!line.quiet()) std::cout << "\nwrote " << line.text("save-sheet") << '\n';
 }
 
@@ -167,11 +162,12 @@ int run_eval(const Arguments& arguments) {
   line.allow_reference();
   line.add("Models", "run", "RUN", "the folder that `cbnet train` wrote");
   line.add("Models", "model", "M",
-           "lenet, branchynet, autoencoder, classifier, cbnet or an imported one (default: all of them)");
+           "one of the run's: lenet, branchynet, … or the name of its file (default: all of them)");
   line.add_list(
       "Models", "plan", "FILE",
       "a plan that `cbnet compile` wrote, after the models of --run or without it; may be repeated");
-  line.add("Models", "threshold", "T", "of BranchyNet's early exit, in nats, instead of the trained one");
+  line.add("Models", "threshold", "T,…",
+           "of side exits, in nats, instead of the trained ones; one for all or T,T,…");
   line.add_output("Models", "save-sheet", "FILE.png",
                   "picture of hard images and what they are converted into; - is the standard output");
   line.add_dataset_options(kDatasetNames);
@@ -222,7 +218,12 @@ int run_eval(const Arguments& arguments) {
               << result.evaluation.images << " images: its numbers are not finite. They count as wrong\n";
   }
   if (line.has("save-sheet")) {
-    save_sheet(line, line.text("run"), test, classes);
+    const auto exiting = std::find_if(subjects.begin(), subjects.end(), [](const Subject& subject) {
+      return subject.predictor->macs_by_exit().size() > 1;
+    });
+    if (exiting == subjects.end())
+      line.fail("--save-sheet needs a model with a side exit beside CBNet: it tells which images are hard");
+    save_sheet(line, line.text("run"), exiting->name, test, classes);
     report["sheet"] = line.text("save-sheet");
   }
   if (!unusable.empty()) report["unusable"] = unusable_json(unusable);

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <iostream>
 
@@ -16,16 +18,18 @@ namespace cbnet::cli {
 namespace {
 
 constexpr Manual kManual{
-    "cbnet", "info", "[--model FILE] [options]",
+    "cbnet", "info", "[--model FILE | --network NAME] [options]",
     "Tells what this build and machine compute with, and lists the built-in networks; with --model,\n"
-    "what is in a model file, layer by layer, or in a plan, step by step. MACs are the multiply-adds of\n"
-    "one image.\n",
+    "what is in a model file, layer by layer, or in a plan, step by step; with --network, a built-in\n"
+    "network in JSON, as `cbnet train --model` takes it from a file. MACs are the multiply-adds of one\n"
+    "image.\n",
     R"(CBNET_FORCE_ISA=scalar (or another name of the list) pins the instruction set.
 
 Examples:
   cbnet info
   cbnet info --model runs/fmnist/branchynet.safetensors
   cbnet info --model runs/fmnist/cbnet.int8.plan
+  cbnet info --network resnet20 --classes 5 > mine.json
   cbnet info --json machine.json --quiet
 )"};
 
@@ -67,13 +71,21 @@ void list_networks(Json& report) {
     specs.push_back(autoencoder_spec(data::to_string(id), OutputActivation::sigmoid, data::image_shape(id)));
     names.push_back(concat("autoencoder (", data::to_string(id), ")"));
   }
-  Table table({"built-in network", "MACs to each exit", "parameters"});
+  for (const NetworkEntry& entry : networks()) {
+    if (std::find(names.begin(), names.end(), entry.name) != names.end()) continue;
+    specs.push_back(entry.make({{3, 32, 32}, 10}));
+    names.emplace_back(entry.name);
+  }
+  Table table({"built-in network", "input", "MACs to each exit", "parameters"});
   Json list = Json::array();
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const std::vector<std::int64_t> macs = macs_by_exit(specs[i]);
     const std::int64_t parameters = total_cost(specs[i]).parameters;
-    table.add({names[i], exits_text(macs), grouped(parameters)});
-    list.push_back({{"network", names[i]}, {"macs_by_exit", macs}, {"parameters", parameters}});
+    table.add({names[i], to_string(specs[i].input), exits_text(macs), grouped(parameters)});
+    list.push_back({{"network", names[i]},
+                    {"input", specs[i].input},
+                    {"macs_by_exit", macs},
+                    {"parameters", parameters}});
   }
   report["networks"] = std::move(list);
   std::cout << '\n';
@@ -120,6 +132,7 @@ void describe_model(const std::string& file, const Model& model, Json& report) {
                      {"model", info.model},
                      {"dataset", info.dataset},
                      {"input", spec.input},
+                     {"network", parse_json(to_json(spec))},
                      {"layers", layers_json(spec)},
                      {"macs", total.macs},
                      {"macs_by_exit", macs},
@@ -219,6 +232,20 @@ bool is_plan(const std::string& file) {
   return bytes == magic;
 }
 
+/// A network of the list as JSON, for images of --input and as many classes.
+int print_network(const CommandLine& line) {
+  ImageTask task{{3, 32, 32}, line.has("classes") ? line.integer("classes", 2, 256) : 10};
+  if (line.has("input")) {
+    task.input.clear();
+    for (const double size : line.numbers("input")) task.input.push_back(std::llround(size));
+    if (task.input.size() != 3) line.fail("--input takes channels, height and width, as 3,32,32");
+  }
+  const Json network = parse_json(to_json(make_network(line.text("network"), task)));
+  std::cout << network.dump(2) << '\n';
+  write_report(line.json_file(), network);
+  return 0;
+}
+
 }  // namespace
 
 int run_info(const Arguments& arguments) {
@@ -228,7 +255,11 @@ int run_info(const Arguments& arguments) {
       "a model file (.safetensors) that `cbnet train` or `cbnet import` wrote, or a plan of `cbnet compile`; "
       "- is the standard input");
   line.add("Model", "plan", "FILE", "a plan, as --model takes it too");
+  line.add("Network", "network", "NAME", "a built-in network");
+  line.add("Network", "input", "C,H,W", "channels, height and width of its images (default: 3,32,32)");
+  line.add("Network", "classes", "N", "classes that it tells apart (default: 10)");
   if (!line.parse(arguments, false)) return 0;
+  if (line.has("network")) return print_network(line);
   if (line.has("model") && line.has("plan")) line.fail("--model and --plan are one or the other");
   Json report = machine_json(line.device());
   const std::string file = line.has("plan") ? line.required("plan") : line.text("model");

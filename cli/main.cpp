@@ -1,11 +1,11 @@
 #include <array>
 #include <iostream>
 
-#include "cbnet/version.h"
 #include "cli/commands.h"
 #include "console/options.h"
 #include "console/run_main.h"
 #include "tensor/error.h"
+#include "tensor/version.h"
 
 namespace cbnet::cli {
 namespace {

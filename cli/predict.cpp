@@ -79,12 +79,10 @@ void check_converts(const CommandLine& line, const std::string& model) {
 }
 
 Chosen chosen(const CommandLine& line, std::vector<UnusableModel>& unusable) {
-  double threshold = -1.0;
-  if (line.has("threshold")) threshold = line.number("threshold");
-  if (line.has("threshold") && threshold < 0) line.fail("--threshold must not be negative");
+  const std::vector<double> thresholds = line.thresholds();
   if (line.has("plan")) {
     if (line.has("run") || line.has("model")) line.fail("--plan stands for --run and --model");
-    CompiledModel compiled = load_compiled(line.required("plan"), threshold);
+    CompiledModel compiled = load_compiled(line.required("plan"), thresholds);
     check_converts(line, compiled.info.model);
     return {compiled.info.model, std::move(compiled.predictor)};
   }
@@ -92,11 +90,11 @@ Chosen chosen(const CommandLine& line, std::vector<UnusableModel>& unusable) {
   RunFolder(run).require_exists();
   if (line.has("model")) {
     check_converts(line, line.text("model"));
-    return {line.text("model"), load_predictor(run, line.text("model"), threshold)};
+    return {line.text("model"), load_predictor(run, line.text("model"), thresholds)};
   }
   Chosen out = best_of(run, unusable);
   check_converts(line, out.model);
-  if (threshold >= 0) out.predictor = load_predictor(run, out.model, threshold);
+  if (!thresholds.empty()) out.predictor = load_predictor(run, out.model, thresholds);
   return out;
 }
 
@@ -274,7 +272,8 @@ int run_predict(const Arguments& arguments) {
       "Prediction", "model", "M",
       "lenet, branchynet, autoencoder, classifier, cbnet or an imported one (default: the best there is)");
   line.add("Prediction", "plan", "FILE", "a plan that `cbnet compile` wrote, in place of --run and --model");
-  line.add("Prediction", "threshold", "T", "of BranchyNet's early exit, in nats, instead of the trained one");
+  line.add("Prediction", "threshold", "T,…",
+           "of side exits, in nats, instead of the trained ones; one for all or one each");
   line.add_output(
       "Prediction", "save-converted", "FILE.png",
       "what the autoencoder makes of the image; of several images, a sheet; - is the standard output");

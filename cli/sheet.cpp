@@ -75,7 +75,7 @@ void save_hard_sheet(const std::filesystem::path& file, Predictor& branchynet, P
     titles.push_back(concat("true class ", classes[label], ": hard input, converted, CBNet's answer"));
   }
   if (rows.empty()) {
-    throw InputError("--save-sheet", "test images that go past BranchyNet's early exit", "none",
+    throw InputError("--save-sheet", "test images that go past the first exit", "none",
                      "a lower --threshold makes more images hard");
   }
   data::write_png(file, data::compose_sheet(rows, titles, kScale));

@@ -155,6 +155,11 @@ std::vector<std::string> CommandLine::with_choices(const std::vector<std::string
       break;
     }
     out.push_back(arguments[i]);
+    // The parser takes names of one letter behind one dash alone: --k 3 and --k=3.
+    const bool is_letter = arguments[i].starts_with("--") && arguments[i].size() > 2 &&
+                           (arguments[i].size() == 3 || arguments[i][3] == '=');
+    if (is_letter)
+      out.back() = arguments[i].substr(1, 2) + (arguments[i].size() > 4 ? arguments[i].substr(4) : "");
     const auto choice =
         arguments[i].starts_with("--") ? choices_.find(arguments[i].substr(2)) : choices_.end();
     if (choice == choices_.end()) continue;
@@ -309,6 +314,14 @@ std::vector<double> CommandLine::numbers(const std::string& name) const {
     out.push_back(value);
     rest.erase(0, comma + 1);
   }
+  return out;
+}
+
+std::vector<double> CommandLine::thresholds() const {
+  if (!has("threshold")) return {};
+  std::vector<double> out = numbers("threshold");
+  for (const double threshold : out)
+    if (threshold < 0) fail(concat("--threshold must not be negative; got ", threshold));
   return out;
 }
 

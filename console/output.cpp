@@ -13,13 +13,13 @@
 #include <sstream>
 #include <system_error>
 
-#include "cbnet/version.h"
 #include "console/columns.h"
 #include "tensor/blas.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
 #include "tensor/isa.h"
 #include "tensor/parallel.h"
+#include "tensor/version.h"
 
 namespace cbnet {
 

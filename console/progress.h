@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "cbnet/trainer.h"
+#include "train/fit.h"
 
 namespace cbnet {
 

@@ -2,18 +2,12 @@
 
 #include <string>
 
-#include "models/spec.h"
+#include "models/networks.h"
 
 // The networks of the paper, as published (IV-B and Table I; BranchyNet's sizes are those of its
 // reference implementation, whose max-pooling rounds up). docs/models.md lists every layer.
 
 namespace cbnet {
-
-/// What the paper's networks read, and how many classes they tell apart.
-struct ImageTask {
-  Shape input = {1, 28, 28};
-  std::int64_t classes = 10;
-};
 
 /// LeNet, the baseline: three 5x5 convolutions and two fully connected layers.
 /// 1,140,070 MACs and 67,824 parameters for 28x28 pixels and 10 classes.

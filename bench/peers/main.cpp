@@ -5,7 +5,7 @@
 #include "bench/peers/measure.h"
 #include "bench/peers/model.h"
 #include "bench/peers/report.h"
-#include "cbnet/version.h"
+#include "tensor/version.h"
 #include "console/options.h"
 #include "console/output.h"
 #include "console/run_main.h"

@@ -21,7 +21,7 @@ TEST_CASE("recipes: the grid has every target with every ending, and nothing tha
   for (const Variant& variant : grid) {
     CHECK_NOTHROW(check(variant.recipe));
     CHECK_FALSE(variant.recipe.autoencoder.augmentation.any());
-    CHECK(variant.recipe.threshold == base.threshold);
+    CHECK(variant.recipe.thresholds == base.thresholds);
     names.insert(variant.name);
   }
   CHECK(names.size() == 6);

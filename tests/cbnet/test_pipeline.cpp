@@ -174,9 +174,9 @@ TEST_CASE("the joint loss weighs both exits") {
   batch_options.batch_size = 20;
   const data::Batch batch = data::Batches(dataset.train.images, dataset.train.labels, batch_options).batch(0);
   Network network(branchynet_spec(), 1);
-  const double early = joint_step(network, batch, 1, 0).loss.value().item();
-  const double final = joint_step(network, batch, 0, 1).loss.value().item();
-  CHECK(joint_step(network, batch, 2, 3).loss.value().item() == doctest::Approx(2 * early + 3 * final));
+  const double early = classification_step(network, batch, 1, 0).loss.value().item();
+  const double final = classification_step(network, batch, 0, 1).loss.value().item();
+  CHECK(classification_step(network, batch, 2, 3).loss.value().item() == doctest::Approx(2 * early + 3 * final));
 }
 
 namespace {
@@ -196,7 +196,7 @@ PipelineOptions epochs_at_constant_rate(std::int64_t epochs) {
     part->epochs = epochs;
     part->schedule = ScheduleKind::constant;
   }
-  options.recipe.threshold = 2.5;
+  options.recipe.thresholds = {2.5};
   return options;
 }
 
@@ -254,7 +254,7 @@ TEST_CASE("where the schedule depends on the length, it goes on and says what di
     PipelineOptions options = short_options();
     for (TrainRecipe* part : {&options.recipe.lenet, &options.recipe.branchynet, &options.recipe.autoencoder})
       part->epochs = epochs;
-    options.recipe.threshold = 2.5;
+    options.recipe.thresholds = {2.5};
     options.model = model;
     return options;
   };
@@ -316,7 +316,7 @@ TEST_CASE("classes without images train; what cannot is refused before anything 
   const auto all = [](std::int64_t) { return true; };
 
   SUBCASE("labels 0 to 4, a class missing in the middle, and one class alone") {
-    options.recipe.threshold = 2.5;  // few images: at less, not every class has an easy one
+    options.recipe.thresholds = {2.5};  // few images: at less, not every class has an easy one
     const data::Dataset five = only(300, [](std::int64_t label) { return label < 5; });
     run_pipeline(five, run, options);
     CHECK(contains(said, "no model learns it: class 5 (Sandal), 6"));
@@ -346,7 +346,7 @@ TEST_CASE("classes without images train; what cannot is refused before anything 
     CHECK(contains(said, "with images for validation alone"));
   }
   SUBCASE("a threshold at which nothing is easy") {
-    options.recipe.threshold = 0.0;
+    options.recipe.thresholds = {0.0};
     CHECK_THROWS_SAYING(run_pipeline(bars(), run, options), InputError, "a threshold above 0");
     options.model = "branchynet";
     options.recipe.branchynet.epochs = 1;

@@ -10,7 +10,7 @@ Recipe parse(const std::string& text) { return recipe_from_json(text, default_re
 }  // namespace
 
 TEST_CASE("a recipe that makes no sense says so, with the file's name") {
-  CHECK(default_recipe("flowers").threshold < 0);  // automatic where nobody has published one
+  CHECK(default_recipe("flowers").thresholds.empty());  // automatic where nobody has published one
   CHECK_THROWS_SAYING(parse("{"), InputError, "my.json: expected a recipe in JSON");
   CHECK_THROWS_SAYING(parse("[]"), InputError, "expected a JSON object; got array");
   CHECK_THROWS_SAYING(parse(R"({"epoch":1})"), InputError, "unknown key 'epoch'");
@@ -28,9 +28,9 @@ TEST_CASE("a recipe that makes no sense says so, with the file's name") {
 }
 
 TEST_CASE("thresholds and penalty are the paper's (IV-B.1, III-A.3)") {
-  CHECK(default_recipe("mnist").threshold == 0.05);
-  CHECK(default_recipe("fmnist").threshold == 0.5);
-  CHECK(default_recipe("kmnist").threshold == 0.025);
+  CHECK(default_recipe("mnist").thresholds == std::vector{0.05});
+  CHECK(default_recipe("fmnist").thresholds == std::vector{0.5});
+  CHECK(default_recipe("kmnist").thresholds == std::vector{0.025});
   CHECK(default_recipe("mnist").activity_l1 == 1e-7);
   CHECK(default_recipe("mnist").early_loss_weight == 1.0);
   CHECK(default_recipe("mnist").final_loss_weight == 1.0);
@@ -42,7 +42,7 @@ TEST_CASE("JSON changes what it names and round-trips") {
                                    "output":"softmax","reconstruction":"mse","activity_scope":"all_hidden"})");
   CHECK(changed.branchynet.epochs == 3);
   CHECK(changed.branchynet.augmentation.flip);
-  CHECK(changed.threshold < 0);
+  CHECK(changed.thresholds.empty());
   CHECK(changed.target == TargetPolicy::random_easy);
   CHECK(changed.output == OutputActivation::softmax);
   CHECK(changed.activity_scope == ActivityScope::all_hidden);

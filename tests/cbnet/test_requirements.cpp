@@ -23,12 +23,12 @@ TEST_CASE("too few images for the method, and what to do, are found before train
 
 TEST_CASE("a threshold at which no image leaves early trains no autoencoder, but all the rest") {
   Recipe recipe = default_recipe("fmnist");
-  recipe.threshold = 0.0;
+  recipe.thresholds = {0.0};
   const data::Dataset dataset = bar_dataset(100, 10);
   require_trainable(dataset, recipe, {"lenet", "branchynet"});
   CHECK_THROWS_SAYING(require_trainable(dataset, recipe, {"branchynet", "autoencoder"}), InputError,
                       "a threshold above 0");
-  recipe.threshold = -1.0;  // auto
+  recipe.thresholds = {};  // auto
   require_trainable(dataset, recipe, {"branchynet", "autoencoder"});
 }
 

@@ -1,6 +1,6 @@
 #include "cbnet/stage_history.h"
 
-#include "cbnet/provenance.h"
+#include "train/provenance.h"
 #include "models/zoo.h"
 #include "tensor/error.h"
 #include "tensor/io.h"

@@ -36,7 +36,7 @@ inline Recipe short_recipe() {
     part->augmentation = {};
   }
   recipe.autoencoder.epochs = 25;
-  recipe.threshold = 1.0;
+  recipe.thresholds = {1.0};
   return recipe;
 }
 

@@ -4,7 +4,7 @@
 #include "autograd/tape.h"
 #include "bench/peers/engine.h"
 #include "cbnet/compression.h"
-#include "cbnet/version.h"
+#include "tensor/version.h"
 #include "models/compile.h"
 #include "runtime/plan.h"
 #include "runtime/quantize.h"

@@ -15,10 +15,13 @@ struct EarlierEpochs {
   std::int64_t until = 0, of = 0;
 };
 
+/// Where a fingerprint has that of the network that its model was made from: "branchynet" or "network".
+inline constexpr const char* kParentKeys[] = {"branchynet", "network"};
+
 /// A fingerprint (see provenance.h) taken apart.
 struct Course {
-  std::string rest;        // all of it but the numbers of epochs
-  std::string branchynet;  // the whole fingerprint of the BranchyNet it was made from; or empty
+  std::string rest;    // all of it but the numbers of epochs
+  std::string parent;  // the whole fingerprint of the network that it was made from; or empty
   std::int64_t epochs = 0;
   std::vector<EarlierEpochs> earlier;
 };

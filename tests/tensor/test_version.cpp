@@ -1,4 +1,4 @@
-#include "cbnet/version.h"
+#include "tensor/version.h"
 
 #include <doctest/doctest.h>
 

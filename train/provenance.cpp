@@ -1,10 +1,11 @@
-#include "cbnet/provenance.h"
+#include "train/provenance.h"
 
-#include "cbnet/version.h"
 #include "models/json.h"
 #include "tensor/error.h"
 #include "tensor/isa.h"
 #include "tensor/parallel.h"
+#include "tensor/version.h"
+#include "train/course.h"
 
 namespace cbnet {
 Difference first_difference(const std::string& expected, const std::string& found) {
@@ -43,9 +44,6 @@ std::string fingerprint_of(const ModelInfo& info, const std::string& source) {
   }
 }
 
-std::string branchynet_fingerprint(const std::string& autoencoder_fingerprint) {
-  const Json json = json_or_text(autoencoder_fingerprint);
-  return json.is_object() && json.contains("branchynet") ? json["branchynet"].dump() : "";
-}
+std::string parent_fingerprint(const std::string& fingerprint) { return course_of(fingerprint).parent; }
 
 }  // namespace cbnet

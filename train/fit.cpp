@@ -1,15 +1,15 @@
-#include "cbnet/trainer.h"
+#include "train/fit.h"
 
 #include <chrono>
 #include <cmath>
 #include <limits>
 
 #include "autograd/tape.h"
-#include "cbnet/provenance.h"
 #include "models/json.h"
 #include "models/safetensors.h"
-#include "optim/adam.h"
 #include "tensor/io.h"
+#include "train/metrics.h"
+#include "train/provenance.h"
 
 namespace cbnet {
 namespace {
@@ -24,10 +24,13 @@ double seconds_since(Clock::time_point start) {
 struct TrainingState {
   std::int64_t epochs_done = 0;
   Course course;  // as far as it is another training's
-  StageResult result;
+  FitResult result;
+  /// Where the recipe has patience: the weights of the epoch with the best validation figure.
+  StateDict best;
 };
 
 constexpr const char* kModelPrefix = "model.";
+constexpr const char* kBestPrefix = "best.";
 constexpr const char* kOptimizerPrefix = "optimizer.";
 constexpr const char* kDropoutRng = "dropout_rng";
 constexpr const char* kFingerprint = "cbnet.fingerprint";
@@ -39,8 +42,8 @@ std::string metadata_of(const SafetensorsFile& file, const char* key, const std:
   return *value;
 }
 
-void save_state(const Stage& stage, const Adam& adam, const TrainingState& state,
-                const TrainerOptions& options) {
+void save_state(const Stage& stage, const Optimizer& optimizer, const TrainingState& state,
+                const FitOptions& options) {
   SafetensorsFile file;
   const std::string fingerprint = with_earlier(options.fingerprint, state.result.earlier);
   Json lines = Json::array();
@@ -50,10 +53,13 @@ void save_state(const Stage& stage, const Adam& adam, const TrainingState& state
                    {"cbnet.epochs_done", std::to_string(state.epochs_done)},
                    {"cbnet.seconds", Json(state.result.seconds).dump()},
                    {"cbnet.validation", Json(state.result.validation).dump()},
-                   {"cbnet.log", lines.dump()}};
+                   {"cbnet.log", lines.dump()},
+                   {"cbnet.epoch", std::to_string(state.result.epoch)}};
   for (const auto& [name, tensor] : stage.network->state_dict())
     file.tensors.emplace_back(kModelPrefix + name, tensor);
-  for (const auto& [name, tensor] : adam.state()) file.tensors.emplace_back(kOptimizerPrefix + name, tensor);
+  for (const auto& [name, tensor] : state.best) file.tensors.emplace_back(kBestPrefix + name, tensor);
+  for (const auto& [name, tensor] : optimizer.state())
+    file.tensors.emplace_back(kOptimizerPrefix + name, tensor);
   const RngState rng = stage.network->dropout_rng().state();
   const auto word = [](std::uint64_t bits) { return static_cast<std::int64_t>(bits); };
   file.tensors.emplace_back(kDropoutRng,
@@ -63,16 +69,16 @@ void save_state(const Stage& stage, const Adam& adam, const TrainingState& state
 
 /// Throws InputError for a state of other settings than these, the number of epochs apart.
 Course course_like(const std::string& own, const std::string& found, const std::string& source) {
-  const Course wanted = course_of(own);
+  const Course requested = course_of(own);
   Course out = course_of(found);
-  if (wanted.rest == out.rest && wanted.branchynet == out.branchynet) return out;
-  const Difference differs = wanted.rest == out.rest ? first_difference(wanted.branchynet, out.branchynet)
-                                                     : first_difference(wanted.rest, out.rest);
+  if (requested.rest == out.rest && requested.parent == out.parent) return out;
+  const Difference differs = requested.rest == out.rest ? first_difference(requested.parent, out.parent)
+                                                        : first_difference(requested.rest, out.rest);
   throw InputError(source, concat("a training with ", differs.expected), differs.found,
                    "go on with the same settings, or choose another --out");
 }
 
-TrainingState load_state(const Stage& stage, Adam& adam, const TrainerOptions& options,
+TrainingState load_state(const Stage& stage, Optimizer& optimizer, const FitOptions& options,
                          const std::filesystem::path& path) {
   const std::string source = path.string();
   const SafetensorsFile file = read_safetensors(path);
@@ -80,17 +86,15 @@ TrainingState load_state(const Stage& stage, Adam& adam, const TrainerOptions& o
   if (metadata("cbnet.state") != stage.name)
     throw InputError(source, concat("a training of ", stage.name), metadata("cbnet.state"),
                      "delete the file to start over");
-  StateDict model;
-  StateDict optimizer;
+  StateDict model, moments;
   TrainingState state;
   try {
     state.course = course_like(options.fingerprint, metadata(kFingerprint), source);
     for (const auto& [name, tensor] : file.tensors) {
       require(all_finite(tensor), "state", "'", name, "' holds NaN or infinity");
-      if (name.starts_with(kModelPrefix))
-        model.emplace_back(name.substr(std::string(kModelPrefix).size()), tensor);
-      if (name.starts_with(kOptimizerPrefix)) {
-        optimizer.emplace_back(name.substr(std::string(kOptimizerPrefix).size()), tensor);
+      for (const auto& [prefix, part] :
+           {std::pair{kModelPrefix, &model}, {kBestPrefix, &state.best}, {kOptimizerPrefix, &moments}}) {
+        if (name.starts_with(prefix)) part->emplace_back(name.substr(std::string(prefix).size()), tensor);
       }
       if (name == kDropoutRng) {
         require(tensor.numel() == 3, "state", "expected 3 words of ", kDropoutRng, "; got ", tensor);
@@ -100,8 +104,11 @@ TrainingState load_state(const Stage& stage, Adam& adam, const TrainerOptions& o
       }
     }
     stage.network->load_state_dict(model);
-    adam.load_state(optimizer);
+    optimizer.load_state(moments);
     get_whole(parse_json(metadata("cbnet.epochs_done")), state.epochs_done);
+    get_whole(parse_json(file.find_metadata("cbnet.epoch") == nullptr ? metadata("cbnet.epochs_done")
+                                                                      : metadata("cbnet.epoch")),
+              state.result.epoch);
     state.result.seconds = parse_json(metadata("cbnet.seconds")).get<double>();
     state.result.validation = parse_json(metadata("cbnet.validation")).get<std::map<std::string, double>>();
     for (const Json& line : parse_json(metadata("cbnet.log")))
@@ -131,45 +138,66 @@ struct EpochSums {
 };
 
 /// The passes over the training images that one stage consists of.
-class StageRun {
+class Training {
  public:
-  StageRun(const Stage& stage, const TrainingData& data, const TrainerOptions& options)
+  Training(const Stage& stage, const TrainingData& data, const FitOptions& options)
       : stage_(stage),
         options_(options),
-        adam_(stage.network->parameters(), adam_options(stage.recipe)),
+        optimizer_(make_optimizer(stage.recipe, stage.network->parameters())),
         batches_(data.images, data.labels, data.split.train, batch_options(stage.recipe, options.seed)),
         images_per_epoch_(static_cast<std::int64_t>(data.split.train.size())) {
     schedule_.kind = stage.recipe.schedule;
     schedule_.base_rate = stage.recipe.learning_rate;
+    schedule_.warmup_steps = stage.recipe.warmup_epochs * batches_.size();
     for (const auto& file : {options.state_file, options.finished_file}) {
       if (!options.resume || first_epoch_ > 0 || !std::filesystem::exists(file)) continue;
-      state_ = load_state(stage, adam_, options, file);
+      state_ = load_state(stage, *optimizer_, options, file);
       first_epoch_ = state_.epochs_done;
       go_on_from(file.string());
     }
   }
 
-  StageResult run() {
-    for (std::int64_t epoch = first_epoch_; epoch < stage_.recipe.epochs; ++epoch) {
+  FitResult run() {
+    for (std::int64_t epoch = first_epoch_; epoch < stage_.recipe.epochs && !out_of_patience(); ++epoch) {
       const Clock::time_point start = Clock::now();
       const EpochSums sums = train_epoch(epoch);
       const double train_seconds = seconds_since(start);
       stage_.network->eval();
       {
         const NoGrad no_grad;
-        state_.result.validation = stage_.validate();
+        const std::map<std::string, double> figures = stage_.validate();
+        state_.epochs_done = epoch + 1;
+        state_.result.log.push_back(log_line(sums, figures, train_seconds));
+        keep(figures);
       }
-      state_.epochs_done = epoch + 1;
       state_.result.seconds += seconds_since(start);
-      state_.result.log.push_back(log_line(sums, train_seconds));
-      save_state(stage_, adam_, state_, options_);
+      if (!options_.state_file.empty()) save_state(stage_, *optimizer_, state_, options_);
       if (options_.log) options_.log(state_.result.log);
     }
+    if (!state_.best.empty()) stage_.network->load_state_dict(state_.best);
     stage_.network->eval();
     return state_.result;
   }
 
  private:
+  bool out_of_patience() const {
+    const std::int64_t patience = stage_.recipe.patience;
+    return patience > 0 && state_.epochs_done - state_.result.epoch >= patience;
+  }
+
+  /// Takes an epoch's figures for the result's: all epochs' in turn, or with patience those that are better.
+  void keep(const std::map<std::string, double>& figures) {
+    FitResult& result = state_.result;
+    const bool patient = stage_.recipe.patience > 0 && !figures.empty();
+    if (patient && result.epoch > 0 && !(figures.begin()->second > result.validation.begin()->second)) return;
+    result.validation = figures;
+    result.epoch = state_.epochs_done;
+    if (!patient) return;
+    state_.best.clear();
+    for (const auto& [name, tensor] : stage_.network->state_dict())
+      state_.best.emplace_back(name, tensor.clone());
+  }
+
   /// Compares the length of the training that the state is of with this one's.
   void go_on_from(const std::string& source) {
     const Course& before = state_.course;
@@ -203,14 +231,6 @@ class StageRun {
     if (options_.say) options_.say(line);
   }
 
-  static AdamOptions adam_options(const TrainRecipe& recipe) {
-    AdamOptions out;
-    out.learning_rate = recipe.learning_rate;
-    out.weight_decay = recipe.weight_decay;
-    out.decoupled = true;
-    return out;
-  }
-
   static data::BatchOptions batch_options(const TrainRecipe& recipe, std::uint64_t seed) {
     data::BatchOptions out;
     out.batch_size = recipe.batch_size;
@@ -226,9 +246,9 @@ class StageRun {
     for (std::int64_t b = 0; b < batches_.size(); ++b) {
       data::Batch batch = batches_.batch(b);
       batch.pixels = normalised(batch.pixels, stage_.normalisation);
-      adam_.set_learning_rate(
+      optimizer_->set_learning_rate(
           schedule_.rate(epoch * batches_.size() + b, batches_.size() * stage_.recipe.epochs));
-      adam_.zero_grad();
+      optimizer_->zero_grad();
       StepResult step = stage_.step(batch, epoch);
       const double loss = step.loss.value().item();
       if (!std::isfinite(loss)) {
@@ -236,7 +256,8 @@ class StageRun {
                                         ", batch ", b + 1, "; hint: a smaller learning_rate"));
       }
       step.loss.backward();
-      adam_.step();
+      optimizer_->step();
+      if (stage_.after_step) stage_.after_step();
 
       const auto count = static_cast<std::int64_t>(batch.indices.size());
       sums.loss += loss * static_cast<double>(count);
@@ -265,22 +286,23 @@ class StageRun {
   }
 
   /// Of the epoch that has just ended.
-  std::string log_line(const EpochSums& sums, double train_seconds) const {
+  std::string log_line(const EpochSums& sums, const std::map<std::string, double>& figures,
+                       double train_seconds) const {
     Json line{{"stage", stage_.name},
               {"epoch", state_.epochs_done},
               {"epochs", stage_.recipe.epochs},
-              {"learning_rate", adam_.learning_rate()},
+              {"learning_rate", optimizer_->learning_rate()},
               {"loss", sums.mean_loss()}};
     if (sums.classifies) line["train_accuracy"] = sums.accuracy();
-    line["validation"] = state_.result.validation;
+    line["validation"] = figures;
     line["train_seconds"] = train_seconds;
     line["images_per_s"] = static_cast<double>(sums.images) / train_seconds;
     return line.dump();
   }
 
   const Stage& stage_;
-  const TrainerOptions& options_;
-  Adam adam_;
+  const FitOptions& options_;
+  std::unique_ptr<Optimizer> optimizer_;
   data::Batches batches_;
   std::int64_t images_per_epoch_;
   Schedule schedule_;
@@ -295,8 +317,22 @@ std::string state_fingerprint(const std::filesystem::path& path) {
   return metadata_of(read_safetensors(path), kFingerprint, path.string());
 }
 
-StageResult run_stage(const Stage& stage, const TrainingData& data, const TrainerOptions& options) {
-  return StageRun(stage, data, options).run();
+FitResult fit(const Stage& stage, const TrainingData& data, const FitOptions& options) {
+  return Training(stage, data, options).run();
+}
+
+FitResult fit(Network& network, const TrainingData& data, const TrainRecipe& recipe, std::uint64_t seed) {
+  check(recipe, "fit");
+  Stage stage{network.spec().name, &network, recipe, {}, {}};
+  stage.step = [&](const data::Batch& batch, std::int64_t) { return classification_step(network, batch); };
+  const Tensor images = data::gather(data.images, data.split.validation),
+               labels = data::gather(data.labels, data.split.validation);
+  stage.validate = [&] {
+    return std::map<std::string, double>{{"accuracy", accuracy_of(network, images, labels, {})}};
+  };
+  FitOptions options;
+  options.seed = seed;
+  return fit(stage, data, options);
 }
 
 }  // namespace cbnet

@@ -1,10 +1,10 @@
-#include "cbnet/trainer.h"
+#include "train/fit.h"
 
 #include <limits>
 
 #include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/pointwise.h"
-#include "cbnet/argmax.h"
+#include "train/metrics.h"
 #include "models/safetensors.h"
 #include "models/zoo.h"
 #include "tensor/error.h"

@@ -1,4 +1,4 @@
-#include "cbnet/argmax.h"
+#include "train/metrics.h"
 
 #include "tests/support/throws.h"
 

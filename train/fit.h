@@ -6,18 +6,21 @@
 #include <string>
 #include <vector>
 
-#include "cbnet/course.h"
-#include "cbnet/recipe.h"
 #include "data/batches.h"
 #include "data/split.h"
 #include "models/network.h"
 #include "models/normalisation.h"
+#include "train/course.h"
+#include "train/metrics.h"
+#include "train/recipe.h"
+
+// The one training loop: what trains the paper's models, other networks, and what fine-tunes them.
 
 namespace cbnet {
 
 /// Where training stands, for whoever shows it.
 struct Progress {
-  std::string stage;  // "lenet", "branchynet", "autoencoder"
+  std::string stage;  // "lenet", "branchynet", "autoencoder", …
   std::int64_t stage_number = 1, stages = 1;
   std::int64_t epoch = 0, epochs = 0;
   std::int64_t images = 0, images_per_epoch = 0;  // of this epoch
@@ -30,22 +33,19 @@ using ProgressSink = std::function<void(const Progress&)>;
 /// One line of log.jsonl, as JSON text.
 using LogLines = std::vector<std::string>;
 
-/// What a training step gives.
-struct StepResult {
-  Variable loss;              // scalar, mean over the batch
-  std::int64_t correct = -1;  // of the batch; -1 when the stage does not classify
-};
-
 /// One network to train.
 struct Stage {
   std::string name;
   Network* network = nullptr;
   TrainRecipe recipe;
   std::function<StepResult(const data::Batch&, std::int64_t epoch)> step;
-  /// Named figures on the validation split, after each epoch; in eval mode, without gradients.
+  /// Named figures on the validation split, after each epoch; in eval mode, without gradients. The first in
+  /// the order of the alphabet is the one that a recipe's `patience` watches: larger is better.
   std::function<std::map<std::string, double>()> validate;
   /// Batches are normalised so before the network reads them.
   Normalisation normalisation = {};
+  /// Called after each change to the weights, where set: keeps zero what was pruned.
+  std::function<void()> after_step = {};
 };
 
 /// The training set and the part of it that is held out.
@@ -55,9 +55,10 @@ struct TrainingData {
   data::SplitIndices split;
 };
 
-struct TrainerOptions {
+struct FitOptions {
   std::uint64_t seed = 1;
-  /// Saved after every epoch; the caller puts it elsewhere once the training is finished.
+  /// Saved after every epoch; the caller puts it elsewhere once the training is finished. Empty: nothing is
+  /// saved.
   std::filesystem::path state_file;
   /// The state of a finished training of fewer epochs, to go on from where state_file does not exist.
   std::filesystem::path finished_file;
@@ -72,10 +73,12 @@ struct TrainerOptions {
   std::function<void(const LogLines&)> log;
 };
 
-struct StageResult {
-  std::map<std::string, double> validation;  // after the last epoch
+struct FitResult {
+  std::map<std::string, double> validation;  // of the weights that are kept
   LogLines log;
   double seconds = 0.0;  // of training, over all runs that it took
+  /// The epoch, from 1, that the weights are of: the last one, or the best one where the recipe has patience.
+  std::int64_t epoch = 0;
   /// Epochs at the rates of another length; empty when the weights are those of one training without a stop.
   std::vector<EarlierEpochs> earlier;
 };
@@ -85,7 +88,11 @@ struct StageResult {
 /// where its schedule gave the epochs so far the rates that they have in the longer training.
 /// Throws std::runtime_error when the loss is not finite, InputError when the state is another training's or
 /// has more epochs behind it than are asked for.
-StageResult run_stage(const Stage& stage, const TrainingData& data, const TrainerOptions& options);
+FitResult fit(const Stage& stage, const TrainingData& data, const FitOptions& options);
+
+/// Trains `network` to tell classes apart: the mean cross-entropy of its exits, each with its weight (one for
+/// all side exits, one for the trunk's end). Nothing is saved; `validation` has the accuracy of the trunk.
+FitResult fit(Network& network, const TrainingData& data, const TrainRecipe& recipe, std::uint64_t seed = 1);
 
 /// The fingerprint in a state file. Throws InputError when it has none.
 std::string state_fingerprint(const std::filesystem::path& path);

@@ -23,7 +23,7 @@ std::string make_provenance(const std::string& fingerprint);
 /// InputError when the provenance is not JSON.
 std::string fingerprint_of(const ModelInfo& info, const std::string& source);
 
-/// The fingerprint of the BranchyNet that an autoencoder's fingerprint says it was trained on; or empty.
-std::string branchynet_fingerprint(const std::string& autoencoder_fingerprint);
+/// The fingerprint of the network that a model with this fingerprint was made from; or empty.
+std::string parent_fingerprint(const std::string& fingerprint);
 
 }  // namespace cbnet

@@ -1,4 +1,4 @@
-#include "cbnet/course.h"
+#include "train/course.h"
 
 #include <doctest/doctest.h>
 
@@ -10,7 +10,7 @@ TEST_CASE("a fingerprint comes apart into its epochs, its BranchyNet and the res
   CHECK(course.epochs == 6);
   CHECK(course.earlier.empty());
   CHECK(course.rest == R"({"seed":1,"recipe":{"batch_size":8},"branchynet":{"recipe":{},"seed":1}})");
-  CHECK(course.branchynet == R"({"recipe":{"epochs":4},"seed":1})");
+  CHECK(course.parent == R"({"recipe":{"epochs":4},"seed":1})");
 }
 
 TEST_CASE("earlier epochs go in and come out, and change nothing else") {

@@ -1,4 +1,4 @@
-#include "cbnet/provenance.h"
+#include "train/provenance.h"
 
 #include <nlohmann/json.hpp>
 
@@ -29,6 +29,6 @@ TEST_CASE("provenance holds its fingerprint") {
   CHECK(nlohmann::json::parse(info.provenance).contains("threads"));
   info.provenance = "{";
   CHECK_THROWS_SAYING(fingerprint_of(info, "f"), InputError, "f: expected the JSON of its provenance");
-  CHECK(branchynet_fingerprint(R"({"seed":1,"branchynet":{"seed":2}})") == R"({"seed":2})");
-  CHECK(branchynet_fingerprint("").empty());
+  CHECK(parent_fingerprint(R"({"seed":1,"branchynet":{"seed":2}})") == R"({"seed":2})");
+  CHECK(parent_fingerprint("").empty());
 }

@@ -1,4 +1,4 @@
-#include "cbnet/course.h"
+#include "train/course.h"
 
 #include <stdexcept>
 
@@ -33,9 +33,10 @@ Course course_of(const std::string& fingerprint) {
   if (!json.is_object()) return {fingerprint, "", 0, {}};
   try {
     Course out = cut_epochs(json);
-    if (json.contains("branchynet")) {
-      out.branchynet = json["branchynet"].dump();
-      static_cast<void>(cut_epochs(json["branchynet"]));
+    for (const char* key : kParentKeys) {
+      if (!json.contains(key)) continue;
+      out.parent = json[key].dump();
+      static_cast<void>(cut_epochs(json[key]));
     }
     out.rest = json.dump();
     return out;

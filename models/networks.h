@@ -1,0 +1,44 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "models/spec.h"
+
+// Networks by name; models/networks.def lists them. docs/models.md has their layers and costs.
+
+namespace cbnet {
+
+/// What a network of the list is made for.
+struct ImageTask {
+  Shape input = {1, 28, 28};
+  std::int64_t classes = 10;
+};
+
+/// AlexNet for small images, with the sizes of BranchyNet's published B-AlexNet (Teerapittayanon et al.
+/// 2016): batch normalisation stands where that has local response normalisation. B-AlexNet adds its two side
+/// exits.
+NetworkSpec alexnet_spec(const ImageTask& task);
+NetworkSpec b_alexnet_spec(const ImageTask& task);
+
+/// ResNet for small images (He et al. 2016, 4.2), and with two side exits as BranchyNet's B-ResNet has them.
+NetworkSpec resnet20_spec(const ImageTask& task);
+NetworkSpec resnet110_spec(const ImageTask& task);
+NetworkSpec b_resnet20_spec(const ImageTask& task);
+NetworkSpec b_resnet110_spec(const ImageTask& task);
+
+/// One line of networks.def.
+struct NetworkEntry {
+  const char* name;
+  NetworkSpec (*make)(const ImageTask& task);
+  const char* summary;
+};
+
+/// All of networks.def, in its order.
+std::span<const NetworkEntry> networks();
+
+/// The network called `name`. Throws std::invalid_argument, with the names there are, for another, and where
+/// the images are too small for it.
+NetworkSpec make_network(const std::string& name, const ImageTask& task);
+
+}  // namespace cbnet
