@@ -18,8 +18,8 @@
 #include "data/checksum.h"
 #include "models/checkpoint.h"
 #include "models/json.h"
+#include "tensor/cpu/isa.h"
 #include "tensor/error.h"
-#include "tensor/isa.h"
 #include "tensor/parallel.h"
 
 namespace cbnet {

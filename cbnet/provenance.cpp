@@ -2,8 +2,8 @@
 
 #include "cbnet/version.h"
 #include "models/json.h"
+#include "tensor/cpu/isa.h"
 #include "tensor/error.h"
-#include "tensor/isa.h"
 #include "tensor/parallel.h"
 
 namespace cbnet {

@@ -12,9 +12,9 @@
 #include "console/output.h"
 #include "console/progress.h"
 #include "data/picture.h"
+#include "tensor/cpu/isa.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
-#include "tensor/isa.h"
 #include "tensor/parallel.h"
 
 namespace cbnet::cli {

@@ -15,10 +15,10 @@
 
 #include "cbnet/version.h"
 #include "console/columns.h"
-#include "tensor/blas.h"
+#include "tensor/cpu/blas.h"
+#include "tensor/cpu/isa.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
-#include "tensor/isa.h"
 #include "tensor/parallel.h"
 
 namespace cbnet {
