@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "models/json.h"
-#include "tensor/isa.h"
+#include "tensor/cpu/isa.h"
 
 // What the machine allows at best, and the least time that it leaves a piece of work.
 

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <optional>
 
-#include "tensor/isa.h"
+#include "tensor/cpu/isa.h"
 
 // What one core of this machine can do at most, for the distance of a result to it.
 

@@ -6,9 +6,9 @@
 
 #include "bench/commit.h"
 #include "bench/statistics.h"
-#include "tensor/blas.h"
+#include "tensor/cpu/blas.h"
+#include "tensor/cpu/isa.h"
 #include "tensor/error.h"
-#include "tensor/isa.h"
 #include "tensor/parallel.h"
 
 namespace cbnet::bench {

@@ -10,9 +10,9 @@
 #include "models/checkpoint.h"
 #include "models/onnx/onnx.h"
 #include "models/zoo.h"
+#include "tensor/cpu/isa.h"
 #include "tensor/cuda/backend.h"
 #include "tensor/error.h"
-#include "tensor/isa.h"
 
 namespace cbnet::cli {
 namespace {

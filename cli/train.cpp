@@ -16,9 +16,9 @@
 #include "models/kinds/softmax.h"
 #include "models/networks.h"
 #include "models/onnx/onnx.h"
+#include "tensor/cpu/isa.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
-#include "tensor/isa.h"
 #include "tensor/parallel.h"
 
 namespace cbnet::cli {

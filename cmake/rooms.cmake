@@ -40,11 +40,12 @@ function(cbnet_room name)
   set_property(GLOBAL APPEND PROPERTY CBNET_ROOMS cbnet_${name})
 endfunction()
 
-# Kernels that gain from wider vectors live once in kernels/<name>.inc.h; kernels/isa/<isa>.cpp
+# cbnet_isa_sources(<room> <folder>)
+# Kernels that gain from wider vectors live once in <folder>/<name>.inc.h; <folder>/isa/<isa>.cpp
 # instantiates all of them in its own namespace with its own flags. The rest of the library stays
 # at the architecture's baseline, so that one binary runs everywhere.
-function(cbnet_isa_sources room)
-  set(dir ${PROJECT_SOURCE_DIR}/${room}/kernels/isa)
+function(cbnet_isa_sources room folder)
+  set(dir ${PROJECT_SOURCE_DIR}/${folder}/isa)
   set(isas scalar)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     list(APPEND isas avx2 avx512 avx512_vnni)

@@ -14,10 +14,10 @@
 #include <system_error>
 
 #include "console/columns.h"
-#include "tensor/blas.h"
+#include "tensor/cpu/blas.h"
+#include "tensor/cpu/isa.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
-#include "tensor/isa.h"
 #include "tensor/parallel.h"
 #include "tensor/version.h"
 

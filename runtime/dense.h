@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "runtime/kernels/table.h"
-#include "tensor/isa.h"
+#include "tensor/cpu/isa.h"
 #include "tensor/storage.h"
 
 namespace cbnet::runtime {

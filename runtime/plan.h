@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "runtime/graph.h"
-#include "tensor/isa.h"
+#include "tensor/cpu/isa.h"
 
 // The inference engine: a network as a straight list of kernel calls over one arena whose every byte is
 // planned beforehand. A plan is immutable and shared; each caller brings a workspace of its own. After a

@@ -1,8 +1,8 @@
 #include "train/provenance.h"
 
 #include "models/json.h"
+#include "tensor/cpu/isa.h"
 #include "tensor/error.h"
-#include "tensor/isa.h"
 #include "tensor/parallel.h"
 #include "tensor/version.h"
 #include "train/course.h"

@@ -13,7 +13,7 @@
 #include "data/dataset.h"
 #include "models/network.h"
 #include "models/zoo.h"
-#include "tensor/blas.h"
+#include "tensor/cpu/blas.h"
 #include "tensor/error.h"
 
 namespace cbnet::bench {

@@ -1,6 +1,6 @@
 // Vectors of f32 for the kernels of one ISA: included by isa/table.inc.h inside its own anonymous namespace
 // after CBNET_VECTOR_BYTES is set (0: plain float). Nothing of std:: here, see
-// tensor/kernels/conv2d_direct.inc.h.
+// tensor/cpu/kernels/conv2d_direct.inc.h.
 
 #if defined(__clang__)
 #define CBNET_UNROLL _Pragma("unroll")

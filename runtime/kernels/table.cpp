@@ -1,6 +1,6 @@
 #include "runtime/kernels/table.h"
 
-#include "tensor/isa.h"
+#include "tensor/cpu/isa.h"
 
 namespace cbnet::runtime::kernels {
 

@@ -6,7 +6,7 @@
 #include "runtime/kernels/winograd.h"
 
 namespace cbnet {
-enum class Isa : int;  // tensor/isa.h, whose <vector> has no business in a file with ISA flags
+enum class Isa : int;  // tensor/cpu/isa.h, whose <vector> has no business in a file with ISA flags
 }
 
 namespace cbnet::runtime::kernels {

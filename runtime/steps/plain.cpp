@@ -5,10 +5,10 @@
 #include <numeric>
 
 #include "runtime/step.h"
-#include "tensor/kernels/im2col.h"
-#include "tensor/kernels/isa_table.h"
-#include "tensor/kernels/pool2d.h"
-#include "tensor/kernels/softmax.h"
+#include "tensor/cpu/kernels/im2col.h"
+#include "tensor/cpu/kernels/isa_table.h"
+#include "tensor/cpu/kernels/pool2d.h"
+#include "tensor/cpu/kernels/softmax.h"
 
 namespace cbnet::runtime {
 namespace {

@@ -2,10 +2,10 @@
 // lane; im2col + gemm for the rest.
 #include <algorithm>
 
-#include "tensor/blas.h"
+#include "tensor/cpu/blas.h"
 #include "tensor/cpu/functions.h"
-#include "tensor/kernels/im2col.h"
-#include "tensor/kernels/isa_table.h"
+#include "tensor/cpu/kernels/im2col.h"
+#include "tensor/cpu/kernels/isa_table.h"
 #include "tensor/storage.h"
 
 namespace cbnet::cpu {

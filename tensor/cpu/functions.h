@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "tensor/calls.h"
-#include "tensor/kernels/strided.h"
+#include "tensor/cpu/kernels/strided.h"
 #include "tensor/parallel.h"
 
 // The functions of the CPU backend, one for each line of backend.def, and what several of them share.

@@ -1,5 +1,5 @@
 #include "tensor/cpu/functions.h"
-#include "tensor/kernels/isa_table.h"
+#include "tensor/cpu/kernels/isa_table.h"
 
 namespace cbnet::cpu {
 namespace {

@@ -2,7 +2,7 @@
 #include <type_traits>
 
 #include "tensor/cpu/functions.h"
-#include "tensor/kernels/isa_table.h"
+#include "tensor/cpu/kernels/isa_table.h"
 
 namespace cbnet::cpu {
 namespace {

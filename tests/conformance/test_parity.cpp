@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "tensor/isa.h"
+#include "tensor/cpu/isa.h"
 #include "tensor/parallel.h"
 #include "tests/autograd/ops/samples.h"
 #include "tests/conformance/results.h"

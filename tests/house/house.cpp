@@ -49,8 +49,8 @@ const std::map<std::string, Names>& libraries() {
   static const std::map<std::string, Names> table = {
       {"pthread.h", {"tensor"}},
       {"sanitizer/allocator_interface.h", {"tests"}},
-      {"cblas.h", {"tensor/blas.cpp"}},
-      {"openblas_config.h", {"tensor/blas.cpp"}},
+      {"cblas.h", {"tensor/cpu/blas.cpp"}},
+      {"openblas_config.h", {"tensor/cpu/blas.cpp"}},
       {"zlib.h", {"data", "tests"}},
       {"zip.h", {"data", "tests"}},
       {"png.h", {"data", "tests"}},

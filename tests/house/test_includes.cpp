@@ -34,7 +34,7 @@ TEST_CASE("a planted include that breaks an arrow is seen") {
 
 TEST_CASE("a planted include that is not by full path is seen") {
   CHECK(breaks("tensor/tensor.cpp", "#include \"tensor.h\""));
-  CHECK(breaks("tensor/kernels/pool2d.cpp", "#include \"../tensor.h\""));
+  CHECK(breaks("tensor/cpu/kernels/pool2d.cpp", "#include \"../tensor.h\""));
   CHECK(breaks("autograd/tape.cpp", "#include \"autograd/../tensor/tensor.h\""));
   CHECK(breaks("autograd/tape.cpp", "#include <tensor/tensor.h>"));
   CHECK(breaks("runaway/file.cpp", "int x;"));
@@ -43,8 +43,8 @@ TEST_CASE("a planted include that is not by full path is seen") {
 TEST_CASE("a planted library header in the wrong place is seen") {
   CHECK(breaks("tensor/parallel.cpp", "#include <omp.h>"));
   CHECK(breaks("runtime/plan.cpp", "#include <pthread.h>"));
-  CHECK(breaks("tensor/blas.h", "#include <cblas.h>"));
-  CHECK(breaks("tensor/blas.cpp", "#include <cuda_runtime.h>"));
+  CHECK(breaks("tensor/cpu/blas.h", "#include <cblas.h>"));
+  CHECK(breaks("tensor/cpu/blas.cpp", "#include <cuda_runtime.h>"));
   CHECK(breaks("tensor/cuda/backend.h", "#include <cublas_v2.h>"));
   CHECK(breaks("tensor/io.cpp", "#include <zlib.h>"));
   CHECK(breaks("cbnet/train.cpp", "#include <png.h>"));
@@ -60,11 +60,11 @@ TEST_CASE("a planted library header in the wrong place is seen") {
 }
 
 TEST_CASE("files compiled per ISA take nothing of the C++ library but its integers") {
-  CHECK(breaks("tensor/kernels/isa/avx2.cpp", "#include <algorithm>"));
-  CHECK(breaks("tensor/kernels/isa/avx2.cpp", "#include <cmath>"));
-  CHECK(breaks("tensor/kernels/gemv.inc.h", "#include <vector>"));
-  CHECK_FALSE(breaks("tensor/kernels/gemv.inc.h", "#include <cstdint>"));
-  CHECK_FALSE(breaks("tensor/kernels/isa/avx2.cpp", "#include <immintrin.h>"));
+  CHECK(breaks("tensor/cpu/kernels/isa/avx2.cpp", "#include <algorithm>"));
+  CHECK(breaks("tensor/cpu/kernels/isa/avx2.cpp", "#include <cmath>"));
+  CHECK(breaks("tensor/cpu/kernels/gemv.inc.h", "#include <vector>"));
+  CHECK_FALSE(breaks("tensor/cpu/kernels/gemv.inc.h", "#include <cstdint>"));
+  CHECK_FALSE(breaks("tensor/cpu/kernels/isa/avx2.cpp", "#include <immintrin.h>"));
 }
 
 TEST_CASE("what a file compiled per ISA includes through others is as bare") {
@@ -91,7 +91,7 @@ TEST_CASE("what a file compiled per ISA includes through others is as bare") {
 
 TEST_CASE("what the table allows passes") {
   CHECK_FALSE(breaks("tensor/thread_team.cpp", "#include <pthread.h>"));
-  CHECK_FALSE(breaks("tensor/blas.cpp", "#include <cblas.h>"));
+  CHECK_FALSE(breaks("tensor/cpu/blas.cpp", "#include <cblas.h>"));
   CHECK_FALSE(breaks("tensor/cuda/gemm.cu", "#include <cublas_v2.h>"));
   CHECK_FALSE(breaks("data/gzip.cpp", "#include <zlib.h>"));
   CHECK_FALSE(breaks("models/spec_json.cpp", "#include <nlohmann/json.hpp>"));

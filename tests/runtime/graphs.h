@@ -14,7 +14,7 @@
 
 #include "runtime/graph.h"
 #include "runtime/quantize.h"
-#include "tensor/isa.h"
+#include "tensor/cpu/isa.h"
 
 namespace cbnet::runtime::test {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/kernels/conv2d_direct.h"
+#include "tensor/cpu/kernels/conv2d_direct.h"
 
 // What the tests of the convolution kernels share: arrays, the definition as a list of products, and how far
 // from it a result may be.

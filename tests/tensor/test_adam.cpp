@@ -1,4 +1,4 @@
-#include "tensor/kernels/adam.h"
+#include "tensor/cpu/kernels/adam.h"
 
 #include <doctest/doctest.h>
 
@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "tensor/isa.h"
-#include "tensor/kernels/isa_table.h"
+#include "tensor/cpu/isa.h"
+#include "tensor/cpu/kernels/isa_table.h"
 
 using namespace cbnet;
 

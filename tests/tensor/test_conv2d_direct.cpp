@@ -1,4 +1,4 @@
-#include "tensor/kernels/conv2d_direct.h"
+#include "tensor/cpu/kernels/conv2d_direct.h"
 
 #include <doctest/doctest.h>
 
@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "tensor/isa.h"
-#include "tensor/kernels/isa_table.h"
+#include "tensor/cpu/isa.h"
+#include "tensor/cpu/kernels/isa_table.h"
 #include "tests/tensor/conv2d_case.h"
 
 using cbnet::kernels::Conv2dDims;

@@ -1,4 +1,4 @@
-#include "tensor/kernels/gemm.h"
+#include "tensor/cpu/kernels/gemm.h"
 
 #include <doctest/doctest.h>
 
@@ -7,8 +7,8 @@
 #include <limits>
 #include <vector>
 
-#include "tensor/isa.h"
-#include "tensor/kernels/isa_table.h"
+#include "tensor/cpu/isa.h"
+#include "tensor/cpu/kernels/isa_table.h"
 #include "tensor/rng.h"
 
 using namespace cbnet;

@@ -1,4 +1,4 @@
-#include "tensor/isa.h"
+#include "tensor/cpu/isa.h"
 
 #include <doctest/doctest.h>
 
@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "tensor/kernels/isa_table.h"
+#include "tensor/cpu/kernels/isa_table.h"
 
 using cbnet::Isa;
 

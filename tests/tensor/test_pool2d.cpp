@@ -1,4 +1,4 @@
-#include "tensor/kernels/pool2d.h"
+#include "tensor/cpu/kernels/pool2d.h"
 
 #include <doctest/doctest.h>
 

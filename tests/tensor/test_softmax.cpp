@@ -1,4 +1,4 @@
-#include "tensor/kernels/softmax.h"
+#include "tensor/cpu/kernels/softmax.h"
 
 #include <doctest/doctest.h>
 

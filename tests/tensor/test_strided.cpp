@@ -1,4 +1,4 @@
-#include "tensor/kernels/strided.h"
+#include "tensor/cpu/kernels/strided.h"
 
 #include <doctest/doctest.h>
 

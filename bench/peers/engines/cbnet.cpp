@@ -8,8 +8,8 @@
 #include "models/compile.h"
 #include "runtime/plan.h"
 #include "runtime/quantize.h"
+#include "tensor/cpu/isa.h"
 #include "tensor/error.h"
-#include "tensor/isa.h"
 
 namespace cbnet::peers {
 namespace {

@@ -1,13 +1,13 @@
-#include "tensor/blas.h"
+#include "tensor/cpu/blas.h"
 
 #include <cblas.h>
 
 #include <algorithm>
 #include <limits>
 
+#include "tensor/cpu/isa.h"
+#include "tensor/cpu/kernels/isa_table.h"
 #include "tensor/error.h"
-#include "tensor/isa.h"
-#include "tensor/kernels/isa_table.h"
 #include "tensor/parallel.h"
 #include "tensor/storage.h"
 

@@ -1,5 +1,5 @@
 // Advanced SIMD, part of the aarch64 baseline.
-#include "tensor/kernels/isa_table.h"
+#include "tensor/cpu/kernels/isa_table.h"
 
 #define CBNET_ISA neon
 #define CBNET_VECTOR_BYTES 16
@@ -16,4 +16,4 @@ constexpr int kWeightOutputs = 5, kWeightTaps = 5;
 }  // namespace
 }  // namespace cbnet::kernels::neon
 
-#include "tensor/kernels/isa/table.inc.h"
+#include "tensor/cpu/kernels/isa/table.inc.h"

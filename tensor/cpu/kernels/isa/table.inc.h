@@ -2,14 +2,14 @@
 namespace cbnet::kernels::CBNET_ISA {
 namespace {
 
-#include "tensor/kernels/exp.inc.h"
-#include "tensor/kernels/simd.inc.h"
+#include "tensor/cpu/kernels/exp.inc.h"
+#include "tensor/cpu/kernels/simd.inc.h"
 // Kernels, which use it:
-#include "tensor/kernels/adam.inc.h"
-#include "tensor/kernels/conv2d_direct.inc.h"
-#include "tensor/kernels/conv2d_lanes.inc.h"
-#include "tensor/kernels/gemm.inc.h"
-#include "tensor/kernels/sigmoid.inc.h"
+#include "tensor/cpu/kernels/adam.inc.h"
+#include "tensor/cpu/kernels/conv2d_direct.inc.h"
+#include "tensor/cpu/kernels/conv2d_lanes.inc.h"
+#include "tensor/cpu/kernels/gemm.inc.h"
+#include "tensor/cpu/kernels/sigmoid.inc.h"
 
 template <class T>
 constexpr IsaTable<T> kTable = {

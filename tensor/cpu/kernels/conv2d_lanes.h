@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tensor/kernels/conv2d_direct.h"
+#include "tensor/cpu/kernels/conv2d_direct.h"
 
 // The convolutions of conv2d_direct.h over a batch, the images side by side in the lanes of a vector: no lane
 // is idle whatever the sizes of image and kernel, and a tap that meets padding is left out, not multiplied by

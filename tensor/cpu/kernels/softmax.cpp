@@ -1,4 +1,4 @@
-#include "tensor/kernels/softmax.h"
+#include "tensor/cpu/kernels/softmax.h"
 
 #include <algorithm>
 #include <cmath>
@@ -18,7 +18,7 @@ constexpr int64_t kLanes = 16;
 /// Lines that are worth a thread of their own.
 int64_t line_grain(int64_t channels) { return (int64_t{1} << 13) / channels + 1; }
 
-#include "tensor/kernels/exp.inc.h"
+#include "tensor/cpu/kernels/exp.inc.h"
 
 template <class T>
 T row_max(const T* x, int64_t count) {

@@ -1,5 +1,5 @@
 // AVX2 and FMA.
-#include "tensor/kernels/isa_table.h"
+#include "tensor/cpu/kernels/isa_table.h"
 
 #define CBNET_ISA avx2
 #define CBNET_VECTOR_BYTES 32
@@ -16,4 +16,4 @@ constexpr int kWeightOutputs = 5, kWeightTaps = 2;
 }  // namespace
 }  // namespace cbnet::kernels::avx2
 
-#include "tensor/kernels/isa/table.inc.h"
+#include "tensor/cpu/kernels/isa/table.inc.h"

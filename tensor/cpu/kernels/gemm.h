@@ -5,7 +5,7 @@
 
 namespace cbnet::kernels {
 
-// C = alpha * op(A) op(B) + beta * C, row-major, as tensor/blas.h says. One thread, no allocation.
+// C = alpha * op(A) op(B) + beta * C, row-major, as tensor/cpu/blas.h says. One thread, no allocation.
 template <class T>
 struct GemmArgs {
   bool transpose_a, transpose_b;

@@ -1,4 +1,4 @@
-#include "tensor/kernels/im2col.h"
+#include "tensor/cpu/kernels/im2col.h"
 
 namespace cbnet::kernels {
 namespace {

@@ -4,7 +4,7 @@
 
 namespace cbnet {
 
-// The instruction sets that the kernels of tensor/kernels/isa are built for. `scalar` is the reference:
+// The instruction sets that the kernels of tensor/cpu/kernels/isa are built for. `scalar` is the reference:
 // the architecture's baseline, one element at a time in the source. A room without kernels of its own for
 // avx512_vnni (dot products of bytes) serves those of avx512.
 enum class Isa : int { scalar, avx2, avx512, avx512_vnni, neon };

@@ -1,13 +1,13 @@
 // Detection lives here, at the baseline, and never in a file with ISA flags: such a file may hold
 // instructions that the CPU being asked about cannot run.
-#include "tensor/isa.h"
+#include "tensor/cpu/isa.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
 
-#include "tensor/kernels/isa_table.h"
+#include "tensor/cpu/kernels/isa_table.h"
 
 namespace cbnet {
 

@@ -1,12 +1,12 @@
 #pragma once
 
-#include "tensor/kernels/adam.h"
-#include "tensor/kernels/conv2d_direct.h"
-#include "tensor/kernels/conv2d_lanes.h"
-#include "tensor/kernels/gemm.h"
+#include "tensor/cpu/kernels/adam.h"
+#include "tensor/cpu/kernels/conv2d_direct.h"
+#include "tensor/cpu/kernels/conv2d_lanes.h"
+#include "tensor/cpu/kernels/gemm.h"
 
 namespace cbnet {
-enum class Isa : int;  // tensor/isa.h, whose <vector> has no business in a file with ISA flags
+enum class Isa : int;  // tensor/cpu/isa.h, whose <vector> has no business in a file with ISA flags
 }
 
 namespace cbnet::kernels {

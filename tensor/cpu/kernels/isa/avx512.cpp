@@ -1,5 +1,5 @@
 // AVX-512 F, BW, DQ, VL.
-#include "tensor/kernels/isa_table.h"
+#include "tensor/cpu/kernels/isa_table.h"
 
 #define CBNET_ISA avx512
 #define CBNET_VECTOR_BYTES 64
@@ -16,4 +16,4 @@ constexpr int kWeightOutputs = 5, kWeightTaps = 5;
 }  // namespace
 }  // namespace cbnet::kernels::avx512
 
-#include "tensor/kernels/isa/table.inc.h"
+#include "tensor/cpu/kernels/isa/table.inc.h"
