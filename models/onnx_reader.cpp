@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "models/kinds/pad.h"
 #include "tensor/error.h"
 
 namespace cbnet {
 namespace {
 
 constexpr std::size_t kMaxLayers = 1'000;
+constexpr std::int64_t kMaxComputed = std::int64_t{1} << 26;
 
 /// Dropout and Identity change nothing in evaluation.
 void pass_on(NodeReader& node) {
@@ -17,12 +19,6 @@ void pass_on(NodeReader& node) {
   if (node.op() == "Dropout" && node.has_input(2))
     node.fail("dropout of evaluation", "an input that may ask for training");
   node.pass_on();
-}
-
-void make_constant(NodeReader& node) {
-  Tensor value = node.tensor("value");
-  if (!value.defined()) node.fail("the attribute value", "none");
-  node.make_constant(std::move(value));
 }
 
 }  // namespace
@@ -39,7 +35,8 @@ const OnnxReaders& OnnxReaders::all() {
     for (const LayerKind& kind : layer_kinds()) kind.read_onnx(out);
     out.on("Dropout", pass_on);
     out.on("Identity", pass_on);
-    out.on("Constant", make_constant);
+    add_compositions(out);
+    add_constant_ops(out);
     return out;
   }();
   return kAll;
@@ -87,6 +84,17 @@ std::vector<std::int64_t> NodeReader::integers(const std::string& name,
   return found == nullptr ? usual : *found;
 }
 
+std::vector<float> NodeReader::numbers(const std::string& name) {
+  const auto* found = find<std::vector<float>>(name, "FLOATS");
+  return found == nullptr ? std::vector<float>() : *found;
+}
+
+std::optional<std::vector<std::int64_t>> NodeReader::axes(std::int64_t since) {
+  if (opset() >= since) return has_input(1) ? std::optional(integers(1)) : std::nullopt;
+  const auto* found = find<std::vector<std::int64_t>>("axes", "INTS");
+  return found == nullptr ? std::nullopt : std::optional(*found);
+}
+
 Tensor NodeReader::tensor(const std::string& name) {
   const auto* found = find<Tensor>(name, "TENSOR");
   return found == nullptr ? Tensor() : *found;
@@ -95,6 +103,11 @@ Tensor NodeReader::tensor(const std::string& name) {
 void NodeReader::must_be(const std::string& name, std::int64_t value) {
   const std::int64_t found = integer(name, value);
   if (found != value) fail(concat("attribute ", name, " = ", value), concat(found));
+}
+
+bool NodeReader::has_attribute(const std::string& name) const {
+  return std::any_of(node_.attributes.begin(), node_.attributes.end(),
+                     [&](const auto& attribute) { return attribute.first == name; });
 }
 
 void NodeReader::require_all_known() const {
@@ -124,6 +137,23 @@ const Tensor& NodeReader::constant(std::size_t i) const {
   return to_.values_.at(node_.inputs[i]).constant;
 }
 
+bool NodeReader::reads_constants() const {
+  bool any = false;
+  for (std::size_t i = 0; i < input_count(); ++i) {
+    if (!has_input(i)) continue;
+    if (!is_constant(i)) return false;
+    any = true;
+  }
+  return any;
+}
+
+std::vector<std::int64_t> NodeReader::integers(std::size_t i) const {
+  const Tensor& value = constant(i);
+  if (value.dtype() != DType::i64 || value.rank() > 1)
+    fail(concat("input ", i, " to be a list of integers"), describe(value));
+  return value.to_vector<std::int64_t>();
+}
+
 std::int64_t NodeReader::position(std::size_t i) const {
   if (is_constant(i))
     fail(concat("input ", i, " to come from the network's input"),
@@ -144,9 +174,23 @@ std::int64_t NodeReader::sample_axis(std::int64_t axis) const {
   return at - 1;
 }
 
-void NodeReader::add(LayerSpec layer, std::vector<std::int64_t> positions) {
+Padding2d NodeReader::take_padding(const std::function<bool(const Padding2d&)>& accepts) {
+  const std::string& name = node_.inputs.at(0);
+  if (position(0) != last() || last() == 0 || to_.readers_[name] != 1) return 0;
+  const LayerSpec pad = to_.spec.trunk.back();
+  const auto* fields = pad.as<kinds::Pad>();
+  const auto around = fields == nullptr ? std::nullopt : fields->of_planes();
+  if (!around || !accepts(*around)) return 0;
+  to_.values_[name].position = inputs_of(pad, to_.spec.trunk.size() - 1)[0];
+  to_.spec.trunk.pop_back();
+  to_.shapes_.pop_back();
+  return *around;
+}
+
+void NodeReader::add(LayerSpec layer, std::vector<std::int64_t> positions, std::size_t output) {
+  has_added_ = true;
   to_.add(std::move(layer), std::move(positions), node_name(node_),
-          node_.outputs.empty() ? "" : node_.outputs[0]);
+          has_output(output) ? node_.outputs[output] : "");
 }
 
 void NodeReader::weight(const std::string& part, Tensor value) { to_.weight(part, std::move(value)); }
@@ -158,6 +202,9 @@ void NodeReader::pass_on() {
 }
 
 void NodeReader::make_constant(Tensor value) {
+  to_.computed_ += value.numel();
+  if (to_.computed_ > kMaxComputed)
+    fail(concat("constants of at most ", kMaxComputed, " elements together"), "more");
   if (!node_.outputs.empty()) to_.set_constant(node_.outputs[0], std::move(value));
 }
 
@@ -178,7 +225,11 @@ bool OnnxLayers::is_last(const std::string& name) const {
 
 void OnnxLayers::read(const OnnxNode& node) {
   NodeReader reader(*this, node);
-  OnnxReaders::all().table().at(node.op)(reader);
+  const auto& [layers, constants] = OnnxReaders::all().table().at(node.op);
+  if (constants && (!layers || reader.reads_constants()))
+    constants(reader);
+  else
+    layers(reader);
   reader.require_all_known();
 }
 

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "models/onnx_node.h"
 #include "models/spec.h"
+#include "tensor/windows.h"
 
 namespace cbnet {
 
@@ -25,19 +28,28 @@ class NodeReader {
   double number(const std::string& name, double usual);
   std::string text(const std::string& name, const std::string& usual);
   std::vector<std::int64_t> integers(const std::string& name, const std::vector<std::int64_t>& usual);
+  std::vector<float> numbers(const std::string& name);
   Tensor tensor(const std::string& name);  // undefined where there is none
   /// An attribute that may only have one value.
   void must_be(const std::string& name, std::int64_t value);
+  /// The attribute `axes`, which is input 1 from opset `since` on; none where it is left out.
+  std::optional<std::vector<std::int64_t>> axes(std::int64_t since);
+  bool has_attribute(const std::string& name) const;
   void ignore(const std::string& name) { known_.push_back(name); }
   void require_all_known() const;
 
   std::size_t input_count() const { return node_.inputs.size(); }
   std::size_t output_count() const { return node_.outputs.size(); }
+  bool has_output(std::size_t i) const { return i < node_.outputs.size() && !node_.outputs[i].empty(); }
   /// Outputs besides the first, which nothing here makes, must not be asked for.
   void require_one_output() const;
   bool has_input(std::size_t i) const { return i < node_.inputs.size() && !node_.inputs[i].empty(); }
   bool is_constant(std::size_t i) const;
+  /// There are inputs, and they are constants.
+  bool reads_constants() const;
   const Tensor& constant(std::size_t i) const;
+  /// A constant of i64, one number or a list.
+  std::vector<std::int64_t> integers(std::size_t i) const;
   /// The position of the layer that makes input i.
   std::int64_t position(std::size_t i) const;
   /// That of the layer that was added last.
@@ -49,9 +61,15 @@ class NodeReader {
   /// `axis` of input 0 with its batch axis, which may be negative, as one of a sample.
   std::int64_t sample_axis(std::int64_t axis) const;
 
-  /// Appends a layer that reads input 0.
+  /// Zeros that a Pad node puts around input 0 for this node alone: taken away from there where `accepts`
+  /// says that the layer can do it by itself, else none.
+  Padding2d take_padding(const std::function<bool(const Padding2d&)>& accepts);
+
+  /// Appends a layer that reads input 0, or what stands at `positions`. Output `output` is what it makes.
   void add(LayerSpec layer) { add(std::move(layer), {position(0)}); }
-  void add(LayerSpec layer, std::vector<std::int64_t> positions);
+  void add(LayerSpec layer, std::vector<std::int64_t> positions, std::size_t output = 0);
+  /// The same behind the layer that was added last for this node, if there is one.
+  void then(LayerSpec layer) { add(std::move(layer), {has_added_ ? last() : position(0)}); }
   /// A weight of the layer that was added last.
   void weight(const std::string& part, Tensor value);
   /// The node makes what input 0 is.
@@ -68,20 +86,26 @@ class NodeReader {
   OnnxLayers& to_;
   const OnnxNode& node_;
   std::vector<std::string> known_;
+  bool has_added_ = false;
 };
 
 /// What the ops of ONNX become, by name.
 class OnnxReaders {
  public:
   using Read = std::function<void(NodeReader&)>;
+  /// To layers, and, of constants alone, to constants; one of the two may be missing.
+  struct Op {
+    Read layers = {}, constants = {};
+  };
   /// The readers of all layer kinds, and of the ops that become none.
   static const OnnxReaders& all();
 
-  void on(const std::string& op, Read read) { table_.emplace(op, std::move(read)); }
-  const std::map<std::string, Read>& table() const { return table_; }
+  void on(const std::string& op, Read read) { table_[op].layers = std::move(read); }
+  void on_constants(const std::string& op, Read read) { table_[op].constants = std::move(read); }
+  const std::map<std::string, Op>& table() const { return table_; }
 
  private:
-  std::map<std::string, Read> table_;
+  std::map<std::string, Op> table_;
 };
 
 /// The layers that the nodes of a graph have become so far.
@@ -96,11 +120,16 @@ class OnnxLayers {
 
   OnnxLayers(std::string source, std::int64_t opset) : source_(std::move(source)), opset_(opset) {}
 
+  /// In place of the number of images where it is open, among the sizes that a Shape node gives.
+  static constexpr std::int64_t kBatch = std::numeric_limits<std::int64_t>::min();
+
   /// The network's input, called `name`. batch: as the graph declares it, or -1.
   void set_input(const std::string& name, const Shape& input, std::int64_t batch);
   void set_constant(const std::string& name, Tensor value) { values_[name] = {-1, std::move(value)}; }
   /// From here on `name` stands for what the last layer makes.
   void rename(const std::string& name) { values_[name] = {static_cast<std::int64_t>(spec.trunk.size()), {}}; }
+  /// How many nodes read it, or the caller of the graph.
+  void count_reader(const std::string& name) { ++readers_[name]; }
   bool knows(const std::string& name) const { return values_.contains(name); }
   /// Whether `name` stands for what the last layer makes.
   bool is_last(const std::string& name) const;
@@ -124,8 +153,14 @@ class OnnxLayers {
   std::int64_t opset_;
   std::int64_t batch_ = -1;
   std::map<std::string, Value> values_;
+  std::map<std::string, int> readers_;
+  std::int64_t computed_ = 0;  // elements of constants
   std::vector<Shape> shapes_;  // of one sample, by position
 };
+
+/// The ops that several layers make together, and those of constants.
+void add_compositions(OnnxReaders& readers);
+void add_constant_ops(OnnxReaders& readers);
 
 /// "'conv1' (Conv)"; a node without a name is called after what it makes.
 std::string node_name(const OnnxNode& node);

@@ -10,7 +10,7 @@ namespace {
 constexpr const char* kNames[] = {"conv2d",      "linear",     "max_pool2d", "avg_pool2d", "affine",
                                   "relu",        "leaky_relu", "sigmoid",    "tanh",       "softmax",
                                   "log_softmax", "rescale",    "reshape",    "transpose",  "add",
-                                  "mul",         "matmul",     "concat",     "pointwise"};
+                                  "mul",         "matmul",     "concat",     "pointwise",  "slice"};
 
 /// Most elements of one sample of a value: far above any image, far below what overflows a product.
 constexpr std::int64_t kMostElements = std::int64_t{1} << 28;
@@ -67,10 +67,12 @@ class NodeCheck {
         {"groups", is(Kind::conv2d), node_.groups != 1},
         {"ceil_mode", is(Kind::max_pool2d, Kind::avg_pool2d), node_.window.ceil_mode},
         {"count_include_pad", is(Kind::avg_pool2d), !node_.count_include_pad},
-        {"a parameter", is(Kind::leaky_relu, Kind::rescale, Kind::pointwise), node_.value != 0},
+        {"a parameter", is(Kind::leaky_relu, Kind::rescale, Kind::pointwise, Kind::slice), node_.value != 0},
         {"a function", is(Kind::pointwise), node_.function != Pointwise::relu},
         {"an axis", is(Kind::concat), node_.axis != 0},
         {"axes", is(Kind::transpose), !node_.axes.empty()},
+        {"starts", is(Kind::slice), !node_.starts.empty()},
+        {"steps", is(Kind::slice), !node_.steps.empty()},
         {"weights", is(Kind::conv2d, Kind::affine) || constant, node_.weight.defined()},
         {"a bias", is(Kind::conv2d, Kind::affine), node_.bias.defined()},
         {"a linear layer's weights", is(Kind::linear), !no_dense},
@@ -167,6 +169,18 @@ class NodeCheck {
     return out;
   }
 
+  Shape sliced() const {
+    const auto within = [](std::int64_t number) { return std::abs(number) <= kMostElements; };
+    const std::size_t rank = in().size();
+    need(rank >= 1 && node_.shape.size() == rank && node_.starts.size() == rank && node_.steps.size() == rank,
+         "needs a start and a step for every axis of ", in());
+    need(std::all_of(node_.starts.begin(), node_.starts.end(), within), "starts at ", node_.starts);
+    need(std::all_of(node_.steps.begin(), node_.steps.end(),
+                     [&](std::int64_t step) { return step != 0 && within(step); }),
+         "has the steps ", node_.steps);
+    return node_.shape;
+  }
+
   Shape infer() const {
     switch (node_.kind) {
       case Kind::conv2d:
@@ -199,6 +213,8 @@ class NodeCheck {
         return {in()[0], in(1)[1]};
       case Kind::concat:
         return concatenated();
+      case Kind::slice:
+        return sliced();
       case Kind::pointwise:
         need(is_unary(node_.function), "has the function ", to_string(node_.function),
              ", which takes two numbers");

@@ -35,6 +35,7 @@ enum class Kind : std::uint8_t {
   matmul,     // (…,m,k) by (…,k,n)
   concat,     // along `axis`
   pointwise,  // `function` of one number, with the parameter `value`
+  slice,      // y[i] = x[starts + steps i] along every axis, `value` where that is outside x
 };
 
 const char* to_string(Kind kind);
@@ -53,9 +54,10 @@ struct Node {
   Pointwise function = Pointwise::relu;  // pointwise
   std::int64_t axis = 0;
   std::vector<std::int64_t> axes;
-  Tensor weight, bias;  // f32; undefined where there is none
-  DenseWeights dense;   // linear
-  QuantParams input;    // linear with int8 weights: what the bytes it reads stand for
+  std::vector<std::int64_t> starts, steps;  // slice, by axis
+  Tensor weight, bias;                      // f32; undefined where there is none
+  DenseWeights dense;                       // linear
+  QuantParams input;                        // linear with int8 weights: what the bytes it reads stand for
 };
 
 /// A side exit: a sample whose logits at `logits` have an entropy below `threshold` (nats, strict) leaves

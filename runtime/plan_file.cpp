@@ -75,7 +75,7 @@ class Reader {
     std::memcpy(&value, take(sizeof value), sizeof value);
   }
   void number(bool& value) { choice(value, 1); }
-  void number(Kind& value) { choice(value, static_cast<std::uint8_t>(Kind::pointwise)); }
+  void number(Kind& value) { choice(value, static_cast<std::uint8_t>(Kind::slice)); }
   void number(Precision& value) { choice(value, static_cast<std::uint8_t>(Precision::int8)); }
   void number(Pointwise& value) {
     std::string name;
@@ -197,6 +197,9 @@ void put_node(Stream& stream, AnyNode& node) {
   stream.tensor(node.bias);
   put_dense(stream, node.dense);
   put_params(stream, node.input);
+  if (node.kind != Kind::slice) return;  // Nothing else has them.
+  stream.numbers(node.starts);
+  stream.numbers(node.steps);
 }
 
 template <class Stream, class AnyGraph>

@@ -27,6 +27,9 @@ struct Padding2d {
       : top(t), left(l), bottom(b), right(r) {}
   bool is_symmetric() const { return top == bottom && left == right; }
   bool is_none() const { return *this == Padding2d(0); }
+  Padding2d& operator+=(const Padding2d& more) {
+    return *this = {top + more.top, left + more.left, bottom + more.bottom, right + more.right};
+  }
   friend bool operator==(const Padding2d&, const Padding2d&) = default;
 
   std::int64_t top, left, bottom, right;

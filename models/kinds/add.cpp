@@ -4,7 +4,6 @@
 #include "models/kinds/common.h"
 #include "models/kinds/join.h"
 #include "models/lowering.h"
-#include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
 
 CBNET_LAYER_KIND(add, Add)
@@ -33,15 +32,6 @@ std::string Add::write_onnx(OnnxWriter& to) const {
   return to.node("Add", {to.input(), to.weight("value")});
 }
 
-void Add::read_onnx(OnnxReaders& readers) {
-  readers.on("Add", [](NodeReader& node) {
-    // Both sides commute: the constant may stand on either.
-    const std::size_t side = node.is_constant(0) ? 0 : 1;
-    if (!node.is_constant(side)) return node.add(Add{}, {node.position(0), node.position(1)});
-    const Tensor value = constant_of_sample(node, side);
-    node.add(Add{.shape = value.shape()}, {node.position(1 - side)});
-    node.weight("value", value);
-  });
-}
+void Add::read_onnx(OnnxReaders& readers) { readers.on("Add", read_join<Add>); }
 
 }  // namespace cbnet::kinds

@@ -1,8 +1,11 @@
 #include "models/kinds/avg_pool2d.h"
 
+#include <algorithm>
+
 #include "autograd/ops/avg_pool2d.h"
 #include "autograd/ops/pointwise.h"
 #include "models/kinds/common.h"
+#include "models/kinds/pad.h"
 #include "models/lowering.h"
 #include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
@@ -13,14 +16,24 @@ namespace cbnet::kinds {
 namespace {
 
 void read(NodeReader& node) {
-  const Window2d window = read_window(node, 0, node.opset() >= 19);
+  Window2d window = read_window(node, 0, node.opset() >= 19);
   if (window.dilation != Pair(1)) node.fail("attribute dilations of 1", "others");
   node.require_one_output();
+  bool counted = node.integer("count_include_pad", 0) != 0;
+  window.ceil_mode = node.integer("ceil_mode", 0) != 0;
+  // Zeros that a node put there are numbers like others.
+  if (!window.ceil_mode && window.padding.is_none()) {
+    window.padding = node.take_padding([&](const Padding2d& zeros) {
+      return std::max(zeros.top, zeros.bottom) <= window.kernel_size.h / 2 &&
+             std::max(zeros.left, zeros.right) <= window.kernel_size.w / 2;
+    });
+    counted = counted || !window.padding.is_none();
+  }
   node.add(AvgPool2d{.kernel_size = window.kernel_size,
                      .stride = window.stride,
                      .padding = window.padding,
-                     .ceil_mode = node.integer("ceil_mode", 0) != 0,
-                     .count_include_pad = node.integer("count_include_pad", 0) != 0});
+                     .ceil_mode = window.ceil_mode,
+                     .count_include_pad = counted});
 }
 
 }  // namespace
@@ -50,11 +63,14 @@ BuiltLayer AvgPool2d::build(const BuildContext&) const {
 }
 
 std::int32_t AvgPool2d::lower(Lowering& to) const {
-  if (count_include_pad && !padding.is_symmetric())
-    to.refuse("average pooling counts padding that differs from side to side");
   runtime::Node node;
   node.kind = runtime::Kind::avg_pool2d;
   node.window = window();
+  if (count_include_pad && !padding.is_symmetric()) {
+    // Then the zeros are there as numbers.
+    node.inputs = {Pad{{0, padding.top, padding.left}, {0, padding.bottom, padding.right}}.push(to)};
+    node.window.padding = 0;
+  }
   node.count_include_pad = count_include_pad;
   return to.push(std::move(node));
 }

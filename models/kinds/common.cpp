@@ -1,28 +1,15 @@
 #include "models/kinds/common.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "autograd/ops/concat.h"
+#include "models/kinds/transpose.h"
+#include "models/kinds/unflatten.h"
 #include "models/onnx_reader.h"
 
 namespace cbnet::kinds {
 namespace {
-
-/// x between `before` and `after` slices of `value` along `axis`.
-Variable pad_axis(const Variable& x, std::int64_t axis, std::int64_t before, std::int64_t after,
-                  double value) {
-  std::vector<Variable> parts;
-  const auto slices = [&](std::int64_t count) {
-    if (count == 0) return;
-    Shape shape = x.shape();
-    shape[static_cast<std::size_t>(axis)] = count;
-    parts.emplace_back(Tensor::full(shape, value, x.dtype(), x.value().device()));
-  };
-  slices(before);
-  parts.push_back(x);
-  slices(after);
-  return parts.size() == 1 ? x : concat(parts, axis);
-}
 
 /// The padding on both sides together that auto_pad asks for: as many windows as strides fit.
 std::int64_t same_padding(std::int64_t size, std::int64_t kernel, std::int64_t stride,
@@ -45,6 +32,21 @@ Pool2dOptions pool_options(const Window2d& window) {
   return {
       kernel.h,   kernel.w,   stride.h, stride.w, symmetric ? padding.top : 0, symmetric ? padding.left : 0,
       dilation.h, dilation.w, ceil_mode};
+}
+
+Variable pad_axis(const Variable& x, std::int64_t axis, std::int64_t before, std::int64_t after,
+                  double value) {
+  std::vector<Variable> parts;
+  const auto slices = [&](std::int64_t count) {
+    if (count == 0) return;
+    Shape shape = x.shape();
+    shape[static_cast<std::size_t>(axis)] = count;
+    parts.emplace_back(Tensor::full(shape, value, x.dtype(), x.value().device()));
+  };
+  slices(before);
+  parts.push_back(x);
+  slices(after);
+  return parts.size() == 1 ? x : concat(parts, axis);
 }
 
 Variable pad_planes(const Variable& x, const Padding2d& padding, double value) {
@@ -89,11 +91,25 @@ Window2d read_window(NodeReader& node, Pair kernel, bool dilated) {
   return out;
 }
 
-void require_last_axis(NodeReader& node) {
-  const auto rank = static_cast<std::int64_t>(node.shape().size()) + 1;
-  // Before opset 13 all axes from `axis` on were one; along the last axis alone both mean the same.
-  const std::int64_t axis = node.integer("axis", node.opset() < 13 ? 1 : -1);
-  if (axis != -1 && axis != rank - 1) node.fail("the last axis", concat("axis ", axis));
+void read_softmax(NodeReader& node, const LayerSpec& layer) {
+  const bool one = node.opset() >= 13;
+  const Shape shape = node.shape();
+  const std::int64_t axis = node.sample_axis(node.integer("axis", one ? -1 : 1));
+  const std::int64_t last = static_cast<std::int64_t>(shape.size()) - 1;
+  if (axis == last) return node.add(layer);
+  if (one) {
+    Transpose swap{shape};
+    std::iota(swap.axes.begin(), swap.axes.end(), 0);
+    std::swap(swap.axes[static_cast<std::size_t>(axis)], swap.axes.back());
+    node.then(swap);
+    node.then(layer);
+    return node.then(swap);
+  }
+  Shape joined(shape.begin(), shape.begin() + axis);
+  joined.push_back(numel(shape) / numel(joined));
+  node.then(reshape_to(joined));
+  node.then(layer);
+  node.then(reshape_to(shape));
 }
 
 }  // namespace cbnet::kinds

@@ -13,8 +13,8 @@ class NodeReader;
 namespace cbnet::kinds {
 
 /// A stored description may be hostile: sizes this large are no network, and their products overflow.
+inline constexpr std::int64_t kMaxSize = 1 << 20;
 inline void check_sizes(const char* kind, const Shape& sizes) {
-  constexpr std::int64_t kMaxSize = 1 << 20;
   for (const std::int64_t size : sizes)
     require(size >= 0 && size <= kMaxSize, kind, "sizes must be 0 to ", kMaxSize, "; got ", size);
 }
@@ -33,6 +33,9 @@ inline const Shape& only(const char* kind, Shapes in) {
 /// Of the ops max_pool2d and avg_pool2d. One-sided padding is left to pad_planes.
 Pool2dOptions pool_options(const Window2d& window);
 
+/// x between `before` and `after` slices of `value` along `axis`.
+Variable pad_axis(const Variable& x, std::int64_t axis, std::int64_t before, std::int64_t after,
+                  double value);
 /// x (N,C,H,W) with rows and columns of `value` around its planes.
 Variable pad_planes(const Variable& x, const Padding2d& padding, double value);
 
@@ -41,7 +44,7 @@ OnnxNode::Attributes write_window(const Window2d& window, bool dilated);
 /// The same and auto_pad, for planes of input 0. The kernel is `kernel` where the attribute is left out.
 Window2d read_window(NodeReader& node, Pair kernel, bool dilated);
 
-/// Softmax and its logarithm are along the last axis.
-void require_last_axis(NodeReader& node);
+/// Softmax or its logarithm, `layer`, along one axis; before opset 13 along all axes from one on.
+void read_softmax(NodeReader& node, const LayerSpec& layer);
 
 }  // namespace cbnet::kinds

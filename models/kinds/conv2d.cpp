@@ -1,5 +1,7 @@
 #include "models/kinds/conv2d.h"
 
+#include <algorithm>
+
 #include "layers/conv2d.h"
 #include "models/kinds/common.h"
 #include "models/lowering.h"
@@ -15,11 +17,15 @@ void read(NodeReader& node) {
   const Tensor& weight = node.constant(1);
   if (weight.rank() != 4) node.fail("a 2-d kernel (O,C,Kh,Kw)", to_string(weight.shape()));
   const Pair kernel(weight.size(2), weight.size(3));
-  const Window2d window = read_window(node, kernel, true);
+  Window2d window = read_window(node, kernel, true);
   if (window.kernel_size != kernel)
     node.fail(concat("kernel_shape ", kernel.h, "x", kernel.w, ", as its weight"),
               concat(window.kernel_size.h, "x", window.kernel_size.w));
   const bool bias = node.has_input(2);
+  window.padding += node.take_padding([&](const Padding2d&) {
+    const auto [top, left, bottom, right] = window.padding;
+    return std::max({top, left, bottom, right}) <= kMaxSize;
+  });
   node.add(Conv2d{.out = weight.size(0),
                   .kernel_size = kernel,
                   .stride = window.stride,

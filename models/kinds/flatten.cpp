@@ -29,8 +29,10 @@ std::string Flatten::write_onnx(OnnxWriter& to) const {
 void Flatten::read_onnx(OnnxReaders& readers) {
   readers.on("Flatten", [](NodeReader& node) {
     const std::int64_t axis = node.integer("axis", 1);
-    if (axis != 1 && axis != -static_cast<std::int64_t>(node.shape().size()))
-      node.fail("attribute axis = 1", concat(axis));
+    // Of one image, the matrix of one row is the same.
+    const bool row = axis == 0 && node.batch() == 1;
+    if (axis != 1 && axis != -static_cast<std::int64_t>(node.shape().size()) && !row)
+      node.fail("attribute axis = 1, so that images stay apart", concat(axis));
     node.add(Flatten{});
   });
 }

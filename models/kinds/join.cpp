@@ -1,7 +1,6 @@
 #include "models/kinds/join.h"
 
 #include "models/kinds/common.h"
-#include "models/onnx_reader.h"
 
 namespace cbnet::kinds {
 namespace {
@@ -37,12 +36,12 @@ BuiltLayer build_join(const Shape& constant, double start, DType dtype, Function
   return BuiltLayer(std::make_shared<WithConstant>(Tensor::full(constant, start, dtype), join));
 }
 
-Tensor constant_of_sample(const NodeReader& node, std::size_t i) {
+Tensor constant_of_sample(const NodeReader& node, std::size_t i, std::size_t other) {
   const Tensor& stored = node.constant(i);
   Shape shape = stored.shape();
-  if (shape.size() == node.shape(1 - i).size() + 1 && shape[0] == 1) shape.erase(shape.begin());
+  if (shape.size() == node.shape(other).size() + 1 && shape[0] == 1) shape.erase(shape.begin());
   if (shape.empty()) shape = {1};
-  return stored.view(shape);
+  return stored.reshape(shape);
 }
 
 }  // namespace cbnet::kinds

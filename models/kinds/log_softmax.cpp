@@ -30,10 +30,7 @@ std::string LogSoftmax::write_onnx(OnnxWriter& to) const {
 }
 
 void LogSoftmax::read_onnx(OnnxReaders& readers) {
-  readers.on("LogSoftmax", [](NodeReader& node) {
-    require_last_axis(node);
-    node.add(LogSoftmax{});
-  });
+  readers.on("LogSoftmax", [](NodeReader& node) { read_softmax(node, LogSoftmax{}); });
 }
 
 }  // namespace cbnet::kinds

@@ -4,7 +4,6 @@
 #include "models/kinds/common.h"
 #include "models/kinds/join.h"
 #include "models/lowering.h"
-#include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
 
 CBNET_LAYER_KIND(mul, Mul)
@@ -33,15 +32,6 @@ std::string Mul::write_onnx(OnnxWriter& to) const {
   return to.node("Mul", {to.input(), to.weight("value")});
 }
 
-void Mul::read_onnx(OnnxReaders& readers) {
-  readers.on("Mul", [](NodeReader& node) {
-    // Both sides commute: the constant may stand on either.
-    const std::size_t side = node.is_constant(0) ? 0 : 1;
-    if (!node.is_constant(side)) return node.add(Mul{}, {node.position(0), node.position(1)});
-    const Tensor value = constant_of_sample(node, side);
-    node.add(Mul{.shape = value.shape()}, {node.position(1 - side)});
-    node.weight("value", value);
-  });
-}
+void Mul::read_onnx(OnnxReaders& readers) { readers.on("Mul", read_join<Mul>); }
 
 }  // namespace cbnet::kinds

@@ -4,6 +4,7 @@
 
 #include "autograd/ops/pointwise.h"
 #include "models/kinds/common.h"
+#include "models/kinds/mul.h"
 #include "models/kinds/relu6.h"
 #include "models/lowering.h"
 #include "models/onnx_reader.h"
@@ -65,6 +66,19 @@ void read_power(NodeReader& node) {
   node.add(Pointwise{.function = "pow", .a = exponent.item()});
 }
 
+/// min(max(alpha x + beta, 0), 1).
+void add_hard_sigmoid(NodeReader& node, double alpha, double beta) {
+  node.then(Pointwise{.function = "scale", .a = alpha});
+  node.then(Pointwise{.function = "shift", .a = beta});
+  node.then(Pointwise{.function = "clamp_min", .a = 0.0});
+  node.then(Pointwise{.function = "clamp_max", .a = 1.0});
+}
+
+void read_hard_swish(NodeReader& node) {
+  add_hard_sigmoid(node, 1.0 / 6.0, 0.5);
+  node.add(Mul{}, {node.position(0), node.last()});
+}
+
 }  // namespace
 
 void Pointwise::visit_fields(FieldVisitor& visit) {
@@ -96,6 +110,8 @@ std::string Pointwise::write_onnx(OnnxWriter& to) const {
   if (function == "pow") return to.node("Pow", {to.input(), constant()});
   if (function == "clamp_min") return to.node("Max", {to.input(), constant()});
   if (function == "clamp_max") return to.node("Min", {to.input(), constant()});
+  if (function == "scale") return to.node("Mul", {to.input(), constant()});
+  if (function == "shift") return to.node("Add", {to.input(), constant()});
   to.refuse("no op is the function " + function);
 }
 
@@ -105,6 +121,10 @@ void Pointwise::read_onnx(OnnxReaders& readers) {
   readers.on("Reciprocal", [](NodeReader& node) { node.add(Pointwise{.function = "pow", .a = -1.0}); });
   readers.on("Pow", read_power);
   readers.on("Clip", read_clip);
+  readers.on("HardSigmoid", [](NodeReader& node) {
+    add_hard_sigmoid(node, node.number("alpha", 0.2), node.number("beta", 0.5));
+  });
+  readers.on("HardSwish", read_hard_swish);
   for (const auto& [op, name] : {std::pair{"Max", "clamp_min"}, {"Min", "clamp_max"}}) {
     readers.on(op, [function = name](NodeReader& node) {
       if (node.input_count() != 2 || node.constant(1).numel() != 1)

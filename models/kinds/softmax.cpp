@@ -30,10 +30,7 @@ std::string Softmax::write_onnx(OnnxWriter& to) const {
 }
 
 void Softmax::read_onnx(OnnxReaders& readers) {
-  readers.on("Softmax", [](NodeReader& node) {
-    require_last_axis(node);
-    node.add(Softmax{});
-  });
+  readers.on("Softmax", [](NodeReader& node) { read_softmax(node, Softmax{}); });
 }
 
 }  // namespace cbnet::kinds

@@ -1,5 +1,7 @@
 #include "models/kinds/unflatten.h"
 
+#include <algorithm>
+
 #include "layers/flatten.h"
 #include "models/kinds/common.h"
 #include "models/kinds/flatten.h"
@@ -14,14 +16,15 @@ namespace cbnet::kinds {
 namespace {
 
 /// The sample's shape that a Reshape to `target`, batch axis first, asks for.
-Shape wanted_shape(const NodeReader& node, const std::vector<std::int64_t>& target) {
+Shape requested_shape(const NodeReader& node, const std::vector<std::int64_t>& target) {
   const Shape& sample = node.shape();
   const std::int64_t count = numel(sample);
   const auto refuse = [&] {
     node.fail(concat("a shape that keeps the batch and the ", count, " values of an image"),
               to_string(target));
   };
-  if (target[0] != 0 && target[0] != -1 && target[0] != node.batch()) refuse();
+  if (target[0] != 0 && target[0] != -1 && target[0] != node.batch() && target[0] != OnnxLayers::kBatch)
+    refuse();
   Shape shape(target.begin() + 1, target.end());
   std::int64_t* open = nullptr;
   std::int64_t known = 1;
@@ -41,13 +44,11 @@ Shape wanted_shape(const NodeReader& node, const std::vector<std::int64_t>& targ
 }
 
 void read(NodeReader& node) {
-  node.must_be("allowzero", 0);
-  const Tensor& target = node.constant(1);
-  if (target.dtype() != DType::i64 || target.rank() != 1 || target.numel() < 2)
-    node.fail("a shape with a batch axis and at least one more", describe(target));
-  Shape shape = wanted_shape(node, target.to_vector<std::int64_t>());
-  if (shape.size() == 1) return node.add(Flatten{});
-  node.add(Unflatten{.shape = std::move(shape)});
+  const std::vector<std::int64_t> target = node.integers(1);
+  if (node.integer("allowzero", 0) != 0 && std::count(target.begin(), target.end(), 0) > 0)
+    node.fail("no size of 0", to_string(target));
+  if (target.size() < 2) node.fail("a shape with a batch axis and at least one more", to_string(target));
+  node.add(reshape_to(requested_shape(node, target)));
 }
 
 }  // namespace
@@ -76,5 +77,10 @@ std::string Unflatten::write_onnx(OnnxWriter& to) const {
 }
 
 void Unflatten::read_onnx(OnnxReaders& readers) { readers.on("Reshape", read); }
+
+LayerSpec reshape_to(const Shape& shape) {
+  if (shape.size() == 1) return Flatten{};
+  return Unflatten{.shape = shape};
+}
 
 }  // namespace cbnet::kinds

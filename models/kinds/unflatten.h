@@ -11,4 +11,7 @@ struct Unflatten {
   CBNET_LAYER_PARTS("unflatten", Unflatten)
 };
 
+/// The layer that makes samples of that shape: flatten where it has one axis.
+LayerSpec reshape_to(const Shape& shape);
+
 }  // namespace cbnet::kinds

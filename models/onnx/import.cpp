@@ -1,8 +1,8 @@
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "models/json.h"
-#include "models/kinds/flatten.h"
 #include "models/kinds/unflatten.h"
 #include "models/onnx/graph_reader.h"
 #include "models/onnx/onnx.h"
@@ -14,23 +14,24 @@ namespace {
 
 constexpr std::int64_t kFirstOpset = 7;
 constexpr std::int64_t kLastOpset = 23;
-constexpr std::size_t kFileLimitBytes = std::size_t{1} << 30;
 constexpr std::int64_t kMostInput = std::int64_t{1} << 31;
 constexpr int kMostNamed = 10;  // of what an error lists
 
 /// Turns the nodes that one output needs into a list of layers and their weights.
 class GraphImporter {
  public:
-  GraphImporter(const onnx::ModelProto& model, std::string source, const OnnxImport& options)
+  GraphImporter(const onnx::ModelProto& model, std::string source, const OnnxImport& options,
+                std::filesystem::path folder)
       : graph_(model.graph()),
         source_(std::move(source)),
+        proto_(source_, std::move(folder)),
         options_(options),
         layers_(source_, opset_of(model)) {}
 
   /// The layers, and the weights of those that have some.
   OnnxLayers run() {
     for (const onnx::TensorProto& proto : graph_.initializer())
-      layers_.set_constant(proto.name(), tensor_of(proto, concat(source_, ": weight '", proto.name(), "'")));
+      layers_.set_constant(proto.name(), proto_.tensor(proto, concat("weight '", proto.name(), "'")));
     const onnx::ValueInfoProto& input = find_input();
     const std::string output = chosen_output();
     const std::vector<OnnxNode> nodes = nodes_for(output);
@@ -38,6 +39,7 @@ class GraphImporter {
     for (const OnnxNode& node : nodes) layers_.read(node);
     if (!layers_.is_last(output))
       fail(concat("output '", output, "' to be made by the last layer that it needs"), "another");
+    if (layers_.spec.trunk.empty()) layers_.add(kinds::reshape_to(layers_.spec.input));
     layers_.spec.name = "imported";
     return std::move(layers_);
   }
@@ -80,7 +82,12 @@ class GraphImporter {
     Shape declared;
     for (int axis = 1; axis < type.shape().dim_size(); ++axis) {
       const onnx::TensorShapeProto::Dimension& size = type.shape().dim(axis);
-      if (!size.has_dim_value() || size.dim_value() < 1) {
+      if (size.dim_value() < 1 &&
+          options_.image.size() + 1 == static_cast<std::size_t>(type.shape().dim_size())) {
+        declared.push_back(options_.image[static_cast<std::size_t>(axis) - 1]);
+        continue;
+      }
+      if (size.dim_value() < 1) {
         fail(concat("a known size for axis ", axis, " of input '", input.name(), "'"),
              size.has_dim_param() ? concat("'", size.dim_param(), "'") : "none");
       }
@@ -91,13 +98,10 @@ class GraphImporter {
     const onnx::TensorShapeProto::Dimension& batch = type.shape().dim(0);
     const bool reshapes = !options_.image.empty() && numel(declared) == numel(options_.image);
     layers_.set_input(input.name(), reshapes ? options_.image : declared,
-                      batch.has_dim_value() ? batch.dim_value() : -1);
+                      batch.dim_value() > 0 ? batch.dim_value() : -1);
     // From the shape of the images to that of the graph's input.
     if (layers_.spec.input != declared) {
-      if (declared.size() == 1)
-        layers_.add(kinds::Flatten{});
-      else
-        layers_.add(kinds::Unflatten{.shape = declared});
+      layers_.add(kinds::reshape_to(declared));
     }
     layers_.rename(input.name());
   }
@@ -114,7 +118,7 @@ class GraphImporter {
   }
 
   /// The nodes that `output` needs, in the graph's order.
-  std::vector<OnnxNode> nodes_for(const std::string& output) const {
+  std::vector<OnnxNode> nodes_for(const std::string& output) {
     std::set<std::string> needed = {output};
     std::vector<OnnxNode> nodes;
     for (int i = graph_.node_size(); i-- > 0;) {
@@ -122,9 +126,16 @@ class GraphImporter {
       const bool used = std::any_of(node.output().begin(), node.output().end(),
                                     [&](const std::string& name) { return needed.contains(name); });
       if (!used) continue;
-      nodes.push_back(node_of(node, source_));
-      for (const std::string& name : node.input()) needed.insert(name);
+      nodes.push_back(proto_.node(node));
+      for (std::string& name : nodes.back().outputs) {
+        if (!needed.contains(name)) name.clear();
+      }
+      for (const std::string& name : node.input()) {
+        needed.insert(name);
+        layers_.count_reader(name);
+      }
     }
+    layers_.count_reader(output);
     std::reverse(nodes.begin(), nodes.end());
     require_known(nodes);
     return nodes;
@@ -147,19 +158,23 @@ class GraphImporter {
 
   const onnx::GraphProto& graph_;
   std::string source_;
+  ProtoReader proto_;
   const OnnxImport& options_;
   OnnxLayers layers_;
 };
 
 }  // namespace
 
-Model import_onnx_bytes(const std::string& bytes, const std::string& source, const OnnxImport& options) {
+namespace {
+
+Model import_from(const std::string& bytes, const std::string& source, const OnnxImport& options,
+                  const std::filesystem::path& folder) {
   onnx::ModelProto proto;
   if (!proto.ParseFromString(bytes) || !proto.has_graph()) {
     throw InputError(source, "an ONNX model", concat(bytes.size(), " bytes that are none"),
                      "the file is damaged or of another format");
   }
-  const OnnxLayers layers = GraphImporter(proto, source, options).run();
+  const OnnxLayers layers = GraphImporter(proto, source, options, folder).run();
   Model out;
   out.info.model = "imported";
   out.info.dataset = options.dataset;
@@ -188,8 +203,15 @@ Model import_onnx_bytes(const std::string& bytes, const std::string& source, con
   return out;
 }
 
+}  // namespace
+
+Model import_onnx_bytes(const std::string& bytes, const std::string& source, const OnnxImport& options) {
+  return import_from(bytes, source, options, {});
+}
+
 Model import_onnx(const std::filesystem::path& path, const OnnxImport& options) {
-  return import_onnx_bytes(read_file(path, kFileLimitBytes), path.string(), options);
+  return import_from(read_file(path, kOnnxLimitBytes), path.string(), options,
+                     path == "-" ? "" : std::filesystem::absolute(path).parent_path());
 }
 
 }  // namespace cbnet

@@ -235,6 +235,51 @@ Body transposed(const Node& node, const Shape& input) {
   };
 }
 
+/// The positions i of 0, …, size - 1 for which start + step i lies within 0, …, n - 1: from `first` to before
+/// `last`.
+struct Inside {
+  Inside(std::int64_t start, std::int64_t step, std::int64_t size, std::int64_t n) {
+    while (first < size && !(start + step * first >= 0 && start + step * first < n)) ++first;
+    last = first;
+    while (last < size && start + step * last >= 0 && start + step * last < n) ++last;
+  }
+  std::int64_t first = 0, last = 0;
+};
+
+Body sliced(const Node& node, const Shape& input) {
+  const std::vector<std::int64_t> x_strides = contiguous_strides(input),
+                                  y_strides = contiguous_strides(node.shape);
+  // The part of y that lies inside x: its sizes, its first element in both, and the steps to the next in x.
+  Shape box;
+  std::vector<std::int64_t> x_steps;
+  std::int64_t x_first = 0, y_first = 0;
+  for (std::size_t axis = 0; axis < input.size(); ++axis) {
+    const std::int64_t start = node.starts[axis], step = node.steps[axis];
+    const Inside inside(start, step, node.shape[axis], input[axis]);
+    box.push_back(inside.last - inside.first);
+    x_steps.push_back(step * x_strides[axis]);
+    x_first += (start + step * inside.first) * x_strides[axis];
+    y_first += inside.first * y_strides[axis];
+  }
+  const Shape outer(box.begin(), box.end() - 1);
+  return [=, shape = node.shape, value = static_cast<float>(node.value)](const float* const* x, float* y,
+                                                                         float*) {
+    if (box != shape) std::fill_n(y, numel(shape), value);
+    if (numel(box) == 0) return;
+    for (std::int64_t row = 0; row < numel(outer); ++row) {
+      std::int64_t rest = row, from = x_first, to = y_first;
+      for (std::size_t axis = outer.size(); axis-- > 0; rest /= outer[axis]) {
+        from += rest % outer[axis] * x_steps[axis];
+        to += rest % outer[axis] * y_strides[axis];
+      }
+      if (x_steps.back() == 1)
+        std::copy_n(x[0] + from, box.back(), y + to);
+      else
+        for (std::int64_t i = 0; i < box.back(); ++i) y[to + i] = x[0][from + i * x_steps.back()];
+    }
+  };
+}
+
 /// scratch_size: elements that it needs, 0 where it is not set.
 Body body_of(Isa isa, const Graph& graph, const Node& node, std::int64_t& scratch_size) {
   const Shape& input = value_shape(graph, node.inputs.front());
@@ -279,6 +324,8 @@ Body body_of(Isa isa, const Graph& graph, const Node& node, std::int64_t& scratc
       return concatenation(graph, node);
     case Kind::transpose:
       return transposed(node, input);
+    case Kind::slice:
+      return sliced(node, input);
     case Kind::linear:
     case Kind::reshape:
       break;

@@ -82,6 +82,6 @@ TEST_CASE("onnx nodes: what no layer can do is refused, by the node's name") {
   refused({"MaxPool", "p", "", {"x"}, {"y", "indices"}, {{"kernel_shape", Shape{2, 2}}}},
           "expected one output");
   refused({"Relu", "r", "", {"x"}, {"y"}, {{"novelty", std::int64_t{1}}}}, "found 'novelty'");
-  refused({"Softmax", "s", "", {"x"}, {"y"}, {{"axis", std::int64_t{1}}}},
-          "expected the last axis; found axis 1");
+  refused({"Softmax", "s", "", {"x"}, {"y"}, {{"axis", std::int64_t{0}}}},
+          "expected an axis behind the batch; found axis 0 of 4");
 }

@@ -122,7 +122,7 @@ TEST_CASE("weights that are not what they promise are refused") {
   check_refusal("weight 'trunk.0.weight': expected 150 values for shape (6,1,5,5); found 125",
                 [&](onnx::ModelProto& p) { weight(p).set_dims(0, 6); });
   check_refusal("sizes of 0 to 2^31", [&](onnx::ModelProto& p) { weight(p).set_dims(0, -6); });
-  check_refusal("a tensor of FLOAT, DOUBLE or INT64; found STRING",
+  check_refusal("a tensor of FLOAT, DOUBLE, INT32, INT64 or BOOL; found STRING",
                 [&](onnx::ModelProto& p) { weight(p).set_data_type(onnx::TensorProto::STRING); });
   check_refusal("its data in the same file",
                 [&](onnx::ModelProto& p) { weight(p).set_data_location(onnx::TensorProto::EXTERNAL); });

@@ -146,7 +146,15 @@ inline Graph every_kind() {
   const auto product = b.add(Kind::matmul, {joined, across}, {6, 6});
   const auto wide = b.add(Kind::concat, {product, joined}, {6, 22});
   b.last().axis = 1;
-  const auto small = b.plain(Kind::rescale, b.plain(Kind::softmax, b.plain(Kind::sigmoid, wide)), 20.0);
+  // Every second column backwards, with two rows of 0.5 around the six.
+  const auto sliced = b.add(Kind::slice, {wide}, {8, 11});
+  b.last().starts = {-1, 21};
+  b.last().steps = {1, -2};
+  b.last().value = 0.5;
+  const auto padded = b.add(Kind::slice, {sliced}, {12, 11});
+  b.last().starts = {-2, 0};
+  b.last().steps = {1, 1};
+  const auto small = b.plain(Kind::rescale, b.plain(Kind::softmax, b.plain(Kind::sigmoid, padded)), 20.0);
   b.plain(Kind::relu, b.linear(b.add(Kind::reshape, {small}, {132}), 3));
   b.graph.classifies = false;
   return b.graph;
@@ -236,6 +244,13 @@ inline double stretched(const Values& x, const Shape& in, const std::vector<std:
   std::int64_t i = 0;
   for (std::size_t axis = 0; axis < in.size(); ++axis)
     i = i * in[axis] + (in[axis] == 1 ? 0 : index[index.size() - in.size() + axis]);
+  return x[static_cast<std::size_t>(i)];
+}
+
+/// Element `index` of a value of shape `in`.
+inline double at_index(const Values& x, const Shape& in, const std::vector<std::int64_t>& index) {
+  std::int64_t i = 0;
+  for (std::size_t axis = 0; axis < in.size(); ++axis) i = i * in[axis] + index[axis];
   return x[static_cast<std::size_t>(i)];
 }
 
@@ -329,6 +344,14 @@ inline Values run(const Graph& graph, const Node& node, const std::vector<Values
           from[static_cast<std::size_t>(node.axes[axis])] = i[axis];
         return stretched(x, in(0), from);
       });
+    case Kind::slice:
+      return each(node.shape, [&](std::vector<std::int64_t> i) {
+        for (std::size_t axis = 0; axis < i.size(); ++axis) {
+          i[axis] = node.starts[axis] + node.steps[axis] * i[axis];
+          if (i[axis] < 0 || i[axis] >= in(0)[axis]) return node.value;
+        }
+        return at_index(x, in(0), i);
+      });
     case Kind::add:
     case Kind::mul: {
       const bool pair = node.inputs.size() == 2;
@@ -351,9 +374,7 @@ inline Values run(const Graph& graph, const Node& node, const std::vector<Values
         std::size_t k = 0;
         for (; along >= in(k)[static_cast<std::size_t>(node.axis)]; ++k)
           along -= in(k)[static_cast<std::size_t>(node.axis)];
-        std::int64_t from = 0;  // no axis is stretched here
-        for (std::size_t axis = 0; axis < i.size(); ++axis) from = from * in(k)[axis] + i[axis];
-        return input(k)[static_cast<std::size_t>(from)];
+        return at_index(input(k), in(k), i);
       });
     default: {
       Values y = x;

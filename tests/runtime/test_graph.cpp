@@ -102,6 +102,15 @@ TEST_CASE("graph: each broken rule is named, with the node") {
   CHECK_SAYS("n5 (reshape) reads (8,3,3)", g.nodes[4].shape = {71});
   CHECK_SAYS("n8 (transpose) repeats an axis", g.nodes[7].axes = {1, 1});
   CHECK_SAYS("n8 (transpose) names 3 axes of (2,3)", g.nodes[7].axes = {1, 0, 2});
+  static const auto slice = [](Graph& g, std::vector<std::int64_t> starts, std::vector<std::int64_t> steps) {
+    g.nodes[7].kind = Kind::slice;
+    g.nodes[7].axes.clear();
+    g.nodes[7].starts = std::move(starts);
+    g.nodes[7].steps = std::move(steps);
+  };
+  CHECK_SAYS("n8 (slice) needs a start and a step for every axis of (2,3)", slice(g, {0, 0}, {1}));
+  CHECK_SAYS("n8 (slice) has the steps (1,0)", slice(g, {0, 0}, {1, 0}));
+  CHECK_SAYS("n8 (slice) starts at (4611686018427387904,0)", slice(g, {std::int64_t{1} << 62, 0}, {1, 1}));
   CHECK_SAYS("n9 (matmul) multiplies (2,3) and (2,3)", g.nodes[8].inputs = {7, 7});
   CHECK_SAYS("n10 (add) has no second operand", g.nodes[9].weight = Tensor());
   CHECK_SAYS("[add]", g.nodes[9].weight = Tensor::ones({2, 3}));
@@ -128,6 +137,8 @@ TEST_CASE("graph: a field that a kind does not have is refused where it is set")
   refused("a parameter", 2, [](Node& n) { n.value = 1; });
   refused("an axis", 7, [](Node& n) { n.axis = 1; });
   refused("axes", 4, [](Node& n) { n.axes = {0}; });
+  refused("starts", 7, [](Node& n) { n.starts = {0, 0}; });
+  refused("steps", 7, [](Node& n) { n.steps = {1, 1}; });
   refused("weights", 3, [](Node& n) { n.weight = Tensor::ones({1}); });
   refused("weights", 5, [](Node& n) { n.weight = Tensor::ones({1}); });
   refused("a bias", 9, [](Node& n) { n.bias = Tensor::ones({1}); });

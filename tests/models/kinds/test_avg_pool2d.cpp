@@ -12,7 +12,8 @@ std::vector<LayerSample> cbnet::testing::avg_pool2d_samples() {
       {kinds::AvgPool2d{.kernel_size = {3, 2}, .stride = {2, 1}, .padding = Pair(1, 1)}, {{2, 7, 5}}},
       {kinds::AvgPool2d{.kernel_size = 3, .stride = 2, .ceil_mode = true}, {{2, 8, 8}}},
       {kinds::AvgPool2d{.kernel_size = 3, .stride = 2, .padding = {0, 0, 1, 1}, .count_include_pad = false},
-       {{2, 8, 9}}}};
+       {{2, 8, 9}}},
+      {kinds::AvgPool2d{.kernel_size = {3, 2}, .stride = 2, .padding = {1, 0, 0, 1}}, {{2, 8, 9}}}};
 }
 
 TEST_CASE("avg_pool2d: sizes that do not fit throw") {

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+
+#include "models/layer.h"
+#include "tensor/windows.h"
+
+namespace cbnet::kinds {
+
+/// x with elements of `value` around it: so many before and after it, by axis.
+struct Pad {
+  std::vector<std::int64_t> before = {}, after = {};
+  double value = 0.0;
+
+  /// Of planes (C,H,W), where it is that, with zeros: what a convolution can do by itself.
+  std::optional<Padding2d> of_planes() const;
+  /// The node of a plan, and the value that it makes of what the layer reads.
+  std::int32_t push(Lowering& to) const;
+
+  CBNET_LAYER_PARTS("pad", Pad)
+};
+
+}  // namespace cbnet::kinds
