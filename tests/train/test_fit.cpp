@@ -8,7 +8,7 @@
 #include "models/safetensors.h"
 #include "models/zoo.h"
 #include "tensor/error.h"
-#include "tests/cbnet/tiny.h"
+#include "tests/support/bars.h"
 #include "tests/support/kinds.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
@@ -25,7 +25,8 @@ struct Setup {
     data = {dataset.train.images, dataset.train.labels, data::stratified_split(dataset.train.labels, 20, 1)};
     stage.name = "lenet";
     stage.network = &network;
-    stage.recipe = testing::short_recipe().lenet;
+    stage.recipe.batch_size = 50;
+    stage.recipe.learning_rate = 3e-3;
     stage.recipe.epochs = epochs;
     stage.step = [this](const data::Batch& batch, std::int64_t) {
       const Variable logits = network.forward(Variable(batch.pixels));
@@ -45,7 +46,7 @@ struct Setup {
   Network network{spec(), 1};
   TrainingData data;
   Stage stage;
-  TrainerOptions options;
+  FitOptions options;
 };
 
 std::vector<float> weights(Network& network) { return network.parameters()[0].value().to_vector<float>(); }
@@ -55,23 +56,23 @@ std::vector<float> weights(Network& network) { return network.parameters()[0].va
 TEST_CASE("another training's state, a damaged one and a loss that is not finite are errors") {
   const TempFolder folder;
   Setup first(1, folder / "state");
-  run_stage(first.stage, first.data, first.options);
+  fit(first.stage, first.data, first.options);
   Setup other(1, folder / "state");
   other.options.fingerprint = "g";
-  CHECK_THROWS_SAYING(run_stage(other.stage, other.data, other.options), InputError,
+  CHECK_THROWS_SAYING(fit(other.stage, other.data, other.options), InputError,
                       "expected a training with g; found f");
   SafetensorsFile file = read_safetensors(folder / "state");
   file.tensors.erase(file.tensors.begin());
   write_safetensors(folder / "state", file);
   Setup damaged(1, folder / "state");
-  CHECK_THROWS_SAYING(run_stage(damaged.stage, damaged.data, damaged.options), InputError,
+  CHECK_THROWS_SAYING(fit(damaged.stage, damaged.data, damaged.options), InputError,
                       "'trunk.0.weight' is missing");
   Setup diverging(1, folder / "fresh");
   diverging.stage.step = [&](const data::Batch& batch, std::int64_t) {
     const Variable logits = diverging.network.forward(Variable(batch.pixels));
     return StepResult{scale(cross_entropy(logits, batch.labels), std::numeric_limits<double>::infinity()), 0};
   };
-  CHECK_THROWS_SAYING(run_stage(diverging.stage, diverging.data, diverging.options), std::runtime_error,
+  CHECK_THROWS_SAYING(fit(diverging.stage, diverging.data, diverging.options), std::runtime_error,
                       "lenet: the loss is inf in epoch 1, batch 1");
 }
 
@@ -82,10 +83,10 @@ TEST_CASE("a state of more epochs than are asked for, or than its training has, 
   };
   Setup first(2, folder / "state");
   first.options.fingerprint = fingerprint(2);
-  run_stage(first.stage, first.data, first.options);
+  fit(first.stage, first.data, first.options);
   Setup fewer(1, folder / "state");
   fewer.options.fingerprint = fingerprint(1);
-  CHECK_THROWS_SAYING(run_stage(fewer.stage, fewer.data, fewer.options), InputError,
+  CHECK_THROWS_SAYING(fit(fewer.stage, fewer.data, fewer.options), InputError,
                       "expected at most 1 epochs done, as are asked for; found 2");
   SafetensorsFile file = read_safetensors(folder / "state");
   for (auto& [key, value] : file.metadata)
@@ -93,7 +94,7 @@ TEST_CASE("a state of more epochs than are asked for, or than its training has, 
   write_safetensors(folder / "state", file);
   Setup more(6, folder / "state");
   more.options.fingerprint = fingerprint(6);
-  CHECK_THROWS_SAYING(run_stage(more.stage, more.data, more.options), InputError, "0 to 2 epochs done");
+  CHECK_THROWS_SAYING(fit(more.stage, more.data, more.options), InputError, "0 to 2 epochs done");
 }
 
 TEST_CASE("training goes on from the state of a finished one, where none is begun") {
@@ -103,7 +104,7 @@ TEST_CASE("training goes on from the state of a finished one, where none is begu
     setup.stage.recipe.schedule = ScheduleKind::constant;
     setup.options.fingerprint = "{\"recipe\":{\"epochs\":" + std::to_string(epochs) + "}}";
     if (*finished != '\0') setup.options.finished_file = folder / finished;
-    const StageResult result = run_stage(setup.stage, setup.data, setup.options);
+    const FitResult result = fit(setup.stage, setup.data, setup.options);
     CHECK(result.earlier.empty());
     CHECK(result.log.size() == static_cast<std::size_t>(epochs));
     CHECK(state_fingerprint(folder / state) == setup.options.fingerprint);
@@ -119,7 +120,7 @@ TEST_CASE("training learns, reports every batch and logs every epoch") {
   Setup setup(4, folder / "state");
   std::vector<Progress> seen;
   setup.options.progress = [&](const Progress& p) { seen.push_back(p); };
-  const StageResult result = run_stage(setup.stage, setup.data, setup.options);
+  const FitResult result = fit(setup.stage, setup.data, setup.options);
   REQUIRE(seen.size() == 4 * 4);  // 180 images in batches of 50
   CHECK(seen.back().accuracy > seen.front().accuracy);
   CHECK(seen.back().loss < 1.0);
@@ -133,7 +134,7 @@ TEST_CASE("training learns, reports every batch and logs every epoch") {
 TEST_CASE("interrupted after any epoch and resumed, the weights have the same bits") {
   const TempFolder folder;
   Setup whole(3, folder / "whole");
-  run_stage(whole.stage, whole.data, whole.options);
+  fit(whole.stage, whole.data, whole.options);
   for (const int stop_after : {1, 2}) {
     const auto state = folder / ("stop" + std::to_string(stop_after));
     Setup first(3, state);
@@ -142,13 +143,75 @@ TEST_CASE("interrupted after any epoch and resumed, the weights have the same bi
     first.options.log = [&](const LogLines&) {
       if (++epochs == stop_after) throw Stop();
     };
-    CHECK_THROWS_AS(run_stage(first.stage, first.data, first.options), Stop);
+    CHECK_THROWS_AS(fit(first.stage, first.data, first.options), Stop);
     Setup second(3, state);
     int epochs_again = 0;
     second.options.log = [&](const LogLines&) { ++epochs_again; };
-    const StageResult result = run_stage(second.stage, second.data, second.options);
+    const FitResult result = fit(second.stage, second.data, second.options);
     CHECK(epochs_again == 3 - stop_after);
     CHECK(result.log.size() == 3);
     CHECK(weights(second.network) == weights(whole.network));
   }
+}
+
+TEST_CASE("with patience, the best epoch's weights are kept and training stops behind it, resumed or not") {
+  const TempFolder folder("patience");
+  const std::vector<double> figures = {0.2, 0.6, 0.5, 0.6, 0.1, 0.9};  // the best that is seen is epoch 2
+  const auto train = [&](const std::string& name, std::size_t stop_after) {
+    Setup setup(6, folder.path() / name);
+    setup.stage.recipe.patience = 2;
+    std::size_t epochs = 0;
+    std::vector<float> second;
+    const auto weights = [&] { return setup.network.state_dict().front().second.to_vector<float>(); };
+    setup.stage.validate = [&] {
+      const std::size_t epoch = setup.options.resume && epochs == 0 && stop_after > 6 ? 1 : epochs;
+      epochs = epoch + 1;
+      if (epochs == 2) second = weights();
+      return std::map<std::string, double>{{"accuracy", figures.at(epoch)}};
+    };
+    if (stop_after == 1) {
+      setup.options.log = [](const LogLines&) { throw std::runtime_error("stopped"); };
+      CHECK_THROWS(fit(setup.stage, setup.data, setup.options));
+      return std::vector<float>();
+    }
+    const FitResult result = fit(setup.stage, setup.data, setup.options);
+    CHECK(result.epoch == 2);
+    CHECK(result.validation.at("accuracy") == 0.6);
+    CHECK(result.log.size() == 4);  // two behind the best one
+    CHECK(weights() == second);
+    return second;
+  };
+  const std::vector<float> whole = train("whole", 6);
+  train("parts", 1);
+  CHECK(train("parts", 7) == whole);
+}
+
+TEST_CASE("fit trains a classifier of someone's own, with either optimizer") {
+  const data::Dataset dataset = bar_dataset(400, 10);
+  const TrainingData data{dataset.train.images, dataset.train.labels,
+                          data::stratified_split(dataset.train.labels, 100, 1)};
+  TrainRecipe recipe;
+  recipe.epochs = 4;
+  recipe.batch_size = 20;
+  for (const OptimizerKind optimizer : {OptimizerKind::adam, OptimizerKind::sgd}) {
+    recipe.optimizer = optimizer;
+    recipe.learning_rate = optimizer == OptimizerKind::adam ? 3e-3 : 0.05;
+    recipe.warmup_epochs = 1;
+    Network network({"mine", {1, 28, 28}, {kinds::Flatten{}, kinds::Linear{.out = 10}}, {}}, 1);
+    const FitResult result = fit(network, data, recipe);
+    CHECK(result.epoch == 4);
+    CHECK(result.validation.at("accuracy") > 0.9);
+    CHECK_FALSE(network.training());
+  }
+  recipe.epochs = 0;
+  Network network({"mine", {1, 28, 28}, {kinds::Flatten{}, kinds::Linear{.out = 10}}, {}}, 1);
+  CHECK_THROWS_SAYING(fit(network, data, recipe), std::invalid_argument, "epochs must be 1");
+}
+
+TEST_CASE("what is to stay zero is put back after each step") {
+  Setup setup(1, {});
+  std::int64_t steps = 0;
+  setup.stage.after_step = [&] { ++steps; };
+  fit(setup.stage, setup.data, setup.options);
+  CHECK(steps == (180 + 49) / 50);
 }
