@@ -112,9 +112,9 @@ void read_squeeze(NodeReader& node) {
 void read_unsqueeze(NodeReader& node) {
   Shape full = shape_with_batch(node);
   const std::vector<std::int64_t> axes = node.axes(13).value_or(Shape());
-  for (const std::int64_t axis : axes_of(node, axes, full.size() + axes.size()))
-    full.insert(full.begin() + axis, 1);
-  if (full.size() > kMaxRank) node.fail(concat("at most ", kMaxRank, " axes"), to_string(full));
+  const std::size_t rank = full.size() + axes.size();
+  if (rank > kMaxRank) node.fail(concat("at most ", kMaxRank, " axes"), concat(rank));
+  for (const std::int64_t axis : axes_of(node, axes, rank)) full.insert(full.begin() + axis, 1);
   reshape(node, full);
 }
 

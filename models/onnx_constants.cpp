@@ -28,8 +28,9 @@ std::int64_t axis_of(const NodeReader& node, std::int64_t axis, std::int64_t ran
 void require_size(const NodeReader& node, const Shape& shape, std::int64_t read) {
   std::int64_t count = 1;
   for (const std::int64_t size : shape) {
-    const bool fits = size >= 0 && (size == 0 || count <= std::max(kMaxGrown, read) / size);
-    if (!fits) node.fail(concat("a constant of at most ", kMaxGrown, " elements"), to_string(shape));
+    const std::int64_t most = std::max(kMaxGrown, read);
+    if (size < 0 || size > most || (size > 0 && count > most / size))
+      node.fail(concat("a constant of at most ", kMaxGrown, " elements"), to_string(shape));
     count *= size;
   }
 }
@@ -66,12 +67,7 @@ template <class F>
 void binary(NodeReader& node, F f) {
   const Tensor &a = node.constant(0), &b = node.constant(1);
   if (a.dtype() != b.dtype()) node.fail("constants of one type", concat(describe(a), ", ", describe(b)));
-  Shape shape;
-  try {
-    shape = broadcast_shapes(a.shape(), b.shape(), "constant");
-  } catch (const std::invalid_argument& error) {
-    node.fail("sizes that fit", error.what());
-  }
+  const Shape shape = broadcast_shapes(a.shape(), b.shape(), "constant");
   require_size(node, shape, std::max(a.numel(), b.numel()));
   std::vector<double> x = values_of(node, a.expand(shape));
   const std::vector<double> z = values_of(node, b.expand(shape));
@@ -169,6 +165,7 @@ void slice(NodeReader& node) {
   for (const kinds::OnnxSlice& given : kinds::read_slices(node)) {
     const std::int64_t axis = axis_of(node, given.axis, x.rank());
     const kinds::Slice slice = given.of(x.size(axis));
+    require_size(node, {slice.size}, x.numel());
     std::vector<std::int64_t> positions;
     for (std::int64_t i = 0; i < slice.size; ++i) positions.push_back(slice.start + i * slice.step);
     x = gathered(node, x, axis, positions);
@@ -189,7 +186,7 @@ void concatenate(NodeReader& node) {
     if (part.shape() != fitting || part.dtype() != first.dtype())
       node.fail("constants that fit", concat(describe(first), ", ", describe(part)));
     shape[at] += fitting[at];
-    read += part.numel();
+    read = std::max(read, part.numel());
   }
   require_size(node, shape, read);
   const Tensor out = Tensor::empty(shape, first.dtype());
@@ -210,11 +207,7 @@ void reshape(NodeReader& node) {
       if (target[i] == 0 && i < x.shape().size()) target[i] = x.shape()[i];
     }
   }
-  try {
-    node.make_constant(x.reshape(target));
-  } catch (const std::invalid_argument& error) {
-    node.fail("a shape that fits", error.what());
-  }
+  node.make_constant(x.reshape(target));
 }
 
 void transpose(NodeReader& node) {

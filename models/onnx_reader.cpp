@@ -175,8 +175,9 @@ std::int64_t NodeReader::sample_axis(std::int64_t axis) const {
 }
 
 Padding2d NodeReader::take_padding(const std::function<bool(const Padding2d&)>& accepts) {
-  const std::string& name = node_.inputs.at(0);
-  if (position(0) != last() || last() == 0 || to_.readers_[name] != 1) return 0;
+  if (position(0) != last() || last() == 0) return 0;
+  const std::string& name = node_.inputs[0];
+  if (to_.readers_[name] != 1) return 0;
   const LayerSpec pad = to_.spec.trunk.back();
   const auto* fields = pad.as<kinds::Pad>();
   const auto around = fields == nullptr ? std::nullopt : fields->of_planes();
@@ -226,10 +227,14 @@ bool OnnxLayers::is_last(const std::string& name) const {
 void OnnxLayers::read(const OnnxNode& node) {
   NodeReader reader(*this, node);
   const auto& [layers, constants] = OnnxReaders::all().table().at(node.op);
-  if (constants && (!layers || reader.reads_constants()))
-    constants(reader);
-  else
-    layers(reader);
+  try {
+    if (constants && (!layers || reader.reads_constants()))
+      constants(reader);
+    else
+      layers(reader);
+  } catch (const std::invalid_argument& error) {
+    reader.fail("constants that fit", error.what());
+  }
   reader.require_all_known();
 }
 

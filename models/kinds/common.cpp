@@ -64,7 +64,7 @@ OnnxNode::Attributes write_window(const Window2d& window, bool dilated) {
   return out;
 }
 
-Window2d read_window(NodeReader& node, Pair kernel, bool dilated) {
+Window2d read_explicit_window(NodeReader& node, Pair kernel, bool dilated) {
   Window2d out;
   out.kernel_size = read_pair(node, "kernel_shape", kernel);
   out.stride = read_pair(node, "strides", 1);
@@ -72,6 +72,11 @@ Window2d read_window(NodeReader& node, Pair kernel, bool dilated) {
   const std::vector<std::int64_t> pads = node.integers("pads", {0, 0, 0, 0});
   if (pads.size() != 4) node.fail("attribute pads with 4 values", to_string(pads));
   out.padding = {pads[0], pads[1], pads[2], pads[3]};
+  return out;
+}
+
+Window2d read_window(NodeReader& node, Pair kernel, bool dilated) {
+  Window2d out = read_explicit_window(node, kernel, dilated);
   const std::string automatic = node.text("auto_pad", "NOTSET");
   if (automatic == "NOTSET") return out;
   if (!out.padding.is_none()) node.fail("pads or auto_pad", "both");

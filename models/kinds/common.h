@@ -41,7 +41,9 @@ Variable pad_planes(const Variable& x, const Padding2d& padding, double value);
 
 /// Opset 1 to 23: kernel_shape, strides, pads and, where `dilated`, dilations.
 OnnxNode::Attributes write_window(const Window2d& window, bool dilated);
-/// The same and auto_pad, for planes of input 0. The kernel is `kernel` where the attribute is left out.
+/// The same from a node. The kernel is `kernel` where the attribute is left out.
+Window2d read_explicit_window(NodeReader& node, Pair kernel, bool dilated);
+/// The same and auto_pad, for planes of input 0.
 Window2d read_window(NodeReader& node, Pair kernel, bool dilated);
 
 /// Softmax or its logarithm, `layer`, along one axis; before opset 13 along all axes from one on.

@@ -1,6 +1,8 @@
 #include "models/kinds/conv_transpose2d.h"
 
-#include "autograd/ops/concat.h"
+#include <algorithm>
+#include <numeric>
+
 #include "autograd/ops/conv2d.h"
 #include "autograd/ops/index_select.h"
 #include "autograd/ops/reshape.h"
@@ -23,11 +25,19 @@ CBNET_LAYER_KIND(conv_transpose2d, ConvTranspose2d)
 namespace cbnet::kinds {
 namespace {
 
+/// Axis `axis` without so many elements at its ends.
+Variable cropped(const Variable& x, std::int64_t axis, std::int64_t before, std::int64_t after) {
+  if (before == 0 && after == 0) return x;
+  std::vector<std::int64_t> order(static_cast<std::size_t>(x.size(axis) - before - after));
+  std::iota(order.begin(), order.end(), before);
+  return index_select(x, axis, Tensor::from(order, {static_cast<std::int64_t>(order.size())}));
+}
+
 /// Axis `axis` backwards.
 Variable reversed(const Variable& x, std::int64_t axis) {
-  std::vector<std::int64_t> order;
-  for (std::int64_t i = x.size(axis); i-- > 0;) order.push_back(i);
-  return index_select(x, axis, Tensor::from(order, {static_cast<std::int64_t>(order.size())}));
+  std::vector<std::int64_t> order(static_cast<std::size_t>(x.size(axis)));
+  std::iota(order.rbegin(), order.rend(), 0);
+  return index_select(x, axis, Tensor::from(order, {x.size(axis)}));
 }
 
 /// (C, out / groups, Kh, Kw) -> (out, C / groups, Kh, Kw), rows and columns reversed.
@@ -43,11 +53,8 @@ Variable spread(const Variable& x, std::int64_t axis, std::int64_t count) {
   if (count == 1) return x;
   Shape apart = x.shape(), whole = x.shape();
   apart.insert(apart.begin() + axis + 1, 1);
-  Shape zeros = apart;
-  zeros[static_cast<std::size_t>(axis) + 1] = count - 1;
   whole[static_cast<std::size_t>(axis)] *= count;
-  const Variable nothing(Tensor::zeros(zeros, x.dtype(), x.value().device()));
-  return reshape(concat({reshape(x, apart), nothing}, axis + 1), whole);
+  return reshape(pad_axis(reshape(x, apart), axis + 1, 0, count - 1, 0.0), whole);
 }
 
 class Module2d : public Module {
@@ -62,13 +69,14 @@ class Module2d : public Module {
   }
 
   Variable forward(const Variable& x) override {
-    const Variable pixels = spread(spread(x, 2, layer_.stride.h), 3, layer_.stride.w);
+    const auto [padding, crop] = layer_.inner_padding();
+    Variable pixels = spread(spread(x, 2, layer_.stride.h), 3, layer_.stride.w);
+    pixels = cropped(cropped(pixels, 2, crop.top, crop.bottom), 3, crop.left, crop.right);
     Conv2dOptions options;
     options.dilation_h = layer_.dilation.h;
     options.dilation_w = layer_.dilation.w;
     options.groups = layer_.groups;
-    return conv2d(pad_planes(pixels, layer_.inner_padding(), 0.0), turned(weight_, layer_.groups), bias_,
-                  options);
+    return conv2d(pad_planes(pixels, padding, 0.0), turned(weight_, layer_.groups), bias_, options);
   }
 
  private:
@@ -76,32 +84,60 @@ class Module2d : public Module {
   Variable weight_, bias_;
 };
 
-/// The same for a value of a graph: zeros are its elements times zero.
+/// A node that is a reshape, or a slice from `starts` on.
+std::int32_t push(Lowering& to, std::int32_t from, const Shape& made, std::vector<std::int64_t> starts = {}) {
+  runtime::Node node;
+  node.kind = starts.empty() ? runtime::Kind::reshape : runtime::Kind::slice;
+  node.inputs = {from};
+  node.shape = made;
+  node.steps.assign(starts.size(), 1);
+  node.starts = std::move(starts);
+  return to.push(std::move(node));
+}
+
+/// The same for a value of a graph.
 std::int32_t spread(Lowering& to, std::int32_t from, Shape& shape, std::size_t axis, std::int64_t count) {
   if (count == 1) return from;
-  const auto push = [&](runtime::Kind kind, std::vector<std::int32_t> inputs, const Shape& made) {
-    runtime::Node node;
-    node.kind = kind;
-    node.inputs = std::move(inputs);
-    node.shape = made;
-    if (kind == runtime::Kind::concat) node.axis = static_cast<std::int64_t>(axis) + 1;
-    if (kind == runtime::Kind::mul) {
-      Shape stretched(made.size() - axis - 1, 1);
-      stretched[0] = count - 1;
-      node.weight = Tensor::zeros(stretched);
-    }
-    return to.push(std::move(node));
-  };
-  Shape apart = shape, zeros;
+  Shape apart = shape;
   apart.insert(apart.begin() + static_cast<std::ptrdiff_t>(axis) + 1, 1);
-  zeros = apart;
-  zeros[axis + 1] = count - 1;
-  const std::int32_t alone = push(runtime::Kind::reshape, {from}, apart);
-  const std::int32_t nothing = push(runtime::Kind::mul, {alone}, zeros);
+  from = push(to, from, apart);
   apart[axis + 1] = count;
-  const std::int32_t both = push(runtime::Kind::concat, {alone, nothing}, apart);
+  from = push(to, from, apart, Shape(apart.size(), 0));
   shape[axis] *= count;
-  return push(runtime::Kind::reshape, {both}, shape);
+  return push(to, from, shape);
+}
+
+/// The padding, and the output padding, with which the output has `size` elements along an axis: what is to
+/// be taken away is halved, and the odd one taken at the end or, unless `upper`, at the start.
+struct SizedPadding {
+  SizedPadding(std::int64_t whole, std::int64_t size, bool upper) {
+    const std::int64_t total = std::max<std::int64_t>(whole - size, 0);
+    before = upper ? total / 2 : total - total / 2;
+    after = total - before;
+    more = std::max<std::int64_t>(size - whole, 0);
+  }
+  std::int64_t before, after, more;
+};
+
+/// auto_pad and output_shape, which take the place of pads.
+void read_size(NodeReader& node, ConvTranspose2d& layer) {
+  const std::string automatic = node.text("auto_pad", "NOTSET");
+  std::vector<std::int64_t> size = node.integers("output_shape", {});
+  const bool same = automatic == "SAME_UPPER" || automatic == "SAME_LOWER";
+  if (!same && automatic != "NOTSET" && automatic != "VALID")
+    node.fail("attribute auto_pad = NOTSET, VALID, SAME_UPPER or SAME_LOWER", automatic);
+  if (!same && size.empty()) return;
+  const Shape& planes = node.shape();
+  if (planes.size() != 3) node.fail("planes (C,H,W)", to_string(planes));
+  if (size.empty()) size = {planes[1] * layer.stride.h, planes[2] * layer.stride.w};
+  if (size.size() != 2) node.fail("attribute output_shape with 2 values", to_string(size));
+  const bool upper = automatic == "SAME_UPPER";
+  layer.padding = 0;
+  const Shape whole = layer.infer(std::vector<Shape>{planes});
+  const SizedPadding rows(whole[1], size[0], upper), columns(whole[2], size[1], upper);
+  layer.padding = {rows.before, columns.before, rows.after, columns.after};
+  layer.output_padding.h += rows.more;
+  layer.output_padding.w += columns.more;
 }
 
 void read(NodeReader& node) {
@@ -110,33 +146,33 @@ void read(NodeReader& node) {
   const Pair kernel(weight.size(2), weight.size(3));
   const std::vector<std::int64_t> more = node.integers("output_padding", {0, 0});
   if (more.size() != 2) node.fail("attribute output_padding with 2 values", to_string(more));
-  if (!node.integers("output_shape", {}).empty())
-    node.fail("no attribute output_shape", "one; hint: give pads");
-  if (const std::string automatic = node.text("auto_pad", "NOTSET");
-      automatic != "NOTSET" && automatic != "VALID")
-    node.fail("attribute auto_pad = NOTSET or VALID", automatic);
-  const Window2d window = read_window(node, kernel, true);
+  const Window2d window = read_explicit_window(node, kernel, true);
   const std::int64_t groups = node.integer("group", 1);
   const bool bias = node.has_input(2);
-  node.add(ConvTranspose2d{.out = weight.size(1) * groups,
-                           .kernel_size = kernel,
-                           .stride = window.stride,
-                           .padding = window.padding,
-                           .output_padding = {more[0], more[1]},
-                           .dilation = window.dilation,
-                           .groups = groups,
-                           .bias = bias});
+  ConvTranspose2d layer{.out = weight.size(1) * groups,
+                        .kernel_size = kernel,
+                        .stride = window.stride,
+                        .padding = window.padding,
+                        .output_padding = {more[0], more[1]},
+                        .dilation = window.dilation,
+                        .groups = groups,
+                        .bias = bias};
+  read_size(node, layer);
+  node.add(layer);
   node.weight("weight", weight);
   if (bias) node.weight("bias", node.constant(2));
 }
 
 }  // namespace
 
-Padding2d ConvTranspose2d::inner_padding() const {
+ConvTranspose2d::Inner ConvTranspose2d::inner_padding() const {
   const std::int64_t rows = dilation.h * (kernel_size.h - 1), columns = dilation.w * (kernel_size.w - 1);
-  return {rows - padding.top, columns - padding.left,
-          rows - padding.bottom + output_padding.h - (stride.h - 1),
-          columns - padding.right + output_padding.w - (stride.w - 1)};
+  const std::int64_t top = rows - padding.top, left = columns - padding.left;
+  const std::int64_t bottom = rows - padding.bottom + output_padding.h - (stride.h - 1);
+  const std::int64_t right = columns - padding.right + output_padding.w - (stride.w - 1);
+  const auto positive = [](std::int64_t size) { return std::max<std::int64_t>(size, 0); };
+  return {{positive(top), positive(left), positive(bottom), positive(right)},
+          {positive(-top), positive(-left), positive(-bottom), positive(-right)}};
 }
 
 void ConvTranspose2d::visit_fields(FieldVisitor& visit) {
@@ -158,11 +194,11 @@ Shape ConvTranspose2d::infer(Shapes in) const {
               {padding.top, padding.left, padding.bottom, padding.right, output_padding.h, output_padding.w});
   require(out >= 1 && groups >= 1 && planes[0] % groups == 0 && out % groups == 0, kName, "channels (",
           planes[0], " in, ", out, " out) must divide into ", groups, " groups");
-  const auto [top, left, bottom, right] = inner_padding();
-  require(std::min({top, left, bottom, right}) >= 0, kName,
-          "needs padding within the kernel, and a kernel that reaches from each pixel to the next");
-  const Window2d window = {kernel_size, 1, {top, left, bottom, right}, dilation};
-  return window_shape(kName, {planes[0], planes[1] * stride.h, planes[2] * stride.w}, out, window);
+  check_sizes(kName, planes);
+  const auto [around, crop] = inner_padding();
+  const Shape spread_planes = {planes[0], planes[1] * stride.h - crop.top - crop.bottom,
+                               planes[2] * stride.w - crop.left - crop.right};
+  return window_shape(kName, spread_planes, out, {kernel_size, 1, around, dilation});
 }
 
 Cost ConvTranspose2d::cost(Shapes in, const Shape&) const {
@@ -179,10 +215,16 @@ std::int32_t ConvTranspose2d::lower(Lowering& to) const {
   Shape shape = to.in();
   std::int32_t from = spread(to, to.input(), shape, 1, stride.h);
   from = spread(to, from, shape, 2, stride.w);
+  const auto [around, crop] = inner_padding();
+  if (!crop.is_none()) {
+    shape[1] -= crop.top + crop.bottom;
+    shape[2] -= crop.left + crop.right;
+    from = push(to, from, shape, {0, crop.top, crop.left});
+  }
   runtime::Node node;
   node.kind = runtime::Kind::conv2d;
   node.inputs = {from};
-  node.window = {kernel_size, 1, inner_padding(), dilation};
+  node.window = {kernel_size, 1, around, dilation};
   node.groups = groups;
   node.weight = turned(Variable(to.weight("weight")), groups).value().contiguous();
   node.bias = to.weight("bias");

@@ -15,8 +15,12 @@ struct ConvTranspose2d {
   std::int64_t groups = 1;
   bool bias = true;
 
-  /// The padding of the convolution with stride 1 over the input with stride - 1 zeros behind every pixel.
-  Padding2d inner_padding() const;
+  /// The convolution with stride 1 is over the input with stride - 1 zeros behind every pixel: zeros around
+  /// that, and what of its rows and columns is left out.
+  struct Inner {
+    Padding2d padding, crop;
+  };
+  Inner inner_padding() const;
 
   CBNET_LAYER_PARTS("conv_transpose2d", ConvTranspose2d)
 };

@@ -15,6 +15,7 @@ CBNET_LAYER_KIND(slice, Slice)
 namespace cbnet::kinds {
 namespace {
 
+constexpr std::size_t kMaxAxes = 8;
 constexpr std::int64_t kToTheEnd = std::numeric_limits<std::int32_t>::max();
 
 void read(NodeReader& node) {
@@ -89,7 +90,7 @@ std::vector<OnnxSlice> read_slices(NodeReader& node) {
     std::iota(axes.begin(), axes.end(), 0);
   }
   if (steps.empty()) steps.resize(starts.size(), 1);
-  if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size() ||
+  if (starts.size() > kMaxAxes || ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size() ||
       std::count(steps.begin(), steps.end(), 0) > 0)
     node.fail("starts, ends, axes and steps of one length, and no step of 0",
               concat(starts, ", ", ends, ", ", axes, ", ", steps));

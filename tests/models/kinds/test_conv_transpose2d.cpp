@@ -14,7 +14,9 @@ std::vector<LayerSample> cbnet::testing::conv_transpose2d_samples() {
           {kinds::ConvTranspose2d{
                .out = 2, .kernel_size = {3, 4}, .stride = {1, 3}, .padding = {1, 0, 0, 1}, .bias = false},
            {{3, 4, 4}}},
-          {kinds::ConvTranspose2d{.out = 2, .kernel_size = 3, .stride = 2, .dilation = 2}, {{1, 3, 3}}}};
+          {kinds::ConvTranspose2d{.out = 2, .kernel_size = 3, .stride = 2, .dilation = 2}, {{1, 3, 3}}},
+          {kinds::ConvTranspose2d{.out = 2, .kernel_size = {1, 2}, .stride = {3, 4}, .padding = {1, 0, 2, 2}},
+           {{2, 3, 3}}}};
 }
 
 TEST_CASE("conv_transpose2d: sizes that do not fit throw") {
@@ -23,10 +25,11 @@ TEST_CASE("conv_transpose2d: sizes that do not fit throw") {
   };
   CHECK_THROWS_SAYING(infer({.out = 3, .groups = 2}), std::invalid_argument,
                       "[conv_transpose2d] channels (2 in, 3 out)");
-  CHECK_THROWS_SAYING(infer({.out = 2, .kernel_size = 1, .stride = 2}), std::invalid_argument,
-                      "a kernel that reaches from each pixel to the next");
   CHECK_THROWS_SAYING(infer({.out = 2, .kernel_size = 2, .padding = 2}), std::invalid_argument,
-                      "padding within the kernel");
+                      "[conv_transpose2d] the kernel is larger than the padded input");
+  CHECK_THROWS_SAYING(infer({.out = 2, .kernel_size = 1, .padding = 9}), std::invalid_argument,
+                      "[conv_transpose2d] images must have pixels");
+  CHECK(infer({.out = 2, .kernel_size = 1, .stride = 2}) == Shape{2, 5, 7});
   CHECK_THROWS_SAYING(infer({.out = 2, .stride = 0}), std::invalid_argument, "[conv_transpose2d]");
   CHECK(infer({.out = 2, .kernel_size = {3, 4}, .stride = {1, 2}, .padding = Pair(1, 1)}) == Shape{2, 3, 8});
 }
