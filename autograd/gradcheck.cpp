@@ -41,9 +41,9 @@ GradcheckResult check(Variable output, const std::vector<Variable>& leaves, std:
     }
     const std::vector<double> analytic = leaves[i].grad().to_vector<double>();
     double largest = 1e-3;
-    for (const double slope : analytic) {
-      largest = std::max(largest, std::abs(slope));
-      all_zero = all_zero && slope == 0.0;
+    for (const double gradient : analytic) {
+      largest = std::max(largest, std::abs(gradient));
+      all_zero = all_zero && gradient == 0.0;
     }
     std::vector<std::size_t> tried(analytic.size());
     std::iota(tried.begin(), tried.end(), std::size_t{0});

@@ -9,13 +9,13 @@
 namespace cbnet {
 
 struct GradcheckOptions {
-  /// Central differences: (f(x + step) - f(x - step)) / (2 step). 1e-5 balances truncation (step^2) and
+  /// Differences are central: (f(x + step) - f(x - step)) / (2 step). 1e-5 balances truncation (step^2) and
   /// rounding (eps / step) in f64, both near 1e-10.
   double step = 1e-5;
   /// |analytic - numeric| <= tolerance * the largest gradient of that input, or 1e-3 where all are smaller.
   double tolerance = 1e-6;
-  /// Elements tried per input, chosen by the seed; 0 tries all. For networks, whose every element costs two
-  /// forwards.
+  /// So many elements of an input are tried, chosen by the seed; 0 tries all. For networks, whose every
+  /// element costs two forwards.
   std::int64_t elements = 0;
   std::uint64_t seed = 1;
   /// A function whose every gradient is zero passes only when that is declared.
@@ -25,7 +25,7 @@ struct GradcheckOptions {
 struct GradcheckResult {
   bool ok = false;
   double worst_error = 0.0;
-  /// Input, element and both values at the worst place, or why the check could not run.
+  /// This names input, element and both values at the worst place, or why the check could not run.
   std::string message;
 };
 
@@ -34,7 +34,7 @@ struct GradcheckResult {
 GradcheckResult gradcheck(const std::function<Variable(const std::vector<Variable>&)>& f,
                           const std::vector<Variable>& inputs, const GradcheckOptions& options = {});
 
-/// The same for a function of variables it holds itself, such as a network's loss: `leaves` are those
+/// Checks a function of variables that it holds itself, such as a network's loss: `leaves` are those
 /// variables, contiguous. Their elements are moved one at a time and put back; their gradients are replaced.
 GradcheckResult gradcheck(const std::function<Variable()>& f, std::vector<Variable> leaves,
                           const GradcheckOptions& options = {});

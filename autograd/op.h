@@ -43,7 +43,7 @@ struct Saved {
 
   /// What backward may rely on: the elements of `tensors` as they were when forward had ended.
   void note_versions() noexcept;
-  /// Throws "[op] …", naming the tensor, when one that a wanted gradient reads was written to since.
+  /// Throws "[op] …", naming the tensor, when one that a requested gradient reads was written to since.
   void require_unchanged(const char* op, const std::vector<Variable>& inputs) const;
 
  private:

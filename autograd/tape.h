@@ -25,17 +25,17 @@ struct Node {
   const char* op;
   /// Nodes are numbered as they are made, so an input always has a smaller number than its users.
   std::uint64_t sequence;
-  /// Empty once backward() has run through, so that a walk frees the graph as it goes.
+  /// They are gone once backward() has run through, so that a walk frees the graph as it goes.
   std::vector<Variable> inputs;
   bool released = false;
-  /// For the end of a graph alone: the next of the nodes that are being let go.
+  /// When a graph ends, this is the next of the nodes that are being let go.
   std::shared_ptr<Node> next_unlinked;
 };
 
 /// Whether operations of this thread are recorded.
 bool grad_enabled();
 
-/// While one lives, operations of this thread are not recorded and keep nothing.
+/// Operations of this thread are not recorded, and keep nothing, while one of these lives.
 class NoGrad {
  public:
   NoGrad();

@@ -14,17 +14,20 @@ class Variable {
   /// An undefined variable, e.g. a missing bias. defined(), requires_grad() (false) and same() may be asked
   /// of it; everything else throws. A variable that was moved from is undefined too.
   Variable() = default;
-  /// A leaf. Throws std::invalid_argument when an integer tensor is to require a gradient.
-  explicit Variable(Tensor value, bool requires_grad = false);
+  /// A leaf; a Tensor goes wherever a Variable is expected. Throws std::invalid_argument when the tensor is
+  /// undefined, or is one of integers that is to require a gradient.
+  Variable(Tensor value, bool requires_grad = false);  // NOLINT(google-explicit-constructor)
 
   bool defined() const { return state_ != nullptr; }
   const Tensor& value() const;
-  /// For optimizers and initialisers: changes the elements, not the history. A backward() that needs the
+  /// Optimizers and initialisers change the elements here; the history stays. A backward() that needs the
   /// elements that its forward saw throws when they have changed in between.
   Tensor& mutable_value();
   const Shape& shape() const { return value().shape(); }
   std::int64_t size(std::int64_t axis) const { return value().size(axis); }
   DType dtype() const { return value().dtype(); }
+  /// The only element, as a double.
+  double item() const { return value().item(); }
 
   /// True for leaves that were asked to, and for everything computed from them outside no_grad.
   bool requires_grad() const;
@@ -36,10 +39,10 @@ class Variable {
   /// Fills grad() of every leaf that this scalar was computed from; frees the history. When it throws, no
   /// grad() has changed, and the forward has to be run again.
   void backward();
-  /// The same with a given d(loss)/d(this), of this variable's shape and dtype.
+  /// Starts from a given d(loss)/d(this), of this variable's shape and dtype.
   void backward(const Tensor& seed);
 
-  /// The same elements without the history.
+  /// Returns the same elements without the history.
   Variable detach() const;
 
   /// The recorded operation that made this variable; null for leaves. For the tape.

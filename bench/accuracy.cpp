@@ -49,19 +49,18 @@ std::vector<Judged> judge_runs(const CommandLine& line, std::vector<UnusableMode
   return out;
 }
 
-/// "89.71 (89.60 to 89.80)", in percent.
-std::string mean_and_range(const std::vector<double>& shares) {
-  const auto [low, high] = std::minmax_element(shares.begin(), shares.end());
-  return concat(fixed(100 * mean(shares), 2), " (", fixed(100 * *low, 2), " to ", fixed(100 * *high, 2), ")");
+/// Formats as "89.71 (89.60 to 89.80)", in percent.
+std::string mean_and_range(const std::vector<double>& fractions) {
+  const auto [low, high] = std::minmax_element(fractions.begin(), fractions.end());
+  return concat(fixed(100 * mean(fractions), 2), " (", fixed(100 * *low, 2), " to ", fixed(100 * *high, 2),
+                ")");
 }
 
 }  // namespace
 
 std::string accuracy_markdown(const std::vector<Judged>& judged) {
   require(!judged.empty(), "accuracy", "no run was judged");
-  std::string out =
-      "| dataset | model | runs | test accuracy, %: mean (range) | early exits, % "
-      "|\n|---|---|---:|---:|---:|\n";
+  Table table({"dataset", "model", "runs", "test accuracy, %: mean (range)", "early exits, %"}, 2);
   std::vector<std::pair<std::string, std::string>> done;
   for (const Judged& first : judged) {
     const std::pair<std::string, std::string> key{first.dataset, first.model};
@@ -74,11 +73,10 @@ std::string accuracy_markdown(const std::vector<Judged>& judged) {
       accuracy.push_back(one.accuracy);
       early.push_back(one.early_rate);
     }
-    out += concat("| ", first.dataset, " | ", first.model, " | ", accuracy.size(), " | ",
-                  mean_and_range(accuracy), " | ", first.model == "branchynet" ? mean_and_range(early) : "-",
-                  " |\n");
+    table.add({first.dataset, first.model, concat(accuracy.size()), mean_and_range(accuracy),
+               first.model == "branchynet" ? mean_and_range(early) : "-"});
   }
-  return out;
+  return table.markdown();
 }
 
 int run_accuracy(const std::vector<std::string>& words) {

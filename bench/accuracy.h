@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-// Test accuracy over several trainings that differ in their seed: what one run says by chance, and what not.
+// Trainings that differ in their seed alone show how far test accuracy depends on chance.
 
 namespace cbnet::bench {
 
@@ -13,7 +13,7 @@ struct Judged {
   std::string dataset;
   std::string model;
   double accuracy = 0.0;    // 0 … 1
-  double early_rate = 1.0;  // share that left at the first exit
+  double early_rate = 1.0;  // fraction that left at the first exit
 };
 
 /// A table in Markdown, a line per dataset and model in order of first appearance: mean and range.

@@ -19,11 +19,11 @@ void append(std::vector<T>& to, const std::vector<T>& from) {
 /// Compares one batch, whose first image is number `first` of the reference.
 class BatchCheck {
  public:
-  BatchCheck(const std::string& model, const Predictions& got, const Reference& wanted, std::int64_t first,
+  BatchCheck(const std::string& model, const Predictions& got, const Reference& expected, std::int64_t first,
              const std::vector<std::int64_t>& image_numbers)
       : model_(model),
         got_(got),
-        wanted_(wanted),
+        expected_(expected),
         first_(static_cast<std::size_t>(first)),
         numbers_(image_numbers),
         values_(values_of(got).to_vector<float>()) {}
@@ -31,21 +31,21 @@ class BatchCheck {
   void image(std::size_t i, Agreement& out) const {
     ++out.images;
     if (!got_.labels.empty()) {
-      if (got_.exit[i] != wanted_.exits.at(first_ + i)) {
+      if (got_.exit[i] != expected_.exits.at(first_ + i)) {
         check_exit_tie(i);
         ++out.ties;
         return;  // two heads, two sets of probabilities
       }
-      if (got_.labels[i] != wanted_.labels.at(first_ + i)) {
+      if (got_.labels[i] != expected_.labels.at(first_ + i)) {
         check_label_tie(i);
         ++out.ties;
       }
     }
-    const auto width = static_cast<std::size_t>(wanted_.width);
+    const auto width = static_cast<std::size_t>(expected_.width);
     for (std::size_t k = 0; k < width; ++k) {
       const double difference =
-          std::abs(values_.at(i * width + k) - wanted_.values.at((first_ + i) * width + k));
-      // Written so that NaN fails.
+          std::abs(values_.at(i * width + k) - expected_.values.at((first_ + i) * width + k));
+      // The comparison is written so that NaN fails.
       if (!(difference <= kAgreementTolerance)) fail(i, concat("a value is off by ", difference));
       out.max_difference = std::max(out.max_difference, difference);
     }
@@ -53,21 +53,21 @@ class BatchCheck {
 
  private:
   void check_label_tie(std::size_t i) const {
-    const std::int64_t got = got_.labels[i], wanted = wanted_.labels.at(first_ + i);
-    if (got < 0 || wanted < 0) fail(i, concat("label ", got, " instead of ", wanted));
-    const std::size_t row = (first_ + i) * static_cast<std::size_t>(wanted_.width);
+    const std::int64_t got = got_.labels[i], expected = expected_.labels.at(first_ + i);
+    if (got < 0 || expected < 0) fail(i, concat("label ", got, " instead of ", expected));
+    const std::size_t row = (first_ + i) * static_cast<std::size_t>(expected_.width);
     const auto probability = [&](std::int64_t label) {
-      return static_cast<double>(wanted_.values.at(row + static_cast<std::size_t>(label)));
+      return static_cast<double>(expected_.values.at(row + static_cast<std::size_t>(label)));
     };
-    // Written so that NaN fails.
-    if (!(probability(wanted) - probability(got) <= kAgreementTolerance))
-      fail(i, concat("label ", got, " instead of ", wanted));
+    // The comparison is written so that NaN fails.
+    if (!(probability(expected) - probability(got) <= kAgreementTolerance))
+      fail(i, concat("label ", got, " instead of ", expected));
   }
 
   void check_exit_tie(std::size_t i) const {
-    const double difference = std::abs(got_.entropy[i] - wanted_.entropy.at(first_ + i));
+    const double difference = std::abs(got_.entropy[i] - expected_.entropy.at(first_ + i));
     if (difference <= kAgreementTolerance) return;
-    fail(i, concat("exit ", got_.exit[i], " instead of ", wanted_.exits.at(first_ + i), ", entropy off by ",
+    fail(i, concat("exit ", got_.exit[i], " instead of ", expected_.exits.at(first_ + i), ", entropy off by ",
                    difference));
   }
 
@@ -79,7 +79,7 @@ class BatchCheck {
 
   const std::string& model_;
   const Predictions& got_;
-  const Reference& wanted_;
+  const Reference& expected_;
   std::size_t first_;
   const std::vector<std::int64_t>& numbers_;
   std::vector<float> values_;

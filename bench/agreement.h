@@ -7,11 +7,11 @@
 #include "cbnet/predictor.h"
 
 // A bench that times something else than what was judged is worth nothing: before the clock starts, the
-// timed calls must say of every image what the evaluation of the accuracy said.
+// timed calls must have the same answer to every image as the evaluation of the accuracy.
 
 namespace cbnet::bench {
 
-/// What the evaluation said, image by image.
+/// The answers of the evaluation, image by image.
 struct Reference {
   std::vector<std::int64_t> labels;  // none for the autoencoder alone
   std::vector<std::int64_t> exits;
@@ -37,7 +37,7 @@ class Recorder : public Predictor {
 struct Agreement {
   std::int64_t images = 0;
   double max_difference = 0.0;  // of a probability or a pixel
-  /// Images on either side of the exit threshold, or with two classes as likely, by rounding alone.
+  /// These images lie on either side of the exit threshold, or have two classes as likely, by rounding alone.
   std::int64_t ties = 0;
 };
 

@@ -9,7 +9,7 @@
 namespace cbnet::bench {
 namespace {
 
-/// Inside an L1, an L2, an L3 and in none of them, on most machines.
+/// Buffers of these sizes lie in an L1, an L2, an L3 and in none of them, on most machines.
 constexpr double kCacheSizes[] = {24e3, 384e3, 8e6, 256e6};
 
 double bandwidth_at(const MachineLimits& limits, double bytes) {

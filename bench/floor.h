@@ -15,7 +15,7 @@ struct Bandwidth {
   double one_way = 0.0, zigzag = 0.0;  // GB/s
 };
 
-/// Of one core, with the vectors of one ISA.
+/// One core has these, with the vectors of one ISA.
 struct MachineLimits {
   Isa isa = Isa::scalar;
   std::optional<double> fma_gmacs, int8_gmacs;
@@ -24,16 +24,16 @@ struct MachineLimits {
 
 /// Measures, at the given buffer sizes and at those of typical caches, on the calling thread.
 MachineLimits measure_limits(Isa isa, const std::vector<double>& sizes);
-/// The better of two measurements of the same.
+/// Returns the better of two measurements of the same.
 MachineLimits better(const MachineLimits& a, const MachineLimits& b);
 
 Json to_json(const MachineLimits& limits);
 
-/// Sizes a factor of two apart, 4 KiB to at least `largest`: no size is further than a factor of 1.42 from
-/// one.
+/// Returns sizes a factor of two apart, 4 KiB to at least `largest`: no size is further than a factor of 1.42
+/// from one.
 std::vector<double> octaves(double largest);
 
-/// What one core has to do.
+/// One core has to do this much.
 struct Work {
   double macs = 0.0;       // in f32
   double int8_macs = 0.0;  // in bytes
@@ -45,8 +45,8 @@ struct Floor {
   bool memory_bound = false;
 };
 
-/// max(multiply-adds at their peak, bytes at the bandwidth that was measured nearest to their size, read one
-/// way). None where a peak that it takes is not known.
+/// Returns max(multiply-adds at their peak, bytes at the bandwidth that was measured nearest to their size,
+/// read one way). None where a peak that it takes is not known.
 std::optional<Floor> floor_of(const Work& work, const MachineLimits& limits);
 
 }  // namespace cbnet::bench

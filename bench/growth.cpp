@@ -48,11 +48,11 @@ constexpr std::int64_t kDistinctImages = 64;
 constexpr std::int64_t kSide = 28;
 constexpr const char* kAutoencoder = "autoencoder-mnist";
 
-/// A network of one size, its plan, and images for the largest batch that is asked of it.
+/// Holds a network of one size, its plan, and images for the largest batch that is asked of it.
 class Sized {
  public:
-  Sized(const GrowthPoint& point, std::int64_t most_images, std::uint64_t seed)
-      : Sized(make_network(point.model, seed, point.width, point.side), most_images, seed) {}
+  Sized(const GrowthPoint& point, std::int64_t max_images, std::uint64_t seed)
+      : Sized(make_network(point.model, seed, point.width, point.side), max_images, seed) {}
 
   double check(std::int64_t batch) {
     return check_plan(plan_, workspace_, images(batch), answer(batch), name_);
@@ -65,10 +65,10 @@ class Sized {
 
  private:
   // The modules go when the plan is there: wide ones are large.
-  Sized(const BenchNetwork& network, std::int64_t most_images, std::uint64_t seed)
+  Sized(const BenchNetwork& network, std::int64_t max_images, std::uint64_t seed)
       : name_(network.name),
-        images_(noise_images(most_images, network.input(), kDistinctImages, seed)),
-        answer_(network.answer(images(std::min(most_images, kDistinctImages)))),
+        images_(noise_images(max_images, network.input(), kDistinctImages, seed)),
+        answer_(network.answer(images(std::min(max_images, kDistinctImages)))),
         plan_(network.graph()),
         workspace_(plan_) {}
 
@@ -87,7 +87,7 @@ class Sized {
   runtime::Workspace workspace_;
 };
 
-/// Networks by model, width and side, made when they are first asked for.
+/// Holds networks by model, width and side, made when they are first asked for.
 class Networks {
  public:
   Networks(const std::vector<GrowthPoint>& points, std::uint64_t seed) : points_(points), seed_(seed) {}
@@ -95,12 +95,12 @@ class Networks {
   Sized& at(const GrowthPoint& point) {
     std::unique_ptr<Sized>& found = made_[{point.model, point.width, point.side}];
     if (found == nullptr) {
-      std::int64_t most = 1;
+      std::int64_t max_batch = 1;
       for (const GrowthPoint& other : points_) {
         if (other.model == point.model && other.width == point.width && other.side == point.side)
-          most = std::max(most, other.batch);
+          max_batch = std::max(max_batch, other.batch);
       }
-      found = std::make_unique<Sized>(point, most, seed_);
+      found = std::make_unique<Sized>(point, max_batch, seed_);
     }
     return *found;
   }
@@ -161,7 +161,7 @@ Json point_json(const GrowthPoint& point, const Sized& network, const Measured& 
   return out;
 }
 
-/// One table: what grows down, series across, "µs (over the floor)".
+/// Makes one table: what grows down, series across, "µs (over the floor)".
 std::string axis_table(const std::vector<GrowthSeries>& all, const std::string& axis) {
   std::vector<std::string> head = {axis};
   std::vector<std::int64_t> xs;

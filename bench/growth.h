@@ -30,8 +30,8 @@ struct GrowthOptions {
 /// one thread); LeNet and the branch against image side (likewise).
 std::vector<GrowthPoint> growth_points(const GrowthOptions& options);
 
-/// Of one call: multiply-adds at the peak or weights at the bandwidth of their size over the batch, the
-/// cores sharing both.
+/// Returns the floor of one call: multiply-adds at the peak, or weights at the bandwidth of their size over
+/// the batch, the cores sharing both.
 std::optional<Floor> growth_floor(double macs, double weight_bytes, std::int64_t batch, int threads,
                                   const MachineLimits& limits);
 

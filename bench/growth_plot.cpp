@@ -1,62 +1,35 @@
 #include "bench/growth_plot.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cmath>
-#include <cstdlib>
-#include <cstring>
 #include <set>
 #include <stdexcept>
-#include <system_error>
 
 #include "bench/records.h"
-#include "energy/child_process.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
+#include "tensor/process.h"
 
 namespace cbnet::bench {
 namespace {
 
-constexpr const char* kProgram = "gnuplot";
-constexpr double kPatienceS = 60.0;
-
-/// As gnuplot writes a string in which nothing is special.
+/// Quotes as gnuplot does where nothing in a string is special.
 std::string quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
   return out + "'";
 }
 
-/// Throws what it says where it fails.
+/// Throws its log where it fails.
 void run_gnuplot(const std::vector<std::string>& arguments) {
-  energy::ChildProcess child(kProgram, arguments);
-  std::string said;
-  std::array<char, 4096> part{};
-  for (ssize_t n = 0; (n = ::read(child.output_fd(), part.data(), part.size())) > 0;)
-    said.append(part.data(), static_cast<std::size_t>(n));
-  if (!child.reap(kPatienceS) || child.exit_text() != "exit status 0")
-    throw std::runtime_error(concat("gnuplot ", arguments.back(), ": ", child.exit_text(), ": ", said));
+  std::vector<std::string> command = {"gnuplot"};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  Process gnuplot(command, {.error = ProcessOptions::kOutput});
+  const std::string log = gnuplot.read_all();
+  gnuplot.wait();
+  if (gnuplot.exit_code() != 0)
+    throw std::runtime_error(concat("gnuplot ", arguments.back(), ": ", gnuplot.exit_text(), ": ", log));
 }
-
-/// Where gnuplot, which writes over whatever stands under a name, draws: nobody else writes there.
-struct DrawingFolder {
-  std::filesystem::path path;
-  DrawingFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "cbnet-plot-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr)
-      throw std::runtime_error(concat("cannot make the folder ", name, ": ", std::strerror(errno)));
-    path = name;
-  }
-  ~DrawingFolder() {
-    std::error_code error;
-    std::filesystem::remove_all(path, error);
-  }
-  DrawingFolder(const DrawingFolder&) = delete;
-  DrawingFolder& operator=(const DrawingFolder&) = delete;
-};
 
 struct Panel {
   std::string axis, title, x_label;
@@ -89,7 +62,7 @@ std::string caption(const std::string& model) {
   return model == "lenet" ? "LeNet" : model == "classifier" ? "early branch" : "autoencoder (MNIST)";
 }
 
-/// At every x; where there are many, every other one has its number.
+/// Sets a tick at every x; where there are many, every other one has its number.
 std::string ticks(const std::set<double>& xs) {
   constexpr std::size_t kMany = 8;
   std::string out;
@@ -101,12 +74,12 @@ std::string ticks(const std::set<double>& xs) {
   return out;
 }
 
-/// The plot command of one panel, and its ranges.
+/// Returns the plot command of one panel, and its ranges.
 std::string panel_script(const Panel& panel, const std::vector<GrowthSeries>& series,
                          const std::string& data) {
   std::string lines, floors;
   std::set<double> xs;
-  double least = HUGE_VAL, most = 0.0;
+  double min = HUGE_VAL, max = 0.0;
   for (std::size_t i = 0; i < series.size(); ++i) {
     const GrowthSeries& one = series[i];
     if (one.axis != panel.axis || one.threads != panel.threads) continue;
@@ -117,17 +90,16 @@ std::string panel_script(const Panel& panel, const std::vector<GrowthSeries>& se
     floors += concat(columns, "5 with lines ", look, "lw 1.4 dt 2 notitle, \\\n     ");
     for (const Json& point : one.points) {
       const auto x = point.at(one.axis).get<double>();
-      most = std::max(most, point.at("high").get<double>());
-      for (const char* key : {"low", "floor_us"})
-        least = std::min(least, number_at(point, key).value_or(least));
+      max = std::max(max, point.at("high").get<double>());
+      for (const char* key : {"low", "floor_us"}) min = std::min(min, number_at(point, key).value_or(min));
       xs.insert(x);
     }
   }
   return concat("set title ", quoted(panel.title), "\nset xlabel ", quoted(panel.x_label), "\nset xtics (",
                 ticks(xs), ")\nset xrange [", 0.8 * *xs.begin(), ":", 1.25 * *xs.rbegin(), "]\nset yrange [",
-                0.6 * least, ":",
-                // Room for the key above the curves.
-                most * std::pow(most / least, 0.5), "]\nplot ", lines, floors,
+                0.6 * min, ":",
+                // This leaves room for the key above the curves.
+                max * std::pow(max / min, 0.5), "]\nplot ", lines, floors,
                 "1/0 with lines lc rgb 'black' lw 1.4 dt 2 title 'floor'\n");
 }
 
@@ -177,8 +149,9 @@ void plot_growth(const Json& report, const std::filesystem::path& svg) {
   script.replace_extension(".gnuplot");
   write_file_atomic(data, growth_data(series));
   write_file_atomic(script, growth_script(series, data));
-  const DrawingFolder folder;
-  const std::filesystem::path drawn = folder.path / "drawn.svg";
+  // gnuplot writes over whatever stands under a name: nobody else writes there.
+  const TemporaryFolder folder;
+  const std::filesystem::path drawn = folder / "drawn.svg";
   run_gnuplot({"-e", "set output " + quoted(drawn.string()), script.string()});
   write_file_atomic(svg, read_file(drawn));
 }

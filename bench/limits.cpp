@@ -14,13 +14,13 @@
 namespace cbnet::bench {
 namespace {
 
-// Shorter than a time slice, so that on a machine that others use too some tries are undisturbed.
+// A try is shorter than a time slice, so that on a machine that others use too some are undisturbed.
 constexpr double kTrySeconds = 0.001;
 constexpr int kTries = 40;
 
-/// Work units a second of the best of several tries: a limit is what the machine can do undisturbed. CPU time
-/// leaves out what others took of the core; it is read once a try, for reading it takes longer than some work
-/// does.
+/// Returns work units a second of the best of several tries: a limit is what the machine can do undisturbed.
+/// CPU time leaves out what others took of the core; it is read once a try, for reading it takes longer than
+/// some work does.
 template <class F>
 double best_rate(double units, F work) {
   const auto seconds_of = [&](std::int64_t calls) {
@@ -51,7 +51,7 @@ bool has(Isa isa) {
 
 #if defined(__x86_64__)
 
-// Chains that do not wait for one another: latency times throughput of FMA, within the registers there are;
+// These chains do not wait for one another: latency times throughput of FMA, within the registers there are;
 // and in registers they are only if every loop over them is unrolled and, in bytes, the instructions are
 // named: of the intrinsics GCC 12 makes copies, more than there are registers.
 constexpr int kChainsAvx2 = 12, kChainsAvx512 = 24;
@@ -118,8 +118,8 @@ __attribute__((target("avx512f,avx512vnni"))) void int8_avx512() {
   keep(static_cast<float>(_mm512_cvtsi512_si32(sums[0])));
 }
 
-// Lines of 64 bytes from `first` on, each `step` lines from the last: 8 sums, as many loads in flight as
-// there are.
+// Reads lines of 64 bytes from `first` on, each `step` lines from the last: 8 sums, as many loads in flight
+// as there are.
 
 __attribute__((target("avx2"))) void read_avx2(const char* first, std::int64_t lines, std::int64_t step) {
   __m256i sums[8] = {};

@@ -9,15 +9,15 @@
 
 namespace cbnet::bench {
 
-/// Multiply-adds of f32 FMA instructions on registers alone, in 1e9 a second; none for an ISA without a loop
-/// here, or that the CPU has not.
+/// Measures multiply-adds of f32 FMA instructions on registers alone, in 1e9 a second; none for an ISA
+/// without a loop here, or that the CPU has not.
 std::optional<double> fma_gmacs(Isa isa);
 
-/// Multiply-adds of bytes summed into 32 bits, in 1e9 a second: vpdpbusd for avx512_vnni; vpmaddubsw,
-/// vpmaddwd and vpaddd for avx2.
+/// Measures multiply-adds of bytes summed into 32 bits, in 1e9 a second: vpdpbusd for avx512_vnni;
+/// vpmaddubsw, vpmaddwd and vpaddd for avx2.
 std::optional<double> int8_gmacs(Isa isa);
 
-/// Order in which a buffer is read again and again.
+/// A buffer is read again and again in this order.
 enum class Sweep {
   one_way,
   zigzag

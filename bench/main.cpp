@@ -1,5 +1,3 @@
-#include <array>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -9,22 +7,14 @@
 #include "bench/recipes.h"
 #include "bench/roofline.h"
 #include "bench/table2.h"
-#include "tensor/version.h"
-#include "console/options.h"
 #include "console/run_main.h"
 
 namespace {
 
-struct Command {
-  const char* name;
-  int (*run)(const std::vector<std::string>&);
-};
-constexpr std::array<Command, 6> kCommands{{{"table2", cbnet::bench::run_table2},
-                                            {"roofline", cbnet::bench::run_roofline},
-                                            {"growth", cbnet::bench::run_growth},
-                                            {"accuracy", cbnet::bench::run_accuracy},
-                                            {"ops", cbnet::bench::run_ops},
-                                            {"recipes", cbnet::bench::run_recipes}}};
+constexpr cbnet::Command kCommands[] = {
+    {"table2", cbnet::bench::run_table2}, {"roofline", cbnet::bench::run_roofline},
+    {"growth", cbnet::bench::run_growth}, {"accuracy", cbnet::bench::run_accuracy},
+    {"ops", cbnet::bench::run_ops},       {"recipes", cbnet::bench::run_recipes}};
 
 constexpr const char* kUsage =
     "cbnet_bench: measurements of cbnet's models and engine\n"
@@ -47,28 +37,10 @@ constexpr const char* kUsage =
     "\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage or input.\n";
 
-int run(const std::vector<std::string>& words) {
-  const std::string command = words.empty() ? "--help" : words.front();
-  if (command == "--help" || command == "-h" || command == "help") {
-    std::cout << kUsage;
-    return 0;
-  }
-  if (command == "--version") {
-    std::cout << "cbnet_bench " << cbnet::kVersion << "\n";
-    return 0;
-  }
-  std::vector<std::string> names;
-  for (const Command& known : kCommands) {
-    if (command == known.name) return known.run({words.begin() + 1, words.end()});
-    names.emplace_back(known.name);
-  }
-  throw cbnet::UsageError("unknown command '" + command + "'" + cbnet::suggestion(command, names, "") +
-                          "; hint: see `cbnet_bench --help`");
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-  return cbnet::run_main("cbnet_bench", [&] { return run(words); });
+  return cbnet::run_main("cbnet_bench",
+                         [&] { return cbnet::run_command("cbnet_bench", kUsage, kCommands, words); });
 }

@@ -89,10 +89,10 @@ std::vector<float> BenchNetwork::answer(const Tensor& images) const {
   Tensor pixels = normalised(data::to_float(images), normalisation);
   if (!classifies) return convert(*network, pixels, rescale).to_vector<float>();
   if (converter) pixels = normalised(convert(*converter, pixels, rescale), normalisation);
-  const Variable made = network->forward(Variable(pixels));
+  const Variable output = network->forward(Variable(pixels));
   // What an imported network ends in may be probabilities already.
-  if (network->spec().trunk.back().is<kinds::Softmax>()) return made.value().to_vector<float>();
-  return softmax(made, -1).value().to_vector<float>();
+  if (network->spec().trunk.back().is<kinds::Softmax>()) return output.value().to_vector<float>();
+  return softmax(output, -1).value().to_vector<float>();
 }
 
 BenchNetwork make_network(const std::string& name, std::uint64_t seed, std::int64_t width,
@@ -161,14 +161,14 @@ Tensor noise_images(std::int64_t n, const Shape& input, std::int64_t distinct, s
 double check_plan(const runtime::Plan& plan, runtime::Workspace& workspace, const Tensor& images,
                   const std::vector<float>& expected, const std::string& name) {
   const runtime::Results results = plan.run(images.data<std::uint8_t>(), images.size(0), workspace);
-  const std::span<const float> made = results.labels.empty() ? results.output : results.probabilities;
-  const std::size_t width = made.size() / static_cast<std::size_t>(images.size(0));
+  const std::span<const float> output = results.labels.empty() ? results.output : results.probabilities;
+  const std::size_t width = output.size() / static_cast<std::size_t>(images.size(0));
   require(!expected.empty() && expected.size() % width == 0, "networks", "expected answers of ", width,
           " numbers");
   double worst = 0.0;
-  for (std::size_t i = 0; i < made.size(); ++i) {
-    const double difference = std::abs(static_cast<double>(made[i]) - expected[i % expected.size()]);
-    // Written so that NaN fails.
+  for (std::size_t i = 0; i < output.size(); ++i) {
+    const double difference = std::abs(static_cast<double>(output[i]) - expected[i % expected.size()]);
+    // The comparison is written so that NaN fails.
     if (!(difference <= kAgreementTolerance)) {
       throw std::runtime_error(concat("the plan of ", name, " disagrees with its modules: image ", i / width,
                                       " of ", images.size(0), ": a value is off by ", difference));

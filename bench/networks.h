@@ -27,7 +27,7 @@ struct BenchNetwork {
   bool classifies = true;
   Normalisation normalisation = {};  // of what each of them reads
 
-  /// Of an image that goes through all of it, side exits included.
+  /// Returns the cost of an image that goes through all of it, side exits included.
   Cost cost() const;
   Shape input() const;
   runtime::Graph graph() const;
@@ -36,9 +36,9 @@ struct BenchNetwork {
   std::vector<float> answer(const Tensor& images) const;
 };
 
-/// Random weights from `seed`. `width` multiplies the channels of convolutions and the features of hidden
-/// layers; images are side x side pixels (CBNet and autoencoders: 28 x 28). Throws std::invalid_argument for
-/// an unknown name and for sizes that cannot be.
+/// Makes random weights from `seed`. `width` multiplies the channels of convolutions and the features of
+/// hidden layers; images are side x side pixels (CBNet and autoencoders: 28 x 28). Throws
+/// std::invalid_argument for an unknown name and for sizes that cannot be.
 BenchNetwork make_network(const std::string& name, std::uint64_t seed, std::int64_t width = 1,
                           std::int64_t side = 28);
 

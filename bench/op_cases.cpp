@@ -1,28 +1,6 @@
 #include "bench/op_cases.h"
 
-#include "autograd/ops/avg_pool2d.h"
-#include "autograd/ops/batch_norm.h"
-#include "autograd/ops/bce_loss.h"
-#include "autograd/ops/bce_with_logits.h"
-#include "autograd/ops/concat.h"
-#include "autograd/ops/conv2d.h"
-#include "autograd/ops/cross_entropy.h"
-#include "autograd/ops/dropout.h"
-#include "autograd/ops/index_select.h"
-#include "autograd/ops/l1_penalty.h"
-#include "autograd/ops/linear.h"
-#include "autograd/ops/log_softmax.h"
-#include "autograd/ops/matmul.h"
-#include "autograd/ops/max.h"
-#include "autograd/ops/max_pool2d.h"
-#include "autograd/ops/mean.h"
-#include "autograd/ops/mse_loss.h"
-#include "autograd/ops/pointwise.h"
-#include "autograd/ops/reshape.h"
-#include "autograd/ops/softmax.h"
-#include "autograd/ops/softmax_entropy.h"
-#include "autograd/ops/sum.h"
-#include "autograd/ops/transpose.h"
+#include "autograd/ops/ops.h"
 
 namespace cbnet::bench {
 
@@ -40,7 +18,7 @@ const Shape kPlanes = {kBatch, 10, 17, 17};  // what LeNet's second convolution 
 const Shape kPixels = {kBatch, 784};
 const Shape kLogits = {kBatch, kClasses};
 
-/// Away from 0, so that logarithms, roots and quotients of them are ordinary numbers.
+/// They are away from 0, so that logarithms, roots and quotients of them are ordinary numbers.
 Tensor values(const Shape& shape) {
   Rng rng(1);
   return Tensor::uniform(shape, 0.1, 0.9, rng);

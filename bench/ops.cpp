@@ -1,11 +1,11 @@
 #include "bench/ops.h"
 
 #include <algorithm>
-#include <chrono>
 #include <iostream>
 
 #include "autograd/tape.h"
 #include "bench/statistics.h"
+#include "bench/timing.h"
 #include "console/options.h"
 #include "console/output.h"
 #include "tensor/error.h"
@@ -22,24 +22,9 @@ constexpr Manual kManual{
   cbnet_bench ops --op conv2d --json conv2d.json
 )"};
 
-using Clock = std::chrono::steady_clock;
-
-double ns_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::nano>(Clock::now() - start).count();
-}
-
 /// ns per call of a block.
-template <class F>
-double time_block(F call, double block_s) {
-  std::int64_t calls = 0;
-  const Clock::time_point start = Clock::now();
-  double ns = 0.0;
-  do {
-    call();
-    ++calls;
-    ns = ns_since(start);
-  } while (ns < 1e9 * block_s);
-  return ns / static_cast<double>(calls);
+double block_ns(const std::function<void()>& call, double block_s) {
+  return 1e3 * mean(time_block(call, block_s).us);
 }
 
 }  // namespace
@@ -66,9 +51,9 @@ OpTiming time_op(const OpCase& op, int blocks, double block_s) {
   both();
   std::vector<double> forwards, backwards;
   for (int block = 0; block < blocks; ++block) {
-    forwards.push_back(time_block(forward, block_s));
-    // The backward's share: with it, less the forward that leaves a tape.
-    backwards.push_back(std::max(0.0, time_block(both, block_s) - time_block(recorded, block_s)));
+    forwards.push_back(block_ns(forward, block_s));
+    // The backward takes what both take, less the forward that leaves a tape.
+    backwards.push_back(std::max(0.0, block_ns(both, block_s) - block_ns(recorded, block_s)));
   }
   OpTiming out{median(forwards), half_range(forwards), median(backwards), half_range(backwards),
                y.numel() * 4};

@@ -7,7 +7,7 @@
 
 namespace cbnet::bench {
 
-/// Of one op, medians over blocks with half their range.
+/// One op has medians over blocks, with half their range.
 struct OpTiming {
   double forward_ns = 0.0, forward_spread_ns = 0.0;
   double backward_ns = 0.0, backward_spread_ns = 0.0;  // the whole backward pass of y

@@ -7,7 +7,7 @@ namespace {
 
 using Machines = std::array<double, kPaperMachines>;
 
-// Table II, line by line; percentages as shares. Exit rates: IV-D.
+// This is Table II line by line, with fractions for percentages; exit rates are in IV-D.
 const std::vector<PaperRow>& table2() {
   static const std::vector<PaperRow> rows{
       {"mnist", "lenet", {12.735, 1.322, 0.266}, {}, 0.9911, {}},
@@ -26,9 +26,9 @@ const std::vector<PaperRow>& table2() {
 }  // namespace
 
 std::optional<PaperRow> paper_row(const std::string& dataset, const std::string& model) {
-  const std::string wanted = dataset == "kmnist-first7011" ? "kmnist" : dataset;
+  const std::string name = dataset == "kmnist-first7011" ? "kmnist" : dataset;
   for (const PaperRow& row : table2()) {
-    if (row.dataset == wanted && row.model == model) return row;
+    if (row.dataset == name && row.model == model) return row;
   }
   return std::nullopt;
 }

@@ -23,10 +23,10 @@ struct PaperRow {
   std::string dataset;  // "mnist", "fmnist", "kmnist"
   std::string model;    // "lenet", "branchynet", "cbnet"
   std::array<double, kPaperMachines> latency_ms{};
-  /// Share saved with respect to LeNet, 0 … 1; LeNet itself has none.
+  /// Fraction saved with respect to LeNet, 0 … 1; LeNet itself has none.
   std::optional<std::array<double, kPaperMachines>> energy_savings;
   double accuracy = 0.0;            // 0 … 1
-  std::optional<double> exit_rate;  // share of the test images that leave BranchyNet early, 0 … 1
+  std::optional<double> exit_rate;  // fraction of the test images that leave BranchyNet early, 0 … 1
 };
 
 /// The paper's row for a model on a dataset ("kmnist-first7011" gets KMNIST's), or nothing: the paper does

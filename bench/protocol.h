@@ -44,7 +44,7 @@ struct ProtocolOptions {
   /// A block ends with the first pass after this time.
   double min_block_s = 1.0;
   Clock clock = energy::monotonic_ns;
-  /// Told before each block.
+  /// Is called before each block.
   std::function<void(const std::string& subject, std::int64_t round)> progress;
 };
 

@@ -64,7 +64,7 @@ Settings read_settings(const CommandLine& line) {
   return out;
 }
 
-/// A number of run.json, by its JSON pointer.
+/// Reads a number of run.json, by its JSON pointer.
 double recorded(const RunFolder& folder, const char* pointer) {
   try {
     const Json run = parse_json(read_file(folder.run_file(), std::size_t{1} << 24));
@@ -75,7 +75,7 @@ double recorded(const RunFolder& folder, const char* pointer) {
   }
 }
 
-/// The trainings of one search, each in a folder of its own.
+/// Runs the trainings of one search, each in a folder of its own.
 class Search {
  public:
   Search(const Settings& settings, const data::Dataset& dataset, ProgressBar& bar)
@@ -104,17 +104,17 @@ class Search {
     out.validation_images = static_cast<std::int64_t>(recorded(at, "/validation_images"));
   }
 
-  /// On the one BranchyNet: the pipeline keeps it, for it was trained as this recipe says.
+  /// Trains on the one BranchyNet, which the pipeline keeps: it was trained as this recipe says.
   void train(Variant& variant) {
     const RunFolder at = folder(variant.name);
     fs::create_directories(at.path());
     fs::copy_file(folder("branchynet").model_file("branchynet"), at.model_file("branchynet"),
                   fs::copy_options::overwrite_existing);
-    say(concat("variant ", variant.name));
+    log(concat("variant ", variant.name));
     run_pipeline(dataset_, at, options(variant.recipe, "cbnet"));
     variant.validation_accuracy = recorded(at, "/stages/autoencoder/validation/cbnet_accuracy");
     variant.seconds = recorded(at, "/stages/autoencoder/seconds");
-    say(concat(variant.name, ": validation accuracy ", fixed(100.0 * variant.validation_accuracy, 2), " %"));
+    log(concat(variant.name, ": validation accuracy ", fixed(100.0 * variant.validation_accuracy, 2), " %"));
   }
 
   PipelineOptions options(const Recipe& recipe, const std::string& model) const {
@@ -123,12 +123,12 @@ class Search {
     out.seed = settings_.seed;
     out.model = model;
     out.resume = true;
-    out.say = [this](const std::string& line) { say(line); };
+    out.say = [this](const std::string& line) { log(line); };
     out.progress = [this](const Progress& progress) { bar_.update(progress); };
     return out;
   }
 
-  void say(const std::string& line) const { bar_.say(line); }
+  void log(const std::string& line) const { bar_.say(line); }
 
   const Settings& settings_;
   const data::Dataset& dataset_;
@@ -191,19 +191,16 @@ std::string markdown(const RecipeSearch& search) {
              " validation images held out of the training set (the test set was not used).\n",
              "BranchyNet, the same in every line: ", fixed(100.0 * search.branchynet_accuracy, 2),
              " % with its early exit, ", fixed(100.0 * search.early_accuracy, 2),
-             " % by the early branch alone.\n\n",
-             "| target | output | loss | augmentation | epochs | validation accuracy, % | time, s |\n",
-             "|---|---|---|---|---:|---:|---:|\n");
+             " % by the early branch alone.\n\n");
+  Table table({"target", "output", "loss", "augmentation", "epochs", "validation accuracy, %", "time, s"}, 4);
   for (std::size_t i = 0; i < search.variants.size(); ++i) {
     const Variant& v = search.variants[i];
     const std::string accuracy = fixed(100.0 * v.validation_accuracy, 2);
-    out += concat("| ", to_string(v.recipe.target), " | ", to_string(v.recipe.output), " | ",
-                  to_string(v.recipe.reconstruction), " | ",
-                  augmentation_text(v.recipe.autoencoder.augmentation), " | ", v.recipe.autoencoder.epochs,
-                  " | ", i == best ? "**" + accuracy + "** (best)" : accuracy, " | ", fixed(v.seconds, 1),
-                  " |\n");
+    table.add({to_string(v.recipe.target), to_string(v.recipe.output), to_string(v.recipe.reconstruction),
+               augmentation_text(v.recipe.autoencoder.augmentation), concat(v.recipe.autoencoder.epochs),
+               i == best ? "**" + accuracy + "** (best)" : accuracy, fixed(v.seconds, 1)});
   }
-  return out;
+  return out + table.markdown();
 }
 
 Json recipes_json(const RecipeSearch& search) {

@@ -14,7 +14,7 @@
 namespace cbnet::bench {
 namespace {
 
-/// The mean over the blocks, weighted by their windows; empty unless every block has the figure.
+/// Returns the mean over the blocks, weighted by their windows; empty unless every block has the figure.
 std::optional<double> weighted(const std::vector<Block>& blocks,
                                std::optional<double> energy::EnergyResult::*figure) {
   double sum = 0.0;

@@ -22,7 +22,7 @@ struct LatencyUs {
 };
 
 struct EnergySummary {
-  /// Empty together when there is no model, or when the sensor failed in any block: never 0.
+  /// Both are empty when there is no model, or when the sensor failed in any block: never 0.
   std::optional<double> j_per_image;
   std::optional<energy::Kind> kind;
   std::string label;                                       // whose joules these are
@@ -60,7 +60,7 @@ struct Row {
 
 /// "cbnet", "cbnet, int8", "cbnet, int8, 50 % sparse" or "cbnet, eager".
 std::string title_of(const Row& row);
-/// The same with the dataset: "autoencoder-mnist, int8".
+/// Names the dataset too: "autoencoder-mnist, int8".
 std::string title_of(const CompiledInfo& info);
 
 /// The machine and the engine.
@@ -87,7 +87,7 @@ struct Report {
 /// The f32 row of LeNet in the same run and engine: what speed-ups and savings are relative to. Null when
 /// there is none.
 const Row* baseline_of(const Report& report, const Row& row);
-/// Baseline's mean latency over this one's.
+/// Returns the baseline's mean latency over this one's.
 std::optional<double> speedup(const Report& report, const Row& row);
 /// 1 - E / E_baseline, both an image's joules of the same kind.
 std::optional<double> energy_savings(const Report& report, const Row& row);

@@ -42,7 +42,7 @@ cache that holds them and all are read; "all of it" is the whole plan, on noise.
 multiplies less often than the MACs say, and can exceed the limit.
 )";
 
-/// What was timed: a step, or the whole plan, at one number of images.
+/// A step, or the whole plan, was timed at one number of images.
 struct Subject {
   std::int64_t images = 1;
   Work work;
@@ -60,7 +60,7 @@ Json point_json(const Subject& subject, const MachineLimits& limits) {
   return out;
 }
 
-/// One network: its plan, and the tasks that run its steps.
+/// Holds the plan of one network, and the tasks that run its steps.
 class Case {
  public:
   Case(const BenchNetwork& network, std::uint64_t seed)
@@ -74,10 +74,10 @@ class Case {
     error_ = std::max(all, check_plan(plan_, workspace_, images_.slice(0, 0, 1), first, name_));
   }
 
-  /// A compiled plan, which has no modules to be compared with.
+  /// Loads a compiled plan, which has no modules to be compared with.
   Case(const std::string& file, std::uint64_t seed) : Case(load_compiled_graph(file), seed) {}
 
-  /// Steps at one image and at a tile, then the whole plan.
+  /// Adds steps at one image and at a tile, then the whole plan.
   void add_tasks(std::vector<Task>& tasks) {
     for (const std::int64_t images : {std::int64_t{1}, plan_.tile_images()}) {
       Work all;
@@ -101,14 +101,14 @@ class Case {
     }
   }
 
-  /// Of one subject: how far bandwidths have to be known.
+  /// Returns up to which size bandwidths have to be known.
   double largest_bytes() const {
     double out = 0.0;
     for (const Subject& subject : subjects_) out = std::max(out, subject.work.bytes);
     return out;
   }
 
-  /// Takes its share of the timings, from the front.
+  /// Takes its part of the timings, from the front.
   void take(std::vector<Timing>::const_iterator& timings) {
     for (Subject& subject : subjects_) subject.timing = *timings++;
   }
@@ -186,9 +186,10 @@ std::vector<std::string> cells(const Json& step, const std::string& name) {
     out.push_back(time_cell(point));
     out.push_back(step.at("macs") == 0 ? "-" : fixed(number_at(point, "gmac_per_s"), 1));
     out.push_back(fixed(number_at(point, "gb_per_s"), 1));
-    const std::optional<double> share = number_at(point, "share");
+    const std::optional<double> fraction = number_at(point, "share");
     out.push_back(
-        share ? concat(fixed(100.0 * *share, 0), " % ", point.at("floor_by") == "memory" ? "m" : "a") : "-");
+        fraction ? concat(fixed(100.0 * *fraction, 0), " % ", point.at("floor_by") == "memory" ? "m" : "a")
+                 : "-");
   }
   return out;
 }

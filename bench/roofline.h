@@ -25,7 +25,7 @@ struct RooflineOptions {
 Json measure_roofline(const std::vector<BenchNetwork>& networks, const std::vector<std::string>& plans,
                       const RooflineOptions& options);
 
-/// The same for people. Throws InputError for JSON that is not such a record.
+/// Writes the record for people. Throws InputError for JSON that is not such a record.
 std::string roofline_text(const Json& report);
 
 /// `cbnet_bench roofline`, with the words after the command. The exit code; errors are thrown.

@@ -23,8 +23,8 @@ std::vector<double> percentiles(std::vector<double> values, std::span<const doub
     const double rank = percent / 100 * static_cast<double>(values.size() - 1);
     const auto below = static_cast<std::size_t>(std::floor(rank));
     const std::size_t above = std::min(below + 1, values.size() - 1);
-    const double share = rank - std::floor(rank);
-    out.push_back(values[below] + share * (values[above] - values[below]));
+    const double fraction = rank - std::floor(rank);
+    out.push_back(values[below] + fraction * (values[above] - values[below]));
   }
   return out;
 }

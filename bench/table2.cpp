@@ -78,13 +78,13 @@ Settings read_settings(const CommandLine& line) {
   return out;
 }
 
-/// Everything of a row that does not take a clock.
+/// Fills in everything of a row that does not take a clock.
 Row judge(const Contender& contender, const TestSet& test, const std::vector<Tensor>& batches,
-          const std::function<void(const std::string&)>& say) {
+          const std::function<void(const std::string&)>& log) {
   Predictor& predictor = *contender.predictor;
   Recorder recorder(predictor);
   const Evaluation evaluation = evaluate(recorder, test.images, test.labels);
-  // Also the warm-up: a whole pass of the very calls that will be timed.
+  // This is the warm-up too: a whole pass of the very calls that will be timed.
   const Agreement agreement = check_agreement(predictor, batches, recorder.recorded(), test.numbers);
   Row row;
   row.dataset = predictor.dataset();
@@ -92,15 +92,15 @@ Row judge(const Contender& contender, const TestSet& test, const std::vector<Ten
   row.engine = to_string(contender.engine);
   row.precision = contender.precision;
   row.sparsity = contender.sparsity;
-  const auto told = [&](const char* with, const Agreement& found) {
-    say(concat(title_of(row), ": ", found.images, " images checked ", with, ", largest difference ",
+  const auto log_agreement = [&](const char* with, const Agreement& found) {
+    log(concat(title_of(row), ": ", found.images, " images checked ", with, ", largest difference ",
                found.max_difference, ", ", found.ties, " on an edge by rounding"));
   };
-  told("with its evaluation", agreement);
+  log_agreement("with its evaluation", agreement);
   if (contender.reference) {
     Recorder modules(*contender.reference);
     static_cast<void>(evaluate(modules, test.images, test.labels));
-    told("with the modules", check_agreement(predictor, batches, modules.recorded(), test.numbers));
+    log_agreement("with the modules", check_agreement(predictor, batches, modules.recorded(), test.numbers));
   }
   row.batch = batches.front().size(0);
   row.threads = num_threads();
@@ -113,17 +113,17 @@ Row judge(const Contender& contender, const TestSet& test, const std::vector<Ten
   return row;
 }
 
-/// A bar over the blocks of one run, all of about the same length.
+/// Shows a bar over the blocks of one run, all of about the same length.
 class BlockProgress {
  public:
   BlockProgress(ProgressBar& bar, std::size_t subjects, std::int64_t rounds)
       : bar_(bar), blocks_(static_cast<std::int64_t>(subjects) * rounds) {}
 
   void before(const std::string& subject, std::int64_t round) {
-    const double share = static_cast<double>(done_) / static_cast<double>(blocks_);
+    const double fraction = static_cast<double>(done_) / static_cast<double>(blocks_);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    const double left_s = done_ > 0 ? seconds / share - seconds : 1.2 * static_cast<double>(blocks_);
-    bar_.update(concat("timing ", subject, ", block ", round + 1), share,
+    const double left_s = done_ > 0 ? seconds / fraction - seconds : 1.2 * static_cast<double>(blocks_);
+    bar_.update(concat("timing ", subject, ", block ", round + 1), fraction,
                 concat("  ", duration_text(left_s), " left"), true);
     ++done_;
   }
@@ -136,7 +136,7 @@ class BlockProgress {
 };
 
 Report measure_runs(const Settings& settings, const CommandLine& line, ProgressBar& bar, int& exit_code) {
-  const auto say = [&](const std::string& text) { bar.say(text); };
+  const auto log = [&](const std::string& text) { bar.say(text); };
   const HostRecord host = record_host();
   const std::unique_ptr<energy::Meter> meter = energy::make_model_meter(
       energy::choose_model(host.host, settings.power_model, settings.power_constants), host.host);
@@ -155,7 +155,7 @@ Report measure_runs(const Settings& settings, const CommandLine& line, ProgressB
     report.left_out.insert(report.left_out.end(), left_out.begin(), left_out.end());
   }
   for (std::size_t r = 0; r < loaded.size(); ++r) {
-    say(concat("run ", settings.runs[r]));
+    log(concat("run ", settings.runs[r]));
     const std::vector<Contender>& contenders = loaded[r].timed;
     const data::Dataset files =
         data::load_dataset(line.source(contenders.front().predictor->dataset()), data::Splits::test);
@@ -168,7 +168,7 @@ Report measure_runs(const Settings& settings, const CommandLine& line, ProgressB
       if (!progress) progress.emplace(bar, contenders.size(), settings.repeats);
       progress->before(model, round);
     };
-    for (Row& row : measure(contenders, test, settings.batch, *meter, protocol, say)) {
+    for (Row& row : measure(contenders, test, settings.batch, *meter, protocol, log)) {
       row.run = settings.runs[r];
       report.rows.push_back(std::move(row));
     }
@@ -203,12 +203,12 @@ std::vector<Tensor> in_batches(const Tensor& images, std::int64_t batch) {
 
 std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet& test, std::int64_t batch,
                          energy::Meter& meter, const ProtocolOptions& protocol,
-                         const std::function<void(const std::string&)>& say) {
+                         const std::function<void(const std::string&)>& log) {
   const std::vector<Tensor> batches = in_batches(test.images, std::min(batch, test.images.size(0)));
   std::vector<Row> rows;
   std::vector<Subject> subjects;
   for (const Contender& contender : contenders) {
-    rows.push_back(judge(contender, test, batches, say));
+    rows.push_back(judge(contender, test, batches, log));
     subjects.push_back(
         {title_of(rows.back()), static_cast<std::int64_t>(batches.size()), [&](std::int64_t call) {
            const Tensor& images = batches[static_cast<std::size_t>(call)];

@@ -19,14 +19,14 @@ struct TestSet {
 };
 TestSet shuffled(const data::Split& test, std::uint64_t seed);
 
-/// Views of `images`, `batch` at a time; the last may be smaller.
+/// Returns views of `images`, `batch` at a time; the last may be smaller.
 std::vector<Tensor> in_batches(const Tensor& images, std::int64_t batch);
 
 /// Evaluates and checks every contender on the test set, and times them against one another.
 /// The rows lack `run`.
 std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet& test, std::int64_t batch,
                          energy::Meter& meter, const ProtocolOptions& protocol,
-                         const std::function<void(const std::string&)>& say);
+                         const std::function<void(const std::string&)>& log);
 
 /// `cbnet_bench table2`, with the words after the command. The exit code; errors are thrown.
 int run_table2(const std::vector<std::string>& words);

@@ -22,11 +22,11 @@ std::string dataset_title(const std::string& dataset) {
   return dataset;
 }
 
-std::string percent(std::optional<double> share, int decimals) {
-  return fixed(share ? std::optional<double>(100.0 * *share) : std::nullopt, decimals);
+std::string percent(std::optional<double> fraction, int decimals) {
+  return fixed(fraction ? std::optional<double>(100.0 * *fraction) : std::nullopt, decimals);
 }
 
-/// "94.88 / 5.12": the share that leaves at each exit; "-" for networks with one.
+/// Formats as "94.88 / 5.12" what leaves at each exit, in percent; "-" for networks with one.
 std::string exits(const Row& row) {
   if (row.exit_rates.size() < 2) return "-";
   std::string text;
@@ -56,7 +56,7 @@ std::string our_table(const Report& report, const std::vector<const Row*>& rows)
   return table.text();
 }
 
-/// The header of one group of columns: ours, then the paper's machines.
+/// Adds the header of one group of columns: ours, then the paper's machines.
 void add_group(Line& top, Line& below, const std::string& title) {
   top.push_back(title);
   below.emplace_back("ours");
@@ -105,7 +105,7 @@ const Row* find(const std::vector<const Row*>& rows, const std::string& model) {
   return found == rows.end() ? nullptr : *found;
 }
 
-/// What is peculiar to this run.
+/// Notes what is peculiar to this run.
 std::string run_notes(const std::vector<const Row*>& rows) {
   std::string out;
   const std::string& dataset = rows.front()->dataset;

@@ -22,46 +22,23 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// How many calls make a pass. Also the warm-up.
-int calls_a_pass(const Task& task) {
+/// Returns how many calls make a pass. It is the warm-up too.
+int calls_a_pass(const std::function<void()>& call) {
   double fastest = kPassSeconds;
   for (int i = 0; i < 3; ++i) {
     const Clock::time_point start = Clock::now();
-    task.call();
+    call();
     fastest = std::min(fastest, seconds_since(start));
   }
   return std::max(1, static_cast<int>(std::ceil(kPassSeconds / std::max(fastest, 1e-9))));
 }
 
-struct Block {
-  double us = 0.0;  // a call
-  double busy = 0.0;
-};
-
-Block time_block(const Task& task, double block_s) {
-  const int calls = calls_a_pass(task);
-  std::vector<double> us;
-  const double cpu_start = thread_seconds();
-  const Clock::time_point start = Clock::now();
-  double now = 0.0;
-  do {
-    const double before = now;
-    for (int i = 0; i < calls; ++i) task.call();
-    now = seconds_since(start);
-    us.push_back(1e6 * (now - before) / calls);
-  } while (now < block_s);
-  const double cpu_s = thread_seconds() - cpu_start;
-  const double busy = cpu_s / now;
-  const bool by_cpu = busy < kLeastBusy && num_threads() == 1;
-  return {by_cpu ? 1e6 * cpu_s / (static_cast<double>(us.size()) * calls) : median(us), busy};
-}
-
-/// The least disturbed of some tries.
-Block try_block(const Task& task, double block_s) {
-  Block best;
+/// Returns the try in which others took least of the core.
+TimedBlock try_block(const Task& task, double block_s) {
+  TimedBlock best;
   for (int i = 0; i < kTries && best.busy < kLeastBusy; ++i) {
-    const Block now = time_block(task, block_s);
-    if (now.busy > best.busy) best = now;
+    TimedBlock now = time_block(task.call, block_s);
+    if (now.busy > best.busy) best = std::move(now);
   }
   return best;
 }
@@ -72,6 +49,24 @@ double thread_seconds() {
   timespec t{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+TimedBlock time_block(const std::function<void()>& call, double block_s) {
+  const int calls = calls_a_pass(call);
+  TimedBlock out;
+  const double cpu_start = thread_seconds();
+  const Clock::time_point start = Clock::now();
+  double now = 0.0;
+  do {
+    const double before = now;
+    for (int i = 0; i < calls; ++i) call();
+    now = seconds_since(start);
+    out.us.push_back(1e6 * (now - before) / calls);
+  } while (now < block_s);
+  const double cpu_s = thread_seconds() - cpu_start;
+  out.busy = cpu_s / now;
+  out.cpu_us = 1e6 * cpu_s / (static_cast<double>(out.us.size()) * calls);
+  return out;
 }
 
 std::vector<Timing> time_in_turns(const std::vector<Task>& tasks, const TimingOptions& options) {
@@ -85,8 +80,9 @@ std::vector<Timing> time_in_turns(const std::vector<Task>& tasks, const TimingOp
     for (std::size_t turn = 0; turn < tasks.size(); ++turn, ++done) {
       const std::size_t t = round % 2 == 0 ? turn : tasks.size() - 1 - turn;
       if (options.progress) options.progress(tasks[t].name, done, all);
-      const Block block = try_block(tasks[t], options.block_s);
-      blocks[t].push_back(block.us);
+      const TimedBlock block = try_block(tasks[t], options.block_s);
+      const bool by_cpu = block.busy < kLeastBusy && num_threads() == 1;
+      blocks[t].push_back(by_cpu ? block.cpu_us : median(block.us));
       out[t].busy = std::min(out[t].busy, block.busy);
     }
   }

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-// Short calls beside one another, in turns, on a machine that others may use too.
+// Short calls are timed in turns, on a machine that others may use too.
 
 namespace cbnet::bench {
 
@@ -16,14 +16,14 @@ struct Task {
 struct TimingOptions {
   int rounds = 3;
   double block_s = 0.03;
-  /// Told before each block: how many are done, of how many.
+  /// Is called before each block with how many are done, of how many.
   std::function<void(const std::string& task, int done, int all)> progress;
 };
 
-/// Of one call, µs.
+/// All times are of one call, in µs.
 struct Timing {
   double us = 0.0, low = 0.0, high = 0.0;  // median over the blocks; lowest and highest block
-  double busy = 1.0;                       // least share of a block in which this thread had its core
+  double busy = 1.0;                       // smallest fraction of a block in which this thread had its core
 };
 
 /// Every task has one block in each round; odd rounds go backwards. A block is the median over passes of some
@@ -35,7 +35,15 @@ std::vector<Timing> time_in_turns(const std::vector<Task>& tasks, const TimingOp
 
 inline constexpr double kLeastBusy = 0.95;
 
-/// Seconds for which this thread has had a core.
+/// Returns for how many seconds this thread has had a core.
 double thread_seconds();
+
+/// Calls again and again, for `block_s` at least.
+struct TimedBlock {
+  std::vector<double> us;  // of one call, by pass: of some tens of µs, or of one call
+  double busy = 0.0;       // fraction of the time in which this thread had its core
+  double cpu_us = 0.0;     // of one call, this thread's time on a core
+};
+TimedBlock time_block(const std::function<void()>& call, double block_s);
 
 }  // namespace cbnet::bench

@@ -278,13 +278,12 @@ std::string CommandLine::required(const std::string& name) const {
   return value;
 }
 
-std::int64_t CommandLine::integer(const std::string& name, std::int64_t least, std::int64_t most) const {
+std::int64_t CommandLine::integer(const std::string& name, std::int64_t min, std::int64_t max) const {
   using Limits = std::numeric_limits<std::int64_t>;
   std::int64_t value = 0;
-  if (parse_whole(text(name), value) && value >= least && value <= most) return value;
+  if (parse_whole(text(name), value) && value >= min && value <= max) return value;
   std::string range;
-  if (least > Limits::min())
-    range = concat(", ", least, most < Limits::max() ? concat(" to ", most) : " or more");
+  if (min > Limits::min()) range = concat(", ", min, max < Limits::max() ? concat(" to ", max) : " or more");
   fail(concat("--", name, " must be a whole number", range, "; got '", text(name), "'"));
 }
 

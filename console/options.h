@@ -55,7 +55,7 @@ class CommandLine {
   /// --data, and how pictures are taken: --resize, --channels, --test-fraction and --split-seed.
   void add_picture_options();
 
-  /// For commands whose every computation goes through ops: --device reference is welcome.
+  /// A command whose every computation goes through ops calls this: --device reference is welcome then.
   void allow_reference() { may_use_reference_ = true; }
 
   /// Parses the arguments behind the command's name, applies --threads and --device, and checks the files to
@@ -70,11 +70,11 @@ class CommandLine {
   bool is_set(const std::string& name) const;
   /// The value as given; "" when the option is absent.
   std::string text(const std::string& name) const;
-  /// As text, but the option must be there.
+  /// Returns the value of an option that must be there.
   std::string required(const std::string& name) const;
   const std::vector<std::string>& list(const std::string& name) const;
-  std::int64_t integer(const std::string& name, std::int64_t least = std::numeric_limits<std::int64_t>::min(),
-                       std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;
+  std::int64_t integer(const std::string& name, std::int64_t min = std::numeric_limits<std::int64_t>::min(),
+                       std::int64_t max = std::numeric_limits<std::int64_t>::max()) const;
   std::uint64_t unsigned_integer(const std::string& name) const;
   double number(const std::string& name) const;
   /// One or more numbers between commas.

@@ -92,7 +92,9 @@ std::string fixed(std::optional<double> number, int digits) {
   return out.str();
 }
 
-std::string percent(double share) { return std::isnan(share) ? "-" : concat(fixed(100.0 * share, 2), " %"); }
+std::string percent(double fraction) {
+  return std::isnan(fraction) ? "-" : concat(fixed(100.0 * fraction, 2), " %");
+}
 
 std::string duration_text(double seconds) {
   const auto total = static_cast<std::int64_t>(std::llround(std::max(seconds, 0.0)));
@@ -123,6 +125,18 @@ std::string Table::text() const {
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + "\n";
+  }
+  return out;
+}
+
+std::string Table::markdown() const {
+  std::string out;
+  for (const auto& row : rows_) {
+    for (const std::string& cell : row) out += concat("| ", cell, " ");
+    out += "|\n";
+    if (&row != &rows_.front()) continue;
+    for (std::size_t c = 0; c < row.size(); ++c) out += c < left_columns_ ? "|---" : "|---:";
+    out += "|\n";
   }
   return out;
 }

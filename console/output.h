@@ -29,21 +29,23 @@ std::string grouped(std::int64_t number);
 /// `digits` digits after the point; "-" when there is no number.
 std::string fixed(std::optional<double> number, int digits);
 /// 0.8912 -> "89.12 %"; "-" for NaN.
-std::string percent(double share);
+std::string percent(double fraction);
 /// 75 -> "1:15", 3700 -> "1:01:40".
 std::string duration_text(double seconds);
 
-/// Lines of aligned columns, as wide as their widest cell in characters: the first `left_columns` to the
+/// Aligns columns, each as wide as their widest cell in characters: the first `left_columns` to the
 /// left, the others to the right. Every line begins with `indent` blanks and ends in '\n', without trailing
 /// blanks.
 class Table {
  public:
   explicit Table(std::vector<std::string> header, std::size_t left_columns = 1, std::size_t indent = 2);
   void add(std::vector<std::string> row);
-  /// Lines so far, the header included.
+  /// Counts the lines so far, the header included.
   std::size_t size() const { return rows_.size(); }
   std::string text() const;
   void print(std::ostream& out) const { out << text(); }
+  /// Returns the lines as a table of Markdown.
+  std::string markdown() const;
 
  private:
   std::vector<std::vector<std::string>> rows_;

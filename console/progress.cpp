@@ -20,12 +20,12 @@ constexpr std::size_t kBarWidth = 20;
 constexpr std::size_t kUnknownWidth = 80;
 constexpr std::chrono::milliseconds kRedraw{100};
 
-/// As long as `columns` leave room for; none where there is no room for one.
-std::string bar_text(double share, std::size_t rest_of_line, std::size_t columns) {
+/// Returns a bar as long as `columns` leave room for; none where there is no room for one.
+std::string bar_text(double fraction, std::size_t rest_of_line, std::size_t columns) {
   constexpr std::size_t kFrame = 3;
   if (rest_of_line + kFrame >= columns) return "";
   const std::size_t width = std::min(kBarWidth, columns - rest_of_line - kFrame);
-  const auto filled = static_cast<std::size_t>(static_cast<double>(width) * std::clamp(share, 0.0, 1.0));
+  const auto filled = static_cast<std::size_t>(static_cast<double>(width) * std::clamp(fraction, 0.0, 1.0));
   return concat(" [", std::string(filled, '#'), std::string(width - filled, '.'), "]");
 }
 
@@ -39,7 +39,7 @@ std::size_t terminal_width() {
   return stated > 0 ? static_cast<std::size_t>(stated) : kUnknownWidth;
 }
 
-void ProgressBar::update(const std::string& head, double share, const std::string& tail, bool milestone) {
+void ProgressBar::update(const std::string& head, double fraction, const std::string& tail, bool milestone) {
   if (quiet_) return;
   if (!terminal_) {
     if (milestone) bar_ << head << tail << '\n' << std::flush;
@@ -51,8 +51,8 @@ void ProgressBar::update(const std::string& head, double share, const std::strin
   // The last column stays free: some terminals wrap once it is written.
   const std::size_t width = width_();
   const std::size_t columns = (width > 0 ? width : kUnknownWidth) - 1;
-  const std::string bar = bar_text(share, columns_of(head) + columns_of(tail), columns);
-  // In one piece: stderr is unbuffered, and pieces flicker.
+  const std::string bar = bar_text(fraction, columns_of(head) + columns_of(tail), columns);
+  // The line is written in one piece: stderr is unbuffered, and pieces flicker.
   bar_ << "\r\033[K" + cut_to_columns(head + bar + tail, columns) << std::flush;
   drawn_ = true;
 }
@@ -60,9 +60,9 @@ void ProgressBar::update(const std::string& head, double share, const std::strin
 void ProgressBar::update(const Progress& p) {
   const std::string place = p.stages > 1 ? concat(" ", p.stage_number, "/", p.stages) : "";
   const std::string accuracy = std::isnan(p.accuracy) ? "" : concat("  accuracy ", percent(p.accuracy));
-  const double share =
+  const double fraction =
       static_cast<double>(p.images) / static_cast<double>(std::max<std::int64_t>(p.images_per_epoch, 1));
-  update(concat(p.stage, place, "  epoch ", p.epoch, "/", p.epochs), share,
+  update(concat(p.stage, place, "  epoch ", p.epoch, "/", p.epochs), fraction,
          concat("  loss ", fixed(p.loss, 4), accuracy, "  ", duration_text(p.seconds_left), " left"),
          p.images >= p.images_per_epoch);
 }

@@ -11,7 +11,8 @@
 
 namespace cbnet {
 
-/// Columns of the terminal on the standard error as it is now, $COLUMNS where it does not say, else 80.
+/// Returns the columns of the terminal on the standard error as it is now, $COLUMNS where it does not say,
+/// else 80.
 std::size_t terminal_width();
 
 /// Shows how far something long is: a bar that moves on a terminal, plain lines elsewhere.
@@ -26,10 +27,10 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  /// "head [####....]tail", `share` of it filled, cut to the terminal's width. `milestone`: worth a plain
+  /// "head [####....]tail", `fraction` of it filled, cut to the terminal's width. `milestone`: worth a plain
   /// line where no bar can move.
-  void update(const std::string& head, double share, const std::string& tail, bool milestone);
-  /// Of training: stage, epoch, loss, accuracy, time left; a milestone is the end of an epoch.
+  void update(const std::string& head, double fraction, const std::string& tail, bool milestone);
+  /// Shows stage, epoch, loss, accuracy and time left of a training; a milestone is the end of an epoch.
   void update(const Progress& progress);
   /// A line of text that stays.
   void say(const std::string& line);

@@ -5,6 +5,8 @@
 #include <new>
 #include <stdexcept>
 
+#include "tensor/version.h"
+#include "console/options.h"
 #include "tensor/error.h"
 
 namespace cbnet {
@@ -37,6 +39,26 @@ int run_main(const std::string& program, const std::function<int()>& body) {
   } catch (const std::exception& error) {
     return report(error.what(), kFailed);
   }
+}
+
+int run_command(const std::string& program, const char* help, std::span<const Command> commands,
+                const std::vector<std::string>& words) {
+  const std::string first = words.empty() ? "--help" : words.front();
+  if (first == "--help" || first == "-h" || first == "help") {
+    std::cout << help;
+    return 0;
+  }
+  if (first == "--version") {
+    std::cout << program << " " << kVersion << "\n";
+    return 0;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : commands) {
+    if (first == command.name) return command.run({words.begin() + 1, words.end()});
+    names.emplace_back(command.name);
+  }
+  throw UsageError(concat(first.starts_with("-") ? "unknown option " : "unknown command ", first,
+                          suggestion(first, names, ""), "; hint: see `", program, " --help`"));
 }
 
 }  // namespace cbnet

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,5 +15,16 @@ std::string one_line(std::string text);
 /// input (std::invalid_argument, InputError), 1 anything else, a standard output that cannot be written
 /// included.
 int run_main(const std::string& program, const std::function<int()>& body);
+
+/// One of the commands of a program, which takes the words after its name.
+struct Command {
+  const char* name;
+  int (*run)(const std::vector<std::string>& words);
+};
+
+/// Runs the command that the first word names; prints `help` without one or for --help, the version for
+/// --version. Throws UsageError for another word.
+int run_command(const std::string& program, const char* help, std::span<const Command> commands,
+                const std::vector<std::string>& words);
 
 }  // namespace cbnet

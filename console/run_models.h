@@ -13,7 +13,7 @@ void warn_of_unusable(const char* program, const std::string& run,
 /// it, could not be read; 0 where it was another file that lies in the folder.
 int exit_code_for(const std::vector<UnusableModel>& unusable);
 
-/// The same for the report: name and reason of each.
+/// Returns the name and reason of each, for the report.
 Json unusable_json(const std::vector<UnusableModel>& unusable);
 
 }  // namespace cbnet

@@ -21,9 +21,9 @@ struct Draw {
   std::int64_t crop_y = 0, crop_x = 0;
   double angle = 0.0;  // radians
 
-  /// In this order: what is switched off draws nothing that others would miss.
+  /// The order of the draws is fixed: what is switched off draws nothing that others would miss.
   Draw(Rng& rng, const Augmentation& from) {
-    const auto offset = [&](std::int64_t most) { return rng.below(2 * most + 1) - most; };
+    const auto offset = [&](std::int64_t max) { return rng.below(2 * max + 1) - max; };
     dy = offset(from.shift);
     dx = offset(from.shift);
     flip = from.flip && rng.below(2) == 1;
@@ -36,7 +36,7 @@ struct Draw {
   bool moves() const { return dy != 0 || dx != 0 || flip || crop_y != 0 || crop_x != 0; }
 };
 
-/// Where each pixel along an axis comes from; -1 where nothing comes in.
+/// Fills in where each pixel along an axis comes from; -1 where nothing comes in.
 void source_along(std::vector<std::int64_t>& out, std::int64_t shift, bool flip, std::int64_t crop) {
   const auto size = static_cast<std::int64_t>(out.size());
   for (std::int64_t i = 0; i < size; ++i) {

@@ -29,7 +29,7 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, st
 
 /// u8 (N,C,H,W) -> f32 of the same shape, divided by 255.
 Tensor to_float(const Tensor& images);
-/// The same for the samples in `indices`, in that order.
+/// Takes the samples in `indices`, in that order.
 Tensor to_float(const Tensor& images, const std::vector<std::int64_t>& indices);
 
 /// The batches of a set, or of a part of it, epoch by epoch.
@@ -43,10 +43,10 @@ class Batches {
   /// `images` u8 (N,C,H,W), `labels` u8 or i64 (N), `indices` the samples to use (each within N).
   /// Throws std::invalid_argument when these do not fit together or the batch size is not positive.
   Batches(Tensor images, Tensor labels, std::vector<std::int64_t> indices, const BatchOptions& options);
-  /// All samples.
+  /// Takes all samples.
   Batches(const Tensor& images, const Tensor& labels, const BatchOptions& options);
 
-  /// Batches per epoch, and samples per epoch.
+  /// Returns batches per epoch, and samples per epoch.
   std::int64_t size() const;
   std::int64_t num_samples() const;
 
@@ -54,7 +54,7 @@ class Batches {
   void set_epoch(std::int64_t epoch);
   std::int64_t epoch() const { return epoch_; }
 
-  /// Batch 0 <= i < size() of the current epoch.
+  /// Returns batch 0 <= i < size() of the current epoch.
   Batch batch(std::int64_t i) const;
 
  private:

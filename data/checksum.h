@@ -1,33 +1,34 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
+
+struct evp_md_ctx_st;  // libcrypto's
 
 namespace cbnet::data {
 
 /// MD5 (RFC 1321), the checksum that the publishers of the datasets state. It tells a damaged download
-/// from a whole one; it does not defend against forgery.
+/// from a whole one; it does not defend against forgery. Throws std::runtime_error where libcrypto has none.
 class Md5 {
  public:
+  Md5();
   void update(const void* bytes, std::size_t size_bytes);
   /// 32 hexadecimal digits; ends the computation.
   std::string finish();
 
  private:
-  void block(const unsigned char* bytes);
-
-  std::array<std::uint32_t, 4> state_{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
-  std::array<unsigned char, 64> pending_{};
-  std::uint64_t total_bytes_ = 0;
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
-/// Of the file as it lies on the disk. InputError when it cannot be read.
+/// Returns the checksum of the file as it lies on the disk. InputError when it cannot be read.
 std::string md5_file(const std::filesystem::path& path);
 
-/// Of what the file holds once decompressed; the same as md5_file for a plain file.
+/// Returns the checksum of what the file holds once decompressed, which is that of md5_file for a plain file.
 /// Files that were packed anew, as Debian's are, keep this one.
 std::string md5_content(const std::filesystem::path& path);
 

@@ -31,9 +31,9 @@ const char* install_hint(DatasetId id) {
              : "allow the download, or name a folder with --data-dir";
 }
 
-FoundFiles find_or_download(DatasetId id, const Location& location, Splits wanted) {
-  FoundFiles found = find_dataset(id, location, wanted);
-  if (found.complete(wanted)) return found;
+FoundFiles find_or_download(DatasetId id, const Location& location, Splits requested) {
+  FoundFiles found = find_dataset(id, location, requested);
+  if (found.complete(requested)) return found;
   const std::string where = concat("dataset ", to_string(id));
   if (!found.refused.empty()) {
     throw InputError(concat(where, " in ", found.refused),
@@ -44,7 +44,7 @@ FoundFiles find_or_download(DatasetId id, const Location& location, Splits wante
   if (!location.allow_download || location.cache_dir.empty()) {
     throw InputError(where,
                      concat("the images and labels of its ",
-                            wanted == Splits::both ? "training and test set" : "test set"),
+                            requested == Splits::both ? "training and test set" : "test set"),
                      concat("no complete set in ", list(found.searched)), install_hint(id));
   }
   const std::string folder = (std::filesystem::path(location.cache_dir) / to_string(id)).string();
@@ -53,8 +53,9 @@ FoundFiles find_or_download(DatasetId id, const Location& location, Splits wante
   } catch (const InputError& error) {
     throw InputError(concat(error.what(), "; searched before: ", list(found.searched)));
   }
-  found = find_dataset(id, location, wanted);
-  if (!found.complete(wanted)) throw InputError(where, concat("its files in ", folder), list(found.searched));
+  found = find_dataset(id, location, requested);
+  if (!found.complete(requested))
+    throw InputError(where, concat("its files in ", folder), list(found.searched));
   return found;
 }
 
@@ -104,34 +105,34 @@ Split read_named(DatasetId id, const std::string& images, const std::string& lab
   return read_split(images, labels, static_cast<std::int64_t>(class_names(id).size()));
 }
 
-Dataset load_named(DatasetId id, const Location& location, Splits wanted) {
+Dataset load_named(DatasetId id, const Location& location, Splits requested) {
   constexpr std::int64_t kCifarTrain = 50'000, kCifarTest = 10'000;
-  const FoundFiles found = find_or_download(id, location, wanted);
+  const FoundFiles found = find_or_download(id, location, requested);
   Dataset out;
   out.files = found.all();
-  if (wanted == Splits::test) std::erase(out.files, "");
+  if (requested == Splits::test) std::erase(out.files, "");
   out.classes = class_names(id);
-  if (wanted == Splits::both) out.train = read_named(id, found.train_images, found.train_labels, true);
+  if (requested == Splits::both) out.train = read_named(id, found.train_images, found.train_labels, true);
   out.test = read_named(id, found.test_images, found.test_labels, false);
   out.name = to_string(id);
   // A part of a set has its own name in every table; its results are not those of the set.
-  const std::int64_t n = wanted == Splits::both ? out.train.size() : out.test.size();
-  const bool part = (id == DatasetId::kmnist && wanted == Splits::both && n == kSubsetSize) ||
-                    (id == DatasetId::cifar10 && n != (wanted == Splits::both ? kCifarTrain : kCifarTest));
+  const std::int64_t n = requested == Splits::both ? out.train.size() : out.test.size();
+  const bool part = (id == DatasetId::kmnist && requested == Splits::both && n == kSubsetSize) ||
+                    (id == DatasetId::cifar10 && n != (requested == Splits::both ? kCifarTrain : kCifarTest));
   if (part) out.name += concat("-first", n);
   return out;
 }
 
-/// As many classes as the labels name, where nothing names them.
+/// Numbers as many classes as the labels name, where nothing names them.
 void name_classes(Dataset& dataset) {
   if (!dataset.classes.empty()) return;
-  std::int64_t most = 0;
+  std::int64_t max_label = 0;
   for (const Split* split : {&dataset.train, &dataset.test}) {
     if (!split->labels.defined()) continue;
     const auto* labels = std::as_const(split->labels).data<std::uint8_t>();
-    most = std::max<std::int64_t>(most, *std::max_element(labels, labels + split->size()));
+    max_label = std::max<std::int64_t>(max_label, *std::max_element(labels, labels + split->size()));
   }
-  for (std::int64_t label = 0; label <= most; ++label) dataset.classes.push_back(std::to_string(label));
+  for (std::int64_t label = 0; label <= max_label; ++label) dataset.classes.push_back(std::to_string(label));
 }
 
 void cut_off_test(Dataset& dataset, const Source& source) {
@@ -165,8 +166,8 @@ Dataset load_at(const Source& source) {
 
 }  // namespace
 
-Dataset load_dataset(const Source& source, Splits wanted) {
-  Dataset out = source.id ? load_named(*source.id, source.location, wanted) : load_at(source);
+Dataset load_dataset(const Source& source, Splits requested) {
+  Dataset out = source.id ? load_named(*source.id, source.location, requested) : load_at(source);
   const PictureOptions& pictures = source.pictures;
   for (Split* split : {&out.train, &out.test}) {
     if (!split->images.defined()) continue;

@@ -27,9 +27,9 @@ struct Dataset {
   /// a path its last part.
   std::string name;
   Split train, test;
-  /// Those that were read, training images first.
+  /// These were read, training images first.
   std::vector<std::string> files;
-  /// Their names, by label.
+  /// The classes have these names, by label.
   std::vector<std::string> classes;
   /// The test set was cut off from the training images, which came without one.
   bool cut_off = false;
@@ -41,8 +41,8 @@ struct Source {
   std::string path;
   Location location;
   PictureOptions pictures;
-  /// Of training images that come without a test set: the fraction that becomes one, the same of every class,
-  /// and what decides which they are.
+  /// Where training images come without a test set, this fraction of every class becomes one; the seed
+  /// decides which images they are.
   double test_fraction = 1.0 / 6.0;
   std::uint64_t split_seed = 1;
 };
@@ -51,11 +51,11 @@ struct Source {
 /// what trained a model need not be where it is measured. InputError when it is nowhere (all places are
 /// listed), and for any file that is not what it should be: shape, counts of images and labels, labels
 /// without a class. Local files are parsed without a checksum; downloaded ones are checked.
-Dataset load_dataset(const Source& source, Splits wanted = Splits::both);
+Dataset load_dataset(const Source& source, Splits requested = Splits::both);
 Dataset load_dataset(DatasetId id, const Location& location);
 Dataset load_test_set(DatasetId id, const Location& location);
 
-/// Of the pixels of each channel, in [0, 1]: what normalises them. The deviation of a channel of one value
+/// These normalise the pixels of each channel, which are in [0, 1]. The deviation of a channel of one value
 /// is 1.
 struct Statistics {
   std::vector<double> mean, deviation;

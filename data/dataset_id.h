@@ -18,16 +18,17 @@ inline constexpr std::array<DatasetId, 4> kAllDatasets{DatasetId::mnist, Dataset
                                                        DatasetId::cifar10};
 /// "mnist", "fmnist", "kmnist" or "cifar10".
 const char* to_string(DatasetId id);
-/// Also takes "fashion-mnist" and "cifar-10". Throws std::invalid_argument on any other name.
+/// Names are those of to_string(), "fashion-mnist" and "cifar-10". Throws std::invalid_argument on any other
+/// name.
 DatasetId parse_dataset_id(std::string_view name);
 /// The dataset that a model's says it was trained on: also of "kmnist-first7011", a part of one. Nothing for
 /// any other name.
 std::optional<DatasetId> known_dataset(std::string_view name);
 /// "MNIST", "Fashion-MNIST", "KMNIST" or "CIFAR-10".
 const char* title(DatasetId id);
-/// Ten names, by label.
+/// Returns the ten names, by label.
 std::vector<std::string> class_names(DatasetId id);
-/// Of one image, as published: (C,H,W).
+/// Returns the shape of one image as published, (C,H,W).
 std::vector<std::int64_t> image_shape(DatasetId id);
 /// What a folder with the dataset's files may be called.
 std::vector<std::string> folder_names(DatasetId id);

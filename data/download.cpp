@@ -1,14 +1,10 @@
 #include "data/download.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <spawn.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -19,9 +15,7 @@
 
 #include "data/checksum.h"
 #include "tensor/error.h"
-
-// The environment that curl inherits (proxies, certificates).
-extern char** environ;  // NOLINT(readability-redundant-declaration): not every libc's unistd.h has it
+#include "tensor/process.h"
 
 namespace cbnet::data {
 namespace {
@@ -54,11 +48,11 @@ bool worth_another_try(int exit_code) {
 
 /// The part of a download, open and locked. The lock is on the part itself: nothing is left to clean up, and
 /// curl inherits it, so that an orphaned curl keeps others out as well. Its name holds the checksum of what
-/// is wanted: no other program's file has it, and what it holds is a beginning of the same content.
+/// is requested: no other program's file has it, and what it holds is a beginning of the same content.
 class Part {
  public:
   explicit Part(std::string path) : path_(std::move(path)) {
-    // Until the path and the locked file are the same: whoever held it before may have renamed it.
+    // This repeats until the path and the locked file are the same: whoever held it may have renamed it.
     while (!open_and_lock()) ::close(fd_);
   }
   ~Part() {
@@ -131,44 +125,6 @@ struct CurlResult {
   }
 };
 
-/// Reads to the end, and calls `watch` a few times a second until then.
-template <class Watch>
-std::string read_all(int fd, const Watch& watch) {
-  constexpr int kWatchMs = 100;
-  std::string out;
-  std::array<char, 1024> chunk{};
-  for (;;) {
-    pollfd waiting{fd, POLLIN, 0};
-    if (::poll(&waiting, 1, kWatchMs) == 0) {
-      watch();
-      continue;
-    }
-    const ssize_t got = ::read(fd, chunk.data(), chunk.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return out;
-    out.append(chunk.data(), static_cast<std::size_t>(got));
-  }
-}
-
-/// Starts the program with stdout to `out_fd`, and with `kept_fd` inherited. Returns errno's value, 0 when it
-/// runs.
-int spawn(const std::vector<std::string>& words, int out_fd, int kept_fd, bool quiet, pid_t& pid) {
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
-  if (quiet) posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  // Onto itself: clears close-on-exec, and with it the child holds the lock.
-  posix_spawn_file_actions_adddup2(&actions, kept_fd, kept_fd);
-  const int error = ::posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  return error;
-}
-
 /// Continues the part from where it ends; an empty one from the start.
 CurlResult run_curl(const std::string& url, const Part& part, const DownloadOptions& options) {
   // -q, which must stand first: a user's .curlrc could send the file elsewhere.
@@ -199,34 +155,24 @@ CurlResult run_curl(const std::string& url, const Part& part, const DownloadOpti
                                  part.path(),
                                  options.progress ? "--progress-bar" : "--silent"};
   words.insert(words.end(), {"--url", url});
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw_system_error("cannot start curl", errno);
-  pid_t pid = 0;
-  const int error = spawn(words, ends[1], part.fd(), !options.progress, pid);
-  ::close(ends[1]);
-  if (error != 0) {
-    ::close(ends[0]);
-    throw InputError("download", concat("the program ", options.curl), std::strerror(error),
-                     "install curl, or download the files by hand and use --data-dir");
-  }
+  Process curl(words, {.error = options.progress ? ProcessOptions::kInherit : ProcessOptions::kNull,
+                       .inherited = part.fd(),
+                       .hint = "install curl, or download the files by hand and use --data-dir"});
   // curl knows --max-filesize only from what a server announces (before 8.4), which it need not.
   bool too_long = false;
-  const std::string said = read_all(ends[0], [&] {
+  const std::string answer = curl.read_all([&] {
     if (part.size_bytes() <= options.max_bytes || too_long) return;
     too_long = true;
-    ::kill(pid, SIGKILL);
+    curl.signal(SIGKILL);
   });
-  ::close(ends[0]);
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
+  curl.wait();
   CurlResult result;
-  const std::size_t blank = said.find(' ');
-  result.http_code = said.substr(0, blank);
-  if (blank != std::string::npos) result.message = said.substr(blank + 1);
+  const std::size_t blank = answer.find(' ');
+  result.http_code = answer.substr(0, blank);
+  if (blank != std::string::npos) result.message = answer.substr(blank + 1);
   // From 8.4 curl stops by itself at that size.
   if (too_long || part.size_bytes() >= options.max_bytes) part.clear();
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  result.exit_code = curl.exit_code();
   if (too_long || result.exit_code == kTooLong) {
     result.exit_code = kTooLong;
     result.message = concat("more than ", options.max_bytes, " bytes");

@@ -12,7 +12,7 @@ struct DownloadOptions {
   /// How often one host may cut the connection before the next one is tried.
   int attempts = 4;
   std::string curl = "curl";
-  /// More than twice the largest of the datasets' files; stops a host that never ends.
+  /// This is more than twice the largest of the datasets' files; it stops a host that never ends.
   std::int64_t max_bytes = 64 << 20;
 };
 
@@ -24,9 +24,9 @@ struct DownloadOptions {
 /// curl reads no .curlrc, and a redirection leads to https or nowhere.
 /// A target that exists with the right checksum is left as it is.
 ///
-/// InputError when no host gave the right bytes (each with its reason), when curl is not installed, or
-/// when a file that is not the wanted one stands under the final name, or what is no file of one's own under
-/// the part's; std::runtime_error when the disk fails.
+/// Throws InputError when no host gave the right bytes (each with its reason), when curl is not installed, or
+/// when a file that is not the requested one stands under the final name, or what is no file of one's own
+/// under the part's; std::runtime_error when the disk fails.
 void download(const std::vector<std::string>& urls, const std::string& target, const std::string& md5,
               const DownloadOptions& options = {});
 

@@ -17,7 +17,7 @@ inline constexpr std::int64_t kGlyphHeight = 10;
 void draw_text(Tensor& canvas, std::int64_t x, std::int64_t y, std::string_view text, std::int64_t scale,
                std::uint8_t grey);
 
-/// Pixels that draw_text covers: the longest line, and the number of lines.
+/// Returns the pixels that draw_text covers, by the longest line and the number of lines.
 std::int64_t text_width(std::string_view text, std::int64_t scale);
 std::int64_t text_height(std::string_view text, std::int64_t scale);
 

@@ -132,7 +132,8 @@ struct ContentReader::State {
     return done;
   }
 
-  /// Behind a member: whether nothing but zero bytes, with which tapes and some servers fill up, is left.
+  /// Tells, behind a member, whether nothing but zero bytes, with which tapes and some servers fill up, is
+  /// left.
   bool at_end() {
     for (;;) {
       for (; inflater.avail_in > 0 && *inflater.next_in == 0; --inflater.avail_in) {
@@ -171,11 +172,11 @@ std::uint64_t ContentReader::skip(std::uint64_t size_bytes) {
   std::array<unsigned char, kChunkBytes> chunk;
   std::uint64_t done = 0;
   while (done < size_bytes) {
-    const std::size_t wanted =
+    const std::size_t requested =
         static_cast<std::size_t>(std::min<std::uint64_t>(size_bytes - done, chunk.size()));
-    const std::size_t got = read(chunk.data(), wanted);
+    const std::size_t got = read(chunk.data(), requested);
     done += got;
-    if (got < wanted) break;
+    if (got < requested) break;
   }
   return done;
 }

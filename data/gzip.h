@@ -13,24 +13,24 @@ namespace cbnet::data {
 /// the last one, as `gzip -t` has it; anything else there is an error.
 class ContentReader {
  public:
-  /// InputError when the file is missing, unreadable or a folder.
+  /// Throws InputError when the file is missing, unreadable or a folder.
   explicit ContentReader(const std::filesystem::path& path);
   ~ContentReader();
   ContentReader(const ContentReader&) = delete;
   ContentReader& operator=(const ContentReader&) = delete;
 
   /// Reads up to `size_bytes` bytes; fewer only at the end of the content.
-  /// InputError when the gzip data is truncated, corrupt or followed by something else.
+  /// Throws InputError when the gzip data is truncated, corrupt or followed by something else.
   std::size_t read(void* target, std::size_t size_bytes);
 
   /// Reads and forgets; returns how many bytes there were, at most `size_bytes`.
   std::uint64_t skip(std::uint64_t size_bytes);
 
-  /// Back to the beginning, of a pipe as well.
+  /// Goes back to the beginning, of a pipe as well.
   void rewind();
 
   bool compressed() const;
-  /// Of the file itself, as it lies on the disk.
+  /// Returns the size of the file itself, as it lies on the disk.
   std::uint64_t file_size_bytes() const;
   /// No content of this file can be longer: its size when plain, 1,100 times that when gzip (deflate
   /// reaches 1,032). What a header promises is held against this before any memory is taken.

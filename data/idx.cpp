@@ -106,7 +106,7 @@ Header read_header(ContentReader& reader, const std::string& path) {
                    "copy or download it again");
 }
 
-/// Before memory is taken for `size_bytes` of the elements, the last of which is element `end`. Few
+/// Is called before memory is taken for `size_bytes` of the elements, the last of which is element `end`. Few
 /// compressed bytes can promise much: beyond what is believed, what is there is counted.
 void check_promise(const std::filesystem::path& path, ContentReader& reader, const Header& header,
                    std::uint64_t size_bytes, std::uint64_t end) {
@@ -123,9 +123,9 @@ void check_promise(const std::filesystem::path& path, ContentReader& reader, con
 }
 
 void read_exactly(ContentReader& reader, Tensor& target, const std::string& path, const Header& header) {
-  const auto wanted = static_cast<std::size_t>(target.numel());
-  const std::size_t got = reader.read(target.data<std::uint8_t>(), wanted);
-  if (got < wanted) throw_short(path, header, wanted - got);
+  const auto requested = static_cast<std::size_t>(target.numel());
+  const std::size_t got = reader.read(target.data<std::uint8_t>(), requested);
+  if (got < requested) throw_short(path, header, requested - got);
 }
 
 }  // namespace
@@ -136,7 +136,7 @@ Tensor read_idx(const std::filesystem::path& path) {
   check_promise(path, reader, header, header.total_bytes, header.total_bytes);
   Tensor out = Tensor::empty(header.shape, DType::u8);
   read_exactly(reader, out, path.string(), header);
-  // Also makes the reader check the gzip trailer (its CRC and length).
+  // This makes the reader check the gzip trailer (its CRC and length).
   if (reader.skip(1) != 0) {
     throw InputError(path.string(),
                      concat("the end of the file behind its elements, ", to_string(header.shape)),
@@ -156,7 +156,7 @@ Tensor read_idx_item(const std::filesystem::path& path, std::int64_t index) {
                 (static_cast<std::uint64_t>(index) + 1) * header.item_bytes);
   Shape shape(header.shape.begin() + 1, header.shape.end());
   if (shape.empty()) shape = {1};
-  // A file that ends within the skipped items ends before the wanted one as well.
+  // A file that ends within the skipped items ends before the requested one as well.
   reader.skip(static_cast<std::uint64_t>(index) * header.item_bytes);
   Tensor out = Tensor::empty(shape, DType::u8);
   read_exactly(reader, out, path.string(), header);

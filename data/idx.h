@@ -12,8 +12,8 @@ namespace cbnet::data {
 // integers, then the elements in row-major order. Plain or gzip, decided by content.
 
 /// u8 (N), (N,H,W) or any other rank from 1 to 4.
-/// InputError: not IDX, another element type, an empty or impossible size, too few or too many bytes.
-/// The promised size is checked against the file's size before memory is taken.
+/// Throws InputError for what is not IDX, another element type, an empty or impossible size, too few or too
+/// many bytes. The promised size is checked against the file's size before memory is taken.
 Tensor read_idx(const std::filesystem::path& path);
 
 /// One item of an IDX file: u8 of the shape without N, e.g. (H,W); a label comes as (1).

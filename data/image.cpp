@@ -86,8 +86,8 @@ Tensor decode_pnm(const std::string& bytes, const std::string& path) {
   const std::size_t sample_bytes = maxval > 255 ? 2 : 1;
   const std::string_view raster = text.rest_after_one_blank();
   // A plain sample takes a digit and a blank, and the last one only the digit.
-  const std::uint64_t least = plain ? 2 * samples - 1 : samples * sample_bytes;
-  if (raster.size() < least) {
+  const std::uint64_t min_bytes = plain ? 2 * samples - 1 : samples * sample_bytes;
+  if (raster.size() < min_bytes) {
     throw InputError(path, concat(width, "x", height, " pixels"),
                      concat("only ", raster.size(), " bytes (truncated)"), "copy or export it again");
   }

@@ -12,9 +12,9 @@ inline constexpr std::int64_t kMaxImageSide = 4096;
 
 /// How pictures are to be made; the default takes them as they are.
 struct PictureOptions {
-  /// Of each picture, which is stretched to it (picture.h, resized); 0: its own.
+  /// Each picture is stretched to this size (picture.h, resized); 0 keeps its own.
   std::int64_t height = 0, width = 0;
-  /// 1 for grey, 3 for colour (picture.h, with_channels); 0: the file's own.
+  /// Pictures become grey with 1, colour with 3 (picture.h, with_channels); 0 keeps the file's own.
   std::int64_t channels = 0;
 };
 
@@ -28,7 +28,7 @@ struct PictureOptions {
 /// laid on black, in proportion. InputError: none of these formats, damaged, truncated, or a side over 4,096.
 Tensor read_image(const std::filesystem::path& path, std::int64_t channels = 1);
 
-/// PNG from u8 (C,H,W), grey or RGB; whole or not at all.
+/// Writes u8 (C,H,W), grey or RGB, as PNG, whole or not at all.
 /// Throws std::invalid_argument on any other tensor, std::runtime_error when the disk fails.
 void write_png(const std::filesystem::path& path, const Tensor& image);
 

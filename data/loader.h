@@ -13,15 +13,15 @@ struct Loader {
   const char* name;
   /// What must lie there, for messages.
   const char* understands;
-  /// By names and first bytes alone; throws nothing.
+  /// Judges by names and first bytes alone; throws nothing.
   bool (*recognises)(const std::filesystem::path&);
-  /// Training and test pictures, or one of the two, with the names of the classes and the files that were
-  /// read. `name` stays empty where the path says nothing better than its own name. InputError for what is
-  /// damaged.
+  /// Returns training and test pictures, or one of the two, with the names of the classes and the files that
+  /// were read. `name` stays empty where the path says nothing better than its own name. InputError for what
+  /// is damaged.
   Dataset (*load)(const std::filesystem::path&, const PictureOptions&);
 };
 
-/// In the order in which they look at a path.
+/// Lists them in the order in which they look at a path.
 const std::vector<Loader>& loaders();
 
 /// The one that knows what lies there. InputError, saying what lies there and what is understood, when none

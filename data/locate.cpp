@@ -71,7 +71,8 @@ std::vector<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-/// In lower case, with a hyphen for every character that programs put in its place, without .gz.
+/// Returns the name in lower case, with a hyphen for every character that programs put in its place, without
+/// .gz.
 std::string plain_name(std::string name) {
   for (char& c : name) {
     if (c == '.' || c == '_' || c == ' ') c = '-';
@@ -92,13 +93,13 @@ class Listing {
       const fs::path path = folder_ / (name + suffix);
       if (is_file(path)) return path.string();
     }
-    const std::string wanted = plain_name(name);
+    const std::string requested = plain_name(name);
     for (const std::string& there : names_) {
-      if (plain_name(there) != wanted) continue;
+      if (plain_name(there) != requested) continue;
       if (is_file(folder_ / there)) return (folder_ / there).string();
       // A folder of the file's name around the file.
       for (const std::string& inside : names_in(folder_ / there))
-        if (plain_name(inside) == wanted && is_file(folder_ / there / inside))
+        if (plain_name(inside) == requested && is_file(folder_ / there / inside))
           return (folder_ / there / inside).string();
     }
     return "";
@@ -192,9 +193,9 @@ std::string list_pairs(const std::vector<Pair>& pairs) {
   return out;
 }
 
-std::string list_names(DatasetId id, Splits wanted) {
+std::string list_names(DatasetId id, Splits requested) {
   const std::string test = list_pairs(test_names(id));
-  return wanted == Splits::test ? test : concat(list_pairs(train_names(id)), "; ", test);
+  return requested == Splits::test ? test : concat(list_pairs(train_names(id)), "; ", test);
 }
 
 /// What the search of one place came to.
@@ -204,7 +205,7 @@ struct Search {
   std::vector<std::string> lines;
 };
 
-Search search(DatasetId id, const Place& place, const FoundFiles& named, Splits wanted) {
+Search search(DatasetId id, const Place& place, const FoundFiles& named, Splits requested) {
   Search out;
   out.found = named;
   std::string reason = concat(" (named after another dataset, and holds no ", to_string(id), ")");
@@ -213,10 +214,10 @@ Search search(DatasetId id, const Place& place, const FoundFiles& named, Splits 
     FoundFiles found = named;
     std::string missing;
     bool any = false;
-    if (wanted == Splits::both)
+    if (requested == Splits::both)
       any = find_pair(listing, train_names(id), found.train_images, found.train_labels, missing);
     any = find_pair(listing, test_names(id), found.test_images, found.test_labels, missing) || any;
-    if (found.complete(wanted)) return {found, true, {}};
+    if (found.complete(requested)) return {found, true, {}};
     reason = concat(" (no ", missing, ")");
     if (any && !out.any) out.found = found;
     out.any = out.any || any;
@@ -273,12 +274,12 @@ FoundFiles files_in(const std::string& folder) {
   return out;
 }
 
-bool FoundFiles::complete(Splits wanted) const {
+bool FoundFiles::complete(Splits requested) const {
   const bool train = !train_images.empty() && !train_labels.empty();
-  return (train || wanted == Splits::test) && !test_images.empty() && !test_labels.empty();
+  return (train || requested == Splits::test) && !test_images.empty() && !test_labels.empty();
 }
 
-FoundFiles find_dataset(DatasetId id, const Location& location, Splits wanted) {
+FoundFiles find_dataset(DatasetId id, const Location& location, Splits requested) {
   check_named_pair(location.train_images, location.train_labels, "train");
   check_named_pair(location.test_images, location.test_labels, "test");
   if (!location.data_dir.empty()) check_named_folder(location.data_dir, "--data-dir");
@@ -287,7 +288,7 @@ FoundFiles find_dataset(DatasetId id, const Location& location, Splits wanted) {
   named.train_labels = location.train_labels;
   named.test_images = location.test_images;
   named.test_labels = location.test_labels;
-  if (named.complete(wanted)) return named;
+  if (named.complete(requested)) return named;
 
   std::optional<FoundFiles> partial;
   std::vector<std::string> searched;
@@ -297,16 +298,16 @@ FoundFiles find_dataset(DatasetId id, const Location& location, Splits wanted) {
       searched.push_back(concat(place.label, place.folder, " (no such folder)"));
       continue;
     }
-    Search result = search(id, place, named, wanted);
+    Search result = search(id, place, named, requested);
     searched.insert(searched.end(), result.lines.begin(), result.lines.end());
     if (!partial && result.any) partial = result.found;
     const bool ends = place.must_have || (place.named && result.any);
-    if (!ends && !result.found.complete(wanted)) continue;
+    if (!ends && !result.found.complete(requested)) continue;
     FoundFiles out = std::move(result.found);
     out.searched = std::move(searched);
-    if (!out.complete(wanted)) {
+    if (!out.complete(requested)) {
       out.refused = concat(place.label, place.folder);
-      out.expected = list_names(id, wanted);
+      out.expected = list_names(id, requested);
       out.present = list_content(place.folder);
     }
     return out;

@@ -7,7 +7,7 @@
 
 namespace cbnet::data {
 
-/// Where to look, in this order: the explicit files, data_dir, $CBNET_DATA, cache_dir, system_dirs,
+/// Files are looked for in this order: the explicit files, data_dir, $CBNET_DATA, cache_dir, system_dirs,
 /// and then the official hosts, whose files go to <cache_dir>/<dataset>/. In each folder the files may lie
 /// in a folder named after the dataset or directly in it, and in either in a folder named raw.
 ///
@@ -24,7 +24,7 @@ struct Location {
   bool allow_download = true;
   /// curl's progress bar on stderr.
   bool progress = false;
-  /// Instead of the official hosts; each ends in '/'.
+  /// They stand in for the official hosts; each ends in '/'.
   std::vector<std::string> base_urls;
 };
 
@@ -35,12 +35,13 @@ enum class Splits { both, test };
 struct FoundFiles {
   std::string train_images, train_labels, test_images, test_labels;
   std::vector<std::string> searched;
-  /// Where the search ended at a folder that the user named and that lacks files: which it is, which names
-  /// were looked for, and what lies there.
+  /// The search may end at a folder that the user named and that lacks files: which it is, which names were
+  /// looked for, and what lies there.
   std::string refused, expected, present;
 
-  bool complete(Splits wanted = Splits::both) const;
-  /// Train images, train labels, test images, test labels; each file once, and all batches of CIFAR-10.
+  bool complete(Splits requested = Splits::both) const;
+  /// Returns train images, train labels, test images and test labels, each file once, and all batches of
+  /// CIFAR-10.
   std::vector<std::string> all() const;
 };
 
@@ -48,11 +49,11 @@ struct FoundFiles {
 /// an underscore for any hyphen (train-images.idx3-ubyte), in upper or lower case, "test" for "t10k", and
 /// within a folder of the same name, as some sites pack them; KMNIST's .npz; and train-first7011-*, the pair
 /// that holds the first 7,011 images of KMNIST's training set, taken only where the whole set is missing. The
-/// first folder that has every file of the wanted splits counts; one named after another dataset is passed
+/// first folder that has every file of the requested splits counts; one named after another dataset is passed
 /// over. Throws std::invalid_argument when only one file of a split is named, InputError when a named file,
 /// data_dir or $CBNET_DATA does not exist. Of CIFAR-10, whose files hold images and labels together, both are
 /// the same file: the first batch, or the archive.
-FoundFiles find_dataset(DatasetId id, const Location& location, Splits wanted = Splits::both);
+FoundFiles find_dataset(DatasetId id, const Location& location, Splits requested = Splits::both);
 
 /// The files of MNIST's and KMNIST's names that lie in a folder itself, of one split or both; none where it
 /// is no folder.

@@ -45,17 +45,17 @@ struct Member {
   std::unique_ptr<zip_file_t, CloseMember> file;
   std::uint64_t size_bytes = 0;
 
-  void read(void* target, std::size_t wanted) const {
+  void read(void* target, std::size_t requested) const {
     auto* bytes = static_cast<char*>(target);
-    while (wanted > 0) {
-      const zip_int64_t got = zip_fread(file.get(), bytes, wanted);
+    while (requested > 0) {
+      const zip_int64_t got = zip_fread(file.get(), bytes, requested);
       if (got < 0) {
         throw InputError(path, "a readable member", concat("damaged data: ", zip_file_strerror(file.get())),
                          "copy or download it again");
       }
       if (got == 0) throw InputError(path, concat(size_bytes, " bytes"), "the end of the member (truncated)");
       bytes += got;
-      wanted -= static_cast<std::size_t>(got);
+      requested -= static_cast<std::size_t>(got);
     }
   }
 
@@ -63,9 +63,9 @@ struct Member {
   void count() const {
     std::vector<char> chunk(kChunkElements);
     for (std::uint64_t left = size_bytes; left > 0;) {
-      const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(left, chunk.size()));
-      read(chunk.data(), wanted);
-      left -= wanted;
+      const auto requested = static_cast<std::size_t>(std::min<std::uint64_t>(left, chunk.size()));
+      read(chunk.data(), requested);
+      left -= requested;
     }
   }
 };

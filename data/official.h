@@ -17,14 +17,14 @@ struct OfficialFile {
   const char* content_md5;
 };
 
-/// Train images, train labels, test images, test labels; of CIFAR-10 one archive with all of them.
+/// Lists train images, train labels, test images and test labels; of CIFAR-10 one archive with all of them.
 std::span<const OfficialFile> official_files(DatasetId id);
 
-/// Base addresses, each ending in '/', in the order in which they are tried.
+/// Returns base addresses, each ending in '/', in the order in which they are tried.
 std::vector<std::string> official_hosts(DatasetId id);
 
 /// Downloads what is missing of the files into `folder`, from `base_urls` or else the official hosts.
-/// Errors as download().
+/// Throws as download() does.
 void download_dataset(DatasetId id, const std::string& folder, const std::vector<std::string>& base_urls,
                       bool progress);
 

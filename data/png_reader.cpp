@@ -194,7 +194,7 @@ Tensor decode_png(const std::string& bytes, const std::string& path, std::int64_
   const std::uint64_t height = png_get_image_height(decoder.png, decoder.info);
   const std::uint64_t width = png_get_image_width(decoder.png, decoder.info);
   check_image_size(path, height, width);
-  // At one bit a pixel and deflate's best, a file holds at most this many; more is an empty promise.
+  // A file holds at most this many pixels, at one bit a pixel and deflate's best; more is an empty promise.
   if (height * width > bytes.size() * std::uint64_t{8 * 1100}) {
     throw InputError(path, concat("the pixels that its header promises, ", width, "x", height),
                      concat("a file of ", bytes.size(), " bytes, which cannot hold that many"));

@@ -10,7 +10,7 @@ namespace cbnet::data {
 /// the file is. `path` is for messages. InputError: damaged, truncated, or a side over kMaxImageSide.
 Tensor decode_png(const std::string& bytes, const std::string& path, std::int64_t channels);
 
-/// InputError unless both sides are 1 to kMaxImageSide.
+/// Throws InputError unless both sides are 1 to kMaxImageSide.
 void check_image_size(const std::string& path, std::uint64_t height, std::uint64_t width);
 
 }  // namespace cbnet::data

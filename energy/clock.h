@@ -6,7 +6,7 @@
 
 namespace cbnet::energy {
 
-// CLOCK_MONOTONIC in nanoseconds: the one clock of windows and samples, and that of
+// Reads CLOCK_MONOTONIC in nanoseconds: the one clock of windows and samples, and that of
 // std::chrono::steady_clock, so that energy and latency share their window.
 inline std::int64_t monotonic_ns() {
   timespec now{};

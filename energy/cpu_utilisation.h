@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-// CPU utilisation of the whole machine by psutil's formula, the tool of the paper (section IV-C).
+// CPU utilisation of the whole machine follows psutil's formula, the tool of the paper (section IV-C).
 namespace cbnet::energy {
 
 // The first line of /proc/stat: ticks of 1/sysconf(_SC_CLK_TCK) s, summed over CPUs. Columns that an
@@ -18,8 +18,8 @@ struct CpuTimes {
 struct CpuUtilisation {
   std::optional<double> u;               // in [0,1], not rounded; for the power models
   std::optional<double> psutil_percent;  // as psutil.cpu_percent() prints it, rounded to 0.1
-  // Share of the interval in which the hypervisor ran another guest. psutil counts it as busy, so a
-  // large share makes u overstate the work of this machine.
+  // In this fraction of the interval the hypervisor ran another guest. psutil counts it as busy, so a
+  // large fraction makes u overstate the work of this machine.
   std::optional<double> steal_frac;
 };
 
@@ -30,9 +30,9 @@ CpuTimes parse_cpu_times(std::string_view line);
 // Reads the first line of the file. Throws std::runtime_error that names the file.
 CpuTimes read_cpu_times(const std::string& path = "/proc/stat");
 
-// Utilisation between two readings, `before` first. A column that went backwards counts as 0, as in
-// psutil. When no tick passed every field is empty: psutil says 0.0 there, which a power model would
-// turn into idle power.
+// Returns the utilisation between two readings, `before` first. A column that went backwards counts as 0, as
+// in psutil. When no tick passed every field is empty: psutil says 0.0 there, which a power model would turn
+// into idle power.
 CpuUtilisation utilisation(const CpuTimes& before, const CpuTimes& after);
 
 }  // namespace cbnet::energy

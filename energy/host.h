@@ -7,7 +7,7 @@
 
 #include "energy/power_model.h"
 
-// Which machine this is, and which of the paper's power models speaks for it (section IV-C).
+// These find out which machine this is, and which of the paper's power models is of it (section IV-C).
 namespace cbnet::energy {
 
 enum class Platform { raspberry_pi_4, other_raspberry_pi, google_compute_engine, other };

@@ -11,8 +11,8 @@ namespace cbnet::energy {
 namespace {
 
 double power_at(const PowerSample& a, const PowerSample& b, std::int64_t t_ns) {
-  const double share = static_cast<double>(t_ns - a.t_ns) / static_cast<double>(b.t_ns - a.t_ns);
-  return a.power_w + (b.power_w - a.power_w) * share;
+  const double fraction = static_cast<double>(t_ns - a.t_ns) / static_cast<double>(b.t_ns - a.t_ns);
+  return a.power_w + (b.power_w - a.power_w) * fraction;
 }
 
 }  // namespace

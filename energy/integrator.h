@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-// Energy from power samples: trapezoids over one window.
+// Power samples become energy by trapezoids over one window.
 namespace cbnet::energy {
 
 struct PowerSample {
@@ -16,7 +16,7 @@ struct PowerSample {
 // Two samples further apart than this many periods are not joined: a sensor that went quiet says
 // nothing about the time between.
 inline constexpr double kMaxGapPeriods = 3;
-// Below this share of the window under joined samples there is no result.
+// There is no result when joined samples cover a smaller fraction of the window.
 inline constexpr double kMinCoverage = 0.95;
 
 struct PowerIntegral {

@@ -4,7 +4,7 @@
 
 namespace cbnet::energy {
 
-// Where a joule comes from: power samples of a sensor, a cumulative energy counter, or a power model.
+// A joule comes from power samples of a sensor, a cumulative energy counter, or a power model.
 enum class Kind { measured, counter, modelled };
 
 // Every printed joule carries one of these words: "measured", "measured (counter)", "modelled".

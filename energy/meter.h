@@ -10,7 +10,7 @@
 #include "energy/nvidia_smi.h"
 #include "energy/power_model.h"
 
-// Energy over a window: E = P × Δt, P the average power and Δt the length of the same window
+// Energy over a window is E = P × Δt, P the average power and Δt the length of the same window
 // (section IV-C).
 namespace cbnet::energy {
 
@@ -21,8 +21,8 @@ struct EnergyResult {
   std::int64_t start_ns = 0;  // CLOCK_MONOTONIC, as std::chrono::steady_clock
   std::int64_t stop_ns = 0;
   std::optional<double> utilisation;  // u of the power model, in [0,1]; models only
-  std::optional<double> steal_frac;   // share of the window lost to other guests; models only
-  std::optional<double> coverage;     // share of the window under power samples; sensors only
+  std::optional<double> steal_frac;   // fraction of the window lost to other guests; models only
+  std::optional<double> coverage;     // fraction of the window under power samples; sensors only
   Kind kind = Kind::modelled;
   std::string source;   // the sensor, or the model with every constant
   std::string label;    // whose joules these are, e.g. "modelled (Raspberry Pi 4, Eq. 2)"
@@ -42,17 +42,17 @@ class Meter {
   // Closes the window. A failed sensor gives a result without energy, with the reason as warning.
   // Throws std::logic_error without a start().
   virtual EnergyResult stop() = 0;
-  // Kind, label and every constant, on one line for the head of a report.
+  // Returns kind, label and every constant, on one line for the head of a report.
   virtual std::string describe() const = 0;
 };
 
-// P(mean u) over the window, u from `proc_stat` at its two ends. No model: windows without energy.
-// The host's CPU count says how fine u is in a window.
+// Makes a meter of P(mean u) over the window, u from `proc_stat` at its two ends. No model: windows without
+// energy. The host's CPU count says how fine u is in a window.
 std::unique_ptr<Meter> make_model_meter(std::optional<PowerModel> model, const Host& host,
                                         std::string proc_stat = "/proc/stat");
 
-// Mean power of one GPU, or the sum over all of them, by nvidia-smi. stop() waits for the first
-// sample after the window, up to three periods. Throws std::invalid_argument on wrong options and
+// Makes a meter of the mean power of one GPU, or the sum over all of them, by nvidia-smi. stop() waits for
+// the first sample after the window, up to three periods. Throws std::invalid_argument on wrong options and
 // std::runtime_error when nvidia-smi is missing, hangs, ends, or a GPU has no power reading.
 std::unique_ptr<Meter> make_nvidia_smi_meter(NvidiaSmiOptions options = {});
 

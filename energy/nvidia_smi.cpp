@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t kMaxLineBytes = 64 * 1024;
 constexpr std::size_t kMaxQuotedBytes = 160;
 constexpr std::size_t kMaxGpus = 64;
-// A GPU that has said this often that it has no reading, and nothing else, is not waited for.
+// A GPU that has reported this often that it has no reading, and nothing else, is not waited for.
 constexpr std::size_t kNoSensorRows = 5;
 constexpr std::size_t kMaxSamples = std::size_t{1} << 20;  // 29 h at 10 Hz
 
@@ -35,9 +35,9 @@ NvidiaSmiOptions checked(NvidiaSmiOptions options) {
   return options;
 }
 
-std::vector<std::string> arguments(const NvidiaSmiOptions& options) {
-  std::vector<std::string> words;
-  if (!options.gpu.empty()) words = {"-i", options.gpu};
+std::vector<std::string> command(const NvidiaSmiOptions& options) {
+  std::vector<std::string> words = {options.program};
+  if (!options.gpu.empty()) words.insert(words.end(), {"-i", options.gpu});
   words.push_back("--query-gpu=" + std::string(kNvidiaSmiColumns) + "," + options.power_field);
   words.insert(words.end(), {"--format=csv,noheader,nounits", "-lms", std::to_string(options.period_ms)});
   return words;
@@ -50,7 +50,7 @@ std::string quote(std::string_view text) { return '"' + std::string(text.substr(
 NvidiaSmiSampler::NvidiaSmiSampler(NvidiaSmiOptions options)
     : options_(checked(std::move(options))),
       wake_(make_pipe()),
-      child_(options_.program, arguments(options_)),
+      child_(command(options_), {.error = ProcessOptions::kOutput}),
       pid_(child_.pid()),
       started_ns_(monotonic_ns()),
       last_row_ns_(started_ns_),
@@ -130,7 +130,7 @@ void NvidiaSmiSampler::read_rows() {
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) {
       // A last line without its end may be a cut-off number, so it is dropped.
-      child_.reap(kExitS);
+      child_.wait(kExitS);
       return lose("its end, " + child_.exit_text());
     }
     pending.append(chunk.data(), static_cast<std::size_t>(count));

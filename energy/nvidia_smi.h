@@ -9,11 +9,11 @@
 #include <thread>
 #include <vector>
 
-#include "energy/child_process.h"
 #include "energy/integrator.h"
 #include "energy/nvidia_smi_row.h"
+#include "tensor/process.h"
 
-// GPU power by one long-running nvidia-smi, the tool of the paper (section IV-C).
+// GPU power comes from one long-running nvidia-smi, the tool of the paper (section IV-C).
 namespace cbnet::energy {
 
 struct NvidiaSmiOptions {
@@ -74,7 +74,7 @@ class NvidiaSmiSampler {
 
   NvidiaSmiOptions options_;
   Pipe wake_;
-  ChildProcess child_;  // used by thread_ alone while that runs
+  Process child_;  // used by thread_ alone while that runs
   pid_t pid_;
   std::int64_t started_ns_;
   mutable std::mutex mutex_;  // guards the members from here to changed_

@@ -11,7 +11,7 @@
 // The paper's two power models (section IV-C), which turn CPU utilisation into watts.
 namespace cbnet::energy {
 
-// Eq. 1, a share of a physical server: P = (n/N) (P_idle + (P_peak - P_idle) u^beta), in W.
+// Eq. 1 models a fraction of a physical server: P = (n/N) (P_idle + (P_peak - P_idle) u^beta), in W.
 // The defaults are the paper's. n counts vCPUs, normally hyperthreads, and N counts cores: with
 // N = 36 hardware threads the same server gives half the power.
 struct GciModel {
@@ -30,7 +30,7 @@ struct GciModel {
   void check() const;
 };
 
-// Eq. 2, a Raspberry Pi 4: P = P_idle + (P_peak - P_idle) u^beta, in W. The form is PowerPi's, the
+// Eq. 2 models a Raspberry Pi 4: P = P_idle + (P_peak - P_idle) u^beta, in W. The form is PowerPi's, the
 // constants are those of a Pi 4 that the paper cites. Errors as for GciModel.
 struct PiModel {
   double p_idle_w = 2.7;
@@ -42,7 +42,7 @@ struct PiModel {
   void check() const;
 };
 
-// Named constants in the order they were given, e.g. {{"p_idle_w", 2.5}, {"beta", 1}}.
+// Constants have names and the order in which they were given, e.g. {{"p_idle_w", 2.5}, {"beta", 1}}.
 using PowerConstants = std::vector<std::pair<std::string, double>>;
 
 // Reads "p_idle_w=2.5,beta=1"; an empty text gives no constants. Throws std::invalid_argument on a
@@ -54,7 +54,7 @@ PowerConstants parse_constants(std::string_view text);
 GciModel with_constants(GciModel model, const PowerConstants& constants);
 PiModel with_constants(PiModel model, const PowerConstants& constants);
 
-// Either model with the words that go with its watts.
+// Either model comes with the words that go with its watts.
 class PowerModel {
  public:
   // `label` says whose power this is, e.g. "modelled (Raspberry Pi 4, Eq. 2)"; `note` is a remark on

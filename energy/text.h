@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-// Text helpers of this room; numbers never depend on the locale.
+// Numbers in this room's texts never depend on the locale.
 namespace cbnet::energy {
 
 // The one form of this room's errors: "[energy] expected A; got B; hint: C".
@@ -19,7 +19,7 @@ std::optional<double> parse_number(std::string_view text);
 // The shortest text that reads back as the same double.
 std::string format_number(double value);
 
-// As "%.<decimals>f", rounded from the exact binary value, half to even.
+// Formats as "%.<decimals>f" does, rounding from the exact binary value, half to even.
 std::string format_fixed(double value, int decimals);
 
 // Appends one more remark to a list joined by "; ". Empty remarks add nothing.

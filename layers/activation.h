@@ -1,23 +1,45 @@
 #pragma once
 
+#include "autograd/ops/log_softmax.h"
+#include "autograd/ops/pointwise.h"
+#include "autograd/ops/softmax.h"
 #include "layers/module.h"
 
 namespace cbnet {
 
-enum class ActivationKind { relu, leaky_relu, sigmoid, tanh, softmax, log_softmax };
-
-const char* to_string(ActivationKind kind);
-
-/// A pointwise activation, or softmax or its logarithm over the last axis. x -> same shape.
+/// A function of one variable as a module. x -> same shape.
+template <Variable (*function)(const Variable&)>
 class Activation : public Module {
  public:
-  /// `slope` is that of leaky_relu below zero.
-  explicit Activation(ActivationKind kind, double slope = 0.01) : kind_(kind), slope_(slope) {}
-  Variable forward(const Variable& x) override;
+  Variable forward(const Variable& x) override { return function(x); }
+};
+
+using Relu = Activation<relu>;
+using Sigmoid = Activation<sigmoid>;
+using Tanh = Activation<tanh>;
+
+/// max(x, 0) + slope min(x, 0).
+class LeakyRelu : public Module {
+ public:
+  explicit LeakyRelu(double slope = 0.01) : slope_(slope) {}
+  Variable forward(const Variable& x) override { return leaky_relu(x, slope_); }
 
  private:
-  ActivationKind kind_;
   double slope_;
 };
+
+/// A function along an axis as a module. x -> same shape.
+template <Variable (*function)(const Variable&, std::int64_t)>
+class AxisActivation : public Module {
+ public:
+  explicit AxisActivation(std::int64_t axis = -1) : axis_(axis) {}
+  Variable forward(const Variable& x) override { return function(x, axis_); }
+
+ private:
+  std::int64_t axis_;
+};
+
+using Softmax = AxisActivation<softmax>;
+using LogSoftmax = AxisActivation<log_softmax>;
 
 }  // namespace cbnet

@@ -12,8 +12,8 @@ Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Pair& 
                            rng, dtype),
                true);
   if (with_bias) bias = Variable(Tensor::zeros({out_channels}, dtype), true);
-  register_parameter("weight", weight);
-  register_parameter("bias", bias);
+  register_parameter("weight", &Conv2d::weight);
+  register_parameter("bias", &Conv2d::bias);
 }
 
 Variable Conv2d::forward(const Variable& x) { return conv2d(x, weight, bias, options_); }

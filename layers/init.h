@@ -4,13 +4,14 @@
 
 namespace cbnet {
 
-/// Starting values of a layer's weight; biases start at zero.
+/// A layer's weight starts with these values; biases start at zero.
 enum class Init {
-  /// Normal, variance 1 / fan_in (LeCun et al. 1998, "Efficient BackProp"): BranchyNet's Chainer default.
+  /// They are normal with variance 1 / fan_in (LeCun et al. 1998, "Efficient BackProp"): BranchyNet's Chainer
+  /// default.
   lecun_normal,
-  /// Uniform, variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010): Keras' default, of the autoencoders.
+  /// They are uniform with variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010): Keras' default.
   glorot_uniform,
-  /// Normal, variance 2 / fan_in (He et al. 2015), for layers before a ReLU.
+  /// They are normal with variance 2 / fan_in (He et al. 2015), for layers before a ReLU.
   he_normal,
 };
 

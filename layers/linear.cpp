@@ -8,8 +8,8 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, Rng& rng, bo
                DType dtype)
     : weight(init_weight(init, {out_features, in_features}, rng, dtype), true) {
   if (with_bias) bias = Variable(Tensor::zeros({out_features}, dtype), true);
-  register_parameter("weight", weight);
-  register_parameter("bias", bias);
+  register_parameter("weight", &Linear::weight);
+  register_parameter("bias", &Linear::bias);
 }
 
 Variable Linear::forward(const Variable& x) { return linear(x, weight, bias); }

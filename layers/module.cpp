@@ -16,11 +16,11 @@ bool same_view(const Tensor& a, const Tensor& b) {
 
 bool same_view(const Variable& a, const Variable& b) { return a.same(b); }
 
-/// The first entry of `entries` that is the same thing as `wanted`.
+/// The first entry of `entries` that is the same thing as `requested`.
 template <class Entries, class T>
-auto first_of(Entries& entries, const T& wanted) {
+auto first_of(Entries& entries, const T& requested) {
   return std::find_if(entries.begin(), entries.end(),
-                      [&](const auto& entry) { return same_view(entry.second, wanted); });
+                      [&](const auto& entry) { return same_view(entry.second, requested); });
 }
 
 template <class Entries>
@@ -99,10 +99,11 @@ void Module::load_state_dict(const StateDict& state) {
 
 void Module::to(Device device) {
   for (auto& [name, parameter] : parameters_) {
-    parameter->mutable_value() = parameter->value().to(device);
-    parameter->zero_grad();
+    Variable& variable = this->*parameter;
+    variable.mutable_value() = variable.value().to(device);
+    variable.zero_grad();
   }
-  for (auto& [name, buffer] : buffers_) *buffer = buffer->to(device);
+  for (auto& [name, buffer] : buffers_) this->*buffer = (this->*buffer).to(device);
   for (auto& [name, child] : children_) child->to(device);
 }
 
@@ -111,23 +112,16 @@ void Module::train(bool on) {
   for (auto& [name, child] : children_) child->train(on);
 }
 
-void Module::register_parameter(std::string name, Variable& parameter) {
-  if (parameter.defined()) parameters_.emplace_back(std::move(name), &parameter);
-}
-
-void Module::register_buffer(std::string name, Tensor& buffer) {
-  buffers_.emplace_back(std::move(name), &buffer);
-}
-
 void Module::collect_parameters(const std::string& prefix,
                                 std::vector<std::pair<std::string, Variable>>& out) const {
-  for (const auto& [name, parameter] : parameters_) out.emplace_back(prefix + name, *parameter);
+  for (const auto& [name, parameter] : parameters_) out.emplace_back(prefix + name, this->*parameter);
   for (const auto& [name, child] : children_) child->collect_parameters(prefix + name + ".", out);
 }
 
 void Module::collect_state(const std::string& prefix, StateDict& out) const {
-  for (const auto& [name, parameter] : parameters_) out.emplace_back(prefix + name, parameter->value());
-  for (const auto& [name, buffer] : buffers_) out.emplace_back(prefix + name, *buffer);
+  for (const auto& [name, parameter] : parameters_)
+    out.emplace_back(prefix + name, (this->*parameter).value());
+  for (const auto& [name, buffer] : buffers_) out.emplace_back(prefix + name, this->*buffer);
   for (const auto& [name, child] : children_) child->collect_state(prefix + name + ".", out);
 }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,7 +18,8 @@ class Module {
  public:
   Module() = default;
   virtual ~Module() = default;
-  // Registered parameters are found by address.
+  /// A module may be moved, which leaves an empty one; a copy would have the same parameters.
+  Module(Module&&) = default;
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
@@ -30,8 +32,8 @@ class Module {
   std::vector<Variable> parameters() const;
   std::int64_t parameter_count() const;
 
-  /// Parameters and buffers, each once, under the first of its names; the tensors share their elements with
-  /// the module.
+  /// Returns parameters and buffers, each once, under the first of its names; the tensors share their
+  /// elements with the module.
   StateDict state_dict() const;
   /// Copies the elements of `state` in. What has several names here may come under any of them, and under
   /// several when all give the same elements. Throws std::invalid_argument, naming the entry, when one is
@@ -47,9 +49,18 @@ class Module {
   bool training() const { return training_; }
 
  protected:
-  /// `parameter` may be undefined (a missing bias); it is skipped then.
-  void register_parameter(std::string name, Variable& parameter);
-  void register_buffer(std::string name, Tensor& buffer);
+  /// Registers a member, e.g. &Linear::weight; one that is undefined (a missing bias) is skipped. A second
+  /// name for the same member is one that load_state_dict() takes too.
+  template <class M>
+  void register_parameter(std::string name, Variable M::*parameter) {
+    // Members are found by their place in the module, so that a module may be moved.
+    const auto member = static_cast<Variable Module::*>(parameter);
+    if ((this->*member).defined()) parameters_.emplace_back(std::move(name), member);
+  }
+  template <class M>
+  void register_buffer(std::string name, Tensor M::*buffer) {
+    buffers_.emplace_back(std::move(name), static_cast<Tensor Module::*>(buffer));
+  }
   /// Registers and returns `child`, which must not be null.
   template <class M>
   std::shared_ptr<M> register_module(std::string name, std::shared_ptr<M> child) {
@@ -59,19 +70,19 @@ class Module {
   }
 
  private:
-  /// Under every name.
+  /// Appends each parameter under every name that it has.
   void collect_parameters(const std::string& prefix,
                           std::vector<std::pair<std::string, Variable>>& out) const;
-  /// Under every name.
+  /// Appends parameters and buffers, likewise.
   void collect_state(const std::string& prefix, StateDict& out) const;
 
-  std::vector<std::pair<std::string, Variable*>> parameters_;
-  std::vector<std::pair<std::string, Tensor*>> buffers_;
+  std::vector<std::pair<std::string, Variable Module::*>> parameters_;
+  std::vector<std::pair<std::string, Tensor Module::*>> buffers_;
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
   bool training_ = true;
 };
 
-/// Modules one after the other; children are named "0", "1", …
+/// Runs modules one after the other; children are named "0", "1", …
 class Sequential : public Module {
  public:
   Sequential() = default;
@@ -87,5 +98,23 @@ class Sequential : public Module {
  private:
   std::vector<std::shared_ptr<Module>> modules_;
 };
+
+/// sequential(Linear(2, 32), Relu(), Linear(32, 2)): takes modules over, or shares those given by shared_ptr.
+/// C++ leaves open which argument is made first, and with it which numbers of default_rng() a layer starts
+/// from; layers that are named before, and moved here, start from the same with every compiler.
+template <class... Modules>
+Sequential sequential(Modules&&... modules) {
+  Sequential out;
+  const auto append = [&out]<class M>(M&& module) {
+    if constexpr (std::is_convertible_v<M, std::shared_ptr<Module>>) {
+      out.append(std::forward<M>(module));
+    } else {
+      static_assert(!std::is_lvalue_reference_v<M>, "std::move the module, or give a shared_ptr to it");
+      out.append(std::make_shared<M>(std::forward<M>(module)));
+    }
+  };
+  (append(std::forward<Modules>(modules)), ...);
+  return out;
+}
 
 }  // namespace cbnet

@@ -9,8 +9,8 @@ struct AdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
-  /// Added to the gradient as weight_decay * w (L2), or, when decoupled, taken from the weight directly as
-  /// in Loshchilov and Hutter 2019.
+  /// It is added to the gradient as weight_decay * w (L2), or, when decoupled, taken from the weight directly
+  /// as in Loshchilov and Hutter 2019.
   double weight_decay = 0.0;
   bool decoupled = false;
 };

@@ -26,13 +26,13 @@ class Optimizer {
   void set_learning_rate(double learning_rate);
   std::int64_t steps_taken() const { return steps_; }
 
-  /// Everything besides the parameters that the next step depends on, as named tensors (moments, and the
-  /// step count as i64 (1)); a checkpoint holds it. load_state throws when it is not this optimizer's.
+  /// Returns everything besides the parameters that the next step depends on, as named tensors (moments, and
+  /// the step count as i64 (1)); a checkpoint holds it. load_state throws when it is not this optimizer's.
   std::vector<std::pair<std::string, Tensor>> state() const;
   void load_state(const std::vector<std::pair<std::string, Tensor>>& state);
 
  protected:
-  /// Zeroed tensors, one like each parameter, saved under "<name>.<index>".
+  /// Makes zeroed tensors, one like each parameter, saved under "<name>.<index>".
   std::size_t add_slot(std::string name);
   Tensor& slot(std::size_t which, std::size_t parameter) { return slots_[which].tensors[parameter]; }
   std::vector<Variable>& parameters() { return parameters_; }

@@ -8,9 +8,10 @@ namespace cbnet {
 /// The learning rate as a function of how far training is.
 enum class ScheduleKind {
   constant,
-  /// Times `factor` after every third of the run.
+  /// The rate is multiplied by `factor` after every third of the run.
   step,
-  /// From the base rate down to 0 along half a cosine (Loshchilov and Hutter 2017, without restarts).
+  /// The rate falls from the base rate to 0 along half a cosine (Loshchilov and Hutter 2017, without
+  /// restarts).
   cosine,
 };
 
@@ -22,10 +23,10 @@ struct Schedule {
   ScheduleKind kind = ScheduleKind::cosine;
   double base_rate = 1e-3;
   double factor = 0.1;
-  /// Steps over which the rate first rises from 0 in a straight line.
+  /// The rate first rises from 0 in a straight line over so many steps.
   std::int64_t warmup_steps = 0;
 
-  /// Rate for step 0, 1, …, total_steps - 1.
+  /// Returns the rate of step 0, 1, …, total_steps - 1.
   double rate(std::int64_t step, std::int64_t total_steps) const;
 };
 

@@ -7,7 +7,7 @@ namespace cbnet {
 struct SgdOptions {
   double learning_rate = 0.01;
   double momentum = 0.0;
-  /// L2: added to the gradient as weight_decay * w.
+  /// It is added to the gradient as weight_decay * w (L2).
   double weight_decay = 0.0;
   bool nesterov = false;
 };

@@ -34,7 +34,7 @@ package_names() {
   case $1:$2 in
     apt-get:build)
       echo g++ cmake ninja-build libopenblas-dev libcxxopts-dev zlib1g-dev libzip-dev \
-        nlohmann-json3-dev libpng-dev libjpeg-dev curl ca-certificates ;;
+        nlohmann-json3-dev libpng-dev libjpeg-dev libssl-dev curl ca-certificates ;;
     apt-get:test) echo doctest-dev binutils ;;
     apt-get:lint) echo clang-format clang-tidy ;;
     apt-get:fuzz) echo clang libclang-rt-dev ;;
@@ -42,17 +42,17 @@ package_names() {
       echo libtorch-dev libopenblas0-openmp libdnnl-dev libdlib-dev tiny-dnn libcereal-dev libstb-dev libgemmlowp-dev \
         libonnx-dev libprotobuf-dev protobuf-compiler npm gnuplot-nox ;;
     dnf:build)
-      echo gcc-c++ cmake ninja-build openblas-devel cxxopts-devel zlib-devel libzip-devel json-devel libpng-devel libjpeg-turbo-devel curl ;;
+      echo gcc-c++ cmake ninja-build openblas-devel cxxopts-devel zlib-devel libzip-devel json-devel libpng-devel libjpeg-turbo-devel openssl-devel curl ;;
     dnf:test) echo doctest-devel binutils ;;
     dnf:lint) echo clang-tools-extra ;;
     dnf:fuzz) echo clang compiler-rt ;;
-    pacman:build) echo gcc cmake ninja openblas cxxopts zlib libzip nlohmann-json libpng libjpeg-turbo curl ;;
+    pacman:build) echo gcc cmake ninja openblas cxxopts zlib libzip nlohmann-json libpng libjpeg-turbo openssl curl ;;
     pacman:test) echo doctest binutils ;;
     pacman:lint) echo clang ;;
     pacman:fuzz) echo clang compiler-rt ;;
     *:build)
       echo "g++ (12 or newer), cmake (3.25 or newer), ninja or make, OpenBLAS, cxxopts, zlib, libzip," \
-        "nlohmann-json, libpng, libjpeg, curl" ;;
+        "nlohmann-json, libpng, libjpeg, OpenSSL, curl" ;;
     *:test) echo "doctest, binutils" ;;
     *:lint) echo "clang-format, clang-tidy" ;;
     *:fuzz) echo "clang with libFuzzer" ;;

@@ -302,4 +302,16 @@ void write_file_atomic(const fs::path& path, std::string_view bytes) {
   if (failed != 0) throw_write_error(path, failed, fs::exists(status));
 }
 
+TemporaryFolder::TemporaryFolder() {
+  std::string name = (std::filesystem::temp_directory_path() / "cbnet-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr)
+    throw std::runtime_error(concat("cannot make the folder ", name, ": ", std::strerror(errno)));
+  path_ = name;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
 }  // namespace cbnet

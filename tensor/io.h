@@ -28,4 +28,20 @@ WriteTarget write_target(const std::filesystem::path& path);
 /// with the system's reason and a hint (full disk, no permission, read-only).
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
 
+/// A fresh folder among the system's temporary files, which goes with all that is in it.
+class TemporaryFolder {
+ public:
+  /// Throws std::runtime_error when none can be made.
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
 }  // namespace cbnet

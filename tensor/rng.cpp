@@ -7,6 +7,11 @@
 
 namespace cbnet {
 
+Rng& default_rng() {
+  thread_local Rng rng;
+  return rng;
+}
+
 double RngState::normal(std::uint64_t ahead) const {
   const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform(ahead)));
   return radius * std::cos(2.0 * std::numbers::pi * uniform(ahead + 1));

@@ -81,4 +81,7 @@ class Rng {
   RngState state_;
 };
 
+/// The calling thread's generator, which is used where none is given; `default_rng() = Rng(7);` seeds it.
+Rng& default_rng();
+
 }  // namespace cbnet

@@ -49,10 +49,10 @@ class Tensor {
   }
   /// Uniform in [low, high), where rounding to f32 may reach high; normal with the given mean and standard
   /// deviation. f32 or f64.
-  static Tensor uniform(const Shape& shape, double low, double high, Rng& rng, DType dtype = DType::f32,
-                        Device device = default_device());
-  static Tensor normal(const Shape& shape, double mean, double stddev, Rng& rng, DType dtype = DType::f32,
-                       Device device = default_device());
+  static Tensor uniform(const Shape& shape, double low, double high, Rng& rng = default_rng(),
+                        DType dtype = DType::f32, Device device = default_device());
+  static Tensor normal(const Shape& shape, double mean, double stddev, Rng& rng = default_rng(),
+                       DType dtype = DType::f32, Device device = default_device());
 
   /// Copies `values`, whose count must be numel(shape).
   template <class T>

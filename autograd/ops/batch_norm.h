@@ -6,7 +6,7 @@ namespace cbnet {
 
 struct BatchNormOptions {
   bool training = true;
-  /// The share of this batch in the running statistics.
+  /// The fraction of this batch in the running statistics.
   double momentum = 0.1;
   /// Added to the variance under the root.
   double eps = 1e-5;

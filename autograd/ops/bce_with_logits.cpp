@@ -4,8 +4,8 @@
 // Grad   : dx = (sigmoid(x) - t) dy / numel; dt = -x dy / numel.
 // Edge   : no elements throw; t is not checked. With e = exp(-|x|), which cannot overflow, an element's loss
 // is
-//          ln(1 + e) + |x| times the share of the wrong side, 1 - t for x >= 0 and t below: nothing cancels,
-//          and an infinite x costs nothing where its wrong side has no share.
+//          ln(1 + e) + |x| times the fraction of the wrong side, 1 - t for x >= 0 and t below: nothing
+//          cancels, and an infinite x costs nothing where that fraction is 0.
 // Kernels: baseline loops, in f64, summed in an order that no thread count changes. Strided inputs are
 // copied.
 //          Ref: Goodfellow et al., "Deep Learning", section 6.2.2.2.

@@ -20,7 +20,7 @@ struct CrossEntropy {
 }  // namespace ops
 
 /// Mean over N of -ln softmax(logits)[label], a scalar. logits (N, C), labels i64 (N), each in [0, C).
-/// label_smoothing moves that share of the label's weight evenly to all C classes.
+/// label_smoothing moves that fraction of the label's weight evenly to all C classes.
 /// Throws std::invalid_argument for wrong shapes, N == 0, a label out of range, or smoothing outside [0, 1].
 inline Variable cross_entropy(const Variable& logits, const Tensor& labels, double label_smoothing = 0.0) {
   return apply<ops::CrossEntropy>({labels, label_smoothing}, {logits});

@@ -51,6 +51,11 @@ Tensor sum_to(const Tensor& tensor, const Shape& shape);
 /// a b over their broadcast shape, as a contiguous tensor.
 Tensor product(const Tensor& a, const Tensor& b);
 
+/// Returns the number as a tensor () of x's dtype and device.
+inline Tensor scalar_like(const Variable& x, double a) {
+  return Tensor::full({}, a, x.dtype(), x.value().device());
+}
+
 }  // namespace ops
 
 #define UNARY(name, Type, ...) \
@@ -65,6 +70,16 @@ inline Variable operator+(const Variable& x, const Variable& z) { return add(x, 
 inline Variable operator-(const Variable& x, const Variable& z) { return sub(x, z); }
 inline Variable operator*(const Variable& x, const Variable& z) { return mul(x, z); }
 inline Variable operator/(const Variable& x, const Variable& z) { return div(x, z); }
+inline Variable operator-(const Variable& x) { return neg(x); }
+
+// A number may stand on either side; it is rounded to x's dtype.
+inline Variable operator+(const Variable& x, double a) { return shift(x, a); }
+inline Variable operator+(double a, const Variable& x) { return shift(x, a); }
+inline Variable operator-(const Variable& x, double a) { return shift(x, -a); }
+inline Variable operator-(double a, const Variable& x) { return shift(neg(x), a); }
+inline Variable operator*(const Variable& x, double a) { return scale(x, a); }
 inline Variable operator*(double a, const Variable& x) { return scale(x, a); }
+inline Variable operator/(const Variable& x, double a) { return div(x, ops::scalar_like(x, a)); }
+inline Variable operator/(double a, const Variable& x) { return div(ops::scalar_like(x, a), x); }
 
 }  // namespace cbnet

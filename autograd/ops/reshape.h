@@ -17,8 +17,8 @@ struct Reshape {
 
 }  // namespace ops
 
-/// The same elements, in row-major order, with another shape; one size may be -1. A view where the strides
-/// allow it. Throws std::invalid_argument when the number of elements would change.
+/// Returns the same elements, in row-major order, with another shape, of which one size may be -1: a view
+/// where the strides allow it. Throws std::invalid_argument when the number of elements would change.
 inline Variable reshape(const Variable& x, const Shape& shape) { return apply<ops::Reshape>({shape}, {x}); }
 
 /// Merges all axes from `start_axis` on: (N, C, H, W) -> (N, C H W).

@@ -16,7 +16,7 @@ struct Entry {
   std::int64_t batch = 0;
   int threads = 0;
   double us = 0.0, low = 0.0, high = 0.0;  // median over the blocks; lowest and highest median of a round
-  double busy = 1.0;                       // least share of a block in which the main thread had its core
+  double busy = 1.0;  // smallest fraction of a block in which the main thread had its core
   std::optional<double> floor_us;
   bool memory_bound = false;
 
@@ -41,14 +41,14 @@ struct Comparison {
   std::optional<Entry> ours, peer;  // the fastest of each side
   /// ours over peer: of the medians, and from the luckiest to the unluckiest rounds.
   std::optional<double> ratio, ratio_low, ratio_high;
-  /// The least floor over the model as it is and folded.
+  /// The smallest floor over the model as it is and folded.
   std::optional<double> floor_us;
   bool memory_bound = false;
 };
 
 Comparison compare(const std::vector<Entry>& entries, const Case& of);
 
-/// Ratios to reach and to aim for, by issue of the bench: batch 1, one thread.
+/// A ratio must be reached, and a lower one is aimed for, at batch 1 with one thread.
 struct Bar {
   Case of;
   double must = 0.0, aim = 0.0;

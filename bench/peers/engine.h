@@ -34,15 +34,15 @@ struct Variant {
   const char* setup;      // as its documentation calls it, for the report
   bool (*takes)(const PeerModel& model, std::int64_t batch);
   std::unique_ptr<Engine> (*make)();
-  /// Makes a classifier's probabilities, where the others stop at its logits.
+  /// It computes a classifier's probabilities, where the others stop at its logits.
   bool probabilities = false;
 };
 
-/// What the worker that this is linked into offers.
+/// The worker that this is linked into offers these.
 struct EngineInfo {
   std::string name, version;
   std::vector<Variant> variants;
-  /// Where its BLAS should be the build of OpenBLAS that takes OpenMP's threads.
+  /// Its BLAS should then be the build of OpenBLAS that takes OpenMP's threads.
   bool openmp_blas = false;
 };
 EngineInfo engine_info();

@@ -2,10 +2,9 @@
 #include <filesystem>
 #include <iostream>
 
+#include "bench/networks.h"
 #include "bench/peers/measure.h"
-#include "bench/peers/model.h"
 #include "bench/peers/report.h"
-#include "tensor/version.h"
 #include "console/options.h"
 #include "console/output.h"
 #include "console/run_main.h"
@@ -45,7 +44,7 @@ constexpr Manual kReportManual{
     "cbnet_peers", "report", "--from FILE [--from FILE…] --out FILE.md",
     "Makes a Markdown page of what `cbnet_peers run`, bench_train and cbnet_bench wrote.\n",
     R"(Examples:
-  cbnet_peers report --from peers.json --from peers-avx2.json --out docs/performance.md
+  cbnet_peers report --from docs/performance/peers.json --out docs/performance.md
 )"};
 
 template <class T>
@@ -75,7 +74,7 @@ int run_measure(const std::vector<std::string>& words) {
   line.add_list("What", "batch", "N", "images a call; may be repeated (default: 1, 64 and 1024)");
   line.add("What", "avx2", "", "everything capped to AVX2, as far as an engine can be");
   line.add("What", "hard-share", "S",
-           "random networks: share of images that stay behind BranchyNet's side exit (default: 0.3)");
+           "random networks: fraction of images that stay behind BranchyNet's side exit (default: 0.3)");
   line.add("Measurement", "rounds", "N", "rounds over everything (default: 2)");
   line.add("Measurement", "blocks", "N", "blocks of each engine in a round (default: 3)");
   line.add("Measurement", "block-s", "S", "seconds of a block (default: 0.1)");
@@ -92,7 +91,7 @@ int run_measure(const std::vector<std::string>& words) {
     for (const std::string& run : line.list("run")) options.runs.push_back(trained_run(run));
     options.location = line.location();
   }
-  options.models = model_names();
+  options.models = bench::network_names();
   if (!options.runs.empty()) {
     std::erase_if(options.models, [&](const std::string& model) {
       return std::none_of(options.runs.begin(), options.runs.end(), [&](const TrainedRun& run) {
@@ -131,7 +130,6 @@ int run_report(const std::vector<std::string>& words) {
   line.add_list("What", "from", "FILE", "what `cbnet_peers run` wrote; may be repeated");
   line.add("What", "training", "FILE", "what bench_train wrote");
   line.add("What", "roofline", "FILE", "what `cbnet_bench roofline` wrote");
-  line.add("What", "growth", "FILE", "what `cbnet_bench growth` wrote");
   line.add("What", "figure", "FILE.svg", "the plot of growth, as the page is to link it");
   line.add_list("What", "append", "FILE.md", "more sections, as they are; may be repeated");
   line.add("What", "out", "FILE.md", "the page");
@@ -146,7 +144,6 @@ int run_report(const std::vector<std::string>& words) {
   };
   page.training = json("training");
   page.roofline = json("roofline");
-  page.growth = json("growth");
   page.figure = line.text("figure");
   if (line.has("append")) {
     for (const std::string& file : line.list("append")) page.more.push_back(read_file(file));
@@ -155,20 +152,10 @@ int run_report(const std::vector<std::string>& words) {
   return 0;
 }
 
+constexpr Command kCommands[] = {{"run", run_measure}, {"report", run_report}};
+
 int run(const std::vector<std::string>& words) {
-  const std::string command = words.empty() ? "--help" : words.front();
-  if (command == "--help" || command == "-h" || command == "help") {
-    std::cout << kUsage;
-    return 0;
-  }
-  if (command == "--version") {
-    std::cout << "cbnet_peers " << kVersion << "\n";
-    return 0;
-  }
-  const std::vector<std::string> rest(words.begin() + 1, words.end());
-  if (command == "run") return run_measure(rest);
-  if (command == "report") return run_report(rest);
-  throw UsageError("unknown command '" + command + "'; hint: see `cbnet_peers --help`");
+  return run_command("cbnet_peers", kUsage, kCommands, words);
 }
 
 }  // namespace

@@ -3,40 +3,38 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <numeric>
-#include <system_error>
 #include <thread>
 
 #include "bench/peers/bounds.h"
-#include "bench/peers/child.h"
 #include "bench/report.h"
 #include "bench/statistics.h"
+#include "bench/timing.h"
 #include "console/output.h"
 #include "energy/host.h"
 #include "tensor/error.h"
+#include "tensor/io.h"
+#include "tensor/process.h"
 
 namespace cbnet::peers {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// Differences from the f64 reference: in f32 the largest, as a share of the largest output. int8 is an
-/// approximation, of which single images may suffer: there the root mean square, as a share of the outputs'.
-/// What it costs in accuracy is not judged here.
+/// These bound differences from the f64 reference: in f32 the largest, as a fraction of the largest output.
+/// int8 is an approximation, of which single images may suffer: there the root mean square, as a fraction of
+/// the outputs'. What it costs in accuracy is not judged here.
 constexpr double kLargest = 1e-5, kRootMeanSquare = 0.05;
 
-/// A block whose main thread had its core for less than this share of the time is measured again.
-constexpr double kLeastBusy = 0.95;
+/// A block whose main thread did not have its core is measured so often.
 constexpr int kTries = 3;
-/// Lets the thread pools of the engine before go to sleep.
+/// This lets the thread pools of the engine before go to sleep.
 constexpr std::chrono::milliseconds kPause{10};
 
-/// One engine in one of its variants on one model.
+/// One engine is timed in one of its variants.
 struct Subject {
   fs::path program;
   std::string engine, variant, precision;
@@ -48,8 +46,8 @@ struct Engines {
   std::vector<Subject> subjects;
 };
 
-Environment environment(const Subject& subject, int threads, bool avx2) {
-  Environment out = {{"OMP_NUM_THREADS", std::to_string(threads)}};
+std::vector<std::pair<std::string, std::string>> environment(const Subject& subject, int threads, bool avx2) {
+  std::vector<std::pair<std::string, std::string>> out = {{"OMP_NUM_THREADS", std::to_string(threads)}};
   // Debian's default OpenBLAS has threads of its own, which fight with those of OpenMP.
   if (subject.openmp_blas) out.emplace_back("LD_LIBRARY_PATH", CBNET_OPENBLAS_OPENMP);
   if (avx2) {
@@ -63,9 +61,9 @@ Environment environment(const Subject& subject, int threads, bool avx2) {
 }
 
 bool asked(const MeasureOptions& options, const std::string& engine, const std::string& variant) {
-  const auto& wanted = options.engines;
-  return wanted.empty() || std::find(wanted.begin(), wanted.end(), engine) != wanted.end() ||
-         std::find(wanted.begin(), wanted.end(), engine + ":" + variant) != wanted.end();
+  const auto& requested = options.engines;
+  return requested.empty() || std::find(requested.begin(), requested.end(), engine) != requested.end() ||
+         std::find(requested.begin(), requested.end(), engine + ":" + variant) != requested.end();
 }
 
 Engines find_engines(const MeasureOptions& options) {
@@ -79,8 +77,8 @@ Engines find_engines(const MeasureOptions& options) {
   Engines out;
   for (const fs::path& program : programs) {
     // The cap holds here too: an engine says which ISA it will use.
-    Child child(program.string(), {"--about"}, environment({}, 1, options.avx2));
-    const Json about = parse_json(child.read_line(), program.string());
+    Process worker({program.string(), "--about"}, {.environment = environment({}, 1, options.avx2)});
+    const Json about = parse_json(worker.read_line(), program.string());
     bool any = false;
     for (const Json& variant : about.at("variants")) {
       const std::string engine = about.at("engine"), name = variant.at("variant");
@@ -117,28 +115,7 @@ void pin(const std::vector<int>& cpus, int count) {
   sched_setaffinity(0, sizeof set, &set);
 }
 
-/// Removed with all that is in it.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "cbnet-peers-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr)
-      throw std::system_error(errno, std::generic_category(), "temporary folder " + name);
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
-/// The first run that has the model.
+/// Returns the first run that has the model.
 const TrainedRun& run_of(const std::vector<TrainedRun>& runs, const std::string& model) {
   for (const TrainedRun& run : runs) {
     if (std::find(run.models.begin(), run.models.end(), model) != run.models.end()) return run;
@@ -156,11 +133,11 @@ class Measurement {
  public:
   explicit Measurement(const MeasureOptions& options) : options_(options), cpus_(allowed_cpus()) {
     const std::int64_t pass = images_of_pass();
-    std::int64_t most = pass;
+    std::int64_t max_batch = pass;
     for (const std::int64_t batch : options.batches) {
       require(batch % pass == 0 || pass % batch == 0, "peers", "a batch divides ", pass,
               " or is a multiple of it; got ", batch);
-      most = std::max(most, batch);
+      max_batch = std::max(max_batch, batch);
     }
     for (const int threads : options.threads)
       require(threads <= static_cast<int>(cpus_.size()), "peers", "this process may run on ", cpus_.size(),
@@ -170,8 +147,8 @@ class Measurement {
       if (options.progress) options.progress(concat("making ", name));
       const Workload workload =
           options.runs.empty()
-              ? random_workload(name, options.seed, options.hard_share, most)
-              : trained_workload(name, run_of(options.runs, name).path, options.location, most);
+              ? random_workload(name, options.seed, options.hard_share, max_batch)
+              : trained_workload(name, run_of(options.runs, name).path, options.location, max_batch);
       fs::create_directories(folder(name));
       save_workload(folder(name), workload);
       const PeerModel less = folded(workload.model);
@@ -200,11 +177,11 @@ class Measurement {
  private:
   /// Random images differ less from each other than those of a test set.
   std::int64_t images_of_pass() const { return options_.runs.empty() ? 64 : 256; }
-  fs::path folder(const std::string& model) const { return files_.path() / model; }
+  fs::path folder(const std::string& model) const { return files_ / model; }
 
   struct Running {
     Measured* to;
-    std::unique_ptr<Child> child;
+    std::unique_ptr<Process> child;
   };
 
   void measure_machine() {
@@ -230,11 +207,11 @@ class Measurement {
       const Json ready = parse_json(child->read_line(), subject.program.string());
       if (!ready.at("takes").get<bool>()) continue;
       const bool int8 = subject.precision == "int8";
-      const double error = ready.at(int8 ? "rms_error" : "error"), most = int8 ? kRootMeanSquare : kLargest;
-      if (!(error <= most))
+      const double error = ready.at(int8 ? "rms_error" : "error"), limit = int8 ? kRootMeanSquare : kLargest;
+      if (!(error <= limit))
         throw std::runtime_error(
             concat(subject.engine, " ", subject.variant, " on ", model, ": outputs differ by ", error,
-                   int8 ? " in the root mean square" : " of the largest", ", more than ", most));
+                   int8 ? " in the root mean square" : " of the largest", ", more than ", limit));
       Measured& to = results_[{threads, batch, model, subject.engine, subject.variant, subject.folded}];
       to.result = {{"model", model},
                    {"engine", subject.engine},
@@ -248,19 +225,21 @@ class Measurement {
       running.push_back({&to, std::move(child)});
     }
     for (int b = 0; b < options_.blocks; ++b) {
-      // Back and forth: a machine that drifts does so to all of them alike.
+      // The turns go back and forth: a machine that drifts does so to all of them alike.
       if (b > 0) std::reverse(running.begin(), running.end());
       for (Running& one : running) block(one);
     }
   }
 
-  std::unique_ptr<Child> start(const Subject& subject, const std::string& model, std::int64_t batch,
-                               int threads) {
+  std::unique_ptr<Process> start(const Subject& subject, const std::string& model, std::int64_t batch,
+                                 int threads) {
     const Json job = {{"variant", subject.variant}, {"folder", folder(model).string()},
                       {"folded", subject.folded},   {"batch", batch},
                       {"threads", threads},         {"images", images_of_pass()}};
-    return std::make_unique<Child>(subject.program.string(), std::vector<std::string>{job.dump()},
-                                   environment(subject, threads, options_.avx2));
+    return std::make_unique<Process>(
+        std::vector<std::string>{subject.program.string(), job.dump()},
+        ProcessOptions{.input = ProcessOptions::kPipe,
+                       .environment = environment(subject, threads, options_.avx2)});
   }
 
   void block(Running& one) {
@@ -270,10 +249,10 @@ class Measurement {
       one.child->write_line(concat("block ", options_.block_s));
       Json answer = parse_json(one.child->read_line(), "a worker");
       if (best.is_null() || answer.at("busy") > best.at("busy")) best = std::move(answer);
-      if (best.at("busy") >= kLeastBusy) break;
+      if (best.at("busy") >= bench::kLeastBusy) break;
     }
     // CPU time leaves out what others took of the core; with more threads the main one's would say little.
-    const bool disturbed = best.at("busy") < kLeastBusy && one.to->result.at("threads") == 1;
+    const bool disturbed = best.at("busy") < bench::kLeastBusy && one.to->result.at("threads") == 1;
     one.to->us.back().push_back(best.at(disturbed ? "cpu_us" : "us"));
     one.to->low_us = std::min(one.to->low_us, best.at("low_us").get<double>());
     one.to->busy = std::min(one.to->busy, best.at("busy").get<double>());
@@ -308,7 +287,7 @@ class Measurement {
     return out;
   }
 
-  /// Null for random networks.
+  /// Returns null for random networks.
   Json datasets() const {
     Json out;
     for (const TrainedRun& run : options_.runs) out.push_back(run.dataset);
@@ -318,12 +297,11 @@ class Measurement {
   Json result(const Measured& measured) const {
     Json out = measured.result;
     std::vector<double> all, rounds;
-    constexpr double kMedian[] = {50.0};
     for (const std::vector<double>& blocks : measured.us) {
       all.insert(all.end(), blocks.begin(), blocks.end());
-      if (!blocks.empty()) rounds.push_back(bench::percentiles(blocks, kMedian)[0]);
+      if (!blocks.empty()) rounds.push_back(bench::median(blocks));
     }
-    out["us"] = bench::percentiles(all, kMedian)[0];
+    out["us"] = bench::median(all);
     out["low"] = *std::min_element(rounds.begin(), rounds.end());
     out["high"] = *std::max_element(rounds.begin(), rounds.end());
     out["p10_us"] = measured.low_us;

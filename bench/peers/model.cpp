@@ -2,15 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numeric>
 
 #include "autograd/tape.h"
-#include "models/kinds/conv2d.h"
-#include "models/kinds/linear.h"
-#include "models/kinds/max_pool2d.h"
-#include "models/kinds/unflatten.h"
-#include "models/zoo.h"
+#include "bench/networks.h"
 #include "tensor/error.h"
 
 namespace cbnet::peers {
@@ -19,20 +14,9 @@ namespace {
 constexpr std::int64_t kThresholdImages = 64;
 
 NetworkSpec spec_of(const std::string& name) {
-  const std::string kind = name.substr(0, name.find('-'));
-  const std::string dataset = kind == name ? "" : name.substr(kind.size() + 1);
-  const auto& known = model_names();
-  require(std::find(known.begin(), known.end(), name) != known.end(), "peers", "unknown model '", name,
-          "'; expected one of ", [&] {
-            std::string list;
-            for (const std::string& model : known) list += (list.empty() ? "" : ", ") + model;
-            return list;
-          });
-  if (kind == "lenet") return lenet_spec();
-  if (kind == "classifier") return classifier_spec();
-  if (kind == "branchynet") return branchynet_spec();
-  NetworkSpec spec = autoencoder_spec(dataset, OutputActivation::sigmoid);
-  return kind == "cbnet" ? joined(name, std::move(spec), classifier_spec()) : spec;
+  const bench::BenchNetwork network = bench::make_network(name, 0);
+  const NetworkSpec& last = network.network->spec();
+  return network.converter ? joined(name, network.converter->spec(), last) : last;
 }
 
 const Tensor* find(const StateDict& weights, const std::string& name) {
@@ -42,33 +26,19 @@ const Tensor* find(const StateDict& weights, const std::string& name) {
   return nullptr;
 }
 
-/// Kind and fields; `name` is for errors.
-Layer layer_of(const LayerSpec& spec, const std::string& name) {
-  static const std::map<std::string, Kind> kKinds = {
-      {"conv2d", Kind::conv2d},      {"linear", Kind::linear},   {"max_pool2d", Kind::max_pool2d},
-      {"relu", Kind::relu},          {"sigmoid", Kind::sigmoid}, {"flatten", Kind::flatten},
-      {"unflatten", Kind::unflatten}};
-  const auto kind = kKinds.find(spec->kind());
-  bool known = kind != kKinds.end() && spec.inputs.empty();
-  Window2d window;
-  if (const auto* conv = spec.as<kinds::Conv2d>()) {
-    window = conv->window();
-    known = known && conv->groups == 1 && conv->bias;
-  } else if (const auto* pool = spec.as<kinds::MaxPool2d>()) {
-    window = pool->window();
-    known = known && pool->padding.is_none();
-  } else if (const auto* linear = spec.as<kinds::Linear>()) {
-    known = known && linear->bias;
-  }
-  const std::int64_t padding = window.padding.top;
-  known = known && window.kernel_size.is_square() && window.stride.is_square() && window.padding == padding &&
-          window.dilation == 1;
-  require(known, "peers", "not every engine has a counterpart for ", name, ": ", describe(spec));
-  return {.kind = kind->second,
-          .kernel_size = window.kernel_size.h,
-          .stride = window.stride.h,
-          .padding = padding,
-          .ceil_mode = window.ceil_mode};
+/// Tells whether every engine has a counterpart for the layer.
+bool is_common(const LayerSpec& layer) {
+  const auto is_square = [](const auto& window) {
+    return window.kernel_size.is_square() && window.stride.is_square() &&
+           window.padding == window.padding.top && window.dilation == 1;
+  };
+  if (!layer.inputs.empty()) return false;
+  if (const auto* conv = layer.as<kinds::Conv2d>())
+    return is_square(*conv) && conv->groups == 1 && conv->bias;
+  if (const auto* pool = layer.as<kinds::MaxPool2d>()) return is_square(*pool) && pool->padding.is_none();
+  if (const auto* linear = layer.as<kinds::Linear>()) return linear->bias;
+  return layer.is<kinds::Relu>() || layer.is<kinds::Sigmoid>() || layer.is<kinds::Flatten>() ||
+         layer.is<kinds::Unflatten>();
 }
 
 std::vector<Layer> layers_of(const LayerSpecs& specs, const Shape& input, const std::string& list,
@@ -77,8 +47,9 @@ std::vector<Layer> layers_of(const LayerSpecs& specs, const Shape& input, const 
   std::vector<Layer> out;
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const std::string name = concat(list, i);
-    Layer layer = layer_of(specs[i], name);
-    layer.in = shapes[i], layer.out = shapes[i + 1];
+    require(is_common(specs[i]), "peers", "not every engine has a counterpart for ", name, ": ",
+            describe(specs[i]));
+    Layer layer{specs[i], shapes[i], shapes[i + 1]};
     if (const Tensor* weight = find(weights, name + ".weight")) layer.weight = *weight;
     if (const Tensor* bias = find(weights, name + ".bias")) layer.bias = *bias;
     out.push_back(std::move(layer));
@@ -86,8 +57,8 @@ std::vector<Layer> layers_of(const LayerSpecs& specs, const Shape& input, const 
   return out;
 }
 
-/// The entropy between the images that leave and the `stay` that stay; where several are about as near, the
-/// widest gap, so that no rounding error moves an image across.
+/// Returns the entropy between the images that leave and the `stay` that stay; where several are about as
+/// near, the widest gap, so that no rounding error moves an image across.
 double threshold_for(std::vector<double> entropies, double hard_share) {
   std::sort(entropies.begin(), entropies.end());
   const auto n = static_cast<std::int64_t>(entropies.size());
@@ -109,7 +80,7 @@ std::vector<std::vector<double>> rows(const Tensor& values) {
   return out;
 }
 
-/// In T, as an engine would compute it.
+/// Computes in T, as an engine would.
 template <class T>
 double entropy(const T* logits, std::int64_t n) {
   const T top = *std::max_element(logits, logits + n);
@@ -132,14 +103,14 @@ std::unique_ptr<Network> network_f64(const PeerModel& model) {
 }
 
 double macs_without_padding(const Layer& layer) {
-  if (layer.kind != Kind::conv2d)
-    return static_cast<double>(layer.weight.defined() ? layer.weight.numel() : 0);
-  // Taps that meet a pixel, along one axis.
+  const auto* conv = layer.as<kinds::Conv2d>();
+  if (conv == nullptr) return static_cast<double>(layer.weight.defined() ? layer.weight.numel() : 0);
+  // Counts the taps that meet a pixel, along one axis.
   const auto taps = [&](std::int64_t in, std::int64_t out) {
     std::int64_t count = 0;
     for (std::int64_t i = 0; i < out; ++i) {
-      for (std::int64_t k = 0; k < layer.kernel_size; ++k) {
-        const std::int64_t at = i * layer.stride + k - layer.padding;
+      for (std::int64_t k = 0; k < conv->kernel_size.h; ++k) {
+        const std::int64_t at = i * conv->stride.h + k - conv->padding.top;
         if (at >= 0 && at < in) ++count;
       }
     }
@@ -150,24 +121,6 @@ double macs_without_padding(const Layer& layer) {
 }
 
 }  // namespace
-
-bool PeerModel::has(Kind kind) const {
-  const auto is = [kind](const Layer& layer) { return layer.kind == kind; };
-  return std::ranges::any_of(trunk, is) || std::ranges::any_of(branch, is) || std::ranges::any_of(rest, is);
-}
-
-const std::vector<std::string>& model_names() {
-  static const std::vector<std::string> names = {"lenet",
-                                                 "classifier",
-                                                 "branchynet",
-                                                 "autoencoder-mnist",
-                                                 "autoencoder-fmnist",
-                                                 "autoencoder-kmnist",
-                                                 "cbnet-mnist",
-                                                 "cbnet-fmnist",
-                                                 "cbnet-kmnist"};
-  return names;
-}
 
 NetworkSpec joined(const std::string& name, NetworkSpec autoencoder, const NetworkSpec& classifier) {
   autoencoder.name = name;
@@ -203,7 +156,7 @@ Tensor images(std::uint64_t seed, std::int64_t n) {
 }
 
 PeerModel make_model(const std::string& name, std::uint64_t seed, double hard_share) {
-  require(hard_share >= 0.0 && hard_share <= 1.0, "peers", "a share is from 0 to 1; got ", hard_share);
+  require(hard_share >= 0.0 && hard_share <= 1.0, "peers", "a fraction is from 0 to 1; got ", hard_share);
   const NetworkSpec spec = spec_of(name);
   constexpr std::uint64_t kBiasStream = 8;
   Rng rng(seed, kBiasStream);
@@ -270,15 +223,15 @@ PeerModel folded(const PeerModel& model) {
 
 ModelCost cost_of(const PeerModel& model, double hard_share) {
   ModelCost cost;
-  const auto add = [&](const std::vector<Layer>& layers, double share) {
+  const auto add = [&](const std::vector<Layer>& layers, double fraction) {
     for (const Layer& layer : layers) {
       if (!layer.weight.defined()) continue;
-      const bool dense = layer.kind == Kind::linear;
+      const bool dense = layer.is<kinds::Linear>();
       const double positions = dense ? 1.0 : static_cast<double>(layer.out[1] * layer.out[2]);
-      const double macs = share * positions * static_cast<double>(layer.weight.numel());
-      const double bytes = share * 4.0 * static_cast<double>(layer.weight.numel() + layer.bias.numel());
+      const double macs = fraction * positions * static_cast<double>(layer.weight.numel());
+      const double bytes = fraction * 4.0 * static_cast<double>(layer.weight.numel() + layer.bias.numel());
       cost.macs += macs;
-      cost.macs_without_padding += share * macs_without_padding(layer);
+      cost.macs_without_padding += fraction * macs_without_padding(layer);
       cost.weight_bytes += bytes;
       if (dense) cost.dense_macs += macs, cost.dense_weight_bytes += bytes;
     }
@@ -306,7 +259,7 @@ std::vector<double> reference(const PeerModel& model, const Tensor& pixels) {
 
 std::vector<Layer> relu_before_pool(std::vector<Layer> layers) {
   for (std::size_t i = 0; i + 1 < layers.size(); ++i) {
-    if (layers[i].kind != Kind::max_pool2d || layers[i + 1].kind != Kind::relu) continue;
+    if (!layers[i].is<kinds::MaxPool2d>() || !layers[i + 1].is<kinds::Relu>()) continue;
     std::swap(layers[i], layers[i + 1]);
     layers[i].in = layers[i].out = layers[i + 1].in;
   }

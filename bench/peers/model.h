@@ -1,26 +1,39 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "models/kinds/conv2d.h"
+#include "models/kinds/flatten.h"
+#include "models/kinds/linear.h"
+#include "models/kinds/max_pool2d.h"
+#include "models/kinds/relu.h"
+#include "models/kinds/sigmoid.h"
+#include "models/kinds/unflatten.h"
 #include "models/network.h"
 
 // The models of the peer bench, as every engine is given them.
 
 namespace cbnet::peers {
 
-/// The layer kinds that every peer has a counterpart for.
-enum class Kind { conv2d, linear, max_pool2d, relu, sigmoid, flatten, unflatten };
-
-/// One layer with its weights, as an engine wants to read it. Windows are square, with the same padding on
-/// every side; linear layers and convolutions have a bias.
+/// One layer with its weights, of a kind that every engine has a counterpart for: conv2d, linear, max_pool2d,
+/// relu, sigmoid, flatten or unflatten. Windows are square, with the same padding on every side; linear
+/// layers and convolutions have a bias.
 struct Layer {
-  Kind kind = Kind::flatten;
-  std::int64_t kernel_size = 1, stride = 1, padding = 0;
-  bool ceil_mode = false;
+  LayerSpec spec;
   Shape in = {}, out = {};        // of one sample
   Tensor weight = {}, bias = {};  // f32; undefined where the kind has none
+
+  template <class K>
+  bool is() const {
+    return spec.is<K>();
+  }
+  template <class K>
+  const K* as() const {
+    return spec.as<K>();
+  }
 };
 
 struct PeerModel {
@@ -37,21 +50,22 @@ struct PeerModel {
 
   bool classifies() const { return !name.starts_with("autoencoder"); }
   bool has_exit() const { return !branch.empty(); }
-  /// Anywhere: also behind a side exit.
-  bool has(Kind kind) const;
+  /// Tells whether a layer of the kind stands anywhere, also behind a side exit.
+  template <class K>
+  bool has() const {
+    const auto is = [](const Layer& layer) { return layer.is<K>(); };
+    return std::ranges::any_of(trunk, is) || std::ranges::any_of(branch, is) || std::ranges::any_of(rest, is);
+  }
 };
 
-/// What one image costs on average, given the share of images that stay behind a side exit.
+/// What one image costs on average, given the fraction of images that stay behind a side exit.
 struct ModelCost {
   double macs = 0.0;
   double macs_without_padding = 0.0;  // less those whose pixel is padding
   double weight_bytes = 0.0;          // f32
-  /// The fully connected layers' share of them, which int8 variants compute in bytes.
+  /// The fully connected layers' part of them, which int8 variants compute in bytes.
   double dense_macs = 0.0, dense_weight_bytes = 0.0;
 };
-
-/// "lenet", "classifier", "branchynet", and "autoencoder-D" and "cbnet-D" for the three datasets.
-const std::vector<std::string>& model_names();
 
 /// An autoencoder followed by a classifier, as one network.
 NetworkSpec joined(const std::string& name, NetworkSpec autoencoder, const NetworkSpec& classifier);
@@ -60,7 +74,7 @@ NetworkSpec joined(const std::string& name, NetworkSpec autoencoder, const Netwo
 /// one that does not fit into Layer.
 PeerModel peer_model(std::string name, NetworkSpec spec, StateDict weights, double threshold);
 
-/// Random weights from `seed`; the threshold such that the share `hard_share` of images(seed, 64) stays.
+/// Random weights from `seed`; the threshold such that the fraction `hard_share` of images(seed, 64) stays.
 /// Throws std::invalid_argument for an unknown name.
 PeerModel make_model(const std::string& name, std::uint64_t seed, double hard_share);
 

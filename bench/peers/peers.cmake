@@ -2,7 +2,7 @@
 # tested, in every build.
 set(peers_dir ${CMAKE_CURRENT_LIST_DIR})
 add_library(cbnet_peers_parts STATIC ${peers_dir}/model.cpp ${peers_dir}/workload.cpp ${peers_dir}/bounds.cpp ${peers_dir}/comparison.cpp
-  ${peers_dir}/report.cpp ${peers_dir}/child.cpp)
+  ${peers_dir}/report.cpp)
 target_link_libraries(cbnet_peers_parts PUBLIC cbnet_bench_parts)
 
 if(NOT CBNET_PEERS)

@@ -11,8 +11,8 @@ namespace cbnet::peers {
 
 struct Page {
   std::vector<Json> runs;         // of `cbnet_peers run`, the one without a cap first
-  Json training;                  // of bench_train; null for none, as the two below
-  Json roofline, growth;          // of cbnet_bench
+  Json training;                  // of bench_train; null for none, as the one below
+  Json roofline;                  // of `cbnet_bench roofline`
   std::string figure;             // the plot of growth, as the page links it; "" for none
   std::vector<std::string> more;  // Markdown sections, as they are
 };

@@ -1,4 +1,5 @@
-// Images a second in training, this engine and LibTorch by turns: the same weights, batches and losses.
+// Measures images a second in training, this engine and LibTorch by turns, with the same weights, batches and
+// losses.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -60,14 +61,14 @@ Training make_training(const std::string& model, const data::Split& split) {
 struct Engine {
   const char* name;
   std::unique_ptr<TrainEngine> trains;
-  // One per block. Per second of processor time where other programs want the cores too: with one thread
-  // it is the better of the two then, with more it counts waiting as work.
+  // There is one per block, and one per second of processor time, where other programs want the cores too:
+  // with one thread it is the better of the two then, with more it counts waiting as work.
   std::vector<double> images_per_s, images_per_cpu_s;
 };
 
-/// Largest relative difference of the two engines' losses. Throws where they part.
+/// Returns the largest relative difference of the two engines' losses. Throws where they part.
 double compare_losses(const Training& training, std::vector<Engine>& engines) {
-  double most = 0.0;
+  double max = 0.0;
   for (std::int64_t i = 0; i < kComparedSteps; ++i) {
     const double ours = engines[0].trains->step(i);
     const double theirs = engines[1].trains->step(i);
@@ -77,9 +78,9 @@ double compare_losses(const Training& training, std::vector<Engine>& engines) {
                                       " and ", theirs, ", by ", difference, " of it; at most ",
                                       kLossTolerance, " is rounding"));
     }
-    most = std::max(most, difference);
+    max = std::max(max, difference);
   }
-  return most;
+  return max;
 }
 
 void time_block(const Training& training, Engine& engine, std::int64_t first, std::int64_t batches) {
@@ -93,11 +94,6 @@ void time_block(const Training& training, Engine& engine, std::int64_t first, st
   const auto images = static_cast<double>(batches * training.batch_size);
   engine.images_per_s.push_back(images / seconds);
   engine.images_per_cpu_s.push_back(images / cpu_seconds);
-}
-
-double median(const std::vector<double>& values) {
-  constexpr double kMedian[] = {50.0};
-  return percentiles(values, kMedian)[0];
 }
 
 std::vector<double> divide(const std::vector<double>& above, const std::vector<double>& below) {

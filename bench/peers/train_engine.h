@@ -22,11 +22,11 @@ struct Training {
   /// The autoencoder's loss is this recipe's, LeNet's the cross entropy.
   Recipe recipe;
   bool reconstructs = false;
-  /// Per class, the image that the autoencoder learns to make.
+  /// The autoencoder learns to make this image of each class.
   std::vector<std::int64_t> targets;
 };
 
-/// Of the order in which both engines see the images.
+/// This seeds the order in which both engines see the images.
 constexpr std::uint64_t kOrderSeed = 1;
 
 class TrainEngine {

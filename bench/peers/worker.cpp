@@ -1,10 +1,7 @@
-// The main program of every engine's worker. `WORKER --about` prints what it offers; `WORKER JOB`, a JSON
-// object, builds a model, compares its outputs with the f64 reference, and then times a block for each "block
-// SECONDS" on the standard input. Every answer is one line of JSON.
-#include <time.h>
-
+// This is the main program of every engine's worker. `WORKER --about` prints what it offers; `WORKER JOB`, a
+// JSON object, builds a model, compares its outputs with the f64 reference, and then times a block for each
+// "block SECONDS" on the standard input. Every answer is one line of JSON.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <iostream>
 #include <sstream>
@@ -12,6 +9,7 @@
 #include "bench/peers/engine.h"
 #include "bench/peers/workload.h"
 #include "bench/statistics.h"
+#include "bench/timing.h"
 #include "console/run_main.h"
 #include "models/json.h"
 #include "tensor/error.h"
@@ -20,20 +18,7 @@
 namespace cbnet::peers {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// Seconds that the main thread has had a core.
-double thread_seconds() {
-  timespec t{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
-void say(const Json& answer) { std::cout << answer.dump() << std::endl; }
+void answer(const Json& json) { std::cout << json.dump() << std::endl; }
 
 Json about() {
   const EngineInfo info = engine_info();
@@ -54,8 +39,8 @@ const Variant& find(const EngineInfo& info, const std::string& name) {
   throw InputError("job", "a variant of " + info.name, name);
 }
 
-/// Differences from the reference: the largest, as a share of the largest output, and their root mean square,
-/// as a share of the outputs'.
+/// An engine differs from the reference by so much: the largest, as a fraction of the largest output, and
+/// their root mean square, as a fraction of the outputs'.
 struct Error {
   double worst = 0.0, rms = 0.0;
 };
@@ -90,7 +75,7 @@ int serve(const Json& job) {
   PeerModel model = std::move(workload.model);
   if (job.at("folded").get<bool>()) model = folded(model);
   if (!variant.takes(model, batch)) {
-    say({{"takes", false}});
+    answer({{"takes", false}});
     return 0;
   }
   const std::int64_t n = std::max(job.at("images").get<std::int64_t>(), batch);
@@ -116,7 +101,7 @@ int serve(const Json& job) {
     if (from != to) std::copy_n(from, batch * model.width, to);
   }
   const Error error = error_of(out, expected);
-  say({{"takes", true}, {"error", error.worst}, {"rms_error", error.rms}});
+  answer({{"takes", true}, {"error", error.worst}, {"rms_error", error.rms}});
 
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);
@@ -124,26 +109,16 @@ int serve(const Json& job) {
     double block_s = 0.0;
     if (!(words >> command >> block_s) || command != "block")
       throw InputError("stdin", "block SECONDS", line);
-    for (const Clock::time_point start = Clock::now(); seconds_since(start) < 0.2 * block_s;) pass();
-    std::vector<double> us;
-    const Clock::time_point start = Clock::now();
-    const double cpu_start = thread_seconds();
-    double now = 0.0;
-    do {
-      const double before = now;
-      pass();
-      now = seconds_since(start);
-      us.push_back(1e6 * (now - before) / static_cast<double>(n));
-    } while (now < block_s);
-    const double cpu = thread_seconds() - cpu_start;
+    static_cast<void>(bench::time_block(pass, 0.2 * block_s));
+    const bench::TimedBlock block = bench::time_block(pass, block_s);
     constexpr double kPercents[] = {50.0, 10.0};
-    const std::size_t passes = us.size();
-    const std::vector<double> percentiles = bench::percentiles(std::move(us), kPercents);
-    say({{"us", percentiles[0]},
-         {"low_us", percentiles[1]},
-         {"passes", passes},
-         {"busy", cpu / now},
-         {"cpu_us", 1e6 * cpu / static_cast<double>(n * static_cast<std::int64_t>(passes))}});
+    const std::vector<double> us = bench::percentiles(block.us, kPercents);
+    const auto images = static_cast<double>(n);
+    answer({{"us", us[0] / images},
+            {"low_us", us[1] / images},
+            {"passes", block.us.size()},
+            {"busy", block.busy},
+            {"cpu_us", block.cpu_us / images}});
   }
   return 0;
 }
@@ -152,7 +127,7 @@ int run(int argc, char** argv) {
   if (argc != 2) throw InputError("arguments", "--about or a job", concat(argc - 1, " words"));
   const std::string word = argv[1];
   if (word != "--about") return serve(parse_json(word, "job"));
-  say(about());
+  answer(about());
   return 0;
 }
 

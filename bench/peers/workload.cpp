@@ -11,7 +11,6 @@
 #include "data/batches.h"
 #include "data/dataset.h"
 #include "models/checkpoint.h"
-#include "models/kinds/sigmoid.h"
 #include "models/safetensors.h"
 #include "tensor/error.h"
 
@@ -61,7 +60,7 @@ Model trained_model(const std::string& name, const std::filesystem::path& run) {
   return model;
 }
 
-/// Indices of n images, those that stay spread evenly among those that leave.
+/// Returns the indices of n images, those that stay spread evenly among those that leave.
 std::vector<std::int64_t> mixed(const std::vector<double>& entropy, double threshold, double hard_share,
                                 std::int64_t n) {
   std::vector<std::int64_t> side[2];
@@ -75,7 +74,7 @@ std::vector<std::int64_t> mixed(const std::vector<double>& entropy, double thres
     const auto due = static_cast<std::size_t>(std::llround(hard_share * static_cast<double>(i + 1)));
     const int which = taken[1] < due ? 1 : 0;
     require(taken[which] < side[which].size(), "peers", "the test set has too few images for ", n,
-            " with a share of ", hard_share, " that stay");
+            " with a fraction of ", hard_share, " that stay");
     out.push_back(side[which][taken[which]++]);
   }
   return out;
@@ -136,8 +135,8 @@ double zero_share(const Workload& workload) {
   network.eval();
   double all = 0.0, zeros = 0.0;
   Variable x(workload.pixels);
-  for (std::size_t i = 0; i < model.trunk.size() && model.trunk[i].kind != Kind::conv2d; ++i) {
-    if (model.trunk[i].kind == Kind::linear) {
+  for (std::size_t i = 0; i < model.trunk.size() && !model.trunk[i].is<kinds::Conv2d>(); ++i) {
+    if (model.trunk[i].is<kinds::Linear>()) {
       const double macs = static_cast<double>(model.trunk[i].weight.numel());
       const float* p = x.value().data<float>();
       all += macs;

@@ -19,7 +19,7 @@ struct Workload {
   double hard_share = 0.0;  // of images that stay behind a side exit; 0 without one
 };
 
-/// Random weights and images, none of whose pixels is 0. Throws as make_model.
+/// Makes random weights and images, none of whose pixels is 0. Throws as make_model.
 Workload random_workload(const std::string& name, std::uint64_t seed, double hard_share, std::int64_t n);
 
 /// The network of that name from a run folder, and images of its dataset's test set in their order. With a
@@ -39,11 +39,11 @@ struct TrainedRun {
 /// Throws InputError when there is no trained model.
 TrainedRun trained_run(const std::filesystem::path& path);
 
-/// Of the multiply-adds of the fully connected layers that the pixels go to first, the share whose input is
-/// zero; 0 where a convolution comes first.
+/// Returns the fraction of the multiply-adds whose input is zero, of the linear layers that the pixels go to
+/// first; 0 where a convolution comes first.
 double zero_share(const Workload& workload);
 
-/// Into a folder that exists, and from it.
+/// Workloads are stored in a folder that exists, and loaded from it.
 void save_workload(const std::filesystem::path& folder, const Workload& workload);
 Workload load_workload(const std::filesystem::path& folder);
 

@@ -26,7 +26,7 @@ constexpr std::size_t kMostRecords = 350'000;
 struct Records {
   std::vector<std::uint8_t> labels, pixels;
 
-  /// Up to `limit_bytes`, or to the end of the content.
+  /// Reads up to `limit_bytes`, or to the end of the content.
   void read(ContentReader& reader, const std::string& source, std::uint64_t limit_bytes) {
     std::array<std::uint8_t, kRecordBytes> record;
     while (limit_bytes > 0) {
@@ -76,8 +76,8 @@ Records read_tar(const std::string& file, bool train) {
   Records out;
   std::array<char, kBlockBytes> header;
   int batches = 0;
-  const int wanted = train ? 5 : 1;
-  while (batches < wanted && reader.read(header.data(), kBlockBytes) == kBlockBytes && header[0] != '\0') {
+  const int requested = train ? 5 : 1;
+  while (batches < requested && reader.read(header.data(), kBlockBytes) == kBlockBytes && header[0] != '\0') {
     std::uint64_t size = 0;
     const char* digits =
         std::find_if(header.data() + 124, header.data() + 136, [](char c) { return c != ' '; });
@@ -97,8 +97,9 @@ Records read_tar(const std::string& file, bool train) {
     }
     if (reader.skip(left) < left) break;
   }
-  if (batches < wanted)
-    throw InputError(file, concat("an archive of CIFAR-10 with ", wanted, train ? " batches" : " test batch"),
+  if (batches < requested)
+    throw InputError(file,
+                     concat("an archive of CIFAR-10 with ", requested, train ? " batches" : " test batch"),
                      concat(batches, " before its end"), "copy or download it again");
   reader.skip(~std::uint64_t{0});  // to gzip's checksum at the end
   return out;

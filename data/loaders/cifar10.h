@@ -2,9 +2,9 @@
 
 #include "data/loader.h"
 
-// CIFAR-10's binary files (Krizhevsky 2009): records of a byte with the label, 0 to 9, and 1,024 bytes each
-// of red, green and blue, 32 rows of 32. data_batch_1.bin to data_batch_5.bin are to train on, test_batch.bin
-// is to test.
+// CIFAR-10's binary files (Krizhevsky 2009) are records of a byte with the label, 0 to 9, and 1,024 bytes
+// each of red, green and blue, 32 rows of 32. data_batch_1.bin to data_batch_5.bin are to train on,
+// test_batch.bin is to test.
 
 namespace cbnet::data {
 
@@ -13,8 +13,8 @@ namespace cbnet::data {
 /// gzip.
 Loader cifar10_loader();
 
-/// All pictures of one split, "train" or "test", from the archive, or from the files beside one of the
-/// batches. InputError: a batch is missing, a record is cut off, or a label is above 9.
+/// Returns all pictures of one split, "train" or "test", from the archive, or from the files beside one of
+/// the batches. InputError: a batch is missing, a record is cut off, or a label is above 9.
 Split read_cifar10(const std::string& file, bool train);
 
 /// The files that read_cifar10 reads.

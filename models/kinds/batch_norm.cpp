@@ -14,7 +14,7 @@ namespace cbnet::kinds {
 
 namespace {
 
-constexpr const char* kParts[] = {"gamma", "beta", "running_mean", "running_var"};
+constexpr const char* kParts[] = {"weight", "bias", "running_mean", "running_var"};
 
 void read(NodeReader& node) {
   node.ignore("momentum");  // of training

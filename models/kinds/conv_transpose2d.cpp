@@ -64,8 +64,8 @@ class Module2d : public Module {
                          layer.kernel_size.w};
     weight_ = Variable(init_weight(context.init, shape, context.from.weights, context.dtype), true);
     if (layer.bias) bias_ = Variable(Tensor::zeros({layer.out}, context.dtype), true);
-    register_parameter("weight", weight_);
-    register_parameter("bias", bias_);
+    register_parameter("weight", &Module2d::weight_);
+    register_parameter("bias", &Module2d::bias_);
   }
 
   Variable forward(const Variable& x) override {

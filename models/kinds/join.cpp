@@ -11,7 +11,7 @@ using Function = Variable (*)(const Variable&, const Variable&);
 class WithConstant : public Module {
  public:
   WithConstant(Tensor value, Function join) : value_(std::move(value), true), join_(join) {
-    register_parameter("value", value_);
+    register_parameter("value", &WithConstant::value_);
   }
   Variable forward(const Variable& x) override { return join_(x, value_); }
 

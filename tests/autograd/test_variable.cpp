@@ -40,6 +40,15 @@ TEST_CASE("variable: a leaf") {
   CHECK(Variable(Tensor::zeros({2}, DType::i64)).dtype() == DType::i64);
 }
 
+TEST_CASE("variable: a tensor goes where a variable is expected") {
+  const Variable y = square(values({3}, {1}));
+  CHECK(y.item() == 9);
+  CHECK_FALSE(y.requires_grad());
+  CHECK_THROWS_WITH_AS(y.grad().item(), "[item] undefined tensor (default-constructed or moved from)",
+                       std::invalid_argument);
+  CHECK_THROWS_AS(square(Tensor()), std::invalid_argument);
+}
+
 TEST_CASE("variable: copies share value, gradient and history") {
   const Variable a = leaf(values({2}, {1}));
   Variable b = a;

@@ -6,9 +6,7 @@
 #include <cmath>
 #include <set>
 
-#include "models/kinds/conv2d.h"
-#include "models/kinds/linear.h"
-#include "models/kinds/max_pool2d.h"
+#include "bench/networks.h"
 #include "models/kinds/tanh.h"
 #include "tests/support/throws.h"
 
@@ -41,14 +39,10 @@ TEST_CASE("peers: a layer that not every engine has is refused by name") {
   CHECK_THROWS_SAYING(first_layer(kinds::Linear{.out = 4, .bias = false}), std::invalid_argument, "linear 4");
   CHECK_THROWS_SAYING(first_layer({kinds::Conv2d{.out = 4}, {0}}), std::invalid_argument, "conv2d 4 of 0");
   const auto conv = first_layer(kinds::Conv2d{.out = 4, .kernel_size = 5, .stride = 3, .padding = 2});
-  CHECK(conv.kind == Kind::conv2d);
-  CHECK(conv.kernel_size == 5);
-  CHECK(conv.stride == 3);
-  CHECK(conv.padding == 2);
+  CHECK(conv.is<kinds::Conv2d>());
   CHECK(conv.out == Shape{4, 10, 10});
   const auto pool = first_layer(kinds::MaxPool2d{.kernel_size = 3, .stride = 2, .ceil_mode = true});
-  CHECK(pool.kind == Kind::max_pool2d);
-  CHECK(pool.ceil_mode);
+  CHECK(pool.is<kinds::MaxPool2d>());
   CHECK(pool.out == Shape{2, 14, 14});
 }
 
@@ -66,7 +60,7 @@ TEST_CASE("peers: costs are those counted by hand") {
 }
 
 TEST_CASE("peers: folding saves multiply-adds and changes no result") {
-  for (const std::string& name : model_names()) {
+  for (const std::string& name : bench::network_names()) {
     CAPTURE(name);
     const PeerModel model = make_model(name, 1, 0.3);
     const PeerModel less = folded(model);
@@ -101,9 +95,9 @@ TEST_CASE("peers: the asked share of images stays behind the side exit") {
 TEST_CASE("peers: ReLU goes before the pool, and sizes follow") {
   const auto layers = relu_before_pool(make_model("lenet", 1, 0.3).trunk);
   REQUIRE(layers.size() == 12);
-  CHECK(layers[1].kind == Kind::relu);
+  CHECK(layers[1].is<kinds::Relu>());
   CHECK(layers[1].out == Shape{5, 30, 30});
-  CHECK(layers[2].kind == Kind::max_pool2d);
+  CHECK(layers[2].is<kinds::MaxPool2d>());
   CHECK(layers[2].in == Shape{5, 30, 30});
   CHECK(layers[2].out == Shape{5, 15, 15});
 }

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include "bench/peers/bounds.h"
-#include "bench/peers/child.h"
 #include "bench/peers/comparison.h"
 #include "tensor/error.h"
 #include "tests/support/throws.h"
@@ -83,8 +82,8 @@ TEST_CASE("peers report: foreign and incomplete files are refused") {
   incomplete["results"][0].erase("busy");
   CHECK_THROWS_SAYING(markdown(page_of(incomplete)), InputError, "busy");
   Json bare = run();
-  bare.erase("limits");
-  CHECK_THROWS_SAYING(markdown(page_of(bare)), InputError, "limits");
+  bare.erase("method");
+  CHECK_THROWS_SAYING(markdown(page_of(bare)), InputError, "method");
 }
 
 TEST_CASE("peers report: ours is compared with the fastest peer of the same precision, folded or not") {
@@ -118,10 +117,22 @@ TEST_CASE("peers report: the page holds what was measured, and says what was not
                   "0.45 | met | 4.00 (arithmetic) | 2.50 |") != std::string::npos);
   CHECK(page.find("| classifier | fp32 | - | - | - | - | - | - | 0.50 | 0.30 | not measured | - | - |") !=
         std::string::npos);
-  CHECK(page.find("| 1 | 64 | lenet | fp32 | - | 1.00 [0.90-1.20] | ort v |") != std::string::npos);
-  CHECK(page.find("int8 not measured") != std::string::npos);
-  CHECK(page.find("**20.0 [18.0-24.0]**") != std::string::npos);
+  // Over the models that both sides have: LeNet at 64 images is the peer's alone.
+  CHECK(page.find("| no zeros | 1 | 1 | fp32 | 2 of 2 | 0.50 (cbnet-mnist) | 0.50 (lenet) |") !=
+        std::string::npos);
+  CHECK(page.find("| no zeros | 1 | 1 | int8 | 1 of 1 | 0.50 (cbnet-mnist) | 0.50 (cbnet-mnist) |") !=
+        std::string::npos);
+  CHECK(page.find("| no zeros | 1 | 64 |") == std::string::npos);
   CHECK(page.find("## More\n\nas it is\n") != std::string::npos);
+  Json capped = run(), trained = run();
+  capped["cap"] = "avx2";
+  trained["method"]["trained_on"] = {"mnist"};
+  trained["results"][1]["us"] = trained["results"][2]["us"] = 8.0;
+  with_more.runs = {trained, capped};
+  const std::string two = markdown(with_more);
+  CHECK(two.find("| all vectors | 1 | 1 | fp32 | 1 of 2 | 0.50 (cbnet-mnist) | 1.25 (lenet) |") !=
+        std::string::npos);
+  CHECK(two.find("| AVX2 only | 1 | 1 | fp32 | 2 of 2 |") != std::string::npos);
   Json disturbed = run();
   disturbed["results"][0]["busy"] = 0.5;
   CHECK(markdown(page_of(disturbed)).find("10.0 [9.00-12.0] †") != std::string::npos);
@@ -155,38 +166,25 @@ TEST_CASE("peers report: trainings against their bars") {
   CHECK(page.find("| 1.40 | 1.00-9.00 | 1.3 | met |") != std::string::npos);
 }
 
-TEST_CASE("peers report: roofline and growth have sections of their own, where they were measured") {
+TEST_CASE("peers report: whole plans beside the limits, and the plot, where there are any") {
   CHECK(markdown(page_of(run())).find("How cost grows") == std::string::npos);
-  const Json timed = {{"batch", 1},           {"us", 4.0},         {"busy", 1.0},     {"floor_us", 2.0},
-                      {"floor_by", "memory"}, {"gmac_per_s", 1.0}, {"gb_per_s", 2.5}, {"share", 0.5}};
-  const Json step = {{"step", "a step"},      {"macs", 4000},     {"weight_bytes", 8000},
-                     {"activation_bytes", 8}, {"winograd", true}, {"points", {timed, timed}}};
+  CHECK(markdown(page_of(run())).find("limits of the machine") == std::string::npos);
+  const auto point = [](int batch, double us, const Json& fraction) {
+    return Json{{"batch", batch}, {"us", us}, {"busy", 1.0}, {"share", fraction}};
+  };
   Page page = page_of(run());
   page.roofline = {
       {"schema", "cbnet-roofline/1"},
-      {"host", {{"isa", "avx2"}}},
-      {"limits", {{"fma_gmac_per_s", 50.0}, {"int8_gmac_per_s", nullptr}}},
-      {"models", {{{"model", "lenet"}, {"tile_images", 8}, {"steps", {step}}, {"whole", step}}}}};
-  Json point = timed;
-  point.update({{"axis", "width"},
-                {"model", "lenet"},
-                {"width", 2},
-                {"side", 28},
-                {"threads", 1},
-                {"low", 3.0},
-                {"high", 5.0}});
-  page.growth = {{"schema", "cbnet-growth/1"}, {"points", {point}}};
+      {"models",
+       {{{"model", "lenet"}, {"whole", {{"points", {point(1, 4.0, 0.5), point(26, 3.0, nullptr)}}}}}}}};
   page.figure = "growth.svg";
   const std::string text = markdown(page);
-  CHECK(text.find("## Each step on its own\n\n```\nOne core, ISA avx2. Multiply-adds (MACs) a second: at "
-                  "most 50.0e9 in f32, an unknown number of bytes.\n") != std::string::npos);
   INFO(text);
-  CHECK(text.find("a step (Winograd)  4,000     8,000             8     4.00     1.0   2.5    50 % m") !=
+  CHECK(text.find("| lenet | 4.00 | 50 % | 26 | 3.00 | - |") != std::string::npos);
+  CHECK(text.find("## How cost grows\n\n![Time per image against batch, width and side](growth.svg)\n") !=
         std::string::npos);
-  CHECK(text.find(
-            "## How cost grows\n\n![Time per image against batch, width and side](growth.svg)\n\n```\n") !=
-        std::string::npos);
-  CHECK(text.find("2      4.00 (2.0)\n") != std::string::npos);
+  page.roofline["schema"] = "other";
+  CHECK_THROWS_SAYING(markdown(page), InputError, "cbnet-roofline/1");
 }
 
 TEST_CASE("peers: floors") {
@@ -204,16 +202,4 @@ TEST_CASE("peers: floors") {
   CHECK(floor_of(cost, "fp32", 1, 1, slow)->memory_bound);
   CHECK(floor_of(cost, "fp32", 64, 1, slow)->us == doctest::Approx(10.0));
   CHECK_FALSE(floor_of(cost, "int8", 1, 1, {Isa::avx2, 100.0, {}, limits.reads}).has_value());
-}
-
-TEST_CASE("peers: a child answers line by line, and its end is told") {
-  Child child("/bin/cat", {}, {});
-  child.write_line("one");
-  CHECK(child.read_line() == "one");
-  child.write_line("two");
-  CHECK(child.read_line() == "two");
-  Child variable("/bin/sh", {"-c", "echo $CBNET_A-$CBNET_B"}, {{"CBNET_A", "1"}, {"CBNET_B", "2"}});
-  CHECK(variable.read_line() == "1-2");
-  CHECK_THROWS_SAYING(variable.read_line(), std::runtime_error, "ended without an answer");
-  CHECK_THROWS_SAYING(Child("/no/such/program", {}, {}), std::runtime_error, "/no/such/program");
 }

@@ -31,6 +31,12 @@ TEST_CASE("columns are aligned by characters, not bytes") {
         "  long     1\n");
 }
 
+TEST_CASE("a table as Markdown, its first columns to the left") {
+  Table table({"a", "b"}, 1);
+  table.add({"x", "1.5"});
+  CHECK(table.markdown() == "| a | b |\n|---|---:|\n| x | 1.5 |\n");
+}
+
 TEST_CASE("numbers as people read them") {
   CHECK(fixed(12.345678, 2) == "12.35");
   CHECK(fixed(std::nullopt, 2) == "-");

@@ -61,7 +61,7 @@ TEST_CASE("download: wrong use, and no curl") {
   options.curl = "no-such-program";
   CHECK_INPUT_ERROR(
       download({"http://127.0.0.1:1/file.gz"}, scene.target, scene.md5, options),
-      "download: expected the program no-such-program; found No such file or directory; hint: install curl");
+      "no-such-program: expected a program that starts; found No such file or directory; hint: install curl");
   CHECK_FALSE(scene.part_exists());
 }
 

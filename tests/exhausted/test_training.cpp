@@ -28,10 +28,9 @@ struct Model {
   Model() {
     Rng rng(1);
     net = std::make_shared<Sequential>(std::vector<std::shared_ptr<Module>>{
-        std::make_shared<Conv2d>(1, 3, 3, rng), std::make_shared<Activation>(ActivationKind::relu),
+        std::make_shared<Conv2d>(1, 3, 3, rng), std::make_shared<Relu>(),
         std::make_shared<MaxPool2d>(Pool2dOptions{2, 2, 2, 2}), std::make_shared<Flatten>(),
-        std::make_shared<Linear>(27, 5, rng), std::make_shared<Activation>(ActivationKind::tanh),
-        std::make_shared<Linear>(5, 4, rng)});
+        std::make_shared<Linear>(27, 5, rng), std::make_shared<Tanh>(), std::make_shared<Linear>(5, 4, rng)});
     Rng data(2);
     x = Tensor::uniform({6, 1, 8, 8}, -1, 1, data);
     labels = Tensor::from<std::int64_t>({0, 1, 2, 3, 0, 1}, {6});

@@ -15,7 +15,7 @@ std::string read_text(const std::string& path);
 /// A file of C++ (.h, .cpp, .cu, .cuh).
 bool is_cpp(const std::string& path);
 
-/// The first folder of a path, or "" for a file in the root.
+/// The first folder of a path, or "" for a file in the root; "cbnet.h" for that header.
 std::string room_of(const std::string& path);
 
 /// True for the rooms that are libraries, whose headers others include.

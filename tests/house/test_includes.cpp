@@ -23,7 +23,7 @@ TEST_CASE("a planted include that breaks an arrow is seen") {
   CHECK(breaks("autograd/tape.cpp", "#include \"layers/module.h\""));
   CHECK(breaks("layers/linear.cpp", "#include \"optim/adam.h\""));
   CHECK(breaks("runtime/plan.h", "#include \"autograd/variable.h\""));
-  CHECK(breaks("energy/meter.cpp", "#include \"tensor/error.h\""));
+  CHECK(breaks("energy/meter.cpp", "#include \"data/dataset.h\""));
   CHECK(breaks("cbnet/train.cpp", "#include \"energy/meter.h\""));
   CHECK(breaks("models/lenet.cpp", "  #  include \"data/dataset.h\""));
   CHECK(breaks("bench/main.cpp", "#include \"cli/options.h\""));
@@ -38,6 +38,8 @@ TEST_CASE("a planted include that is not by full path is seen") {
   CHECK(breaks("autograd/tape.cpp", "#include \"autograd/../tensor/tensor.h\""));
   CHECK(breaks("autograd/tape.cpp", "#include <tensor/tensor.h>"));
   CHECK(breaks("runaway/file.cpp", "int x;"));
+  CHECK(breaks("layers/linear.cpp", "#include \"cbnet.h\""));
+  CHECK(breaks("other.h", "#include \"tensor/tensor.h\""));
 }
 
 TEST_CASE("a planted library header in the wrong place is seen") {
@@ -49,6 +51,7 @@ TEST_CASE("a planted library header in the wrong place is seen") {
   CHECK(breaks("tensor/io.cpp", "#include <zlib.h>"));
   CHECK(breaks("cbnet/train.cpp", "#include <png.h>"));
   CHECK(breaks("cli/predict.cpp", "#include <jpeglib.h>"));
+  CHECK(breaks("cbnet/train.cpp", "#include <openssl/evp.h>"));
   CHECK(breaks("data/npz.cpp", "#include <nlohmann/json.hpp>"));
   CHECK(breaks("cbnet/train.cpp", "#include <cxxopts.hpp>"));
   CHECK(breaks("layers/linear.cpp", "#include <doctest/doctest.h>"));
@@ -102,7 +105,18 @@ TEST_CASE("what the table allows passes") {
   CHECK_FALSE(breaks("tests/bench/test_report.cpp", "#include \"bench/report.h\""));
   CHECK_FALSE(breaks("layers/linear.cpp", "#include \"tensor/tensor.h\""));
   CHECK_FALSE(breaks("energy/meter.cpp", "#include <unistd.h>"));
+  CHECK_FALSE(breaks("examples/first_network.cpp", "#include \"cbnet.h\""));
   CHECK_FALSE(breaks("tensor/tensor.h", "// like #include \"optim/adam.h\""));
+}
+
+TEST_CASE("cbnet.h has every op, layer and optimizer") {
+  const std::string header = read_text("cbnet.h") + read_text("autograd/ops/ops.h");
+  for (const std::string& path : files_in_tree()) {
+    const bool for_users =
+        path.starts_with("autograd/") || path.starts_with("layers/") || path.starts_with("optim/");
+    if (!for_users || !path.ends_with(".h")) continue;
+    CHECK_MESSAGE(header.find("#include \"" + path + "\"") != std::string::npos, path);
+  }
 }
 
 TEST_CASE("every include in the tree keeps to the arrows") {

@@ -18,6 +18,8 @@ namespace {
 /// Public headers without a test file of their own, each with its reason.
 const std::map<std::string, std::string>& tested_elsewhere() {
   static const std::map<std::string, std::string> table = {
+      {"autograd/ops/ops.h", "as cbnet.h"},
+      {"cbnet.h", "includes alone, which test_includes counts and examples/ and tests/install use"},
       {"tensor/calls.h",
        "the arguments of a backend's functions, which test_backend and the tests of ops fill"},
       {"tensor/cpu/functions.h", "the CPU backend, which every op's test and tests/conformance try"},
@@ -25,7 +27,7 @@ const std::map<std::string, std::string>& tested_elsewhere() {
       {"tensor/cpu/kernels/isa_table.h",
        "a table of pointers; each kernel in it has its test, over every ISA"},
       {"runtime/kernels/table.h", "as tensor/cpu/kernels/isa_table.h"},
-      {"energy/clock.h", "one clock, which test_meter and test_child_process read"},
+      {"energy/clock.h", "one clock, which test_meter reads"},
       {"models/onnx/onnx.h", "optional: tests/onnx, where the build has it"},
       {"models/onnx/graph_reader.h", "as models/onnx/onnx.h"},
       {"models/onnx/graph_writer.h", "as models/onnx/onnx.h"},

@@ -1,23 +1,17 @@
 #include "tests/integration/run_program.h"
 
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <chrono>
+#include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <stdexcept>
-#include <thread>
+
+#include "tensor/process.h"
 
 namespace cbnet::test {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr int kNotStarted = 127;
+constexpr int kNotStarted = 127;  // a shell's
 
 struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
@@ -39,36 +33,17 @@ std::string content_of(std::FILE* file) {
   return text;
 }
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// In the child; does not return.
-[[noreturn]] void become(std::vector<char*>& arguments, const ProgramOptions& options, std::FILE* out,
-                         std::FILE* err) {
-  for (const auto& [name, value] : options.environment) ::setenv(name.c_str(), value.c_str(), 1);
-  const rlimit limits{options.address_space_bytes, options.address_space_bytes};
-  const bool ready = (options.folder.empty() || ::chdir(options.folder.c_str()) == 0) &&
-                     (options.address_space_bytes == 0 || ::setrlimit(RLIMIT_AS, &limits) == 0) &&
-                     ::dup2(::fileno(out), STDOUT_FILENO) >= 0 && ::dup2(::fileno(err), STDERR_FILENO) >= 0;
-  if (ready) ::execvp(arguments[0], arguments.data());
-  ::_exit(kNotStarted);
-}
-
-int wait_for(pid_t child, const ProgramOptions& options, Clock::time_point start, bool& timed_out) {
-  int status = 0;
-  while (::waitpid(child, &status, WNOHANG) == 0) {
-    const double seconds = seconds_since(start);
-    timed_out = seconds > options.timeout_s;
-    const bool kill_now = options.kill_after_s >= 0 && seconds >= options.kill_after_s;
-    if (kill_now || timed_out) {
-      ::kill(child, SIGKILL);
-      ::waitpid(child, &status, 0);
-      break;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return status;
+/// By a shell, whose `ulimit` and `cd` hold for what it becomes.
+std::vector<std::string> command_for(const std::string& path, const std::vector<std::string>& arguments,
+                                     const ProgramOptions& options) {
+  const std::string limit =
+      options.address_space_bytes == 0 ? "unlimited" : std::to_string(options.address_space_bytes / 1024);
+  std::vector<std::string> words = {"sh", "-c", "ulimit -v $0 && cd \"$1\" && shift && exec \"$@\"", limit,
+                                    options.folder.empty() ? "." : options.folder.string()};
+  words.insert(words.end(), options.under.begin(), options.under.end());
+  words.push_back(path);
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
 }
 
 }  // namespace
@@ -76,28 +51,24 @@ int wait_for(pid_t child, const ProgramOptions& options, Clock::time_point start
 ProgramResult run_program(const std::string& name, const std::vector<std::string>& arguments,
                           const ProgramOptions& options) {
   const std::string path = std::string(CBNET_BIN_DIR) + "/" + name;
-  std::vector<std::string> words = options.under;
-  words.push_back(path);
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> pointers;
-  pointers.reserve(words.size() + 1);
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-
   const Capture out = open_capture();
   const Capture err = open_capture();
-  const Clock::time_point start = Clock::now();
-  const pid_t child = ::fork();
-  if (child < 0) throw std::runtime_error("cannot fork");
-  if (child == 0) become(pointers, options, out.get(), err.get());
-
+  const auto start = std::chrono::steady_clock::now();
+  Process process(
+      command_for(path, arguments, options),
+      {.output = ::fileno(out.get()), .error = ::fileno(err.get()), .environment = options.environment});
   ProgramResult result;
-  const int status = wait_for(child, options, start, result.timed_out);
-  result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  result.seconds = seconds_since(start);
+  const bool is_doomed = options.kill_after_s >= 0 && options.kill_after_s < options.timeout_s;
+  if (!process.wait(is_doomed ? options.kill_after_s : options.timeout_s)) {
+    result.timed_out = !is_doomed;
+    process.signal(SIGKILL);
+    process.wait();
+  }
+  result.exit_code = process.exit_code();
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   result.out = content_of(out.get());
   result.err = content_of(err.get());
-  if (result.exit_code == kNotStarted) throw std::runtime_error("cannot run " + words[0]);
+  if (result.exit_code == kNotStarted) throw std::runtime_error("cannot run " + path + ": " + result.err);
   return result;
 }
 

@@ -1,5 +1,6 @@
 #include "layers/module.h"
 
+#include "layers/activation.h"
 #include "layers/batch_norm.h"
 #include "layers/dropout.h"
 #include "layers/linear.h"
@@ -116,4 +117,37 @@ TEST_CASE("a child that is a null pointer is refused") {
   CHECK_THROWS_SAYING(Sequential({child}), std::invalid_argument, "child '0' is a null pointer");
   CHECK_THROWS_SAYING(Residual(child, std::make_shared<Sequential>()), std::invalid_argument,
                       "child 'body' is a null pointer");
+}
+
+TEST_CASE(
+    "sequential takes modules by value, which keep their parameters, and by shared_ptr, which it shares") {
+  Linear first(2, 3);
+  const Variable weight = first.weight;
+  const auto last = std::make_shared<Linear>(3, 2);
+  Sequential net = sequential(std::move(first), sequential(Relu(), BatchNorm(3)), last);
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : net.state_dict()) names.push_back(name);
+  CHECK(names == std::vector<std::string>{"0.weight", "0.bias", "1.1.weight", "1.1.bias", "1.1.running_mean",
+                                          "1.1.running_var", "2.weight", "2.bias"});
+  CHECK(net.parameters()[0].same(weight));
+  CHECK(net.parameters()[4].same(last->weight));
+  const Sequential moved = std::move(net);
+  CHECK(moved.parameters()[0].same(weight));
+  CHECK(moved.state_dict().size() == 8);
+}
+
+TEST_CASE("sequential computes and learns as a Sequential of shared modules does") {
+  default_rng() = Rng(5);
+  Linear first(2, 3), last(3, 1);
+  Sequential net = sequential(std::move(first), Relu(), std::move(last));
+  Rng rng(5);
+  Sequential other(
+      {std::make_shared<Linear>(2, 3, rng), std::make_shared<Relu>(), std::make_shared<Linear>(3, 1, rng)});
+  const Tensor x = Tensor::from<float>({1, -2, 3, 4}, {2, 2});
+  Variable y = net(x), z = other(x);
+  CHECK(y.value().to_vector<float>() == z.value().to_vector<float>());
+  const Tensor seed = Tensor::ones({2, 1});
+  y.backward(seed);
+  z.backward(seed);
+  CHECK(net.parameters()[0].grad().to_vector<float>() == other.parameters()[0].grad().to_vector<float>());
 }

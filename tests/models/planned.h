@@ -41,8 +41,9 @@ inline std::unique_ptr<Network> trained(const NetworkSpec& spec, std::uint64_t s
   auto state = network->state_dict();
   for (auto& [name, tensor] : state) {
     const auto ends = [&name = name](const char* with) { return name.ends_with(with); };
-    if (ends(".weight")) continue;
-    const bool positive = ends(".gamma") || ends(".running_var") || ends(".value");
+    // Those of batch normalisation, one number a channel, begin as ones.
+    if (ends(".weight") && tensor.rank() > 1) continue;
+    const bool positive = ends(".weight") || ends(".running_var") || ends(".value");
     tensor = Tensor::uniform(tensor.shape(), positive ? 0.5 : -0.3, positive ? 1.5 : 0.3, rng);
   }
   network->load_state_dict(state);

@@ -7,6 +7,7 @@
 #include "models/safetensors.h"
 #include "models/zoo.h"
 #include "tensor/io.h"
+#include "tests/models/planned.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
 
@@ -61,6 +62,32 @@ TEST_CASE("files that are not our models are refused by name") {
                       "expected 74694 weights");
   CHECK_THROWS_SAYING(load_model(edited([](SafetensorsFile& file) { file.tensors.back().first = "x"; })),
                       InputError, "'exits.0.4.bias' is missing");
+}
+
+TEST_CASE("a model file with the earlier names of batch normalisation loads") {
+  const TempFolder folder;
+  NetworkSpec spec{"x", {1, 4, 4}, {kinds::Conv2d{.out = 2}, kinds::BatchNorm{}}, {}};
+  const auto network = cbnet::testing::trained(spec, 3);
+  ModelInfo info;
+  info.model = "x";
+  info.dataset = "fmnist";
+  save_model(folder / "new", *network, info);
+  SafetensorsFile file = read_safetensors(folder / "new");
+  for (auto& [name, tensor] : file.tensors) {
+    if (name == "trunk.1.weight") name = "trunk.1.gamma";
+    if (name == "trunk.1.bias") name = "trunk.1.beta";
+  }
+  write_safetensors(folder / "old", file);
+  const Model old = load_model(folder / "old");
+  const StateDict state = old.network->state_dict(), expected = network->state_dict();
+  REQUIRE(state.size() == 6);
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    CHECK(state[i].first == expected[i].first);
+    CHECK(state[i].second.to_vector<float>() == expected[i].second.to_vector<float>());
+  }
+  // Written again, it has the names of today.
+  save_model(folder / "again", *old.network, old.info);
+  CHECK(read_file(folder / "again") == read_file(folder / "new"));
 }
 
 TEST_CASE("a model round-trips with everything it says, and equal models give equal bytes") {

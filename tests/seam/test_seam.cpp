@@ -45,7 +45,7 @@ std::shared_ptr<Sequential> network(Rng& weights, Rng& dropout) {
   auto net = std::make_shared<Sequential>();
   net->append(std::make_shared<Conv2d>(2, 4, 3, weights));
   net->append(std::make_shared<BatchNorm>(4));
-  net->append(std::make_shared<Activation>(ActivationKind::relu));
+  net->append(std::make_shared<Relu>());
   net->append(std::make_shared<MaxPool2d>(Pool2dOptions::square(2, 2)));
   net->append(std::make_shared<Flatten>());
   net->append(std::make_shared<Dropout>(0.25, dropout));

@@ -93,6 +93,18 @@ TEST_CASE("\"-\" is the standard input, from where it stands") {
   ::close(file);
 }
 
+TEST_CASE("a temporary folder is fresh, and goes with all that is in it") {
+  std::filesystem::path path;
+  {
+    const TemporaryFolder folder, other;
+    path = folder.path();
+    CHECK(other.path() != path);
+    write_file_atomic(folder / "deep/file", "text");
+    CHECK(std::filesystem::exists(path / "deep/file"));
+  }
+  CHECK_FALSE(std::filesystem::exists(path));
+}
+
 TEST_CASE("what is written is read, folders are made, no temporary stays") {
   const TempFolder folder;
   const std::string bytes("a\0b\n", 4);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "tests/support/throws.h"
@@ -12,6 +13,14 @@ using namespace cbnet;
 TEST_CASE("below() throws without a positive bound") {
   Rng rng(1);
   CHECK_THROWS_SAYING(rng.below(0), std::invalid_argument, "positive bound");
+}
+
+TEST_CASE("each thread has its own default generator, which an assignment seeds") {
+  default_rng() = Rng(7);
+  std::uint64_t elsewhere = 0;
+  std::thread([&] { elsewhere = default_rng().next(); }).join();
+  CHECK(elsewhere == Rng().next());
+  CHECK(default_rng().next() == Rng(7).next());
 }
 
 TEST_CASE("Philox4x32-10 gives the published words") {

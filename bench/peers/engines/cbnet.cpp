@@ -1,4 +1,4 @@
-// This project's engine.
+// This worker has this project's engine.
 #include <algorithm>
 
 #include "autograd/tape.h"
@@ -21,7 +21,7 @@ std::unique_ptr<Network> network_of(const PeerModel& model) {
   return network;
 }
 
-/// Layer by layer, as in training, without a tape.
+/// Runs layer by layer, as in training, without a tape.
 class Eager final : public Engine {
  public:
   void prepare(const PeerModel& model, std::int64_t batch, int) override {
@@ -60,8 +60,8 @@ runtime::Graph graph_of(const PeerModel& model, const Network& network) {
   return model.classifies() ? classifier_graph(network, thresholds) : autoencoder_graph(network, 1.0);
 }
 
-/// Large linear layers in bytes, as `cbnet compile --precision int8` has them: pixels as they are in files,
-/// other inputs calibrated.
+/// Has large linear layers in bytes, as `cbnet compile --precision int8` has them: pixels as they are in
+/// files, other inputs calibrated.
 runtime::Graph quantized_graph(const PeerModel& model) {
   const NoGrad no_grad;
   const PeerModel less = folded(model);
@@ -81,7 +81,7 @@ runtime::Graph quantized_graph(const PeerModel& model) {
   return graph;
 }
 
-/// The compiled plan. It answers with labels, entropies and exits too.
+/// Runs the compiled plan, which answers with labels, entropies and exits too.
 template <bool int8>
 class Compiled final : public Engine {
  public:
@@ -112,7 +112,7 @@ std::unique_ptr<Engine> compiled() {
 
 EngineInfo engine_info() {
   const auto is_dense = [](const PeerModel& model, std::int64_t) {
-    return model.trunk.front().kind == Kind::flatten;
+    return model.trunk.front().is<kinds::Flatten>();
   };
   return {
       "cbnet",

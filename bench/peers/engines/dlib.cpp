@@ -20,7 +20,7 @@ using Input = dlib::input<dlib::matrix<float>>;
 
 template <long side, class S>
 using pool = dlib::add_layer<dlib::max_pool_<2, 2, 2, 2, side % 2, side % 2>, S>;
-/// Convolution, max-pool of a map of `side` pixels, ReLU.
+/// A stage is a convolution, a max-pool of a map of `side` pixels and a ReLU.
 template <int channels, int kernel, int padding, long side, class S>
 using stage =
     dlib::relu<pool<side, dlib::add_layer<dlib::con_<channels, kernel, kernel, 1, 1, padding, padding>, S>>>;
@@ -42,7 +42,7 @@ using decoded = dlib::sig<dlib::fc<784, S>>;
 template <class S>
 using image = dlib::add_layer<dlib::extract_<0, 1, 28, 28>, S>;
 
-/// The weights of a layer, with features (c, h, w) that it reads or makes mirrored in h and w.
+/// A layer may read or make features (c, h, w) that are mirrored in h and w.
 struct Mirror {
   bool inputs = false, outputs = false;
   Shape in_map, out_map;
@@ -67,7 +67,7 @@ void fill_linear(const Layer& layer, const Mirror& mirror, float* params) {
 }
 
 void fill_convolution(const Layer& layer, float* params) {
-  const auto area = static_cast<std::size_t>(layer.kernel_size * layer.kernel_size);
+  const auto area = static_cast<std::size_t>(layer.weight.size(2) * layer.weight.size(3));
   const auto count = static_cast<std::size_t>(layer.weight.numel());
   for (std::size_t i = 0; i < count; ++i)
     params[i / area * area + (area - 1 - i % area)] = layer.weight.data<float>()[i];
@@ -83,7 +83,7 @@ class Dlib final : public Engine {
     blank = 0;
     const std::vector<dlib::matrix<float>> blanks(static_cast<std::size_t>(batch), blank);
     net_.to_tensor(blanks.begin(), blanks.end(), x_);
-    mirrors_input_ = model.trunk.front().kind == Kind::conv2d;
+    mirrors_input_ = model.trunk.front().is<kinds::Conv2d>();
     net_.forward(x_);            // gives its layers their sizes
     std::vector<float*> params;  // the last layer first
     dlib::visit_computational_layers(net_, [&](auto& layer) {
@@ -110,14 +110,14 @@ class Dlib final : public Engine {
       if (!layer.weight.defined()) continue;
       require(left > 0, "dlib", "the network's type has fewer weights than ", model.name);
       float* to = params[--left];
-      if (layer.kind == Kind::conv2d) {
+      if (layer.is<kinds::Conv2d>()) {
         fill_convolution(layer, to);
         continue;
       }
       Mirror mirror;
-      mirror.inputs = i > 1 && model.trunk[i - 1].kind == Kind::flatten;
+      mirror.inputs = i > 1 && model.trunk[i - 1].is<kinds::Flatten>();
       if (mirror.inputs) mirror.in_map = model.trunk[i - 1].in;
-      mirror.outputs = i + 2 < model.trunk.size() && model.trunk[i + 2].kind == Kind::unflatten;
+      mirror.outputs = i + 2 < model.trunk.size() && model.trunk[i + 2].is<kinds::Unflatten>();
       if (mirror.outputs) mirror.out_map = model.trunk[i + 2].out;
       fill_linear(layer, mirror, to);
     }

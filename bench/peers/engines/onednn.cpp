@@ -24,11 +24,11 @@ memory::desc plain(const memory::dims& dims) {
 
 memory::desc any(const memory::dims& dims) { return {dims, memory::data_type::f32, Tag::any}; }
 
-/// How convolutions are asked for: in layouts of the library's choice, or with outputs in blocks of channels
+/// Convolutions are asked for in layouts of the library's choice, or with outputs in blocks of channels
 /// as wide as a vector, which its direct kernels write from plain pixels.
 enum class Layout { any, blocked };
 
-/// A chain of primitives.
+/// Runs a chain of primitives.
 class Chain {
  public:
   Chain(const dnnl::engine& engine, Layout layout, std::int64_t n)
@@ -41,14 +41,14 @@ class Chain {
     input_ = at_;
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const bool fuses =
-          i + 1 < layers.size() && (layers[i + 1].kind == Kind::relu || layers[i + 1].kind == Kind::sigmoid);
+          i + 1 < layers.size() && (layers[i + 1].is<kinds::Relu>() || layers[i + 1].is<kinds::Sigmoid>());
       const bool weighted = layers[i].weight.defined();
       dnnl::primitive_attr attr;
       if (weighted && fuses) {
         dnnl::post_ops ops;
         ops.append_eltwise(1.0F,
-                           layers[i + 1].kind == Kind::relu ? dnnl::algorithm::eltwise_relu
-                                                            : dnnl::algorithm::eltwise_logistic,
+                           layers[i + 1].is<kinds::Relu>() ? dnnl::algorithm::eltwise_relu
+                                                           : dnnl::algorithm::eltwise_logistic,
                            0.0F, 0.0F);
         attr.set_post_ops(ops);
       }
@@ -79,7 +79,7 @@ class Chain {
     return {n_, dims[1] * dims[2] * dims[3]};
   }
 
-  /// The memory itself where it is laid out so, else that of a reorder.
+  /// Returns the memory itself where it is laid out so, else that of a reorder.
   memory reordered(const memory& from, const memory::desc& to) {
     if (from.get_desc() == to) return from;
     memory out(to, engine_);
@@ -87,13 +87,13 @@ class Chain {
     return out;
   }
 
-  memory weights(const Tensor& tensor, const memory::dims& dims, const memory::desc& wanted,
+  memory weights(const Tensor& tensor, const memory::dims& dims, const memory::desc& requested,
                  dnnl::stream& stream) {
     const Tag tag = dims.size() == 4 ? Tag::oihw : dims.size() == 2 ? Tag::oi : Tag::x;
     memory user({dims, memory::data_type::f32, tag}, engine_);
     std::copy_n(tensor.data<float>(), tensor.numel(), static_cast<float*>(user.get_data_handle()));
-    if (user.get_desc() == wanted) return user;
-    memory out(wanted, engine_);
+    if (user.get_desc() == requested) return user;
+    memory out(requested, engine_);
     dnnl::reorder(user, out).execute(stream, user, out);
     stream.wait();
     return out;
@@ -105,9 +105,10 @@ class Chain {
     at_ = out;
   }
 
-  void append_convolution(const Layer& layer, const dnnl::primitive_attr& attr, dnnl::stream& stream) {
+  void append_convolution(const Layer& layer, const kinds::Conv2d& conv, const dnnl::primitive_attr& attr,
+                          dnnl::stream& stream) {
     const memory::dims in = with_batch(n_, layer.in), out = with_batch(n_, layer.out);
-    const std::int64_t k = layer.kernel_size, s = layer.stride, p = layer.padding;
+    const std::int64_t k = conv.kernel_size.h, s = conv.stride.h, p = conv.padding.top;
     const memory::dims w = {layer.out[0], layer.in[0], k, k}, b = {layer.out[0]};
     const Tag blocks =
         dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core ? Tag::nChw16c : Tag::nChw8c;
@@ -151,39 +152,36 @@ class Chain {
           {dnnl::prop_kind::forward_inference, algorithm, at_.get_desc(), 0.0F, 0.0F}, engine_);
       push(dnnl::eltwise_forward(desc), at_, {{DNNL_ARG_SRC, at_}});
     };
-    switch (layer.kind) {
-      case Kind::conv2d:
-        return append_convolution(layer, attr, stream);
-      case Kind::linear:
-        return append_linear(layer, attr, stream);
-      case Kind::max_pool2d: {
-        const std::int64_t k = layer.kernel_size, s = layer.stride;
-        // Rounded up: the last window hangs over the edge.
-        const memory::dims over = {(layer.out[1] - 1) * s + k - layer.in[1],
-                                   (layer.out[2] - 1) * s + k - layer.in[2]};
-        const dnnl::pooling_forward::primitive_desc desc({dnnl::prop_kind::forward_inference,
-                                                          dnnl::algorithm::pooling_max,
-                                                          at_.get_desc(),
-                                                          any(out),
-                                                          {s, s},
-                                                          {k, k},
-                                                          {0, 0},
-                                                          over},
-                                                         engine_);
-        return push(dnnl::pooling_forward(desc), memory(desc.dst_desc(), engine_), {{DNNL_ARG_SRC, at_}});
-      }
-      case Kind::relu:
-        return eltwise(dnnl::algorithm::eltwise_relu);
-      case Kind::sigmoid:
-        return eltwise(dnnl::algorithm::eltwise_logistic);
-      case Kind::flatten:
-        // A linear layer reads images as they lie; one pixel plane is a row already.
-        if (layer.in[0] == 1) at_ = memory(plain(out), engine_, at_.get_data_handle()), rename_input();
-        return;
-      case Kind::unflatten:
-        at_ = reordered(at_, plain(at_.get_desc().dims()));
-        at_ = memory(plain(out), engine_, at_.get_data_handle());
-        return;
+    if (const auto* conv = layer.as<kinds::Conv2d>()) {
+      append_convolution(layer, *conv, attr, stream);
+    } else if (layer.is<kinds::Linear>()) {
+      append_linear(layer, attr, stream);
+    } else if (const auto* pool = layer.as<kinds::MaxPool2d>()) {
+      const std::int64_t k = pool->kernel_size.h, s = pool->stride.h;
+      // The number of windows is rounded up: the last one hangs over the edge.
+      const memory::dims over = {(layer.out[1] - 1) * s + k - layer.in[1],
+                                 (layer.out[2] - 1) * s + k - layer.in[2]};
+      const dnnl::pooling_forward::primitive_desc desc({dnnl::prop_kind::forward_inference,
+                                                        dnnl::algorithm::pooling_max,
+                                                        at_.get_desc(),
+                                                        any(out),
+                                                        {s, s},
+                                                        {k, k},
+                                                        {0, 0},
+                                                        over},
+                                                       engine_);
+      push(dnnl::pooling_forward(desc), memory(desc.dst_desc(), engine_), {{DNNL_ARG_SRC, at_}});
+    } else if (layer.is<kinds::Relu>()) {
+      eltwise(dnnl::algorithm::eltwise_relu);
+    } else if (layer.is<kinds::Sigmoid>()) {
+      eltwise(dnnl::algorithm::eltwise_logistic);
+    } else if (layer.is<kinds::Unflatten>()) {
+      at_ = reordered(at_, plain(at_.get_desc().dims()));
+      at_ = memory(plain(out), engine_, at_.get_data_handle());
+    } else if (layer.in[0] == 1) {
+      // This is flatten: a linear layer reads images as they lie; one pixel plane is a row already.
+      at_ = memory(plain(out), engine_, at_.get_data_handle());
+      rename_input();
     }
   }
 
@@ -264,7 +262,7 @@ EngineInfo engine_info() {
                [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; }),
            variant<Layout::blocked>("blocked", "convolution outputs in blocks of channels, post-ops fused",
                                     [](const PeerModel& model, std::int64_t batch) {
-                                      return model.has(Kind::conv2d) && (!model.has_exit() || batch == 1);
+                                      return model.has<kinds::Conv2d>() && (!model.has_exit() || batch == 1);
                                     })}};
 }
 

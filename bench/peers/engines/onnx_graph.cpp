@@ -28,39 +28,31 @@ class Writer {
 
  private:
   std::string write_layer(const Layer& layer, const std::string& x, const std::string& name) {
-    const std::int64_t k = layer.kernel_size, s = layer.stride, p = layer.padding;
-    OnnxNode::Attributes window = {
-        {"kernel_shape", Shape{k, k}}, {"strides", Shape{s, s}}, {"pads", Shape{p, p, p, p}}};
+    const auto window = [](const auto& fields) -> OnnxNode::Attributes {
+      const std::int64_t k = fields.kernel_size.h, s = fields.stride.h, p = fields.padding.top;
+      return {{"kernel_shape", Shape{k, k}}, {"strides", Shape{s, s}}, {"pads", Shape{p, p, p, p}}};
+    };
     const auto with_weights = [&] {
       return GraphWriter::Names{x, to_.weight(name + ".w", layer.weight),
                                 to_.weight(name + ".b", layer.bias)};
     };
-    switch (layer.kind) {
-      case Kind::conv2d:
-        to_.node("Conv", name, with_weights(), window);
-        break;
-      case Kind::max_pool2d:
-        window.emplace_back("ceil_mode", std::int64_t{layer.ceil_mode});
-        to_.node("MaxPool", name, {x}, window);
-        break;
-      case Kind::linear:
-        if (options_.int8_dense) return write_int8(layer, x, name);
-        to_.node("Gemm", name, with_weights(), {{"transB", std::int64_t{1}}});
-        break;
-      case Kind::relu:
-        to_.node("Relu", name, {x});
-        break;
-      case Kind::sigmoid:
-        to_.node("Sigmoid", name, {x});
-        break;
-      case Kind::flatten:
-        to_.node("Flatten", name, {x}, {{"axis", std::int64_t{1}}});
-        break;
-      case Kind::unflatten: {
-        Shape shape = layer.out;
-        shape.insert(shape.begin(), 0);
-        to_.node("Reshape", name, {x, to_.integers(name + ".shape", shape)});
-      }
+    if (const auto* conv = layer.as<kinds::Conv2d>()) {
+      to_.node("Conv", name, with_weights(), window(*conv));
+    } else if (const auto* pool = layer.as<kinds::MaxPool2d>()) {
+      OnnxNode::Attributes attributes = window(*pool);
+      attributes.emplace_back("ceil_mode", std::int64_t{pool->ceil_mode});
+      to_.node("MaxPool", name, {x}, attributes);
+    } else if (layer.is<kinds::Linear>()) {
+      if (options_.int8_dense) return write_int8(layer, x, name);
+      to_.node("Gemm", name, with_weights(), {{"transB", std::int64_t{1}}});
+    } else if (layer.is<kinds::Unflatten>()) {
+      Shape shape = layer.out;
+      shape.insert(shape.begin(), 0);
+      to_.node("Reshape", name, {x, to_.integers(name + ".shape", shape)});
+    } else if (layer.is<kinds::Flatten>()) {
+      to_.node("Flatten", name, {x}, {{"axis", std::int64_t{1}}});
+    } else {
+      to_.node(layer.is<kinds::Relu>() ? "Relu" : "Sigmoid", name, {x});
     }
     return name;
   }

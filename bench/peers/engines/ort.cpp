@@ -1,5 +1,6 @@
-// ONNX Runtime, from its npm package, which ships the library without headers. Its C interface is a versioned
-// table of functions that only grows at the end, so the entries needed here are called by their place in it.
+// ONNX Runtime comes from its npm package, which ships the library without headers. Its C interface is a
+// versioned table of functions that only grows at the end, so the entries needed here are called by their
+// place in it.
 #include <dlfcn.h>
 
 #include <array>
@@ -18,7 +19,7 @@ struct ApiBase {
   const char* (*get_version)();
 };
 
-/// Of the public header, version 1 of the interface.
+/// These are the places of the public header, version 1 of the interface.
 enum Slot : std::size_t {
   kGetErrorMessage = 2,
   kCreateEnv = 3,
@@ -37,7 +38,7 @@ constexpr std::uint32_t kApiVersion = 1;
 constexpr int kWarning = 2, kSequential = 0, kAllOptimizations = 99, kDeviceAllocator = 0, kDefaultMemory = 0,
               kFloat = 1;
 
-/// The library, opened once; what it makes lives as long as the process.
+/// Opens the library once; what it makes lives as long as the process.
 class Runtime {
  public:
   static const Runtime& get() {
@@ -106,17 +107,17 @@ class Ort final : public Engine {
   }
 
  private:
-  /// A tensor on memory of the caller's. Made once per address: passes come back to the same ones.
+  /// Returns a tensor on memory of the caller's, made once per address: passes come back to the same ones.
   template <std::size_t rank>
   void* value(const float* data, const std::array<std::int64_t, rank>& shape) {
     if (const auto found = values_.find(data); found != values_.end()) return found->second;
     std::size_t bytes = sizeof(float);
     for (const std::int64_t size : shape) bytes *= static_cast<std::size_t>(size);
-    void* made = nullptr;
+    void* tensor = nullptr;
     Runtime::get().call(kCreateTensorWithDataAsOrtValue, memory_, const_cast<float*>(data), bytes,
-                        shape.data(), rank, kFloat, &made);
-    values_.emplace(data, made);
-    return made;
+                        shape.data(), rank, kFloat, &tensor);
+    values_.emplace(data, tensor);
+    return tensor;
   }
 
   void *session_ = nullptr, *memory_ = nullptr;
@@ -142,12 +143,12 @@ EngineInfo engine_info() {
       {{"plain", "fp32", "graph optimizations ALL, sequential", fits, make<false, false>},
        {"relu-first", "fp32", "graph optimizations ALL, sequential, ReLU before the pool",
         [](const PeerModel& model, std::int64_t batch) {
-          return model.has(Kind::conv2d) && (!model.has_exit() || batch == 1);
+          return model.has<kinds::Conv2d>() && (!model.has_exit() || batch == 1);
         },
         make<true, false>},
        {"int8", "int8",
         "graph optimizations ALL, sequential, dense layers DynamicQuantizeLinear + MatMulInteger",
-        [](const PeerModel& model, std::int64_t) { return model.has(Kind::sigmoid); }, make<true, true>}}};
+        [](const PeerModel& model, std::int64_t) { return model.has<kinds::Sigmoid>(); }, make<true, true>}}};
 }
 
 }  // namespace cbnet::peers

@@ -1,4 +1,4 @@
-// tiny-dnn: header only, compiled with its AVX kernels and OpenMP.
+// tiny-dnn is header only, and compiled with its AVX kernels and OpenMP.
 #include <tiny_dnn/tiny_dnn.h>
 
 #include "bench/peers/engine.h"
@@ -16,7 +16,7 @@ namespace activation = tiny_dnn::activation;
 serial_size_t size(std::int64_t value) { return static_cast<serial_size_t>(value); }
 shape3d shape(const Shape& s) { return {size(s[2]), size(s[1]), size(s[0])}; }
 
-/// Zeros around an image: tiny-dnn pads by half a kernel at most, these models by more.
+/// Puts zeros around an image: tiny-dnn pads by half a kernel at most, these models by more.
 class Pad final : public tiny_dnn::feedforward_layer<activation::identity> {
  public:
   Pad(const shape3d& in, serial_size_t padding)
@@ -58,10 +58,10 @@ class TinyDnn final : public Engine {
     const auto layers = relu_before_pool(model.trunk);
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const bool joined = i + 1 < layers.size() && layers[i].weight.defined() &&
-                          (layers[i + 1].kind == Kind::relu || layers[i + 1].kind == Kind::sigmoid);
+                          (layers[i + 1].is<kinds::Relu>() || layers[i + 1].is<kinds::Sigmoid>());
       if (!joined) {
         append<activation::identity>(layers[i]);
-      } else if (layers[++i].kind == Kind::relu) {
+      } else if (layers[++i].is<kinds::Relu>()) {
         append<activation::relu>(layers[i - 1]);
       } else {
         append<activation::sigmoid>(layers[i - 1]);
@@ -89,32 +89,22 @@ class TinyDnn final : public Engine {
   template <class Activation>
   void append(const Layer& layer) {
     const auto backend = tiny_dnn::core::backend_t::avx;
-    switch (layer.kind) {
-      case Kind::conv2d: {
-        const shape3d in = shape(layer.in);
-        const serial_size_t k = size(layer.kernel_size), p = size(layer.padding);
-        net_ << Pad(in, p)
-             << tiny_dnn::convolutional_layer<Activation>(in.width_ + 2 * p, in.height_ + 2 * p, k, in.depth_,
-                                                          size(layer.out[0]), tiny_dnn::padding::valid, true,
-                                                          1, 1, backend);
-        return;
-      }
-      case Kind::max_pool2d: {
-        const shape3d in = shape(layer.in);
-        net_ << tiny_dnn::max_pooling_layer<activation::identity>(in.width_, in.height_, in.depth_, 2, 2, 2,
-                                                                  2, tiny_dnn::padding::same, backend);
-        return;
-      }
-      case Kind::linear:
-        net_ << tiny_dnn::fully_connected_layer<Activation>(size(layer.weight.size(1)),
-                                                            size(layer.weight.size(0)), true, backend);
-        return;
-      case Kind::flatten:
-      case Kind::unflatten:
-        return;
-      case Kind::relu:
-      case Kind::sigmoid:
-        throw std::invalid_argument("[tiny-dnn] an activation goes behind a layer with weights");
+    if (const auto* conv = layer.as<kinds::Conv2d>()) {
+      const shape3d in = shape(layer.in);
+      const serial_size_t k = size(conv->kernel_size.h), p = size(conv->padding.top);
+      net_ << Pad(in, p)
+           << tiny_dnn::convolutional_layer<Activation>(in.width_ + 2 * p, in.height_ + 2 * p, k, in.depth_,
+                                                        size(layer.out[0]), tiny_dnn::padding::valid, true, 1,
+                                                        1, backend);
+    } else if (layer.is<kinds::MaxPool2d>()) {
+      const shape3d in = shape(layer.in);
+      net_ << tiny_dnn::max_pooling_layer<activation::identity>(in.width_, in.height_, in.depth_, 2, 2, 2, 2,
+                                                                tiny_dnn::padding::same, backend);
+    } else if (layer.is<kinds::Linear>()) {
+      net_ << tiny_dnn::fully_connected_layer<Activation>(size(layer.weight.size(1)),
+                                                          size(layer.weight.size(0)), true, backend);
+    } else if (!layer.is<kinds::Flatten>() && !layer.is<kinds::Unflatten>()) {
+      throw std::invalid_argument("[tiny-dnn] an activation goes behind a layer with weights");
     }
   }
 
@@ -126,7 +116,7 @@ class TinyDnn final : public Engine {
   static void fill(const Layer& layer, const std::vector<vec_t*>& to) {
     const float* w = layer.weight.data<float>();
     std::copy_n(layer.bias.data<float>(), layer.bias.numel(), to.at(1)->data());
-    if (layer.kind == Kind::conv2d) {
+    if (layer.is<kinds::Conv2d>()) {
       std::copy_n(w, layer.weight.numel(), to.at(0)->data());
       return;
     }
@@ -147,7 +137,7 @@ class TinyDnn final : public Engine {
 EngineInfo engine_info() {
   // Its fully connected layers walk the weights with a stride: a second a batch of 1,024 would tell no more.
   const auto takes = [](const PeerModel& model, std::int64_t batch) {
-    const bool dense = model.trunk.front().kind == Kind::flatten;
+    const bool dense = model.trunk.front().is<kinds::Flatten>();
     return !model.has_exit() && (!dense || batch <= 64);
   };
   return {"tiny-dnn",

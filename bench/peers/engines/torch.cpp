@@ -1,4 +1,4 @@
-// LibTorch: a TorchScript module in evaluation mode, frozen and given to optimize_for_inference.
+// LibTorch runs a TorchScript module in evaluation mode, frozen and given to optimize_for_inference.
 #include <ATen/Parallel.h>
 #include <torch/script.h>
 #include <torch/version.h>
@@ -23,37 +23,25 @@ std::string statements(const std::vector<Layer>& layers, const std::string& pref
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const Layer& layer = layers[i];
     const std::string w = concat(prefix, "_w", i), b = concat(prefix, "_b", i);
-    const std::int64_t k = layer.kernel_size, s = layer.stride, p = layer.padding;
     if (layer.weight.defined()) {
       module.register_parameter(w, copied(layer.weight), false);
       module.register_parameter(b, copied(layer.bias), false);
     }
     const std::string weights = concat("self.", w, ", self.", b);
     std::string call;
-    switch (layer.kind) {
-      case Kind::conv2d:
-        call = concat("torch.conv2d(x, ", weights, ", [", s, ", ", s, "], [", p, ", ", p, "])");
-        break;
-      case Kind::linear:
-        call = concat("torch.linear(x, ", weights, ")");
-        break;
-      case Kind::max_pool2d:
-        call = concat("torch.max_pool2d(x, [", k, ", ", k, "], [", s, ", ", s, "], [0, 0], [1, 1], ",
-                      layer.ceil_mode ? "True" : "False", ")");
-        break;
-      case Kind::relu:
-        call = "torch.relu(x)";
-        break;
-      case Kind::sigmoid:
-        call = "torch.sigmoid(x)";
-        break;
-      case Kind::flatten:
-        call = "torch.flatten(x, 1)";
-        break;
-      case Kind::unflatten:
-        call = concat("torch.reshape(x, [-1, ", layer.out[0], ", ", layer.out[1], ", ", layer.out[2], "])");
-        break;
-    }
+    const auto pair = [](std::int64_t size) { return concat("[", size, ", ", size, "]"); };
+    if (const auto* conv = layer.as<kinds::Conv2d>())
+      call =
+          concat("torch.conv2d(x, ", weights, ", ", pair(conv->stride.h), ", ", pair(conv->padding.top), ")");
+    else if (const auto* pool = layer.as<kinds::MaxPool2d>())
+      call = concat("torch.max_pool2d(x, ", pair(pool->kernel_size.h), ", ", pair(pool->stride.h),
+                    ", [0, 0], [1, 1], ", pool->ceil_mode ? "True" : "False", ")");
+    else if (layer.is<kinds::Linear>())
+      call = concat("torch.linear(x, ", weights, ")");
+    else if (layer.is<kinds::Unflatten>())
+      call = concat("torch.reshape(x, [-1, ", layer.out[0], ", ", layer.out[1], ", ", layer.out[2], "])");
+    else
+      call = layer.is<kinds::Flatten>() ? "torch.flatten(x, 1)" : concat("torch.", layer.spec->kind(), "(x)");
     out += concat(indent, "x = ", call, "\n");
   }
   return out;

@@ -295,7 +295,31 @@ TEST_CASE("pointwise: operators") {
   CHECK((x - z).value().item() == 3);
   CHECK((x * z).value().item() == 18);
   CHECK((x / z).value().item() == 2);
-  CHECK((0.5 * x).value().item() == 3);
+  CHECK((-x).item() == -6);
+}
+
+TEST_CASE("pointwise: operators with numbers, on either side, and their gradients") {
+  const auto check = [](Variable (*f)(const Variable&), double value, double gradient) {
+    for (const DType dtype : {DType::f64, DType::f32}) {
+      const Variable x(values({3}, {1}).to(dtype), true);
+      Variable y = f(x);
+      CHECK(y.dtype() == dtype);
+      CHECK(y.item() == value);
+      y.backward();
+      CHECK(x.grad().item() == gradient);
+    }
+  };
+  check([](const Variable& x) { return x + 1; }, 4, 1);
+  check([](const Variable& x) { return 2.5 + x; }, 5.5, 1);
+  check([](const Variable& x) { return x - 1; }, 2, 1);
+  check([](const Variable& x) { return 1.0 - x; }, -2, -1);
+  check([](const Variable& x) { return x * 0.5; }, 1.5, 0.5);
+  check([](const Variable& x) { return 2.0 * x; }, 6, 2);
+  check([](const Variable& x) { return x / 4; }, 0.75, 0.25);
+  check([](const Variable& x) { return 6.75 / x; }, 2.25, -0.75);
+  // Divided, not multiplied by the reciprocal, which is rounded.
+  CHECK((Variable(values({5}, {1})) / 49).item() == 5.0 / 49);
+  CHECK((Tensor::ones({2, 3}) / 2).shape() == Shape{2, 3});
 }
 
 TEST_CASE("pointwise: sum_to adds up what was stretched") {

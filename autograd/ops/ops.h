@@ -1,0 +1,27 @@
+#pragma once
+
+// Every op.
+
+#include "autograd/ops/avg_pool2d.h"
+#include "autograd/ops/batch_norm.h"
+#include "autograd/ops/bce_loss.h"
+#include "autograd/ops/bce_with_logits.h"
+#include "autograd/ops/concat.h"
+#include "autograd/ops/conv2d.h"
+#include "autograd/ops/cross_entropy.h"
+#include "autograd/ops/dropout.h"
+#include "autograd/ops/index_select.h"
+#include "autograd/ops/l1_penalty.h"
+#include "autograd/ops/linear.h"
+#include "autograd/ops/log_softmax.h"
+#include "autograd/ops/matmul.h"
+#include "autograd/ops/max.h"
+#include "autograd/ops/max_pool2d.h"
+#include "autograd/ops/mean.h"
+#include "autograd/ops/mse_loss.h"
+#include "autograd/ops/pointwise.h"
+#include "autograd/ops/reshape.h"
+#include "autograd/ops/softmax.h"
+#include "autograd/ops/softmax_entropy.h"
+#include "autograd/ops/sum.h"
+#include "autograd/ops/transpose.h"
