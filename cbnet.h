@@ -25,6 +25,7 @@
 #include "layers/residual.h"
 #include "models/checkpoint.h"
 #include "models/network.h"
+#include "models/networks.h"
 #include "models/zoo.h"
 #include "optim/adam.h"
 #include "optim/optimizer.h"
@@ -34,3 +35,4 @@
 #include "tensor/parallel.h"
 #include "tensor/rng.h"
 #include "tensor/tensor.h"
+#include "train/fit.h"

@@ -144,7 +144,7 @@ class Pipeline {
   void train_network(const std::string& name) {
     const bool is_base = name != "lenet" || options_.network;
     if (auto kept = finished(name)) {
-      if (is_base) set_base(std::move(kept->network), kept->info.thresholds);
+      if (is_base) set_base(std::move(kept->network), kept->info.thresholds, kept->info.provenance);
       return;
     }
     const auto [spec, part, use] = [&]() -> std::tuple<NetworkSpec, TrainRecipe, SeedUse> {
@@ -161,7 +161,7 @@ class Pipeline {
     const std::vector<double> thresholds = thresholds_of(result.validation, exits);
     if (exits > 0) say_exits(name, thresholds, result.validation);
     finish(stage, result, thresholds, 1.0, {});
-    if (is_base) set_base(std::move(network), thresholds);
+    if (is_base) set_base(std::move(network), thresholds, make_provenance(history_.fingerprint(name)));
   }
 
   void say_exits(const std::string& name, const std::vector<double>& thresholds,
@@ -176,12 +176,13 @@ class Pipeline {
   }
 
   /// The network that the lightweight classifier is cut from.
-  void set_base(std::unique_ptr<Network> network, const std::vector<double>& thresholds) {
+  void set_base(std::unique_ptr<Network> network, const std::vector<double>& thresholds,
+                const std::string& provenance) {
     base_ = std::move(network);
     base_->eval();
     if (base_->exit_count() == 1) return;
     classifier_ = truncate_at_exit(*base_, 0, "classifier");
-    classifier_provenance_ = make_provenance(history_.fingerprint(history_.base()));
+    classifier_provenance_ = provenance;
     threshold_ = thresholds.front();
   }
 

@@ -45,7 +45,8 @@ TEST_CASE("LeNet's loss") {
 TEST_CASE("BranchyNet's joint loss, through the shared trunk and both exits") {
   Network network(branchynet_spec(), 1, DType::f64);
   const data::Batch b = batch();
-  check_gradients("BranchyNet, joint loss", network, [&] { return classification_step(network, b, 1.0, 0.5).loss; });
+  check_gradients("BranchyNet, joint loss", network,
+                  [&] { return classification_step(network, b, 1.0, 0.5).loss; });
 }
 
 TEST_CASE("the autoencoder's loss with its activity penalty") {

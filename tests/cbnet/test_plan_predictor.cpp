@@ -100,7 +100,7 @@ TEST_CASE("a plan takes another threshold where it has a side exit, and converts
   runtime::save_graph(folder / "b.plan", graph);
   const Tensor images = random_images(20);
   CHECK(load_compiled(folder / "b.plan").predictor->predict(images).exit == std::vector<std::int64_t>(20, 1));
-  CHECK(load_compiled(folder / "b.plan", 9).predictor->predict(images).exit ==
+  CHECK(load_compiled(folder / "b.plan", {9}).predictor->predict(images).exit ==
         std::vector<std::int64_t>(20, 0));
 
   const Network autoencoder(autoencoder_spec("mnist", OutputActivation::softmax), 2);
@@ -115,5 +115,5 @@ TEST_CASE("a plan takes another threshold where it has a side exit, and converts
                                            std::nullopt});
   CHECK(cbnet.predictor->predict(images).converted.to_vector<float>() ==
         direct->predict(images).converted.to_vector<float>());
-  CHECK_THROWS_SAYING(load_compiled(folder / "c.plan", 0.5), InputError, "a plan with one side exit");
+  CHECK_THROWS_SAYING(load_compiled(folder / "c.plan", {0.5}), InputError, "a plan with side exits");
 }

@@ -48,8 +48,8 @@ TEST_CASE("unknown names, missing files and swapped models are refused") {
   CHECK_THROWS_SAYING(load_predictor(folder.path(), "resnet"), std::invalid_argument, "got 'resnet'");
   CHECK_THROWS_SAYING(load_predictor(folder.path(), "lenet"), InputError, "No such file");
   fill(run);
-  CHECK_THROWS_SAYING(load_predictor(folder.path(), "lenet", 0.5), std::invalid_argument,
-                      "only branchynet has a threshold");
+  CHECK_THROWS_SAYING(load_predictor(folder.path(), "lenet", {0.5}), std::invalid_argument,
+                      "only a model with side exits has thresholds");
   std::filesystem::copy_file(run.model_file("classifier"), run.model_file("lenet"),
                              std::filesystem::copy_options::overwrite_existing);
   CHECK_THROWS_SAYING(load_predictor(folder.path(), "lenet"), InputError,
@@ -80,12 +80,13 @@ TEST_CASE("one image at a time or all at once: the same labels, probabilities, e
   const Tensor images = random_images(17);
   for (const std::string& name : model_names()) {
     // A threshold in the middle of the untrained entropies sends some images on and some out.
-    const double threshold = name == "branchynet" ? [&] {
-      auto entropies = load_predictor(folder.path(), name, 10.0)->predict(images).entropy;
+    std::vector<double> thresholds;
+    if (name == "branchynet") {
+      auto entropies = load_predictor(folder.path(), name, {10.0})->predict(images).entropy;
       std::sort(entropies.begin(), entropies.end());
-      return (entropies[8] + entropies[9]) / 2;
-    }() : -1.0;
-    const auto predictor = load_predictor(folder.path(), name, threshold);
+      thresholds = {(entropies[8] + entropies[9]) / 2};
+    }
+    const auto predictor = load_predictor(folder.path(), name, thresholds);
     const Predictions all = predictor->predict(images);
     for (std::int64_t i = 0; i < 17; ++i) {
       const Predictions one = predictor->predict(images.slice(0, i, i + 1));
@@ -131,7 +132,7 @@ TEST_CASE("many threads with a predictor each, at once, get what one thread gets
       CAPTURE(std::string(to_string(engine)));
       CAPTURE(name);
       const auto bits = [&] {
-        const Predictions made = load_predictor(folder.path(), name, -1.0, engine)->predict(images);
+        const Predictions made = load_predictor(folder.path(), name, {}, engine)->predict(images);
         const Tensor& values = name == "autoencoder" ? made.converted : made.probabilities;
         return values.to_vector<float>();
       };

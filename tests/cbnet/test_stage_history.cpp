@@ -1,12 +1,12 @@
 #include "cbnet/stage_history.h"
 
-#include "train/provenance.h"
 #include "models/zoo.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
 #include "tests/cbnet/tiny.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
+#include "train/provenance.h"
 
 using namespace cbnet;
 using namespace cbnet::testing;

@@ -4,7 +4,6 @@
 
 #include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/pointwise.h"
-#include "train/metrics.h"
 #include "models/safetensors.h"
 #include "models/zoo.h"
 #include "tensor/error.h"
@@ -12,6 +11,7 @@
 #include "tests/support/kinds.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/throws.h"
+#include "train/metrics.h"
 
 using namespace cbnet;
 using cbnet::testing::bar_dataset;
@@ -155,7 +155,7 @@ TEST_CASE("interrupted after any epoch and resumed, the weights have the same bi
 }
 
 TEST_CASE("with patience, the best epoch's weights are kept and training stops behind it, resumed or not") {
-  const TempFolder folder("patience");
+  const TempFolder folder;
   const std::vector<double> figures = {0.2, 0.6, 0.5, 0.6, 0.1, 0.9};  // the best that is seen is epoch 2
   const auto train = [&](const std::string& name, std::size_t stop_after) {
     Setup setup(6, folder.path() / name);
