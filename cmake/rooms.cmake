@@ -57,9 +57,6 @@ function(cbnet_isa_sources room folder)
   endif()
   set_property(GLOBAL PROPERTY CBNET_ISAS ${isas})
   foreach(isa ${isas})
-    if(NOT EXISTS ${dir}/${isa}.cpp)  # a room need not tell every ISA from the one below
-      continue()
-    endif()
     target_sources(cbnet_${room} PRIVATE ${dir}/${isa}.cpp)
     # Contraction to FMA is the point of these files; it is exact rounding, not fast-math.
     set_source_files_properties(${dir}/${isa}.cpp PROPERTIES

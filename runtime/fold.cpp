@@ -135,7 +135,7 @@ class Folder {
     Node& first = maker(second.inputs.front());
     const std::int64_t in = first.dense.in, middle = first.dense.out, out = second.dense.out;
     if (in * out >= in * middle + middle * out) return false;
-    DenseWeights product;
+    LinearWeights product;
     product.in = in;
     product.out = out;
     product.fp32.resize(static_cast<std::size_t>(in * out));

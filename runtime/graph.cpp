@@ -48,7 +48,7 @@ class NodeCheck {
   /// What a kind does not know stands at its default: what reads a field trusts it where it is set.
   void only_own_fields() const {
     const auto is = [&](auto... kinds) { return ((node_.kind == kinds) || ...); };
-    const DenseWeights& dense = node_.dense;
+    const LinearWeights& dense = node_.dense;
     const bool no_dense = dense.in == 0 && dense.out == 0 && dense.precision == Precision::fp32 &&
                           dense.fp32.empty() && dense.bf16.empty() && dense.int8.empty() &&
                           dense.scales.empty() && dense.bias.empty() && dense.mask.kept.empty() &&
@@ -118,7 +118,7 @@ class NodeCheck {
   }
 
   Shape linear() const {
-    const DenseWeights& dense = node_.dense;
+    const LinearWeights& dense = node_.dense;
     need(in().size() == 1 && in()[0] == dense.in, "reads ", dense.in, " features; got ", in());
     need(dense.in >= 1 && dense.out >= 1 && dense.in <= kMostElements / dense.out, "has weights of a size");
     named([&] { check(dense, {.input = node_.input}); });
@@ -249,7 +249,7 @@ const Shape& value_shape(const Graph& graph, std::int32_t v) {
 namespace {
 
 /// Weights that are not left out.
-std::int64_t kept_weights(const DenseWeights& dense) {
+std::int64_t kept_weights(const LinearWeights& dense) {
   const BlockMask& mask = dense.mask;
   if (mask.kept.empty()) return dense.in * dense.out;
   const std::int64_t columns = (dense.in + mask.block_in - 1) / mask.block_in;
@@ -275,7 +275,7 @@ std::int64_t node_weight_bytes(const Node& node) {
   const auto bytes = [](const auto& values) {
     return static_cast<std::int64_t>(values.size() * sizeof(values[0]));
   };
-  const DenseWeights& dense = node.dense;
+  const LinearWeights& dense = node.dense;
   std::int64_t out = bytes(dense.fp32) + bytes(dense.bf16) + bytes(dense.int8);
   if (out > 0) out = out / (dense.in * dense.out) * kept_weights(dense);
   out += bytes(dense.scales) + bytes(dense.bias);

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/dense.h"
+#include "runtime/linear.h"
 #include "tensor/calls.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
@@ -17,7 +17,7 @@ namespace cbnet::runtime {
 
 enum class Kind : std::uint8_t {
   conv2d,      // weight (O,C/groups,Kh,Kw), bias (O) or none
-  linear,      // weights as DenseWeights
+  linear,      // weights as LinearWeights
   max_pool2d,  // padding is -inf
   avg_pool2d,  // padding is 0
   affine,      // y = weight[c] * x + bias[c], c along the first axis
@@ -56,7 +56,7 @@ struct Node {
   std::vector<std::int64_t> axes;
   std::vector<std::int64_t> starts, steps;  // slice, by axis
   Tensor weight, bias;                      // f32; undefined where there is none
-  DenseWeights dense;                       // linear
+  LinearWeights dense;                      // linear
   QuantParams input;                        // linear with int8 weights: what the bytes it reads stand for
 };
 

@@ -223,11 +223,11 @@ struct Plan::Impl {
 
   void move(const Frame& at, int buffer, std::int64_t from, std::int64_t to) const {
     const Buffer& moved = schedule.buffers[static_cast<std::size_t>(buffer)];
-    const auto bytes = static_cast<std::size_t>(moved.pitch * moved.form.element_bytes());
+    const auto bytes = static_cast<std::size_t>(moved.pitch * moved.layout.element_bytes());
     std::byte* base = at.arena + moved.offset;
     std::memcpy(base + static_cast<std::size_t>(to) * bytes, base + static_cast<std::size_t>(from) * bytes,
                 bytes);
-    if (moved.form.type == Form::Type::u8) at.not_finite(buffer)[to] = at.not_finite(buffer)[from];
+    if (moved.layout.type == Layout::Type::u8) at.not_finite(buffer)[to] = at.not_finite(buffer)[from];
   }
 };
 
@@ -276,7 +276,7 @@ std::vector<StepInfo> Plan::steps() const {
   std::vector<StepInfo> out;
   const auto bytes = [&](int buffer) {
     const Buffer& of = impl().schedule.buffers[static_cast<std::size_t>(buffer)];
-    return of.size * of.form.element_bytes();
+    return of.size * of.layout.element_bytes();
   };
   for (const StepPtr& step : impl().schedule.steps) {
     StepInfo info{step->name,          step->macs,     step->weight_bytes,
@@ -291,10 +291,10 @@ std::vector<StepInfo> Plan::steps() const {
 void Plan::fill_step(std::size_t i, std::int64_t n, Workspace& workspace) const {
   const Frame frame = impl().step_frame(i, n, workspace.impl());
   for (const int buffer : impl().schedule.steps[i]->reads) {
-    const Form& form = impl().schedule.buffers[static_cast<std::size_t>(buffer)].form;
+    const Layout& layout = impl().schedule.buffers[static_cast<std::size_t>(buffer)].layout;
     const std::int64_t elements = n * frame.pitch(buffer);
-    if (form.type == Form::Type::dense) std::fill_n(frame.at<float>(buffer), elements, 1.0F);
-    if (form.type == Form::Type::u8) std::fill_n(frame.at<std::uint8_t>(buffer), elements, kLargestByte);
+    if (layout.type == Layout::Type::dense) std::fill_n(frame.at<float>(buffer), elements, 1.0F);
+    if (layout.type == Layout::Type::u8) std::fill_n(frame.at<std::uint8_t>(buffer), elements, kLargestByte);
   }
 }
 

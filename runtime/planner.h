@@ -8,7 +8,7 @@ namespace cbnet::runtime {
 
 /// A buffer of the arena, and from which step to which it is in use.
 struct Buffer {
-  Form form;
+  Layout layout;
   std::int64_t size = 0;   // elements of one image that mean something
   std::int64_t pitch = 0;  // elements from one image to the next
   int first_step = 0, last_step = 0;
@@ -19,7 +19,7 @@ struct Buffer {
     return static_cast<std::size_t>(tile * pitch + kernels::kSlack);
   }
   /// Its zero borders are written once: nothing else may ever lie there.
-  bool is_pinned() const { return form.type == Form::Type::padded; }
+  bool is_pinned() const { return layout.type == Layout::Type::padded; }
 };
 
 /// The steps up to one exit.
@@ -39,7 +39,14 @@ struct Schedule {
   std::size_t arena_bytes = 0, scratch_bytes = 0;
 };
 
+/// Of a plan's arena for one thread, scratch included.
+inline constexpr std::int64_t kMaxArenaBytes = std::int64_t{256} << 20;
+
 /// Fuses the nodes of a folded graph into steps and gives every buffer its place.
 Schedule make_schedule(const Graph& graph, Isa isa);
+
+/// Settles the lifetimes and offsets of the buffers, what segments carry, the tile and the sizes. What is
+/// never in use at once may lie in one place. Throws std::invalid_argument where kMaxArenaBytes are too few.
+void place_buffers(Schedule& schedule);
 
 }  // namespace cbnet::runtime

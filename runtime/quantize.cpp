@@ -30,7 +30,7 @@ void each_weight(std::int64_t out, std::int64_t in, std::int64_t block_out, std:
   }
 }
 
-void quantize_rows(const std::vector<float>& w, DenseWeights& to) {
+void quantize_rows(const std::vector<float>& w, LinearWeights& to) {
   const auto in = static_cast<std::size_t>(to.in);
   to.int8.reserve(w.size());
   for (std::size_t begin = 0; begin < w.size(); begin += in) {
@@ -70,11 +70,11 @@ std::uint16_t to_bf16(float x) {
 
 float from_bf16(std::uint16_t x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); }
 
-DenseWeights convert(const DenseWeights& fp32, Precision precision) {
+LinearWeights convert(const LinearWeights& fp32, Precision precision) {
   require(fp32.precision == Precision::fp32, "convert", "expected fp32 weights; got ",
           to_string(fp32.precision));
   check_matrix("convert", fp32.fp32.size(), fp32.out, fp32.in);
-  DenseWeights to = fp32;
+  LinearWeights to = fp32;
   std::vector<float> w;
   w.swap(to.fp32);
   if (!to.mask.kept.empty()) apply_mask(to.mask, w, to.out, to.in);

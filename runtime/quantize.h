@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "runtime/dense.h"
+#include "runtime/linear.h"
 
 namespace cbnet::runtime {
 
@@ -18,7 +18,7 @@ float from_bf16(std::uint16_t x);
 /// mask leaves out count as zeros; bias and mask are copied.
 /// Throws std::invalid_argument: `fp32` is not of precision fp32 or has another number of weights than in *
 /// out, or, for int8, a weight is not finite.
-DenseWeights convert(const DenseWeights& fp32, Precision precision);
+LinearWeights convert(const LinearWeights& fp32, Precision precision);
 
 /// scale and zero point for activations like `values`: of the ranges that hold everything, 99.99 %, 99.9 %,
 /// 99 % or 98 % of them (half of the rest cut off at each end), widened to hold 0, which becomes an exact

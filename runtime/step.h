@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "runtime/graph.h"
-#include "runtime/kernels/table.h"
-#include "runtime/storage_form.h"
+#include "runtime/layout.h"
+#include "tensor/cpu/kernels/isa_table.h"
 
 // A plan is a list of steps: each reads and writes buffers of an arena, for some images at a time, and
 // allocates nothing.
@@ -19,7 +19,7 @@ namespace cbnet::runtime {
 struct Slot {
   std::size_t offset = 0;      // bytes
   std::int64_t pitch = 0;      // elements from one image to the next
-  std::size_t not_finite = 0;  // of a byte form: where a byte an image says that a number was not finite
+  std::size_t not_finite = 0;  // of a byte layout: where a byte an image says that a number was not finite
 };
 
 /// What a step is called with.
@@ -37,7 +37,7 @@ struct Frame {
     const Slot& slot = slots[buffer];
     return reinterpret_cast<T*>(arena + slot.offset) + image * slot.pitch;
   }
-  /// Bytes hold no NaN: of each image of a byte form, whether a number was not finite that should be there.
+  /// Bytes hold no NaN: of each image of a byte layout, whether a number was not finite that should be there.
   std::uint8_t* not_finite(int buffer) const {
     return reinterpret_cast<std::uint8_t*>(arena + slots[buffer].not_finite);
   }
@@ -66,34 +66,36 @@ using StepPtr = std::unique_ptr<Step>;
 
 // Makers of steps: `from` and `to` are buffers. What a node reads and makes has the shapes of the graph.
 
-/// The network's input into the form of buffer `to`.
-StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Form& form, int to);
-/// A copy in another form. Throws std::invalid_argument unless it is from the dense form, to it from a padded
-/// one, or between padded ones with the same planes.
-StepPtr make_form_step(const kernels::KernelTable& table, std::int64_t size, int from, const Form& from_form,
-                       int to, const Form& to_form);
+/// The network's input into the layout of buffer `to`.
+StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Layout& layout, int to);
+/// A copy in another layout. Throws std::invalid_argument unless it is from the dense layout, to it from a
+/// padded one, or between padded ones with the same planes.
+StepPtr make_layout_step(const kernels::KernelTable& table, std::int64_t size, int from,
+                         const Layout& from_layout, int to, const Layout& to_layout);
 
 /// What a convolution takes with it: the pooling and the ReLU behind it.
 struct ConvTail {
   bool pool = false;
   std::int64_t ph = 0, pw = 0;
   bool relu = false;
-  bool winograd = false;  // by winograd.h, else conv.h
+  bool winograd = false;  // by winograd.h, else fused_conv2d.h
 };
-/// Whether conv.h has kernels for this convolution.
+/// Whether fused_conv2d.h has kernels for this convolution.
 bool is_direct(const Node& conv);
-/// Whether conv.h can pool so: 2x2, stride 2, no padding.
+/// Whether fused_conv2d.h can pool so: 2x2, stride 2, no padding.
 bool is_direct_pool(const Node& pool);
 /// Whether winograd.h can do it with less work, given the one layer that reads it (or null). It reads its
-/// input in any f32 form.
+/// input in any f32 layout.
 bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool);
-/// The padded form for a direct convolution's input, whose shape is (C,H,W).
-Form conv_form(const Node& conv, const Shape& input);
+/// The padded layout for a direct convolution's input, whose shape is (C,H,W).
+Layout conv_layout(const Node& conv, const Shape& input);
 StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
-                       const ConvTail& tail, int from, const Form& from_form, int to, const Form& to_form);
+                       const ConvTail& tail, int from, const Layout& from_layout, int to,
+                       const Layout& to_layout);
 
-StepPtr make_dense_step(Isa isa, const Node& linear, Activation activation, double slope, int from,
-                        const Form& from_form, int to, const Form& to_form);
+/// `then` is the pointwise node that the layer takes with it, or null.
+StepPtr make_linear_step(Isa isa, const Node& linear, const Node* then, int from, const Layout& from_layout,
+                         int to, const Layout& to_layout);
 
 /// Softmax over the whole of a sample.
 StepPtr make_softmax_step(Isa isa, std::int64_t size, int from, int to);

@@ -1,5 +1,5 @@
-// Convolutions that kernels/conv.h does directly: how the work is cut, and the weights as the kernels read
-// them.
+// Convolutions that kernels/fused_conv2d.h does directly: how the work is cut, and the weights as the kernels
+// read them.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -101,15 +101,15 @@ std::vector<float> bias_of(const Node& node) {
 }
 
 /// What follows the sums, the same for both ways to make them.
-void set_results(Conv& conv, const ConvTail& tail, const Form& to_form) {
+void set_results(Conv& conv, const ConvTail& tail, const Layout& to_layout) {
   conv.pool = tail.pool;
   conv.relu = tail.relu;
   conv.ph = tail.pool ? tail.ph : conv.oh;
   conv.pw = tail.pool ? tail.pw : conv.ow;
-  const bool padded = to_form.type == Form::Type::padded;
-  conv.out_row = padded ? to_form.row() : conv.pw;
-  conv.out_plane = padded ? to_form.plane() : conv.ph * conv.pw;
-  conv.out_first = padded ? to_form.first() : 0;
+  const bool padded = to_layout.type == Layout::Type::padded;
+  conv.out_row = padded ? to_layout.row() : conv.pw;
+  conv.out_plane = padded ? to_layout.plane() : conv.ph * conv.pw;
+  conv.out_first = padded ? to_layout.first() : 0;
 }
 
 /// The pooled convolution of `node` by way of winograd.h, all but where its input lies, its results go and
@@ -136,7 +136,7 @@ Winograd plan_winograd(const ConvTable& table, const Node& node, const Shape& in
   return out;
 }
 
-/// The convolution of `node` by way of conv.h, likewise; rows of pixels lie `row` elements apart.
+/// The convolution of `node` by way of fused_conv2d.h, likewise; rows of pixels lie `row` elements apart.
 Conv plan_conv(const ConvTable& table, const Node& node, const Shape& input, std::int64_t row,
                std::vector<ConvBlock>& blocks) {
   Conv out;
@@ -156,15 +156,15 @@ Conv plan_conv(const ConvTable& table, const Node& node, const Shape& input, std
 class ConvStep : public Step {
  public:
   ConvStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail, int from,
-           const Form& from_form, int to, const Form& to_form)
+           const Layout& from_layout, int to, const Layout& to_layout)
       : table_(table), bias_(bias_of(node)) {
     reads = {from};
     writes = to;
-    conv_ = plan_conv(table, node, input, from_form.row(), blocks_);
-    conv_.in_plane = from_form.plane();
+    conv_ = plan_conv(table, node, input, from_layout.row(), blocks_);
+    conv_.in_plane = from_layout.plane();
     const Padding2d& padding = node.window.padding;
-    conv_.in_first = (from_form.pad_h - padding.top) * conv_.row + from_form.pad_w - padding.left;
-    set_results(conv_, tail, to_form);
+    conv_.in_first = (from_layout.pad_h - padding.top) * conv_.row + from_layout.pad_w - padding.left;
+    set_results(conv_, tail, to_layout);
     const std::vector<float> w = node.weight.to_vector<float>();
     const std::int64_t taps = conv_.c * conv_.kh * conv_.kw;
     for (std::int64_t first = 0; first < conv_.o; first += conv_.outputs)
@@ -211,17 +211,17 @@ std::vector<double> transform_weights(const float* g, std::int64_t k) {
 class WinogradStep : public Step {
  public:
   WinogradStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail, int from,
-               const Form& from_form, int to, const Form& to_form)
+               const Layout& from_layout, int to, const Layout& to_layout)
       : table_(table), bias_(bias_of(node)) {
     reads = {from};
     writes = to;
     all_ = plan_winograd(table, node, input, tail.pw, blocks_);
-    const bool padded = from_form.type == Form::Type::padded;
-    all_.in_row = padded ? from_form.row() : all_.w;
-    all_.in_plane = padded ? from_form.plane() : all_.h * all_.w;
-    all_.in_first = padded ? from_form.first() : 0;
+    const bool padded = from_layout.type == Layout::Type::padded;
+    all_.in_row = padded ? from_layout.row() : all_.w;
+    all_.in_plane = padded ? from_layout.plane() : all_.h * all_.w;
+    all_.in_first = padded ? from_layout.first() : 0;
     Conv& sums = all_.sums;
-    set_results(sums, tail, to_form);
+    set_results(sums, tail, to_layout);
     pack_points(node);
     sums.blocks = blocks_.data();
     sums.block_count = static_cast<std::int64_t>(blocks_.size());
@@ -301,22 +301,23 @@ bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shap
   return cycles < cost(direct, blocks, direct.outputs);
 }
 
-Form conv_form(const Node& conv, const Shape& input) {
-  Form form;
-  form.type = Form::Type::padded;
-  form.c = input[0];
-  form.h = input[1];
-  form.w = input[2];
-  form.pad_h = conv.window.padding.top;
-  form.pad_w = conv.window.padding.left;
-  return form;
+Layout conv_layout(const Node& conv, const Shape& input) {
+  Layout layout;
+  layout.type = Layout::Type::padded;
+  layout.c = input[0];
+  layout.h = input[1];
+  layout.w = input[2];
+  layout.pad_h = conv.window.padding.top;
+  layout.pad_w = conv.window.padding.left;
+  return layout;
 }
 
 StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
-                       const ConvTail& tail, int from, const Form& from_form, int to, const Form& to_form) {
+                       const ConvTail& tail, int from, const Layout& from_layout, int to,
+                       const Layout& to_layout) {
   if (tail.winograd)
-    return std::make_unique<WinogradStep>(table.conv, conv, input, tail, from, from_form, to, to_form);
-  return std::make_unique<ConvStep>(table.conv, conv, input, tail, from, from_form, to, to_form);
+    return std::make_unique<WinogradStep>(table.conv, conv, input, tail, from, from_layout, to, to_layout);
+  return std::make_unique<ConvStep>(table.conv, conv, input, tail, from, from_layout, to, to_layout);
 }
 
 }  // namespace cbnet::runtime

@@ -138,9 +138,9 @@ Body pool(const Node& node, const Shape& input) {
       const float* from = x[0] + c * dims.h * dims.w;
       float* to = y + c * dims.oh * dims.ow;
       if (largest) {
-        cbnet::kernels::max_pool2d<float>(from, to, nullptr, dims);
+        kernels::max_pool2d<float>(from, to, nullptr, dims);
       } else {
-        cbnet::kernels::avg_pool2d<float>(from, to, counted, dims);
+        kernels::avg_pool2d<float>(from, to, counted, dims);
       }
     }
   };
@@ -150,28 +150,19 @@ Body pool(const Node& node, const Shape& input) {
 class Product {
  public:
   Product(Isa isa, std::int64_t m, std::int64_t n, std::int64_t k)
-      : kernel_(cbnet::kernels::isa_table<float>(isa).gemm), m_(m), n_(n), k_(k) {}
-
-  /// Elements of scratch.
-  std::int64_t scratch() const { return kernel_ != nullptr ? cbnet::kernels::kGemmWorkspace : 0; }
+      : kernel_(kernels::isa_table<float>(isa).gemm), m_(m), n_(n), k_(k) {}
 
   void add(const float* a, const float* b, float* c, float* scratch) const {
-    if (kernel_ != nullptr)
-      return kernel_({false, false, m_, n_, k_, 1.0F, a, k_, b, n_, 1.0F, c, n_}, scratch);
-    for (std::int64_t i = 0; i < m_; ++i) {
-      for (std::int64_t p = 0; p < k_; ++p) {
-        for (std::int64_t j = 0; j < n_; ++j) c[i * n_ + j] += a[i * k_ + p] * b[p * n_ + j];
-      }
-    }
+    kernel_({false, false, m_, n_, k_, 1.0F, a, k_, b, n_, 1.0F, c, n_}, scratch);
   }
 
  private:
-  void (*kernel_)(const cbnet::kernels::GemmArgs<float>& args, float* workspace);
+  void (*kernel_)(const kernels::GemmArgs<float>& args, float* workspace);
   std::int64_t m_, n_, k_;
 };
 
 Body convolution(Isa isa, const Node& node, const Shape& input, std::int64_t& scratch_size) {
-  cbnet::kernels::Im2colDims dims{};
+  kernels::Im2colDims dims{};
   dims.channels = input[0] / node.groups;
   dims.height = input[1];
   dims.width = input[2];
@@ -190,14 +181,14 @@ Body convolution(Isa isa, const Node& node, const Shape& input, std::int64_t& sc
   const std::int64_t pixels = dims.out_h * dims.out_w, taps = dims.channels * dims.kernel_h * dims.kernel_w;
   const Product product(isa, outputs, pixels, taps);
   const std::int64_t columns = (taps * pixels + 15) / 16 * 16;  // whole cache lines
-  scratch_size = columns + product.scratch();
+  scratch_size = columns + kernels::kGemmWorkspace;
   return [=, groups = node.groups, w = node.weight, b = node.bias](const float* const* x, float* y,
                                                                    float* scratch) {
     for (std::int64_t g = 0; g < groups; ++g) {
       float* to = y + g * outputs * pixels;
       for (std::int64_t o = 0; o < outputs; ++o)
         std::fill_n(to + o * pixels, pixels, b.defined() ? b.data<float>()[g * outputs + o] : 0.0F);
-      cbnet::kernels::im2col(x[0] + g * dims.channels * dims.height * dims.width, dims, scratch);
+      kernels::im2col(x[0] + g * dims.channels * dims.height * dims.width, dims, scratch);
       product.add(w.data<float>() + g * outputs * taps, scratch, to, scratch + columns);
     }
   };
@@ -205,7 +196,7 @@ Body convolution(Isa isa, const Node& node, const Shape& input, std::int64_t& sc
 
 Body matrix_product(Isa isa, const Shape& a, const Shape& b, std::int64_t& scratch_size) {
   const Product product(isa, a[0], b[1], a[1]);
-  scratch_size = product.scratch();
+  scratch_size = kernels::kGemmWorkspace;
   return [product, size = a[0] * b[1]](const float* const* x, float* y, float* scratch) {
     std::fill_n(y, size, 0.0F);
     product.add(x[0], x[1], y, scratch);
@@ -303,8 +294,7 @@ Body body_of(Isa isa, const Graph& graph, const Node& node, std::int64_t& scratc
       const bool log = node.kind == Kind::log_softmax;
       return [=, n = node.shape.back()](const float* const* x, float* y, float*) {
         for (std::int64_t i = 0; i < size; i += n)
-          (log ? cbnet::kernels::log_softmax<float> : cbnet::kernels::softmax<float>)(x[0] + i, y + i, 1, n,
-                                                                                      1);
+          (log ? kernels::log_softmax<float> : kernels::softmax<float>)(x[0] + i, y + i, 1, n, 1);
       };
     }
     case Kind::affine:

@@ -25,19 +25,6 @@ void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, bl
   cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-template <class T>
-void plain_gemm(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
-                std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
-  for (std::int64_t i = 0; i < m; ++i) {
-    T* row = c + i * ldc;
-    for (std::int64_t j = 0; j < n; ++j) row[j] = beta == T(0) ? T(0) : beta * row[j];
-    for (std::int64_t p = 0; p < k; ++p) {
-      const T scaled = alpha * (ta ? a[p * lda + i] : a[i * lda + p]);
-      for (std::int64_t j = 0; j < n; ++j) row[j] += scaled * (tb ? b[j * ldb + p] : b[p * ldb + j]);
-    }
-  }
-}
-
 // OpenBLAS starts its own threads unless told otherwise; two owners of the cores fight over them.
 void one_blas_thread() {
   static const bool done = (openblas_set_num_threads(1), true);
@@ -58,24 +45,21 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
           ", n ", n, ", k ", k);
   const bool scalar = active_isa() == Isa::scalar;
   const auto& table = kernels::isa_table<T>();
-  const bool ours = table.gemm != nullptr && m >= kFewRows && n >= kFewColumns && k >= kShortSums;
-  if (!scalar && !ours) one_blas_thread();
+  const bool large = m >= kFewRows && n >= kFewColumns && k >= kShortSums;
+  const bool plain = scalar || k == 0;  // OpenBLAS leaves C alone when k == 0
+  const bool ours = plain || (table.gemm_beats_blas && large);
+  if (!ours) one_blas_thread();
 
   const auto block = [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
     const T* a_block = transpose_a ? a + i0 : a + i0 * lda;
     const T* b_block = transpose_b ? b + j0 * ldb : b + j0;
     T* c_block = c + i0 * ldc + j0;
     if (ours) {
-      Storage panel(kernels::kGemmWorkspace * sizeof(T));
-      table.gemm({transpose_a, transpose_b, i1 - i0, j1 - j0, k, alpha, a_block, lda, b_block, ldb, beta,
-                  c_block, ldc},
-                 reinterpret_cast<T*>(panel.data()));
-      return;
-    }
-    // OpenBLAS leaves C alone when k == 0.
-    if (scalar || k == 0) {
-      plain_gemm(transpose_a, transpose_b, i1 - i0, j1 - j0, k, alpha, a_block, lda, b_block, ldb, beta,
-                 c_block, ldc);
+      Storage panel(plain ? 0 : kernels::kGemmWorkspace * sizeof(T));
+      (plain ? kernels::isa_table<T>(Isa::scalar) : table)
+          .gemm({transpose_a, transpose_b, i1 - i0, j1 - j0, k, alpha, a_block, lda, b_block, ldb, beta,
+                 c_block, ldc},
+                reinterpret_cast<T*>(panel.data()));
       return;
     }
     cblas_gemm(transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,

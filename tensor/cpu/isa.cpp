@@ -122,4 +122,23 @@ template const IsaTable<double>& isa_table<double>(Isa);
 template const IsaTable<float>& isa_table<float>();
 template const IsaTable<double>& isa_table<double>();
 
+const KernelTable& kernel_table(Isa isa) {
+  if (!is_available(isa)) throw_unavailable("[kernel_table]", to_string(isa), true);
+  switch (isa) {
+#if defined(__x86_64__)
+    case Isa::avx2:
+      return avx2::inference_table;
+    case Isa::avx512:
+      return avx512::inference_table;
+    case Isa::avx512_vnni:
+      return avx512_vnni::inference_table;
+#elif defined(__aarch64__)
+    case Isa::neon:
+      return neon::inference_table;
+#endif
+    default:
+      return scalar::inference_table;
+  }
+}
+
 }  // namespace cbnet::kernels

@@ -57,10 +57,10 @@ inline double worst_error(const ConvCase& l, Isa isa, bool by_winograd) {
 
   const Node& node = b.graph.nodes[0];
   const auto form_of = [&](bool padded, const Shape& shape) {
-    Form form = padded ? conv_form(node, shape) : Form{};
-    return form;
+    Layout layout = padded ? conv_layout(node, shape) : Layout{};
+    return layout;
   };
-  const Form from = form_of(l.padded_input, b.graph.input), to = form_of(l.padded_output, made);
+  const Layout from = form_of(l.padded_input, b.graph.input), to = form_of(l.padded_output, made);
   ConvTail tail;
   tail.pool = l.pool != ConvCase::none;
   tail.winograd = by_winograd;
@@ -70,14 +70,14 @@ inline double worst_error(const ConvCase& l, Isa isa, bool by_winograd) {
   const kernels::KernelTable& table = kernels::kernel_table(isa);
   const StepPtr step = make_conv_step(table, node, b.graph.input, tail, 0, from, 1, to);
 
-  const auto elements = [](const Form& form, const Shape& shape) {
-    return (form.type == Form::Type::padded ? form.c * form.plane() : numel(shape)) + kernels::kSlack;
+  const auto elements = [](const Layout& layout, const Shape& shape) {
+    return (layout.type == Layout::Type::padded ? layout.c * layout.plane() : numel(shape)) + kernels::kSlack;
   };
   const Elements in(elements(from, b.graph.input), 0.0F), out(elements(to, made), 0.0F);
   const Elements scratch(step->scratch_bytes(1) / 4, std::numeric_limits<float>::quiet_NaN());
-  const auto place = [](const Form& form, const Shape& shape, std::int64_t c, std::int64_t i,
+  const auto place = [](const Layout& layout, const Shape& shape, std::int64_t c, std::int64_t i,
                         std::int64_t j) {
-    return form.type == Form::Type::padded ? c * form.plane() + form.first() + i * form.row() + j
+    return layout.type == Layout::Type::padded ? c * layout.plane() + layout.first() + i * layout.row() + j
                                            : (c * shape[1] + i) * shape[2] + j;
   };
   const auto each = [](const Shape& shape, auto f) {

@@ -205,7 +205,7 @@ inline Values windows(const Node& node, const Shape& in, const Values& x) {
 }
 
 /// The weight that `dense` stands for.
-inline double weight(const DenseWeights& dense, std::int64_t o, std::int64_t k) {
+inline double weight(const LinearWeights& dense, std::int64_t o, std::int64_t k) {
   const auto i = static_cast<std::size_t>(o * dense.in + k);
   if (!dense.mask.kept.empty()) {
     const std::int64_t columns = (dense.in + dense.mask.block_in - 1) / dense.mask.block_in;

@@ -1,4 +1,4 @@
-#include "runtime/kernels/conv.h"
+#include "tensor/cpu/kernels/fused_conv2d.h"
 
 #include "runtime/plan.h"
 #include "tests/runtime/conv_step.h"
@@ -97,7 +97,7 @@ TEST_CASE("conv: every number of channels, in and out, alone and in a plan") {
 TEST_CASE("conv: kernels that are not square, far wider than their input, or with the widest padding") {
   check({1, 2, 40, 40, 21, 16});
   check({1, 2, 4, 4, 21, 16, ConvCase::ceil});
-  check_plan({2, 3, 30, 30, 20, 19});  // beyond what conv.h has: a plain step
+  check_plan({2, 3, 30, 30, 20, 19});  // beyond what fused_conv2d.h has: a plain step
   for (const auto& [kernel_h, kernel_w] : {std::pair<std::int64_t, std::int64_t>{3, 5}, {1, 4}, {6, 2}}) {
     Builder b({3, 9, 11});
     b.conv(0, 4, 1, 0);

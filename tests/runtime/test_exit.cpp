@@ -1,4 +1,4 @@
-#include "runtime/kernels/exit.h"
+#include "tensor/cpu/kernels/exit.h"
 
 #include <doctest/doctest.h>
 
@@ -6,8 +6,8 @@
 #include <limits>
 #include <vector>
 
-#include "runtime/kernels/table.h"
 #include "tensor/cpu/isa.h"
+#include "tensor/cpu/kernels/isa_table.h"
 #include "tensor/rng.h"
 
 using namespace cbnet;
@@ -22,13 +22,13 @@ struct Answer {
 /// Rows of `pitch` logits, the last readable for a vector beyond its end.
 Answer classify(Isa isa, std::vector<float> logits, std::int64_t rows, std::int64_t classes,
                 std::int64_t pitch) {
-  logits.resize(logits.size() + runtime::kernels::kSlack, std::numeric_limits<float>::quiet_NaN());
+  logits.resize(logits.size() + kernels::kSlack, std::numeric_limits<float>::quiet_NaN());
   Answer out;
   out.probabilities.assign(static_cast<std::size_t>(rows * classes + 1), -1.0F);
   out.entropy.resize(static_cast<std::size_t>(rows));
   out.labels.resize(static_cast<std::size_t>(rows));
-  runtime::kernels::kernel_table(isa).exit.classify(
-      logits.data(), rows, classes, pitch, out.probabilities.data(), out.entropy.data(), out.labels.data());
+  kernels::kernel_table(isa).exit.classify(logits.data(), rows, classes, pitch, out.probabilities.data(),
+                                           out.entropy.data(), out.labels.data());
   CHECK(out.probabilities.back() == -1.0F);  // nothing is written behind the last
   return out;
 }

@@ -49,7 +49,7 @@ void check_not_finite(const Graph& graph) {
 
 }  // namespace
 
-TEST_CASE("plan: what is not finite is no answer, behind every form of every layer") {
+TEST_CASE("plan: what is not finite is no answer, behind every layout of every layer") {
   for (const bool pool : {false, true}) {
     for (const Kind kind : {Kind::relu, Kind::leaky_relu, Kind::sigmoid, Kind::tanh}) {
       for (const std::int64_t kernel : {1, 3, 5}) {

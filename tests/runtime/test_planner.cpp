@@ -20,7 +20,7 @@ std::vector<std::string> names(const Schedule& schedule) {
 /// Bytes [begin, end) of a buffer for a whole tile, with what kernels may touch behind it.
 std::pair<std::size_t, std::size_t> range(const Schedule& schedule, const Buffer& buffer) {
   const std::int64_t elements = schedule.tile * buffer.pitch + kernels::kSlack;
-  return {buffer.offset, buffer.offset + static_cast<std::size_t>(elements * buffer.form.element_bytes())};
+  return {buffer.offset, buffer.offset + static_cast<std::size_t>(elements * buffer.layout.element_bytes())};
 }
 
 /// No two buffers share bytes while both are in use; planes with zeros around share with none.
@@ -123,8 +123,8 @@ TEST_CASE("planner: layers of bytes hand each other bytes, and an f32 reader kee
   chain.linear(chain.plain(Kind::relu, chain.linear(0, 8, Precision::int8)), 4, Precision::int8);
   Schedule schedule = make_schedule(chain.graph, Isa::scalar);
   CHECK(names(schedule) == std::vector<std::string>{"pixels", "n1 linear, n2 relu", "n3 linear"});
-  CHECK(schedule.buffers[0].form.type == Form::Type::u8);
-  CHECK(schedule.buffers[1].form.type == Form::Type::u8);
+  CHECK(schedule.buffers[0].layout.type == Layout::Type::u8);
+  CHECK(schedule.buffers[1].layout.type == Layout::Type::u8);
 
   Builder mixed({8});
   const auto hidden = mixed.linear(0, 8, Precision::int8);

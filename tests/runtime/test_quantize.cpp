@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "tests/runtime/dense_cases.h"
+#include "tests/runtime/linear_cases.h"
 
 using namespace cbnet;
 using namespace cbnet::runtime;
@@ -20,8 +20,8 @@ namespace {
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-DenseWeights matrix(std::int64_t out, std::int64_t in, std::vector<float> values) {
-  DenseWeights w;
+LinearWeights matrix(std::int64_t out, std::int64_t in, std::vector<float> values) {
+  LinearWeights w;
   w.in = in;
   w.out = out;
   w.fp32 = std::move(values);
@@ -35,7 +35,7 @@ TEST_CASE("quantize: wrong use throws") {
   CHECK_THROWS_AS((void)convert(matrix(1, 2, {1, kInf}), Precision::int8), std::invalid_argument);
   CHECK_THROWS_AS((void)convert(convert(matrix(1, 2, {1, 2}), Precision::bf16), Precision::int8),
                   std::invalid_argument);
-  DenseWeights masked = matrix(1, 2, {1, 2});
+  LinearWeights masked = matrix(1, 2, {1, 2});
   masked.mask = {16, 4, {1, 1}};
   CHECK_THROWS_AS((void)convert(masked, Precision::int8), std::invalid_argument);
   CHECK_THROWS_AS((void)calibrate({}), std::invalid_argument);
@@ -72,7 +72,7 @@ TEST_CASE("bf16: rounds to nearest, ties to even") {
 }
 
 TEST_CASE("int8 weights: one scale an output, the largest weight is 127") {
-  const DenseWeights q =
+  const LinearWeights q =
       convert(matrix(3, 3, {0.5F, -1.0F, 0.25F, 0, 0, 0, 254, 127, 1.01F}), Precision::int8);
   CHECK(q.scales[0] == doctest::Approx(1.0 / 127));
   CHECK(q.scales[1] == 1.0F);
@@ -83,8 +83,8 @@ TEST_CASE("int8 weights: one scale an output, the largest weight is 127") {
   CHECK(q.fp32.empty());
   // Never off by more than half a scale, and never -128.
   Rng rng(1);
-  const DenseWeights w = random_weights({.in = 100, .out = 20}, rng);
-  const DenseWeights r = convert(w, Precision::int8);
+  const LinearWeights w = random_weights({.in = 100, .out = 20}, rng);
+  const LinearWeights r = convert(w, Precision::int8);
   CHECK(r.bias == w.bias);
   for (std::size_t i = 0; i < w.fp32.size(); ++i) {
     const double scale = r.scales[i / 100];
@@ -96,9 +96,9 @@ TEST_CASE("int8 weights: one scale an output, the largest weight is 127") {
 }
 
 TEST_CASE("int8 weights: what the mask leaves out does not widen the scale") {
-  DenseWeights w = matrix(1, 8, {1, 1, 1, 1, 100, 100, 100, 100});
+  LinearWeights w = matrix(1, 8, {1, 1, 1, 1, 100, 100, 100, 100});
   w.mask = {16, 4, {1, 0}};
-  const DenseWeights q = convert(w, Precision::int8);
+  const LinearWeights q = convert(w, Precision::int8);
   CHECK(q.scales[0] == doctest::Approx(1.0 / 127));
   CHECK(q.int8[0] == 127);
   CHECK(q.int8[7] == 0);
@@ -158,7 +158,7 @@ TEST_CASE("block_mask: the smallest blocks go, as many as asked") {
         std::vector<std::uint8_t>{1, 1, 0, 0});
 
   Rng rng(3);
-  const DenseWeights r = random_weights({.in = 50, .out = 40}, rng);
+  const LinearWeights r = random_weights({.in = 50, .out = 40}, rng);
   for (const double sparsity : {0.25, 0.5, 0.9}) {
     const BlockMask mask = block_mask(r.fp32, 40, 50, 16, 4, sparsity);
     CHECK(mask.kept.size() == 3 * 13);
@@ -180,21 +180,21 @@ TEST_CASE("quantize: a chain of int8 layers stays close to the fp32 chain") {
   // (1/127 of the largest) and the bytes in between, independently over 64 products: some tenths of a per
   // cent of the outputs' spread, a few per cent at worst.
   Rng rng(4);
-  const DenseWeights a = random_weights({.in = 64, .out = 48}, rng),
-                     b = random_weights({.in = 48, .out = 8}, rng);
+  const LinearWeights a = random_weights({.in = 64, .out = 48}, rng),
+                      b = random_weights({.in = 48, .out = 8}, rng);
   constexpr std::int64_t kRows = 200;
   std::vector<float> x(kRows * 64), hidden(kRows * 48), y(kRows * 8), got(kRows * 8);
   for (auto& v : x) v = static_cast<float>(rng.uniform());
-  const DenseSpec relu{.activation = Activation::relu};
-  const DenseLayer plain_a(a, relu), plain_b(b, {});
+  const LinearSpec relu{.activation = Activation::relu};
+  const LinearLayer plain_a(a, relu), plain_b(b, {});
   const Scratch plain(std::max(plain_a.scratch_bytes(kRows), plain_b.scratch_bytes(kRows)));
   plain_a.run(x.data(), 64, hidden.data(), 48, kRows, plain.data);
   plain_b.run(hidden.data(), 48, y.data(), 8, kRows, plain.data);
   const QuantParams pixels{1.0F / 255, 0}, between = calibrate(hidden);
-  const DenseLayer first(
+  const LinearLayer first(
       convert(a, Precision::int8),
       {.activation = Activation::relu, .output_u8 = true, .input = pixels, .output = between});
-  const DenseLayer second(convert(b, Precision::int8), {.input_u8 = true, .input = between});
+  const LinearLayer second(convert(b, Precision::int8), {.input_u8 = true, .input = between});
   const Scratch scratch(std::max(first.scratch_bytes(kRows), second.scratch_bytes(kRows)));
   std::vector<std::uint8_t> bytes(kRows * 48);
   first.run(x.data(), 64, bytes.data(), 48, kRows, scratch.data);

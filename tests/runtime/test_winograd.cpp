@@ -1,5 +1,5 @@
-// runtime/kernels/winograd.h by the steps that run it, for shapes that the planner would do directly too.
-#include "runtime/kernels/winograd.h"
+// tensor/cpu/kernels/winograd.h by the steps that run it, for shapes that the planner would do directly too.
+#include "tensor/cpu/kernels/winograd.h"
 
 #include "tests/runtime/conv_step.h"
 

@@ -1,5 +1,11 @@
-// The body of adam.h, after simd.inc.h. The compiler makes vectors of the loop, of square root and division
-// too.
+#pragma once
+// The body of adam.h. The compiler makes vectors of the loop, of square root and division too.
+
+#include "tensor/cpu/kernels/adam.h"
+#include "tensor/cpu/kernels/simd.inc.h"
+
+namespace cbnet::kernels::CBNET_ISA {
+namespace {
 
 template <class T>
 void adam(const AdamStep<T>& step, const T* __restrict g, T* __restrict w, T* __restrict m, T* __restrict v,
@@ -13,3 +19,6 @@ void adam(const AdamStep<T>& step, const T* __restrict g, T* __restrict w, T* __
     w[i] -= s.shrink * w[i] + s.step_size * m[i] / (root * s.inverse_root2 + s.eps);
   }
 }
+
+}  // namespace
+}  // namespace cbnet::kernels::CBNET_ISA

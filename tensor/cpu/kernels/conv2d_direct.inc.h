@@ -1,6 +1,14 @@
-// The body of conv2d_direct.h, after simd.inc.h. Block sizes
+#pragma once
+// The body of conv2d_direct.h. Block sizes
 //   kForwardVectors x kForwardOutputs (<= Conv2dDirectLayout::kMaxOutputs) and kWeightOutputs x kWeightTaps
-// come from isa/<isa>.cpp: accumulators, plus one side's operands, plus one, must fit the vector registers.
+// come from blocks.inc.h: accumulators, plus one side's operands, plus one, must fit the vector registers.
+
+#include "tensor/cpu/kernels/blocks.inc.h"
+#include "tensor/cpu/kernels/conv2d_direct.h"
+#include "tensor/cpu/kernels/simd.inc.h"
+
+namespace cbnet::kernels::CBNET_ISA {
+namespace {
 
 // ---- forward
 
@@ -174,9 +182,7 @@ template <class T, int Outputs, int Taps>
     }
   }
   CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
-    CBNET_UNROLL for (int t = 0; t < Taps; ++t) {
-      a.sum[o * Taps + t] = sum_lanes<T, CBNET_VECTOR_BYTES>(acc[o][t]);
-    }
+    CBNET_UNROLL for (int t = 0; t < Taps; ++t) { a.sum[o * Taps + t] = sum_lanes<T>(acc[o][t]); }
   }
 }
 
@@ -267,3 +273,6 @@ void conv2d_backward_weight(const T* x, const T* dy, T* dw, const Conv2dDims& d,
     }
   }
 }
+
+}  // namespace
+}  // namespace cbnet::kernels::CBNET_ISA

@@ -1,96 +1,15 @@
-// The body of conv2d_lanes.h, after conv2d_direct.inc.h, whose packing and block sizes it shares:
+#pragma once
+// The body of conv2d_lanes.h, with the packing and block sizes of conv2d_direct.inc.h:
 // kForwardVectors pixels of a row, or kWeightTaps taps of one, by as many outputs.
 //
 // Lanes: element e of image n of a group is at [e * kLanes + n], so that every element is a vector.
 
-// ---- into lanes and out of them
+#include "tensor/cpu/kernels/conv2d_direct.inc.h"
+#include "tensor/cpu/kernels/conv2d_lanes.h"
+#include "tensor/cpu/kernels/lanes.inc.h"
 
-// a[0] b[0] a[1] b[1] … of the first halves; of the second halves.
-template <class V>
-[[gnu::always_inline]] inline V zip_low(const V& a, const V& b) {
-  constexpr int n = sizeof(V) / sizeof(a[0]);
-  if constexpr (n == 2) return __builtin_shufflevector(a, b, 0, 2);
-  if constexpr (n == 4) return __builtin_shufflevector(a, b, 0, 4, 1, 5);
-  if constexpr (n == 8) return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-  if constexpr (n == 16) {
-    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  }
-}
-template <class V>
-[[gnu::always_inline]] inline V zip_high(const V& a, const V& b) {
-  constexpr int n = sizeof(V) / sizeof(a[0]);
-  if constexpr (n == 2) return __builtin_shufflevector(a, b, 1, 3);
-  if constexpr (n == 4) return __builtin_shufflevector(a, b, 2, 6, 3, 7);
-  if constexpr (n == 8) return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
-  if constexpr (n == 16) {
-    return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-  }
-}
-
-// Zipping row i with row i + kLanes / 2 moves one bit of the row's number into the lane's; as many times as
-// there are bits, and rows and lanes have changed places.
-template <class T>
-[[gnu::always_inline]] inline void transpose(Simd<T> (&rows)[kLanes<T>]) {
-  constexpr int64_t L = kLanes<T>;
-  if constexpr (L > 1) {
-    CBNET_UNROLL for (int64_t done = 1; done < L; done *= 2) {
-      Simd<T> zipped[L];
-      CBNET_UNROLL for (int64_t i = 0; i < L / 2; ++i) {
-        zipped[2 * i] = zip_low(rows[i], rows[i + L / 2]);
-        zipped[2 * i + 1] = zip_high(rows[i], rows[i + L / 2]);
-      }
-      CBNET_UNROLL for (int64_t i = 0; i < L; ++i) rows[i] = zipped[i];
-    }
-  }
-}
-
-// n <= kLanes rows of `size` elements, the first ones of them `pitch` apart; lanes without a row are zero. A
-// vector of lanes is `step` from the next.
-template <class T>
-[[gnu::noinline]] void to_lanes(const T* rows, int64_t n, int64_t pitch, int64_t size, T* lanes,
-                                int64_t step) {
-  constexpr int64_t L = kLanes<T>;
-  if (size < L) {
-    for (int64_t e = 0; e < size; ++e) {
-      for (int64_t i = 0; i < L; ++i) lanes[e * step + i] = i < n ? rows[i * pitch + e] : T(0);
-    }
-    return;
-  }
-  // The last tile overlaps the one before.
-  for (int64_t e = 0; e < size; e = e + L < size && e + 2 * L > size ? size - L : e + L) {
-    Simd<T> tile[L];
-    CBNET_UNROLL for (int64_t i = 0; i < L; ++i) {
-      tile[i] = Simd<T>{};
-      if (i < n) tile[i] = load(rows + i * pitch + e);
-    }
-    transpose<T>(tile);
-    CBNET_UNROLL for (int64_t i = 0; i < L; ++i) store(lanes + (e + i) * step, tile[i]);
-  }
-}
-
-template <class T>
-void to_lanes(const T* images, int64_t n, int64_t size, T* lanes) {
-  to_lanes(images, n, size, size, lanes, kLanes<T>);
-}
-
-template <class T>
-[[gnu::noinline]] void from_lanes(const T* lanes, int64_t n, int64_t size, T* images) {
-  constexpr int64_t L = kLanes<T>;
-  if (size < L) {
-    for (int64_t i = 0; i < n; ++i) {
-      for (int64_t e = 0; e < size; ++e) images[i * size + e] = lanes[e * L + i];
-    }
-    return;
-  }
-  for (int64_t e = 0; e < size; e = e + L < size && e + 2 * L > size ? size - L : e + L) {
-    Simd<T> rows[L];
-    CBNET_UNROLL for (int64_t i = 0; i < L; ++i) rows[i] = load(lanes + (e + i) * L);
-    transpose<T>(rows);
-    CBNET_UNROLL for (int64_t i = 0; i < L; ++i) {
-      if (i < n) store(images + i * size + e, rows[i]);
-    }
-  }
-}
+namespace cbnet::kernels::CBNET_ISA {
+namespace {
 
 // ---- forward
 
@@ -247,7 +166,7 @@ template <class T, int Outputs, int Taps>
   const int64_t taps = a.d.c * a.d.kh * a.d.kw;
   CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
     CBNET_UNROLL for (int t = 0; t < Taps; ++t) {
-      a.dw[o * taps + ky * a.d.kw + kx + t] += sum_lanes<T, CBNET_VECTOR_BYTES>(acc[o][t]);
+      a.dw[o * taps + ky * a.d.kw + kx + t] += sum_lanes<T>(acc[o][t]);
     }
   }
 }
@@ -321,3 +240,6 @@ void conv2d_lanes_backward(const T* x, const T* w, const T* dy, T* dx, T* dw, do
     }
   }
 }
+
+}  // namespace
+}  // namespace cbnet::kernels::CBNET_ISA

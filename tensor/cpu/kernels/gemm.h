@@ -9,7 +9,7 @@ namespace cbnet::kernels {
 template <class T>
 struct GemmArgs {
   bool transpose_a, transpose_b;
-  int64_t m, n, k;  // at least 1
+  int64_t m, n, k;
   T alpha;
   const T* a;
   int64_t lda;

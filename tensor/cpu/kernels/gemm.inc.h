@@ -1,3 +1,4 @@
+#pragma once
 // The body of gemm.h, after conv2d_lanes.inc.h, whose transposition and block sizes it shares: a tile of C is
 // kForwardOutputs rows by kForwardVectors vectors, in registers.
 //
@@ -11,6 +12,13 @@
 // A^T B, the gradient of weights, is made as (B^T A)^T: B holds the layer's inputs, whose zeros stand
 // together, so that a tile of few columns of B leaves out many, and a unit that no image of the batch passed
 // a gradient to is a column of A, left out whole.
+
+#include "tensor/cpu/kernels/blocks.inc.h"
+#include "tensor/cpu/kernels/gemm.h"
+#include "tensor/cpu/kernels/lanes.inc.h"
+
+namespace cbnet::kernels::CBNET_ISA {
+namespace {
 
 // The terms p of a tile's sums that are added up, in their order.
 struct GemmTerms {
@@ -116,7 +124,7 @@ T sum_of(const T* values, int64_t count) {
   int64_t i = 0;
   for (; i + L <= count; i += L) sum += load(values + i);
   for (; i < count; ++i) rest += values[i];
-  return rest + sum_lanes<T, CBNET_VECTOR_BYTES>(sum);
+  return rest + sum_lanes<T>(sum);
 }
 
 // What is in sums of magnitudes: whether it is finite, and then where it is not zero.
@@ -153,7 +161,7 @@ bool terms_of_panel(const T* panel, int64_t k, int64_t vectors, uint16_t* terms,
   for (int64_t p = 0; p < k; ++p) {
     Simd<T> sum = Simd<T>{};
     for (int64_t v = 0; v < vectors; ++v, panel += L) sum += magnitude<T>(load(panel));
-    sums[p] = sum_lanes<T, CBNET_VECTOR_BYTES>(sum);
+    sums[p] = sum_lanes<T>(sum);
   }
   return find_terms(sums, k, terms, count);
 }
@@ -335,8 +343,23 @@ void gemm_columns(const GemmArgs<T>& g, int64_t j, int64_t n, T* workspace) {
   }
 }
 
+// The definition, and what forced scalar runs.
+template <class T>
+void gemm_plain(const GemmArgs<T>& g) {
+  for (int64_t i = 0; i < g.m; ++i) {
+    T* const row = g.c + i * g.ldc;
+    for (int64_t j = 0; j < g.n; ++j) row[j] = g.beta == T(0) ? T(0) : g.beta * row[j];
+    for (int64_t p = 0; p < g.k; ++p) {
+      const T scaled = g.alpha * (g.transpose_a ? g.a[p * g.lda + i] : g.a[i * g.lda + p]);
+      for (int64_t j = 0; j < g.n; ++j)
+        row[j] += scaled * (g.transpose_b ? g.b[j * g.ldb + p] : g.b[p * g.ldb + j]);
+    }
+  }
+}
+
 template <class T>
 void gemm(const GemmArgs<T>& g, T* workspace) {
+  if constexpr (kLanes<T> == 1) return gemm_plain(g);
   constexpr int64_t kMost = kGemmTiles * kForwardOutputs;
   if (g.transpose_a && !g.transpose_b) {
     const Split parts(g.n, kMost);
@@ -348,3 +371,6 @@ void gemm(const GemmArgs<T>& g, T* workspace) {
   for (int64_t part = 0, i = 0; part < parts.blocks; i += parts[part++])
     gemm_rows(g, i, parts[part], workspace);
 }
+
+}  // namespace
+}  // namespace cbnet::kernels::CBNET_ISA

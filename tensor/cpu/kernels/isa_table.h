@@ -3,7 +3,11 @@
 #include "tensor/cpu/kernels/adam.h"
 #include "tensor/cpu/kernels/conv2d_direct.h"
 #include "tensor/cpu/kernels/conv2d_lanes.h"
+#include "tensor/cpu/kernels/exit.h"
+#include "tensor/cpu/kernels/fused_conv2d.h"
 #include "tensor/cpu/kernels/gemm.h"
+#include "tensor/cpu/kernels/linear.h"
+#include "tensor/cpu/kernels/winograd.h"
 
 namespace cbnet {
 enum class Isa : int;  // tensor/cpu/isa.h, whose <vector> has no business in a file with ISA flags
@@ -33,8 +37,16 @@ struct IsaTable {
   void (*adam)(const AdamStep<T>& step, const T* g, T* w, T* m, T* v, int64_t count);
   // y = 1 / (1 + exp(-x)); the arrays do not overlap
   void (*sigmoid)(const T* x, T* y, int64_t count);
-  // gemm.h; null where OpenBLAS has not been measured to be slower
+  // gemm.h
   void (*gemm)(const GemmArgs<T>& args, T* workspace);
+  bool gemm_beats_blas;  // OpenBLAS has been measured to be slower, or must not be called
+};
+
+// Those of the inference engine.
+struct KernelTable {
+  ConvTable conv;
+  LinearTable dense;
+  ExitTable exit;
 };
 
 // T is float or double. Throws std::invalid_argument for an ISA that is not available.
@@ -45,22 +57,20 @@ const IsaTable<T>& isa_table(Isa isa);
 template <class T>
 const IsaTable<T>& isa_table();
 
+const KernelTable& kernel_table(Isa isa);
+
 // Defined by isa/<isa>.cpp; which of them a build holds depends on its architecture.
-namespace scalar {
-extern const IsaTable<float> table_f32;
-extern const IsaTable<double> table_f64;
-}  // namespace scalar
-namespace avx2 {
-extern const IsaTable<float> table_f32;
-extern const IsaTable<double> table_f64;
-}  // namespace avx2
-namespace avx512 {
-extern const IsaTable<float> table_f32;
-extern const IsaTable<double> table_f64;
-}  // namespace avx512
-namespace neon {
-extern const IsaTable<float> table_f32;
-extern const IsaTable<double> table_f64;
-}  // namespace neon
+#define CBNET_ISA_TABLES(isa)               \
+  namespace isa {                           \
+  extern const IsaTable<float> table_f32;   \
+  extern const IsaTable<double> table_f64;  \
+  extern const KernelTable inference_table; \
+  }
+CBNET_ISA_TABLES(scalar)
+CBNET_ISA_TABLES(avx2)
+CBNET_ISA_TABLES(avx512)
+CBNET_ISA_TABLES(avx512_vnni)  // inference_table alone
+CBNET_ISA_TABLES(neon)
+#undef CBNET_ISA_TABLES
 
 }  // namespace cbnet::kernels

@@ -1,49 +1,87 @@
-// Vectors of the ISA at hand and what kernels share, included by isa/table.inc.h inside the anonymous
-// namespace of each isa/<isa>.cpp, after it has set CBNET_VECTOR_BYTES (0: plain T). Nothing of std:: in
-// these files: an inline symbol compiled with ISA flags could be linked into baseline code.
+#pragma once
+// Vectors of the ISA at hand, and what kernels share. A file that includes this, or a kernel, has set
+// CBNET_ISA, the namespace that all of them stand in, and CBNET_VECTOR_BYTES: 64 is AVX-512, 32 AVX2, 16
+// Advanced SIMD, and 0 one element at a time. Nothing of std:: in these files: an inline symbol compiled with
+// ISA flags could be linked into baseline code.
+
+#include <cstddef>
+#include <cstdint>
+#if CBNET_VECTOR_BYTES >= 32
+#include <immintrin.h>
+#elif CBNET_VECTOR_BYTES == 16
+#include <arm_neon.h>
+#endif
+
+#include "tensor/cpu/kernels/split.h"
 
 // Blocks live in registers only if the loops of constant count over them are unrolled.
 #if defined(__clang__)
 #define CBNET_UNROLL _Pragma("unroll")
 #else
-#define CBNET_UNROLL _Pragma("GCC unroll 16")
+#define CBNET_UNROLL _Pragma("GCC unroll 32")
 #endif
 
-template <class T, int Bytes>
+namespace cbnet::kernels::CBNET_ISA {
+namespace {
+
+template <class T, int Bytes = CBNET_VECTOR_BYTES>
 struct SimdOf {
   typedef T type __attribute__((vector_size(Bytes)));
+  typedef T loose __attribute__((vector_size(Bytes), aligned(1), may_alias));
 };
 template <class T>
 struct SimdOf<T, 0> {
   typedef T type;
+  typedef T loose __attribute__((aligned(1), may_alias));
 };
 template <class T>
-using Simd = typename SimdOf<T, CBNET_VECTOR_BYTES>::type;
+using Simd = typename SimdOf<T>::type;
+using F32 = Simd<float>;
+using I32 = Simd<int32_t>;
+using U32 = Simd<uint32_t>;
 
 template <class T>
 constexpr int64_t kLanes = sizeof(Simd<T>) / sizeof(T);
+constexpr int64_t kLanesF32 = kLanes<float>;
 
-#if CBNET_VECTOR_BYTES
-typedef float SimdLooseF32 __attribute__((vector_size(CBNET_VECTOR_BYTES), aligned(4), may_alias));
-typedef double SimdLooseF64 __attribute__((vector_size(CBNET_VECTOR_BYTES), aligned(8), may_alias));
+template <class T>
+[[gnu::always_inline]] inline Simd<T> load(const T* p) {
+  return *reinterpret_cast<const typename SimdOf<T>::loose*>(p);
+}
+template <class T>
+[[gnu::always_inline]] inline void store(T* p, Simd<T> v) {
+  *reinterpret_cast<typename SimdOf<T>::loose*>(p) = v;
+}
+template <class T>
+[[gnu::always_inline]] inline Simd<T> broadcast(T x) {
+  return x - Simd<T>{};  // x - 0 is x: one load
+}
+template <class To, class From>
+[[gnu::always_inline]] inline To bits(From v) {
+  return __builtin_bit_cast(To, v);
+}
+
+/// 0, 1, 2, …
+[[gnu::always_inline]] inline I32 iota() {
+#if CBNET_VECTOR_BYTES == 64
+  return I32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif CBNET_VECTOR_BYTES == 32
+  return I32{0, 1, 2, 3, 4, 5, 6, 7};
+#elif CBNET_VECTOR_BYTES == 16
+  return I32{0, 1, 2, 3};
 #else
-typedef float SimdLooseF32;
-typedef double SimdLooseF64;
+  return 0;
 #endif
-
-[[gnu::always_inline]] inline Simd<float> load(const float* p) {
-  return *reinterpret_cast<const SimdLooseF32*>(p);
-}
-[[gnu::always_inline]] inline Simd<double> load(const double* p) {
-  return *reinterpret_cast<const SimdLooseF64*>(p);
-}
-[[gnu::always_inline]] inline void store(float* p, Simd<float> v) { *reinterpret_cast<SimdLooseF32*>(p) = v; }
-[[gnu::always_inline]] inline void store(double* p, Simd<double> v) {
-  *reinterpret_cast<SimdLooseF64*>(p) = v;
 }
 
-// Sum of the lanes as a tree of halves.
-template <class T, int Bytes>
+// NaN in b stays NaN, NaN in a is dropped: one instruction.
+[[gnu::always_inline]] inline F32 max(F32 a, F32 b) { return a > b ? a : b; }
+// NaN in either stays NaN.
+[[gnu::always_inline]] inline F32 max_keep_nan(F32 a, F32 b) { return a != a ? a : max(a, b); }
+[[gnu::always_inline]] inline F32 relu(F32 x) { return max(F32{}, x); }
+
+/// The sum of the lanes as a tree of halves.
+template <class T, int Bytes = CBNET_VECTOR_BYTES>
 [[gnu::always_inline]] inline T sum_lanes(const typename SimdOf<T, Bytes>::type& v) {
   if constexpr (Bytes == 0) {
     return v;
@@ -58,6 +96,31 @@ template <class T, int Bytes>
     const Halves halves = __builtin_bit_cast(Halves, v);  // memcpy would go by the stack
     return sum_lanes<T, Bytes / 2>(halves.low + halves.high);
   }
+}
+
+template <int Bytes>
+[[gnu::always_inline]] inline float sum_halves(const typename SimdOf<float, Bytes>::type& v) {
+  if constexpr (Bytes == 0) {
+    return v;
+  } else if constexpr (Bytes == 16) {
+    return (v[0] + v[2]) + (v[1] + v[3]);
+  } else {
+    struct Halves {
+      typename SimdOf<float, Bytes / 2>::type low, high;
+    };
+    const Halves halves = __builtin_bit_cast(Halves, v);  // memcpy would go by the stack
+    return sum_halves<Bytes / 2>(halves.low + halves.high);
+  }
+}
+
+[[gnu::always_inline]] inline float max_lanes(F32 v) {
+  float lanes[kLanesF32];
+  store(lanes, v);
+  CBNET_UNROLL for (int64_t half = kLanesF32 / 2; half > 0; half /= 2) {
+    CBNET_UNROLL for (int64_t i = 0; i < half; ++i) lanes[i] =
+        lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+  }
+  return lanes[0];
 }
 
 // Rows are a dozen elements or so: too short for a call to memcpy each. The last chunk overlaps the one
@@ -101,11 +164,5 @@ void set_zero(T* p, int64_t count) {
   __builtin_memset(p, 0, static_cast<size_t>(count) * sizeof(T));
 }
 
-// `total` cut into the fewest blocks of at most `most`, as equal as can be: the first `larger` blocks
-// hold size + 1, the others size. One long block and a stub would leave the stub waiting on latency.
-struct Split {
-  int64_t blocks, size, larger;
-  Split(int64_t total, int64_t most)
-      : blocks((total + most - 1) / most), size(blocks ? total / blocks : 0), larger(total - blocks * size) {}
-  int64_t operator[](int64_t block) const { return size + (block < larger ? 1 : 0); }
-};
+}  // namespace
+}  // namespace cbnet::kernels::CBNET_ISA

@@ -6,8 +6,14 @@
 
 #include "tensor/parallel.h"
 
+#define CBNET_ISA baseline
+#define CBNET_VECTOR_BYTES 0
+#include "tensor/cpu/kernels/exp.inc.h"
+
 namespace cbnet::kernels {
 namespace {
+
+using baseline::exp_negative;
 
 using std::int64_t;
 
@@ -17,8 +23,6 @@ constexpr int64_t kLanes = 16;
 
 /// Lines that are worth a thread of their own.
 int64_t line_grain(int64_t channels) { return (int64_t{1} << 13) / channels + 1; }
-
-#include "tensor/cpu/kernels/exp.inc.h"
 
 template <class T>
 T row_max(const T* x, int64_t count) {

@@ -1,0 +1,55 @@
+#pragma once
+// The body of exit.h.
+
+#include "tensor/cpu/kernels/exit.h"
+#include "tensor/cpu/kernels/exp.inc.h"
+
+namespace cbnet::kernels::CBNET_ISA {
+namespace {
+
+void classify_row(const float* x, int64_t classes, float* p, float* entropy, int64_t* label) {
+  const I32 lane = iota();
+  const auto is_class = [&](int64_t i) __attribute__((always_inline)) {
+    return lane < static_cast<int32_t>(classes - i);
+  };
+  F32 most = broadcast(x[0]);
+  for (int64_t i = 0; i < classes; i += kLanesF32)
+    most = max(is_class(i) ? load(x + i) : broadcast(x[0]), most);
+  const float top = max_lanes(most);
+  int64_t first = 0;
+  while (first < classes - 1 && !(x[first] >= top)) ++first;
+  const int32_t at = static_cast<int32_t>(first);
+  F32 rest{}, weighted{};
+  for (int64_t i = 0; i < classes; i += kLanesF32) {
+    const F32 difference = load(x + i) - top;
+    const F32 e = is_class(i) ? exp_negative(difference) : F32{};
+    const F32 product = is_class(i) ? e * difference : F32{};
+    rest += lane == at - static_cast<int32_t>(i) ? F32{} : e;
+    weighted += e > 0.0F ? product : F32{};  // p ln p is 0 at p = 0, where ln p may be -inf
+  }
+  const float others = sum_halves<CBNET_VECTOR_BYTES>(rest);
+  const float scale = 1.0F / (1.0F + others);
+  for (int64_t i = 0; i < classes; i += kLanesF32) {
+    const F32 e = exp_negative(load(x + i) - top) * scale;
+    if (i + kLanesF32 <= classes) {
+      store(p + i, e);
+    } else {
+      float lanes[kLanesF32];
+      store(lanes, e);
+      for (int64_t j = 0; j < classes - i; ++j) p[i + j] = lanes[j];
+    }
+  }
+  // A NaN takes no part in a maximum, but in every sum.
+  *entropy =
+      __builtin_log1pf(others) - sum_halves<CBNET_VECTOR_BYTES>(weighted) * scale + (x[first] - x[first]);
+  *label = *entropy == *entropy ? first : -1;
+}
+
+void classify_rows(const float* logits, int64_t n, int64_t classes, int64_t pitch, float* probabilities,
+                   float* entropy, int64_t* labels) {
+  for (int64_t i = 0; i < n; ++i)
+    classify_row(logits + i * pitch, classes, probabilities + i * classes, entropy + i, labels + i);
+}
+
+}  // namespace
+}  // namespace cbnet::kernels::CBNET_ISA

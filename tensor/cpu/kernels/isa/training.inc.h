@@ -1,0 +1,32 @@
+// The kernels of training for one ISA, and the table of them.
+#include "tensor/cpu/kernels/adam.inc.h"
+#include "tensor/cpu/kernels/conv2d_lanes.inc.h"
+#include "tensor/cpu/kernels/gemm.inc.h"
+#include "tensor/cpu/kernels/isa_table.h"
+#include "tensor/cpu/kernels/sigmoid.inc.h"
+
+namespace cbnet::kernels::CBNET_ISA {
+namespace {
+
+template <class T>
+constexpr IsaTable<T> kTable = {
+    .conv2d_pack = conv2d_pack<T>,
+    .conv2d_forward_packed = conv2d_forward_packed<T>,
+    .conv2d_forward = conv2d_forward<T>,
+    .conv2d_backward_input = conv2d_backward_input<T>,
+    .conv2d_backward_weight = conv2d_backward_weight<T>,
+    .lanes = kLanes<T>,
+    .conv2d_lanes_forward = conv2d_lanes_forward<T>,
+    .conv2d_lanes_backward = conv2d_lanes_backward<T>,
+    .adam = adam<T>,
+    .sigmoid = sigmoid<T>,
+    .gemm = gemm<T>,
+    .gemm_beats_blas = kGemmBeatsBlas,
+};
+
+}  // namespace
+
+const IsaTable<float> table_f32 = kTable<float>;
+const IsaTable<double> table_f64 = kTable<double>;
+
+}  // namespace cbnet::kernels::CBNET_ISA

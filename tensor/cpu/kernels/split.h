@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+
+namespace cbnet::kernels {
+
+/// `total` cut into the fewest blocks of at most `max`, as equal as can be: the first `larger` blocks hold
+/// size + 1, the others size. One long block and a stub would leave the stub waiting on latency. What packs
+/// for a kernel cuts by this as the kernel does.
+struct Split {
+  std::int64_t blocks, size, larger;
+
+  // always_inline: an out-of-line copy made by a file with ISA flags could be linked into baseline code.
+  [[gnu::always_inline]] constexpr Split(std::int64_t total, std::int64_t max)
+      : blocks((total + max - 1) / max), size(blocks ? total / blocks : 0), larger(total - blocks * size) {}
+  [[gnu::always_inline]] constexpr std::int64_t operator[](std::int64_t block) const {
+    return size + (block < larger ? 1 : 0);
+  }
+  [[gnu::always_inline]] constexpr std::int64_t first(std::int64_t block) const {
+    return block * size + (block < larger ? block : larger);
+  }
+};
+
+}  // namespace cbnet::kernels

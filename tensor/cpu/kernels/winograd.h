@@ -1,0 +1,52 @@
+#pragma once
+
+#include "tensor/cpu/kernels/fused_conv2d.h"
+
+// Convolution and 2x2 max-pooling with fewer multiplications: pairs of neighbouring results along a row are
+// made from k + 1 products instead of 2 k (minimal filtering F(2,k): Winograd, "Arithmetic complexity of
+// computations", 1980; Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016), for k of 3
+// and 5.
+//
+// With d the k + 1 pixels under a pair, g a row of the kernel, and one point p a product:
+//   pair = A' [ (G g) * (B' d) ], summed over channels and rows of the kernel before A' is taken.
+// B' d is made once per row of pixels, G g when the plan is made. For one point the sums are a convolution
+// with a kernel one wide, so fused_conv2d.h's loops do them. The two results of a pair are the two columns of
+// a pooling window.
+//
+// Accuracy: points 0, 1, -1, 2, -2 and infinity for k = 5 (0, 1, -1, infinity for k = 3); rounding is that of
+// a few more additions of terms up to 5 (2) times as large.
+
+namespace cbnet::kernels {
+
+/// What every call of one convolution shares; see Conv.
+struct Winograd {
+  std::int64_t h = 0, w = 0;  // of x
+  std::int64_t in_row = 0, in_plane = 0, in_first = 0;
+  std::int64_t k = 0, padding = 0;  // of the kernel, k x k
+  std::int64_t points = 0;          // k + 1
+  std::int64_t pairs = 0;           // of a row of results: of the pooled row too
+  /// One point's convolution: rows of `pairs`, kernel k x 1, planes of B' d (c, in_plane) with `padding` zero
+  /// rows above and below. Its `packed` is (block of outputs, point, c, k, output).
+  Conv sums;
+  const float* last =
+      nullptr;  // OW odd: per pair of a plane 0, or -inf where the second of a pair is no result
+};
+
+/// Columns of even number that a row of pixels and the zeros at its left come to, and as many of odd number.
+[[gnu::always_inline]] constexpr std::int64_t winograd_columns(const Winograd& a) {
+  return (a.w + 1) / 2 + (a.padding + 1) / 2 + a.k / 2;
+}
+
+/// Of those, for a whole plane: elements of scratch, in whole cache lines like all that is cut from it.
+[[gnu::always_inline]] constexpr std::int64_t winograd_split(const Winograd& a) {
+  return (2 * (a.h * winograd_columns(a) + 2 * kSlack) + 15) / 16 * 16;
+}
+
+/// Elements of scratch. The planes of `sums` are whole cache lines.
+[[gnu::always_inline]] constexpr std::int64_t winograd_scratch(const Winograd& a, std::int64_t lanes) {
+  const std::int64_t transformed = a.points * a.sums.c * a.sums.in_plane;
+  const std::int64_t products = a.points * a.sums.outputs * 4 * lanes;
+  return winograd_split(a) + transformed + products + a.sums.outputs * a.sums.scratch_plane + 4 * kSlack;
+}
+
+}  // namespace cbnet::kernels
