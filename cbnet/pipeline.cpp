@@ -5,7 +5,6 @@
 
 #include "cbnet/requirements.h"
 #include "cbnet/run_records.h"
-#include "cbnet/seeds.h"
 #include "cbnet/stage_history.h"
 #include "cbnet/stages.h"
 #include "cbnet/truncation.h"

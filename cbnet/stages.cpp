@@ -4,7 +4,6 @@
 
 #include "autograd/tape.h"
 #include "cbnet/exit_rule.h"
-#include "cbnet/seeds.h"
 #include "tensor/error.h"
 
 namespace cbnet {

@@ -6,7 +6,6 @@
 
 #include "autograd/tape.h"
 #include "cbnet/exit_rule.h"
-#include "cbnet/seeds.h"
 #include "models/compile.h"
 #include "models/json.h"
 #include "models/kinds/flatten.h"

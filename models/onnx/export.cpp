@@ -91,20 +91,20 @@ std::string LayerWriter::write(const LayerSpecs& layers, const std::vector<Shape
   return at.back();
 }
 
-/// -sum p ln p of softmax(logits), in nats, as ln sum e^d - sum p d with d = logits - max: (N).
-std::string write_entropy(GraphWriter& to, const std::string& logits) {
-  const std::string axis = to.integers("entropy.axis", {1});
-  to.node("ReduceMax", "entropy.max", {logits}, {{"axes", Shape{1}}});
-  to.node("Sub", "entropy.d", {logits, "entropy.max"});
-  to.node("Exp", "entropy.exp", {"entropy.d"});
-  to.node("ReduceSum", "entropy.sum", {"entropy.exp", axis});
-  to.node("Div", "entropy.p", {"entropy.exp", "entropy.sum"});
-  to.node("Mul", "entropy.pd", {"entropy.p", "entropy.d"});
-  to.node("ReduceSum", "entropy.mean", {"entropy.pd", axis}, {{"keepdims", std::int64_t{0}}});
-  to.node("ReduceSum", "entropy.total", {"entropy.exp", axis}, {{"keepdims", std::int64_t{0}}});
-  to.node("Log", "entropy.log", {"entropy.total"});
-  to.node("Sub", "entropy", {"entropy.log", "entropy.mean"});
-  return "entropy";
+/// -sum p ln p of softmax(logits), in nats, as ln sum e^d - sum p d with d = logits - max: (N), as `name`.
+void write_entropy(GraphWriter& to, const std::string& logits, const std::string& name) {
+  const std::string axis = to.integers(name + ".axis", {1});
+  const auto part = [&](const char* of) { return name + "." + of; };
+  to.node("ReduceMax", part("max"), {logits}, {{"axes", Shape{1}}});
+  to.node("Sub", part("d"), {logits, part("max")});
+  to.node("Exp", part("exp"), {part("d")});
+  to.node("ReduceSum", part("sum"), {part("exp"), axis});
+  to.node("Div", part("p"), {part("exp"), part("sum")});
+  to.node("Mul", part("pd"), {part("p"), part("d")});
+  to.node("ReduceSum", part("mean"), {part("pd"), axis}, {{"keepdims", std::int64_t{0}}});
+  to.node("ReduceSum", part("total"), {part("exp"), axis}, {{"keepdims", std::int64_t{0}}});
+  to.node("Log", part("log"), {part("total")});
+  to.node("Sub", name, {part("log"), part("mean")});
 }
 
 void write_label(GraphWriter& to, const std::string& batch) {
@@ -154,60 +154,91 @@ void write_classifier(GraphWriter& to, const Model& model, const std::string& va
   to.output("logits", onnx::TensorProto::FLOAT, "N", classes);
 }
 
-/// One side exit: BranchyNet's rule, entropy < threshold, decided in f64 as cbnet does.
-void write_early_exit(GraphWriter& to, const Model& model, bool batched) {
-  const Network& network = *model.network;
-  const NetworkSpec& spec = network.spec();
-  require(spec.exits.size() == 1 && model.info.thresholds.size() == 1, "onnx",
-          "expected one side exit and its threshold; got ", spec.exits.size(), " and ",
-          model.info.thresholds.size());
-  const std::string batch = batched ? "N" : "";
-  const auto after = static_cast<std::size_t>(spec.exits[0].after);
-  const Shape classes = trunk_shape(spec, static_cast<std::int64_t>(spec.trunk.size()));
-  to.input("pixels", batch, spec.input);
-  LayerWriter layers(to, network, "");
-  const std::string shared = layers.trunk(spec.trunk, 0, after, write_normalisation(to, model, "pixels", ""));
-  const std::string early =
-      layers.list(spec.exits[0].branch, trunk_shape(spec, spec.exits[0].after), "exits.0.", shared);
-  write_entropy(to, early);
-  to.node("Cast", "entropy.f64", {"entropy"}, {{"to", std::int64_t{onnx::TensorProto::DOUBLE}}});
-  const std::string threshold =
-      to.weight("threshold", Tensor::full({}, model.info.thresholds[0], DType::f64));
-  to.node("Less", "leaves", {"entropy.f64", threshold});
-  to.node("Not", "stays", {"leaves"});
-  to.node("Cast", "exit", {"stays"}, {{"to", std::int64_t{onnx::TensorProto::INT64}}});
-
-  const auto write_late = [&](GraphWriter& where, const std::string& name) {
-    const std::string logits =
-        LayerWriter(where, network, "").trunk(spec.trunk, after, spec.trunk.size(), shared);
-    where.node("Softmax", name, {logits}, {{"axis", std::int64_t{1}}});
-  };
-  if (batched) {
-    to.node("Softmax", "early.probabilities", {early}, {{"axis", std::int64_t{1}}});
-    write_late(to, "late.probabilities");
-    to.node("Unsqueeze", "leaves.column", {"leaves", to.integers("column", {1})});
-    to.node("Where", "probabilities", {"leaves.column", "early.probabilities", "late.probabilities"});
-  } else {
-    onnx::NodeProto& branch = to.node("If", "probabilities", {"leaves"});
-    const auto subgraph = [&](const char* name, const char* value, const auto& write) {
-      onnx::AttributeProto& attribute = *branch.add_attribute();
-      attribute.set_name(name);
-      attribute.set_type(onnx::AttributeProto::GRAPH);
-      attribute.mutable_g()->set_name(name);
-      GraphWriter inner(*attribute.mutable_g(), to.graph());
-      write(inner, value);
-      inner.output(value, onnx::TensorProto::FLOAT, "", classes);
-    };
-    subgraph("then_branch", "early.probabilities", [&](GraphWriter& inner, const std::string& name) {
-      inner.node("Softmax", name, {early}, {{"axis", std::int64_t{1}}});
-    });
-    subgraph("else_branch", "late.probabilities", write_late);
+/// A network with side exits. Each is BranchyNet's rule, entropy < threshold, decided in f64 as cbnet does.
+class ExitWriter {
+ public:
+  ExitWriter(const Model& model, bool batched)
+      : network_(*model.network),
+        spec_(network_.spec()),
+        thresholds_(model.info.thresholds),
+        batched_(batched),
+        classes_(trunk_shape(spec_, static_cast<std::int64_t>(spec_.trunk.size()))) {
+    require(thresholds_.size() == spec_.exits.size(), "onnx", "expected a threshold for each of ",
+            spec_.exits.size(), " side exits; got ", thresholds_.size());
   }
-  write_label(to, batch);
-  to.output("probabilities", onnx::TensorProto::FLOAT, batch, classes);
-  to.output("entropy", onnx::TensorProto::FLOAT, batch, {});
-  to.output("exit", onnx::TensorProto::INT64, batch, {});
-}
+
+  void write(GraphWriter& to, const Model& model) {
+    const std::string batch = batched_ ? "N" : "";
+    to.input("pixels", batch, spec_.input);
+    exit(to, 0, 0, write_normalisation(to, model, "pixels", ""), "");
+    write_label(to, batch);
+    to.output("probabilities", onnx::TensorProto::FLOAT, batch, classes_);
+    to.output("entropy", onnx::TensorProto::FLOAT, batch, {});
+    to.output("exit", onnx::TensorProto::INT64, batch, {});
+  }
+
+ private:
+  /// Writes exit e and all behind it, given what the trunk's first `done` layers made: the values
+  /// <prefix>probabilities and <prefix>exit.
+  void exit(GraphWriter& to, std::size_t e, std::size_t done, const std::string& value,
+            const std::string& prefix) {
+    LayerWriter layers(to, network_, "");
+    if (e == spec_.exits.size()) {
+      answer(to, layers.trunk(spec_.trunk, done, spec_.trunk.size(), value), e, prefix);
+      return;
+    }
+    const ExitSpec& side = spec_.exits[e];
+    const auto after = static_cast<std::size_t>(side.after);
+    const std::string shared = layers.trunk(spec_.trunk, done, after, value);
+    const std::string logits =
+        layers.list(side.branch, trunk_shape(spec_, side.after), concat("exits.", e, "."), shared);
+    const std::string entropy = prefix + "entropy", leaves = prefix + "leaves";
+    write_entropy(to, logits, entropy);
+    to.node("Cast", entropy + ".f64", {entropy}, {{"to", std::int64_t{onnx::TensorProto::DOUBLE}}});
+    to.node(
+        "Less", leaves,
+        {entropy + ".f64", to.weight(prefix + "threshold", Tensor::full({}, thresholds_[e], DType::f64))});
+    const std::string early = prefix + "early.", late = prefix + "late.";
+    if (batched_) {
+      answer(to, logits, e, early);
+      exit(to, e + 1, after, shared, late);
+      to.node("Unsqueeze", leaves + ".column", {leaves, to.integers(prefix + "column", {1})});
+      to.node("Where", prefix + "probabilities",
+              {leaves + ".column", early + "probabilities", late + "probabilities"});
+      to.node("Where", prefix + "exit", {leaves, early + "exit", late + "exit"});
+      return;
+    }
+    onnx::NodeProto& choice = to.node("If", prefix + "probabilities", {leaves});
+    choice.add_output(prefix + "exit");
+    subgraph(to, choice, "then_branch", early, [&](GraphWriter& inner) { answer(inner, logits, e, early); });
+    subgraph(to, choice, "else_branch", late,
+             [&](GraphWriter& inner) { exit(inner, e + 1, after, shared, late); });
+  }
+
+  void answer(GraphWriter& to, const std::string& logits, std::size_t e, const std::string& prefix) {
+    to.node("Softmax", prefix + "probabilities", {logits}, {{"axis", std::int64_t{1}}});
+    to.node("Identity", prefix + "exit", {to.integers(prefix + "number", {static_cast<std::int64_t>(e)})});
+  }
+
+  template <class Write>
+  void subgraph(GraphWriter& to, onnx::NodeProto& choice, const char* name, const std::string& prefix,
+                const Write& write) {
+    onnx::AttributeProto& attribute = *choice.add_attribute();
+    attribute.set_name(name);
+    attribute.set_type(onnx::AttributeProto::GRAPH);
+    attribute.mutable_g()->set_name(prefix + "graph");
+    GraphWriter inner(*attribute.mutable_g(), to.graph());
+    write(inner);
+    inner.output(prefix + "probabilities", onnx::TensorProto::FLOAT, "", classes_);
+    inner.output(prefix + "exit", onnx::TensorProto::INT64, "", {});
+  }
+
+  const Network& network_;
+  const NetworkSpec& spec_;
+  const std::vector<double>& thresholds_;
+  bool batched_;
+  Shape classes_;
+};
 
 void add_metadata(onnx::ModelProto& model, const std::string& key, const std::string& value) {
   onnx::StringStringEntryProto& entry = *model.add_metadata_props();
@@ -236,7 +267,7 @@ onnx::ModelProto make(const OnnxExport& graph) {
   GraphWriter to(proto, proto);
   if (graph.converter == nullptr && !last.network->spec().exits.empty()) {
     proto.set_name(name_of(last));
-    write_early_exit(to, last, graph.batched);
+    ExitWriter(last, graph.batched).write(to, last);
     return model;
   }
   require(last.network->spec().exits.empty(), "onnx", "side exits behind an autoencoder have no ONNX form");

@@ -21,9 +21,9 @@ struct OnnxExport {
   const Model* converter = nullptr;
   /// Null for an autoencoder alone. Outputs: `label` i64 (N), `probabilities` and `logits` f32 (N, classes).
   const Model* classifier = nullptr;
-  /// For a classifier with one side exit, whose outputs are `label`, `probabilities`, `entropy` f32 (N) and
-  /// `exit` i64 (N). False: N is 1 and the exit a real `If`, the tail not computed when it is taken. True:
-  /// both exits are computed and one is selected per image.
+  /// For a classifier with side exits, whose outputs are `label`, `probabilities`, `entropy` f32 (N), of the
+  /// first exit, and `exit` i64 (N). False: N is 1 and each exit a real `If`, the rest not computed when it is
+  /// taken. True: all exits are computed and one is selected per image.
   bool batched = false;
 };
 

@@ -48,7 +48,7 @@ TEST_CASE("export and import refuse what makes no sense, and write nothing") {
                 "no such folder");
   check_refused(
       cbnet_run({"export", "--run", trained_run(), "--model", "lenet", "--batched", "--onnx", onnx}),
-      "--batched concerns branchynet");
+      "--batched concerns side exits");
   check_refused(cbnet_run({"import", "--onnx", kTorchResnet, "--out", folder / "m.onnx"}),
                 "--out must end in .safetensors");
   check_refused(cbnet_run({"import", "--onnx", kTorchResnet, "--out", folder / "lenet.safetensors"}),
