@@ -12,10 +12,15 @@
 #include <sstream>
 
 #include "autograd/tape.h"
+#include "cbnet/exit_rule.h"
 #include "cbnet/predictor.h"
 #include "cbnet/run_folder.h"
 #include "data/batches.h"
 #include "data/dataset.h"
+#include "models/kinds/conv2d.h"
+#include "models/kinds/flatten.h"
+#include "models/kinds/linear.h"
+#include "models/kinds/relu.h"
 #include "models/onnx/onnx.h"
 #include "models/safetensors.h"
 #include "tensor/io.h"
@@ -206,6 +211,51 @@ TEST_CASE("trained models answer in ONNX Runtime as they do here") {
     for (std::string run; std::getline(list, run, ':');) check_run(run);
   } else {
     check_run(cbnet::test::trained_run());
+  }
+}
+
+TEST_CASE("a network with two side exits answers in ONNX Runtime as here, image by image and batched") {
+  if (missing()) return;
+  using namespace kinds;
+  const TempFolder folder;
+  const LayerSpecs branch = {Flatten{}, Linear{.out = 5}};
+  Model model;
+  model.info.model = "twice";
+  model.info.dataset = "unknown";
+  model.network = std::make_unique<Network>(
+      NetworkSpec{"twice",
+                  {1, 8, 8},
+                  {Conv2d{.out = 3, .kernel_size = 3}, Relu{}, Conv2d{.out = 4, .kernel_size = 3}, Relu{},
+                   Flatten{}, Linear{.out = 5}},
+                  {{2, branch}, {4, branch}}},
+      3);
+  Rng rng(2);
+  const Tensor images = Tensor::uniform({60, 1, 8, 8}, 0, 256, rng).to(DType::u8);
+  // A third leaves at each exit, or nearly so.
+  const auto median_of_rest = [&](const std::vector<ExitScores>& scores, std::size_t e, double above) {
+    std::vector<double> rest;
+    for (std::size_t i = 0; i < scores[e].entropy.size(); ++i)
+      if (e == 0 || scores[0].entropy[i] >= above) rest.push_back(scores[e].entropy[i]);
+    std::sort(rest.begin(), rest.end());
+    const std::size_t middle = rest.size() / (e == 0 ? 3 : 2);
+    return (rest[middle - 1] + rest[middle]) / 2;
+  };
+  const std::vector<ExitScores> scores = score_exits(*model.network, images);
+  const double first_threshold = median_of_rest(scores, 0, 0);
+  model.info.thresholds = {first_threshold, median_of_rest(scores, 1, first_threshold)};
+  const std::filesystem::path run = folder / "run";
+  std::filesystem::create_directories(run);
+  save_model(run / "twice.safetensors", *model.network, model.info);
+  const Predictions ours = load_predictor(run, "twice")->predict(images);
+  for (const std::int64_t exit : {0, 1, 2}) CHECK(std::count(ours.exit.begin(), ours.exit.end(), exit) > 5);
+  for (const bool batched : {false, true}) {
+    CAPTURE(batched);
+    const std::string onnx = folder / "twice.onnx";
+    export_onnx(onnx, {nullptr, &model, batched});
+    const Outputs theirs(onnx, data::to_float(images), batched ? 7 : 1, folder);
+    CHECK(theirs.values<std::int64_t>("exit") == ours.exit);
+    CHECK(theirs.values<std::int64_t>("label") == ours.labels);
+    CHECK(largest_difference(ours.probabilities, theirs.values<float>("probabilities")) <= kTolerance);
   }
 }
 

@@ -99,7 +99,7 @@ TEST_CASE("what opset 13 cannot say is refused and nothing is written") {
                       "trunk.1 has no form in opset 13: average pooling with ceil_mode and counted padding");
   const Model no_threshold = model_of(branchynet_spec());
   CHECK_THROWS_SAYING(export_onnx(folder / "m.onnx", {.classifier = &no_threshold}), std::invalid_argument,
-                      "one side exit and its threshold; got 1 and 0");
+                      "expected a threshold for each of 1 side exits; got 0");
   CHECK_THROWS_SAYING(export_onnx(folder / "m.onnx", {.converter = &model, .classifier = &no_threshold}),
                       std::invalid_argument, "behind an autoencoder");
   CHECK_FALSE(std::filesystem::exists(folder / "m.onnx"));
