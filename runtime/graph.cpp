@@ -13,7 +13,7 @@ constexpr const char* kNames[] = {"conv2d",      "linear",     "max_pool2d", "av
                                   "mul",         "matmul",     "concat",     "pointwise",  "slice"};
 
 /// Most elements of one sample of a value: far above any image, far below what overflows a product.
-constexpr std::int64_t kMostElements = std::int64_t{1} << 28;
+constexpr std::int64_t kMaxElements = std::int64_t{1} << 28;
 
 /// What is wrong with one node.
 class NodeCheck {
@@ -21,11 +21,10 @@ class NodeCheck {
   NodeCheck(const Graph& graph, std::size_t i) : graph_(graph), node_(graph.nodes[i]), position_(i) {}
 
   void run() const {
-    const std::size_t least = node_.kind == Kind::matmul ? 2 : 1;
+    const std::size_t min = node_.kind == Kind::matmul ? 2 : 1;
     const bool joins = node_.kind == Kind::add || node_.kind == Kind::mul;
-    const std::size_t most = node_.kind == Kind::concat ? 4096 : joins ? 2 : least;
-    need(node_.inputs.size() >= least && node_.inputs.size() <= most, "reads ", node_.inputs.size(),
-         " values");
+    const std::size_t max = node_.kind == Kind::concat ? 4096 : joins ? 2 : min;
+    need(node_.inputs.size() >= min && node_.inputs.size() <= max, "reads ", node_.inputs.size(), " values");
     for (const std::int32_t v : node_.inputs)
       need(v >= 0 && static_cast<std::size_t>(v) <= position_, "reads value ", v, ", which is not before it");
     need(std::isfinite(node_.value), "has the parameter ", node_.value);
@@ -100,7 +99,7 @@ class NodeCheck {
     const std::int64_t channels = weighted ? node_.weight.size(0) : 0;
     const Shape out =
         named([&] { return window_shape(to_string(node_.kind), in(), channels, node_.window); });
-    need(node_.groups >= 1 && node_.groups <= kMostElements, "has ", node_.groups, " groups");
+    need(node_.groups >= 1 && node_.groups <= kMaxElements, "has ", node_.groups, " groups");
     const auto& kernel = node_.window.kernel_size;
     const Shape expected = {channels, in()[0] / node_.groups, kernel.h, kernel.w};
     need(weighted && node_.weight.shape() == expected && expected[0] >= 1, "needs weights ", expected);
@@ -120,7 +119,7 @@ class NodeCheck {
   Shape linear() const {
     const LinearWeights& dense = node_.dense;
     need(in().size() == 1 && in()[0] == dense.in, "reads ", dense.in, " features; got ", in());
-    need(dense.in >= 1 && dense.out >= 1 && dense.in <= kMostElements / dense.out, "has weights of a size");
+    need(dense.in >= 1 && dense.out >= 1 && dense.in <= kMaxElements / dense.out, "has weights of a size");
     named([&] { check(dense, {.input = node_.input}); });
     const auto finite = [](const std::vector<float>& values) {
       return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
@@ -232,8 +231,8 @@ class NodeCheck {
 void check_size(const Shape& shape, const std::string& name) {
   std::int64_t product = 1;
   for (const std::int64_t size : shape) {
-    require(size >= 1 && size <= kMostElements / product, "graph", name, " has the shape ", shape,
-            "; at most ", kMostElements, " elements fit");
+    require(size >= 1 && size <= kMaxElements / product, "graph", name, " has the shape ", shape,
+            "; at most ", kMaxElements, " elements fit");
     product *= size;
   }
 }

@@ -109,9 +109,9 @@ struct Plan::Impl {
 
   /// Images whose pixels and results an address can reach.
   std::int64_t most_images() const {
-    constexpr auto kMostBytes = std::numeric_limits<std::ptrdiff_t>::max();
+    constexpr auto kMaxBytes = std::numeric_limits<std::ptrdiff_t>::max();
     constexpr std::int64_t kBytesEach = sizeof(std::int64_t);  // of a number, at most
-    return kMostBytes / kBytesEach / std::max({input_size, result_size, 2 * schedule.tile});
+    return kMaxBytes / kBytesEach / std::max({input_size, result_size, 2 * schedule.tile});
   }
 
   void check_call(const void* pixels, std::int64_t n, const Workspace::Impl& w) const {

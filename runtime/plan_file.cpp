@@ -15,7 +15,7 @@ static_assert(std::endian::native == std::endian::little,
 constexpr char kMagic[9] = "cbnetpln";
 constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kHeaderBytes = 32;
-constexpr std::uint64_t kMostAxes = 16;
+constexpr std::uint64_t kMaxAxes = 16;
 
 /// FNV-1a (Fowler, Noll and Vo), 64 bits: finds accidents, not forgeries.
 std::uint64_t checksum(const char* bytes, std::size_t size) {
@@ -102,7 +102,7 @@ class Reader {
     numbers(shape);
     std::vector<float> values;
     numbers(values);
-    if (shape.size() > kMostAxes) fail("a tensor of at most 16 axes", concat(shape.size()));
+    if (shape.size() > kMaxAxes) fail("a tensor of at most 16 axes", concat(shape.size()));
     value = Tensor::from(values, shape);
   }
   template <class T, class Each>
@@ -117,10 +117,10 @@ class Reader {
  private:
   /// One of a few values, as a byte.
   template <class T>
-  void choice(T& value, std::uint8_t most) {
+  void choice(T& value, std::uint8_t max) {
     std::uint8_t byte = 0;
     number(byte);
-    if (byte > most) fail(concat("a value of at most ", int{most}), concat(int{byte}));
+    if (byte > max) fail(concat("a value of at most ", int{max}), concat(int{byte}));
     value = static_cast<T>(byte);
   }
   std::uint64_t length(std::size_t element_bytes) {

@@ -229,7 +229,6 @@ class Planner {
       const int from = fused.tail.winograd ? in_any_layout(input, planes) : in_layout(input, planes);
       const int to = new_buffer(fused.made, bytes ? Layout{} : requested);
       step = make_conv_step(table_, node, shape(input), fused.tail, from, layout_of(from), to, layout_of(to));
-      step->winograd = fused.tail.winograd;
     } else if (node.kind == Kind::linear) {
       const int from = in_layout(input, input_layout(node));
       const int to = new_buffer(fused.made, bytes ? requested : Layout{});

@@ -15,7 +15,7 @@ std::int64_t blocks_of(std::int64_t size, std::int64_t block) { return (size + b
 
 void check_matrix(const char* where, std::size_t weights, std::int64_t out, std::int64_t in) {
   require(out >= 1 && in >= 1 && weights == static_cast<std::size_t>(out * in), where, "expected ", out, "x",
-          in, " weights, at least one; got ", weights);
+          in, " weights, at lowest one; got ", weights);
 }
 
 /// Calls f(block, index of a weight) for every weight, block by block within a row of blocks.
@@ -34,14 +34,14 @@ void quantize_rows(const std::vector<float>& w, LinearWeights& to) {
   const auto in = static_cast<std::size_t>(to.in);
   to.int8.reserve(w.size());
   for (std::size_t begin = 0; begin < w.size(); begin += in) {
-    float most = 0;
+    float largest = 0;
     for (std::size_t i = begin; i < begin + in; ++i) {
       require(std::isfinite(w[i]), "convert", "int8 needs finite weights; got ", w[i], " for output ",
               begin / in);
-      most = std::max(most, std::fabs(w[i]));
+      largest = std::max(largest, std::fabs(w[i]));
     }
     // A row of numbers so small that the scale would not be a normal number is a row of zeros.
-    float scale = most / 127;
+    float scale = largest / 127;
     if (scale < std::numeric_limits<float>::min()) scale = 1;
     to.scales.push_back(scale);
     for (std::size_t i = begin; i < begin + in; ++i) {
@@ -107,19 +107,19 @@ double quantization_error(std::span<const float> values, const QuantParams& para
 }
 
 QuantParams calibrate(std::span<const float> values) {
-  require(!values.empty(), "calibrate", "expected at least one value; got none");
+  require(!values.empty(), "calibrate", "expected at lowest one value; got none");
   for (const float value : values)
     require(std::isfinite(value), "calibrate", "values must be finite; got ", value);
   std::vector<float> sorted(values.begin(), values.end());
   std::sort(sorted.begin(), sorted.end());
   QuantParams best = params_of(sorted.front(), sorted.back());
-  double least = quantization_error(values, best);
+  double lowest = quantization_error(values, best);
   for (const double cut : {0.00005, 0.0005, 0.005, 0.01}) {
     const auto beyond = static_cast<std::size_t>(cut * static_cast<double>(sorted.size()));
     if (beyond == 0) continue;
     const QuantParams params = params_of(sorted[beyond], sorted[sorted.size() - 1 - beyond]);
     const double error = quantization_error(values, params);
-    if (error < least) best = params, least = error;
+    if (error < lowest) best = params, lowest = error;
   }
   return best;
 }
@@ -127,7 +127,7 @@ QuantParams calibrate(std::span<const float> values) {
 BlockMask block_mask(std::span<const float> w, std::int64_t out, std::int64_t in, std::int64_t block_out,
                      std::int64_t block_in, double sparsity) {
   check_matrix("block_mask", w.size(), out, in);
-  require(block_out >= 1 && block_in >= 1, "block_mask", "blocks must be at least 1 x 1; got ", block_out,
+  require(block_out >= 1 && block_in >= 1, "block_mask", "blocks must be at lowest 1 x 1; got ", block_out,
           " x ", block_in);
   require(sparsity >= 0 && sparsity <= 1, "block_mask", "sparsity must be 0 to 1; got ", sparsity);
   const auto blocks = static_cast<std::size_t>(blocks_of(out, block_out) * blocks_of(in, block_in));

@@ -1,7 +1,10 @@
 #include "tensor/backend.h"
 
+#include "tensor/cpu/functions.h"
 #include "tensor/cuda/backend.h"
 #include "tensor/error.h"
+#include "tensor/reference/functions.h"
+#include "tensor/storage.h"
 
 namespace cbnet {
 
@@ -50,6 +53,33 @@ bool Backend::supports(BackendFunction function, DType dtype) const {
 void Backend::throw_unsupported(BackendFunction function, DType dtype) const {
   throw std::invalid_argument(concat("[", to_string(function), "] the device ", to_string(device),
                                      " does not compute this for ", to_string(dtype)));
+}
+
+namespace {
+
+/// In the host's memory; each function takes f32 and f64, and some every dtype.
+Backend on_host(Device device, const Backend::Table& table) {
+  Backend out{device, kHostMemory, table};
+  out.table.copy.dtypes = out.table.fill.dtypes = out.table.find_outside.dtypes = kAllDTypes;
+  return out;
+}
+
+}  // namespace
+
+const Backend& cpu::backend() {
+  static const Backend instance = on_host(Device::cpu, {
+#define BACKEND_FUNCTION(name, Call) {cpu::name, kFloatingDTypes},
+#include "tensor/backend.def"
+                                                       });
+  return instance;
+}
+
+const Backend& reference::backend() {
+  static const Backend instance = on_host(Device::reference, {
+#define BACKEND_FUNCTION(name, Call) {reference::name, kFloatingDTypes},
+#include "tensor/backend.def"
+                                                             });
+  return instance;
 }
 
 const Backend& backend_of(Device device) {

@@ -262,9 +262,9 @@ std::string read_file(const fs::path& path, std::size_t limit_bytes) {
 
 WriteTarget write_target(const fs::path& path) {
   if (path == "-") return {STDOUT_FILENO, {}};
-  constexpr int kMostLinks = 40;
+  constexpr int kMaxLinks = 40;
   fs::path at = path;
-  for (int links = 0; links < kMostLinks; ++links) {
+  for (int links = 0; links < kMaxLinks; ++links) {
     std::error_code error;
     const fs::path folder = fs::canonical(at.has_parent_path() ? at.parent_path() : fs::path("."), error);
     if (error) break;  // no such folder yet

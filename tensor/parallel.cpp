@@ -11,7 +11,7 @@
 namespace cbnet {
 namespace {
 
-constexpr int kMostThreads = 1024;
+constexpr int kMaxThreads = 1024;
 
 /// The first number of a variable such as OMP_NUM_THREADS, which holds one for each level of nesting.
 std::optional<int> threads_in(const char* variable) {
@@ -22,10 +22,10 @@ std::optional<int> threads_in(const char* variable) {
   int threads = 0;
   const auto [end, error] = std::from_chars(first.data(), first.data() + first.size(), threads);
   if (error != std::errc() || end != first.data() + first.size() || threads < 1) {
-    throw InputError(variable, concat("a number of threads from 1 to ", kMostThreads),
-                     concat("'", value, "'"), "unset it");
+    throw InputError(variable, concat("a number of threads from 1 to ", kMaxThreads), concat("'", value, "'"),
+                     "unset it");
   }
-  return std::min(threads, kMostThreads);
+  return std::min(threads, kMaxThreads);
 }
 
 std::atomic<int>& thread_setting() {
@@ -38,7 +38,7 @@ std::atomic<int>& thread_setting() {
 int num_threads() { return thread_setting(); }
 
 void set_num_threads(int n) {
-  require(n >= 1 && n <= kMostThreads, "threads", "expected 1 to ", kMostThreads, "; got ", n);
+  require(n >= 1 && n <= kMaxThreads, "threads", "expected 1 to ", kMaxThreads, "; got ", n);
   thread_setting() = n;
 }
 
@@ -51,7 +51,7 @@ std::string wait_policy() {
 
 int detail::threads_from_environment() {
   return std::min(threads_in("OMP_NUM_THREADS").value_or(allowed_cpus()),
-                  threads_in("OMP_THREAD_LIMIT").value_or(kMostThreads));
+                  threads_in("OMP_THREAD_LIMIT").value_or(kMaxThreads));
 }
 
 }  // namespace cbnet

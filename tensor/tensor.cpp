@@ -68,9 +68,9 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   Tensor out;
   out.numel_ = cbnet::numel(shape);
   // 2^62 bytes: far from where rounding up to whole cache lines could wrap.
-  constexpr std::int64_t kMostBytes = std::int64_t{1} << 62;
+  constexpr std::int64_t kMaxBytes = std::int64_t{1} << 62;
   const std::size_t element_bytes = cbnet::size_bytes(dtype);
-  require(out.numel_ <= kMostBytes / static_cast<std::int64_t>(element_bytes), "tensor",
+  require(out.numel_ <= kMaxBytes / static_cast<std::int64_t>(element_bytes), "tensor",
           "too many elements; got ", shape);
   out.storage_ = std::make_shared<Storage>(static_cast<std::size_t>(out.numel_) * element_bytes, device);
   out.shape_ = shape;

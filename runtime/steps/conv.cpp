@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "runtime/step.h"
+#include "tensor/cpu/kernels/split.h"
 
 namespace cbnet::runtime {
 namespace {
@@ -21,27 +22,19 @@ std::vector<ConvBlock> cut(const Conv& conv, std::int64_t h, std::int64_t paddin
                            std::int64_t vectors) {
   const std::int64_t total = (conv.oh - 1) * conv.row + conv.ow;
   require(std::max(total, conv.kh) <= std::numeric_limits<std::int32_t>::max() - 64, "conv",
-          "a block counts ", "pixels and kernel rows in 32 bits; got ", total, " pixels and ", conv.kh,
-          " rows");
-  const std::int64_t count = (total + lanes - 1) / lanes;
-  const std::int64_t blocks = (count + vectors - 1) / vectors;
+          "a block counts pixels and kernel rows in 32 bits; got ", total, " pixels and ", conv.kh, " rows");
+  const kernels::Split split((total + lanes - 1) / lanes, vectors);
   std::vector<ConvBlock> out;
-  std::int64_t at = 0;
-  for (std::int64_t b = 0; b < blocks; ++b) {
-    const std::int64_t size = count / blocks + (b < count % blocks ? 1 : 0);
-    const std::int64_t q = at * lanes;
+  for (std::int64_t b = 0; b < split.blocks; ++b) {
+    const std::int64_t q = split.first(b) * lanes, size = split[b];
     const std::int64_t first_row = q / conv.row;
     const std::int64_t last_row = std::min((q + size * lanes - 1) / conv.row, conv.oh - 1);
     const auto ky = [&](std::int64_t k) {
       return static_cast<std::int32_t>(std::clamp<std::int64_t>(k, 0, conv.kh));
     };
-    ConvBlock block;
-    block.q = static_cast<std::int32_t>(q);
-    block.vectors = static_cast<std::int32_t>(size);
-    block.ky_begin = ky(padding - last_row);
-    block.ky_end = std::max(block.ky_begin, ky(h + padding - first_row));
-    out.push_back(block);
-    at += size;
+    const std::int32_t ky_begin = ky(padding - last_row);
+    out.push_back({static_cast<std::int32_t>(q), static_cast<std::int32_t>(size), ky_begin,
+                   std::max(ky_begin, ky(h + padding - first_row))});
   }
   return out;
 }
@@ -62,14 +55,13 @@ double cost(const Conv& conv, const std::vector<ConvBlock>& blocks, std::int64_t
 }
 
 bool is_offered(std::int64_t outputs) {
-  return std::find(std::begin(kernels::kConvOutputs), std::end(kernels::kConvOutputs), outputs) !=
-         std::end(kernels::kConvOutputs);
+  return std::count(std::begin(kernels::kConvOutputs), std::end(kernels::kConvOutputs), outputs) > 0;
 }
 
-/// Sets conv.outputs and returns its blocks, for the least cost.
+/// Sets conv.outputs and returns its blocks, for the lowest cost.
 std::vector<ConvBlock> choose(Conv& conv, const ConvTable& table, std::int64_t h, std::int64_t padding) {
   std::vector<ConvBlock> best;
-  double least = INFINITY;
+  double lowest = INFINITY;
   for (std::int64_t vectors = 1; vectors <= 4; ++vectors) {
     std::vector<ConvBlock> blocks = cut(conv, h, padding, table.lanes, vectors);
     for (const std::int64_t outputs : kernels::kConvOutputs) {
@@ -77,8 +69,8 @@ std::vector<ConvBlock> choose(Conv& conv, const ConvTable& table, std::int64_t h
       if (outputs > conv.o || vectors * outputs > table.accumulators || (rest > 0 && !is_offered(rest)))
         continue;
       const double cycles = cost(conv, blocks, outputs);
-      if (cycles >= least) continue;
-      least = cycles;
+      if (cycles >= lowest) continue;
+      lowest = cycles;
       conv.outputs = outputs;
       best = blocks;
     }
@@ -153,42 +145,6 @@ Conv plan_conv(const ConvTable& table, const Node& node, const Shape& input, std
   return out;
 }
 
-class ConvStep : public Step {
- public:
-  ConvStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail, int from,
-           const Layout& from_layout, int to, const Layout& to_layout)
-      : table_(table), bias_(bias_of(node)) {
-    reads = {from};
-    writes = to;
-    conv_ = plan_conv(table, node, input, from_layout.row(), blocks_);
-    conv_.in_plane = from_layout.plane();
-    const Padding2d& padding = node.window.padding;
-    conv_.in_first = (from_layout.pad_h - padding.top) * conv_.row + from_layout.pad_w - padding.left;
-    set_results(conv_, tail, to_layout);
-    const std::vector<float> w = node.weight.to_vector<float>();
-    const std::int64_t taps = conv_.c * conv_.kh * conv_.kw;
-    for (std::int64_t first = 0; first < conv_.o; first += conv_.outputs)
-      pack(w, taps, first, std::min(first + conv_.outputs, conv_.o), packed_);
-    conv_.blocks = blocks_.data();
-    conv_.block_count = static_cast<std::int64_t>(blocks_.size());
-    conv_.packed = packed_.data();
-    conv_.bias = bias_.data();
-    scratch_fixed_ = 4 * (conv_.outputs * conv_.scratch_plane + kernels::kSlack);
-  }
-
-  void run(const Frame& frame) const override {
-    auto* scratch = reinterpret_cast<float*>(frame.scratch);
-    for (std::int64_t i = 0; i < frame.n; ++i)
-      table_.run(conv_, frame.at<float>(reads[0], i), scratch, frame.at<float>(writes, i));
-  }
-
- private:
-  const ConvTable& table_;
-  Conv conv_;
-  std::vector<ConvBlock> blocks_;
-  std::vector<float> packed_, bias_;
-};
-
 /// G g of a row of k weights: one number a point (winograd.h).
 std::vector<double> transform_weights(const float* g, std::int64_t k) {
   // Of the polynomial with these coefficients, its values at the points, each over a constant of its point;
@@ -208,58 +164,77 @@ std::vector<double> transform_weights(const float* g, std::int64_t k) {
   return out;
 }
 
-class WinogradStep : public Step {
+/// A convolution with the pooling and the ReLU behind it, by fused_conv2d.h or by winograd.h.
+class ConvStep : public Step {
  public:
-  WinogradStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail, int from,
-               const Layout& from_layout, int to, const Layout& to_layout)
+  ConvStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail, int from,
+           const Layout& from_layout, int to, const Layout& to_layout)
       : table_(table), bias_(bias_of(node)) {
     reads = {from};
     writes = to;
-    all_ = plan_winograd(table, node, input, tail.pw, blocks_);
-    const bool padded = from_layout.type == Layout::Type::padded;
-    all_.in_row = padded ? from_layout.row() : all_.w;
-    all_.in_plane = padded ? from_layout.plane() : all_.h * all_.w;
-    all_.in_first = padded ? from_layout.first() : 0;
+    winograd = tail.winograd;
     Conv& sums = all_.sums;
+    if (winograd) {
+      all_ = plan_winograd(table, node, input, tail.pw, blocks_);
+      const bool padded = from_layout.type == Layout::Type::padded;
+      all_.in_row = padded ? from_layout.row() : all_.w;
+      all_.in_plane = padded ? from_layout.plane() : all_.h * all_.w;
+      all_.in_first = padded ? from_layout.first() : 0;
+      mark_last(node.window);
+      scratch_fixed_ = 4 * winograd_scratch(all_, table.lanes);
+    } else {
+      sums = plan_conv(table, node, input, from_layout.row(), blocks_);
+      sums.in_plane = from_layout.plane();
+      const Padding2d& padding = node.window.padding;
+      sums.in_first = (from_layout.pad_h - padding.top) * sums.row + from_layout.pad_w - padding.left;
+      scratch_fixed_ = 4 * (sums.outputs * sums.scratch_plane + kernels::kSlack);
+    }
     set_results(sums, tail, to_layout);
-    pack_points(node);
+    pack_weights(node.weight);
     sums.blocks = blocks_.data();
     sums.block_count = static_cast<std::int64_t>(blocks_.size());
     sums.packed = packed_.data();
     sums.bias = bias_.data();
-    const std::int64_t width = all_.w + 2 * all_.padding - all_.k + 1;
-    if (2 * all_.pairs > width) {
-      last_.assign(static_cast<std::size_t>(sums.scratch_plane), 0.0F);
-      for (std::int64_t i = 0; i < sums.oh; ++i)
-        last_[static_cast<std::size_t>((i + 1) * all_.pairs - 1)] = -INFINITY;
-      all_.last = last_.data();
-    }
-    scratch_fixed_ = 4 * winograd_scratch(all_, table.lanes);
   }
 
   void run(const Frame& frame) const override {
     auto* scratch = reinterpret_cast<float*>(frame.scratch);
-    for (std::int64_t i = 0; i < frame.n; ++i)
-      table_.run_winograd(all_, frame.at<float>(reads[0], i), scratch, frame.at<float>(writes, i));
+    for (std::int64_t i = 0; i < frame.n; ++i) {
+      const float* const in = frame.at<float>(reads[0], i);
+      float* const out = frame.at<float>(writes, i);
+      winograd ? table_.run_winograd(all_, in, scratch, out) : table_.run(all_.sums, in, scratch, out);
+    }
   }
 
  private:
-  void pack_points(const Node& node) {
-    const Conv& sums = all_.sums;
-    const std::int64_t rows = sums.c * all_.k;  // of the kernels of one output
-    std::vector<std::vector<float>> by_point(static_cast<std::size_t>(all_.points));
-    for (std::int64_t row = 0; row < sums.o * rows; ++row) {
-      const std::vector<double> values = transform_weights(node.weight.data<float>() + row * all_.k, all_.k);
-      for (std::size_t p = 0; p < values.size(); ++p) by_point[p].push_back(static_cast<float>(values[p]));
+  /// Block of outputs by block of outputs, and in it point by point.
+  void pack_weights(const Tensor& weight) {
+    std::vector<std::vector<float>> by_point = {weight.to_vector<float>()};
+    if (winograd) {
+      by_point.assign(static_cast<std::size_t>(all_.points), {});
+      for (std::int64_t row = 0; row < weight.numel() / all_.k; ++row) {
+        const std::vector<double> values = transform_weights(weight.data<float>() + row * all_.k, all_.k);
+        for (std::size_t p = 0; p < values.size(); ++p) by_point[p].push_back(static_cast<float>(values[p]));
+      }
     }
+    const Conv& sums = all_.sums;
     for (std::int64_t first = 0; first < sums.o; first += sums.outputs) {
       for (const std::vector<float>& w : by_point)
-        pack(w, rows, first, std::min(first + sums.outputs, sums.o), packed_);
+        pack(w, sums.c * sums.kh * sums.kw, first, std::min(first + sums.outputs, sums.o), packed_);
     }
   }
 
+  /// Of an odd number of columns the last pair has one result.
+  void mark_last(const Window2d& window) {
+    if (2 * all_.pairs <= all_.w + 2 * window.padding.left - all_.k + 1) return;
+    last_.assign(static_cast<std::size_t>(all_.sums.scratch_plane), 0.0F);
+    for (std::int64_t i = 1; i <= all_.sums.oh; ++i)
+      last_[static_cast<std::size_t>(i * all_.pairs - 1)] = -INFINITY;
+    all_.last = last_.data();
+  }
+
   const ConvTable& table_;
-  Winograd all_;
+  Winograd all_;  // of which a direct convolution is the sums
   std::vector<ConvBlock> blocks_;
   std::vector<float> packed_, bias_, last_;
 };
@@ -315,8 +290,6 @@ Layout conv_layout(const Node& conv, const Shape& input) {
 StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
                        const ConvTail& tail, int from, const Layout& from_layout, int to,
                        const Layout& to_layout) {
-  if (tail.winograd)
-    return std::make_unique<WinogradStep>(table.conv, conv, input, tail, from, from_layout, to, to_layout);
   return std::make_unique<ConvStep>(table.conv, conv, input, tail, from, from_layout, to, to_layout);
 }
 

@@ -5,10 +5,9 @@
 #include <numeric>
 
 #include "runtime/step.h"
+#include "tensor/cpu/functions.h"
 #include "tensor/cpu/kernels/im2col.h"
 #include "tensor/cpu/kernels/isa_table.h"
-#include "tensor/cpu/kernels/pool2d.h"
-#include "tensor/cpu/kernels/softmax.h"
 
 namespace cbnet::runtime {
 namespace {
@@ -126,22 +125,21 @@ Body affine(const Node& node) {
   };
 }
 
-/// Plane by plane: of several at once, the kernels would make threads of their own.
+/// Plane by plane: of several at once, the backend would make threads of its own.
 Body pool(const Node& node, const Shape& input) {
   const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
   const Pool2dDims dims = {1,        input[1], input[2],    node.shape[1], node.shape[2], kernel.h,  kernel.w,
                            stride.h, stride.w, padding.top, padding.left,  dilation.h,    dilation.w};
-  const bool largest = node.kind == Kind::max_pool2d;
-  return [dims, largest, planes = input[0], counted = node.count_include_pad](const float* const* x, float* y,
-                                                                              float*) {
+  const Pool2dCall call{.dtype = DType::f32,
+                        .dims = dims,
+                        .average = node.kind == Kind::avg_pool2d,
+                        .count_include_pad = node.count_include_pad};
+  return [call, planes = input[0]](const float* const* x, float* y, float*) {
+    Pool2dCall plane = call;
     for (std::int64_t c = 0; c < planes; ++c) {
-      const float* from = x[0] + c * dims.h * dims.w;
-      float* to = y + c * dims.oh * dims.ow;
-      if (largest) {
-        kernels::max_pool2d<float>(from, to, nullptr, dims);
-      } else {
-        kernels::avg_pool2d<float>(from, to, counted, dims);
-      }
+      plane.x = x[0] + c * call.dims.h * call.dims.w;
+      plane.y = y + c * call.dims.oh * call.dims.ow;
+      cpu::pool2d(plane);
     }
   };
 }
@@ -162,23 +160,20 @@ class Product {
 };
 
 Body convolution(Isa isa, const Node& node, const Shape& input, std::int64_t& scratch_size) {
-  kernels::Im2colDims dims{};
-  dims.channels = input[0] / node.groups;
-  dims.height = input[1];
-  dims.width = input[2];
   const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
-  dims.kernel_h = kernel.h;
-  dims.kernel_w = kernel.w;
-  dims.stride_h = stride.h;
-  dims.stride_w = stride.w;
-  dims.pad_h = padding.top;
-  dims.pad_w = padding.left;
-  dims.dilation_h = dilation.h;
-  dims.dilation_w = dilation.w;
-  dims.out_h = node.shape[1];
-  dims.out_w = node.shape[2];
-  const std::int64_t outputs = node.shape[0] / node.groups;
-  const std::int64_t pixels = dims.out_h * dims.out_w, taps = dims.channels * dims.kernel_h * dims.kernel_w;
+  const Conv2dSizes sizes = {
+      1,
+      input[0],
+      input[1],
+      input[2],
+      node.shape[0],
+      kernel.h,
+      kernel.w,
+      node.shape[1],
+      node.shape[2],
+      {stride.h, stride.w, padding.top, padding.left, dilation.h, dilation.w, node.groups}};
+  const std::int64_t outputs = sizes.o / node.groups, pixels = sizes.oh * sizes.ow;
+  const std::int64_t channels = sizes.c / node.groups, taps = channels * sizes.kh * sizes.kw;
   const Product product(isa, outputs, pixels, taps);
   const std::int64_t columns = (taps * pixels + 15) / 16 * 16;  // whole cache lines
   scratch_size = columns + kernels::kGemmWorkspace;
@@ -188,7 +183,7 @@ Body convolution(Isa isa, const Node& node, const Shape& input, std::int64_t& sc
       float* to = y + g * outputs * pixels;
       for (std::int64_t o = 0; o < outputs; ++o)
         std::fill_n(to + o * pixels, pixels, b.defined() ? b.data<float>()[g * outputs + o] : 0.0F);
-      kernels::im2col(x[0] + g * dims.channels * dims.height * dims.width, dims, scratch);
+      kernels::im2col(x[0] + g * channels * sizes.h * sizes.w, sizes, scratch);
       product.add(w.data<float>() + g * outputs * taps, scratch, to, scratch + columns);
     }
   };
@@ -290,13 +285,15 @@ Body body_of(Isa isa, const Graph& graph, const Node& node, std::int64_t& scratc
     case Kind::rescale:
       return pointwise(size, [value](float x) { return std::min(value * x, 1.0F); });
     case Kind::softmax:
-    case Kind::log_softmax: {
-      const bool log = node.kind == Kind::log_softmax;
-      return [=, n = node.shape.back()](const float* const* x, float* y, float*) {
+    case Kind::log_softmax:
+      return [n = node.shape.back(), size,
+              kind = node.kind == Kind::softmax ? SoftmaxKind::softmax : SoftmaxKind::log_softmax](
+                 const float* const* x, float* y, float*) {
+        // Line by line: of several at once, the backend would make threads of its own.
         for (std::int64_t i = 0; i < size; i += n)
-          (log ? kernels::log_softmax<float> : kernels::softmax<float>)(x[0] + i, y + i, 1, n, 1);
+          cpu::softmax(
+              {.dtype = DType::f32, .kind = kind, .outer = 1, .channels = n, .x = x[0] + i, .y = y + i});
       };
-    }
     case Kind::affine:
       return affine(node);
     case Kind::max_pool2d:

@@ -30,17 +30,13 @@ void channel_sums(const Planes& s, double* sums, Term&& term) {
 /// Calls map(i, c) for every element i, c being its channel.
 template <class Map>
 void for_each_element(const Planes& s, Map&& map) {
-  parallel_for(s.n * s.channels, kGrainElements / std::max<std::int64_t>(s.plane, 1) + 1,
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t run = begin; run < end; ++run) {
-                   const std::int64_t c = run % s.channels;
-                   for (std::int64_t i = run * s.plane; i < (run + 1) * s.plane; ++i) map(i, c);
-                 }
-               });
+  for_each_of(s.n * s.channels, s.plane, [&](std::int64_t run) {
+    for (std::int64_t i = run * s.plane; i < (run + 1) * s.plane; ++i) map(i, run % s.channels);
+  });
 }
 
 template <class T>
-void forward(const BatchNormCall& call) {
+void batch_norm_of(const BatchNormCall& call) {
   const Planes sizes{call.n, call.channels, call.plane};
   const T *x = as<T>(call.x), *gamma = as<T>(call.gamma), *beta = as<T>(call.beta);
   const T *running_mean = as<T>(call.running_mean), *running_var = as<T>(call.running_var);
@@ -75,7 +71,7 @@ void forward(const BatchNormCall& call) {
 }
 
 template <class T>
-void backward(const BatchNormBackwardCall& call) {
+void batch_norm_backward_of(const BatchNormBackwardCall& call) {
   const Planes sizes{call.n, call.channels, call.plane};
   const T *x = as<T>(call.x), *dy = as<T>(call.dy), *gamma = as<T>(call.gamma);
   const double *mean = call.mean, *inverse_std = call.inverse_std;
@@ -104,12 +100,7 @@ void backward(const BatchNormBackwardCall& call) {
 
 }  // namespace
 
-void batch_norm(const BatchNormCall& call) {
-  dispatch_floating(call.dtype, "batch_norm", [&](auto zero) { forward<decltype(zero)>(call); });
-}
-
-void batch_norm_backward(const BatchNormBackwardCall& call) {
-  dispatch_floating(call.dtype, "batch_norm", [&](auto zero) { backward<decltype(zero)>(call); });
-}
+CBNET_BY_DTYPE(batch_norm, BatchNormCall)
+CBNET_BY_DTYPE(batch_norm_backward, BatchNormBackwardCall)
 
 }  // namespace cbnet::cpu

@@ -40,8 +40,8 @@ template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
           const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
   if (m <= 0 || n <= 0) return;
-  constexpr std::int64_t kMost = std::numeric_limits<blasint>::max();
-  require(std::max({m, n, k, lda, ldb, ldc}) <= kMost, "gemm", "sizes must be at most ", kMost, "; got m ", m,
+  constexpr std::int64_t kMax = std::numeric_limits<blasint>::max();
+  require(std::max({m, n, k, lda, ldb, ldc}) <= kMax, "gemm", "sizes must be at most ", kMax, "; got m ", m,
           ", n ", n, ", k ", k);
   const bool scalar = active_isa() == Isa::scalar;
   const auto& table = kernels::isa_table<T>();

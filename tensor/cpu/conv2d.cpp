@@ -1,7 +1,5 @@
-// Stride 1, dilation 1, groups 1 and padding < kernel: direct kernels, of batches with an image for each
-// lane; im2col + gemm for the rest.
-#include <algorithm>
-
+// Three ways to convolve. Stride 1, dilation 1, groups 1 and padding < kernel: the direct kernels, of a batch
+// those with an image in each lane of a vector (conv2d_direct.h, conv2d_lanes.h). The rest: im2col and gemm.
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/functions.h"
 #include "tensor/cpu/kernels/im2col.h"
@@ -11,66 +9,55 @@
 namespace cbnet::cpu {
 namespace {
 
+using std::int64_t;
+
+enum class Algorithm { lanes, direct, columns };
+
+template <class T>
 struct Problem {
-  std::int64_t n;
-  std::int64_t out_channels;
-  std::int64_t groups;
-  kernels::Im2colDims image;  // of one group
-  bool direct;
-  bool lanes;  // direct, with images side by side in the lanes of vectors
+  Conv2dSizes s;
+  int64_t x_size = s.c * s.h * s.w, pixels = s.oh * s.ow, y_size = s.o * pixels;  // of an image
+  int64_t taps = s.c / s.options.groups * s.kh * s.kw;                            // of an output
+  const kernels::IsaTable<T>& table = kernels::isa_table<T>();
+  Algorithm algorithm = choose();
 
-  std::int64_t x_size() const { return groups * image.channels * image.height * image.width; }
-  std::int64_t y_size() const { return out_channels * pixels(); }
-  std::int64_t pixels() const { return image.out_h * image.out_w; }
-  std::int64_t taps() const { return image.channels * image.kernel_h * image.kernel_w; }
+  kernels::Conv2dDims dims(int64_t images) const {
+    return {images, s.c, s.h, s.w, s.o, s.kh, s.kw, s.options.padding_h, s.options.padding_w};
+  }
 
-  kernels::Conv2dDims direct_dims(std::int64_t images) const {
-    return {images,         image.channels, image.height, image.width, out_channels,
-            image.kernel_h, image.kernel_w, image.pad_h,  image.pad_w};
+ private:
+  Algorithm choose() const {
+    const Conv2dOptions& o = s.options;
+    const bool direct = o.stride_h == 1 && o.stride_w == 1 && o.dilation_h == 1 && o.dilation_w == 1 &&
+                        o.groups == 1 && o.padding_h < s.kh && o.padding_w < s.kw;
+    if (!direct) return Algorithm::columns;
+    // Every thread should get a group of images that fills at least half of the lanes, and the group stay in
+    // the second-level cache.
+    constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
+    const bool lanes = table.lanes > 1 && 2 * s.n >= table.lanes * num_threads() &&
+                       kernels::conv2d_lanes_workspace(dims(table.lanes)) * sizeof(T) <= kMaxBytes;
+    return lanes ? Algorithm::lanes : Algorithm::direct;
   }
 };
-
-Problem make_problem(const Conv2dSizes& s) {
-  const Conv2dOptions& o = s.options;
-  Problem p{};
-  p.n = s.n;
-  p.out_channels = s.o;
-  p.groups = o.groups;
-  p.image = {s.c / o.groups, s.h,         s.w,          s.kh,         s.kw, o.stride_h, o.stride_w,
-             o.padding_h,    o.padding_w, o.dilation_h, o.dilation_w, s.oh, s.ow};
-  p.direct = o.stride_h == 1 && o.stride_w == 1 && o.dilation_h == 1 && o.dilation_w == 1 && o.groups == 1 &&
-             o.padding_h < s.kh && o.padding_w < s.kw;
-  return p;
-}
-
-/// Decides p.lanes: every thread should get a group of images that fills at least half of the lanes, and the
-/// group stay in the second-level cache.
-template <class T>
-void choose_lanes(Problem& p) {
-  constexpr std::size_t kMostBytes = std::size_t{1} << 20;
-  const std::int64_t lanes = kernels::isa_table<T>().lanes;
-  p.lanes = p.direct && lanes > 1 && 2 * p.n >= lanes * num_threads() &&
-            kernels::conv2d_lanes_workspace(p.direct_dims(lanes)) * sizeof(T) <= kMostBytes;
-}
 
 /// How the images are spread over the threads: in whole groups of lanes where those are used.
 template <class T>
 struct Ranges {
-  explicit Ranges(const Problem& p)
-      : n(p.n),
-        unit(p.lanes ? kernels::isa_table<T>().lanes : 1),
-        units((p.n + unit - 1) / unit),
-        count(chunk_count(units, p.lanes ? 1 : 4)) {}
+  explicit Ranges(const Problem<T>& p)
+      : n(p.s.n),
+        unit(p.algorithm == Algorithm::lanes ? p.table.lanes : 1),
+        units((n + unit - 1) / unit),
+        count(chunk_count(units, p.algorithm == Algorithm::lanes ? 1 : 4)) {}
 
   /// Calls fn(chunk, first image, images).
   template <class F>
   void for_each(F fn) const {
-    parallel_chunks_of(count, units, [&](int chunk, std::int64_t begin, std::int64_t end) {
+    parallel_chunks_of(count, units, [&](int chunk, int64_t begin, int64_t end) {
       fn(chunk, begin * unit, std::min(end * unit, n) - begin * unit);
     });
   }
 
-  std::int64_t n, unit, units;
+  int64_t n, unit, units;
   int count;
 };
 
@@ -79,84 +66,84 @@ template <class T>
 struct Scratch {
   explicit Scratch(std::size_t size) : storage(size * sizeof(T)) {}
   /// Of a pass of the direct kernels.
-  Scratch(const Problem& p, std::int64_t images, kernels::Conv2dPass pass)
-      : Scratch(p.lanes ? kernels::conv2d_lanes_workspace(p.direct_dims(images))
-                        : kernels::conv2d_direct_workspace(p.direct_dims(images), pass)) {}
-  /// The columns of an image.
-  explicit Scratch(const Problem& p) : Scratch(static_cast<std::size_t>(p.taps() * p.pixels())) {}
+  Scratch(const Problem<T>& p, int64_t images, kernels::Conv2dPass pass)
+      : Scratch(p.algorithm == Algorithm::lanes ? kernels::conv2d_lanes_workspace(p.dims(images))
+                                                : kernels::conv2d_direct_workspace(p.dims(images), pass)) {}
 
   T* data() { return reinterpret_cast<T*>(storage.data()); }
 
   Storage storage;
 };
 
-template <class T>
-void forward_images(const Problem& p, std::int64_t images, const T* x, const T* w, const T* bias, T* y) {
-  if (p.direct) {
-    Scratch<T> ws(p, images, kernels::Conv2dPass::forward);
-    const auto& table = kernels::isa_table<T>();
-    const auto forward = p.lanes ? table.conv2d_lanes_forward : table.conv2d_forward;
-    forward(x, w, bias, y, p.direct_dims(images), ws.data());
-    return;
-  }
-  Scratch<T> columns(p);
-  const std::int64_t group_out = p.out_channels / p.groups;
-  for (std::int64_t i = 0; i < images * p.groups; ++i) {
-    const std::int64_t g = i % p.groups;
-    T* out = y + i * group_out * p.pixels();
-    for (std::int64_t o = 0; o < group_out; ++o) {
-      const T start = bias == nullptr ? T(0) : bias[g * group_out + o];
-      std::fill(out + o * p.pixels(), out + (o + 1) * p.pixels(), start);
-    }
-    kernels::im2col(x + i * p.image.channels * p.image.height * p.image.width, p.image, columns.data());
-    cbnet::gemm<T>(false, false, group_out, p.pixels(), p.taps(), T(1), w + g * group_out * p.taps(),
-                   p.taps(), columns.data(), p.pixels(), T(1), out, p.pixels());
+/// One group of one image: where it begins in x, y and the weight, its first output and outputs.
+struct GroupAt {
+  int64_t x, y, w, first_output, outputs;
+};
+
+/// Calls fn(group, room for its columns) for every group of every image.
+template <class T, class Fn>
+void for_each_group(const Problem<T>& p, int64_t images, Fn fn) {
+  Scratch<T> columns(static_cast<std::size_t>(p.taps * p.pixels));
+  const int64_t groups = p.s.options.groups, outputs = p.s.o / groups;
+  for (int64_t i = 0; i < images * groups; ++i) {
+    const int64_t first = i % groups * outputs;
+    fn(GroupAt{i * (p.x_size / groups), i * outputs * p.pixels, first * p.taps, first, outputs},
+       columns.data());
   }
 }
 
 template <class T>
-void backward_input_images(const Problem& p, std::int64_t images, const T* dy, const T* w, T* dx) {
-  if (p.direct) {
+void forward_images(const Problem<T>& p, int64_t images, const T* x, const T* w, const T* bias, T* y) {
+  if (p.algorithm != Algorithm::columns) {
+    Scratch<T> ws(p, images, kernels::Conv2dPass::forward);
+    const auto forward =
+        p.algorithm == Algorithm::lanes ? p.table.conv2d_lanes_forward : p.table.conv2d_forward;
+    return forward(x, w, bias, y, p.dims(images), ws.data());
+  }
+  for_each_group(p, images, [&](const GroupAt& g, T* columns) {
+    T* out = y + g.y;
+    for (int64_t o = 0; o < g.outputs; ++o)
+      std::fill_n(out + o * p.pixels, p.pixels, bias == nullptr ? T(0) : bias[g.first_output + o]);
+    kernels::im2col(x + g.x, p.s, columns);
+    cbnet::gemm<T>(false, false, g.outputs, p.pixels, p.taps, T(1), w + g.w, p.taps, columns, p.pixels, T(1),
+                   out, p.pixels);
+  });
+}
+
+template <class T>
+void backward_input_images(const Problem<T>& p, int64_t images, const T* dy, const T* w, T* dx) {
+  if (p.algorithm == Algorithm::direct) {
     Scratch<T> ws(p, images, kernels::Conv2dPass::backward_input);
-    kernels::isa_table<T>().conv2d_backward_input(dy, w, dx, p.direct_dims(images), ws.data());
-    return;
+    return p.table.conv2d_backward_input(dy, w, dx, p.dims(images), ws.data());
   }
-  Scratch<T> columns(p);
-  const std::int64_t group_out = p.out_channels / p.groups;
-  const std::int64_t group_in = p.image.channels * p.image.height * p.image.width;
-  std::fill(dx, dx + images * p.x_size(), T(0));
-  for (std::int64_t i = 0; i < images * p.groups; ++i) {
-    const std::int64_t g = i % p.groups;
-    cbnet::gemm<T>(true, false, p.taps(), p.pixels(), group_out, T(1), w + g * group_out * p.taps(), p.taps(),
-                   dy + i * group_out * p.pixels(), p.pixels(), T(0), columns.data(), p.pixels());
-    kernels::col2im(columns.data(), p.image, dx + i * group_in);
-  }
+  std::fill(dx, dx + images * p.x_size, T(0));
+  for_each_group(p, images, [&](const GroupAt& g, T* columns) {
+    cbnet::gemm<T>(true, false, p.taps, p.pixels, g.outputs, T(1), w + g.w, p.taps, dy + g.y, p.pixels, T(0),
+                   columns, p.pixels);
+    kernels::col2im(columns, p.s, dx + g.x);
+  });
 }
 
 /// Adds to dw.
 template <class T>
-void backward_weight_images(const Problem& p, std::int64_t images, const T* x, const T* dy, T* dw) {
-  if (p.direct) {
+void backward_weight_images(const Problem<T>& p, int64_t images, const T* x, const T* dy, T* dw) {
+  if (p.algorithm == Algorithm::direct) {
     Scratch<T> ws(p, images, kernels::Conv2dPass::backward_weight);
-    kernels::isa_table<T>().conv2d_backward_weight(x, dy, dw, p.direct_dims(images), ws.data());
-    return;
+    return p.table.conv2d_backward_weight(x, dy, dw, p.dims(images), ws.data());
   }
-  Scratch<T> columns(p);
-  const std::int64_t group_out = p.out_channels / p.groups;
-  for (std::int64_t i = 0; i < images * p.groups; ++i) {
-    const std::int64_t g = i % p.groups;
-    kernels::im2col(x + i * p.image.channels * p.image.height * p.image.width, p.image, columns.data());
-    cbnet::gemm<T>(false, true, group_out, p.taps(), p.pixels(), T(1), dy + i * group_out * p.pixels(),
-                   p.pixels(), columns.data(), p.pixels(), T(1), dw + g * group_out * p.taps(), p.taps());
-  }
+  for_each_group(p, images, [&](const GroupAt& g, T* columns) {
+    kernels::im2col(x + g.x, p.s, columns);
+    cbnet::gemm<T>(false, true, g.outputs, p.taps, p.pixels, T(1), dy + g.y, p.pixels, columns, p.pixels,
+                   T(1), dw + g.w, p.taps);
+  });
 }
 
 /// What every range of images adds to, a zeroed copy for each, and their sum in order.
 template <class T>
 struct Parts {
-  Parts(int ranges, std::int64_t size_of_one)
+  Parts(int ranges, int64_t size_of_one)
       : size(size_of_one), count(std::max(1, ranges)), parts(static_cast<std::size_t>(count * size)) {
-    parallel_for(count * size, kGrainElements, [all = parts.data()](std::int64_t begin, std::int64_t end) {
+    parallel_for(count * size, kGrainElements, [all = parts.data()](int64_t begin, int64_t end) {
       std::fill(all + begin, all + end, T(0));
     });
   }
@@ -165,71 +152,64 @@ struct Parts {
 
   template <class To>
   void store_total(To* to) {
-    parallel_for(size, kGrainElements, [&, total = parts.data()](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t range = 1; range < count; ++range) {
-        for (std::int64_t i = begin; i < end; ++i) total[i] += total[range * size + i];
+    parallel_for(size, kGrainElements, [&, total = parts.data()](int64_t begin, int64_t end) {
+      for (int64_t range = 1; range < count; ++range) {
+        for (int64_t i = begin; i < end; ++i) total[i] += total[range * size + i];
       }
-      for (std::int64_t i = begin; i < end; ++i) to[i] = static_cast<To>(total[i]);
+      for (int64_t i = begin; i < end; ++i) to[i] = static_cast<To>(total[i]);
     });
   }
 
-  std::int64_t size, count;
+  int64_t size, count;
   Scratch<T> parts;
 };
 
 template <class T>
-void forward(const Conv2dCall& call) {
-  Problem p = make_problem(call.sizes);
-  choose_lanes<T>(p);
-  Ranges<T>(p).for_each([&](int, std::int64_t first, std::int64_t images) {
-    forward_images<T>(p, images, as<T>(call.x) + first * p.x_size(), as<T>(call.weight), as<T>(call.bias),
-                      as<T>(call.y) + first * p.y_size());
+void conv2d_of(const Conv2dCall& call) {
+  const Problem<T> p{call.sizes};
+  Ranges<T>(p).for_each([&](int, int64_t first, int64_t images) {
+    forward_images<T>(p, images, as<T>(call.x) + first * p.x_size, as<T>(call.weight), as<T>(call.bias),
+                      as<T>(call.y) + first * p.y_size);
   });
 }
 
 /// The sum of dy over images and pixels.
 void sum_outputs(const Conv2dBackwardCall& call) {
   const Conv2dSizes& s = call.sizes;
-  const std::int64_t shape[] = {s.n, s.o, s.oh, s.ow}, strides[] = {0, 1, 0, 0};
+  const int64_t shape[] = {s.n, s.o, s.oh, s.ow}, strides[] = {0, 1, 0, 0};
   sum({.dtype = call.dtype, .shape = shape, .x = call.dy, .y = call.dbias, .y_strides = strides});
 }
 
 template <class T>
-void backward(const Conv2dBackwardCall& call) {
-  Problem p = make_problem(call.sizes);
-  choose_lanes<T>(p);
+void conv2d_backward_of(const Conv2dBackwardCall& call) {
+  const Problem<T> p{call.sizes};
   const Ranges<T> ranges(p);
+  const bool lanes = p.algorithm == Algorithm::lanes;
   const bool needs_dw = call.dweight != nullptr, needs_db = call.dbias != nullptr;
-  Parts<T> dw(needs_dw ? ranges.count : 0, p.out_channels * p.taps());
-  Parts<double> db(p.lanes && needs_db ? ranges.count : 0, p.out_channels);
-  ranges.for_each([&](int range, std::int64_t first, std::int64_t images) {
-    const T* x = as<T>(call.x) + first * p.x_size();
-    const T* w = as<T>(call.weight);
-    const T* dy = as<T>(call.dy) + first * p.y_size();
-    T* dx = call.dx != nullptr ? as<T>(call.dx) + first * p.x_size() : nullptr;
+  Parts<T> dw(needs_dw ? ranges.count : 0, p.s.o * p.taps);
+  Parts<double> db(lanes && needs_db ? ranges.count : 0, p.s.o);
+  ranges.for_each([&](int range, int64_t first, int64_t images) {
+    const T *x = as<T>(call.x) + first * p.x_size, *w = as<T>(call.weight);
+    const T* dy = as<T>(call.dy) + first * p.y_size;
+    T* dx = call.dx != nullptr ? as<T>(call.dx) + first * p.x_size : nullptr;
     T* dws = needs_dw ? dw.of(range) : nullptr;
-    if (p.lanes) {
+    if (lanes) {
       Scratch<T> ws(p, images, kernels::Conv2dPass::backward_weight);
-      kernels::isa_table<T>().conv2d_lanes_backward(x, w, dy, dx, dws, needs_db ? db.of(range) : nullptr,
-                                                    p.direct_dims(images), ws.data());
+      p.table.conv2d_lanes_backward(x, w, dy, dx, dws, needs_db ? db.of(range) : nullptr, p.dims(images),
+                                    ws.data());
       return;
     }
     if (dx != nullptr) backward_input_images<T>(p, images, dy, w, dx);
     if (needs_dw) backward_weight_images<T>(p, images, x, dy, dws);
   });
   if (needs_dw) dw.store_total(as<T>(call.dweight));
-  if (needs_db && p.lanes) db.store_total(as<T>(call.dbias));
-  if (needs_db && !p.lanes) sum_outputs(call);
+  if (needs_db && lanes) db.store_total(as<T>(call.dbias));
+  if (needs_db && !lanes) sum_outputs(call);
 }
 
 }  // namespace
 
-void conv2d(const Conv2dCall& call) {
-  dispatch_floating(call.dtype, "conv2d", [&](auto zero) { forward<decltype(zero)>(call); });
-}
-
-void conv2d_backward(const Conv2dBackwardCall& call) {
-  dispatch_floating(call.dtype, "conv2d", [&](auto zero) { backward<decltype(zero)>(call); });
-}
+CBNET_BY_DTYPE(conv2d, Conv2dCall)
+CBNET_BY_DTYPE(conv2d_backward, Conv2dBackwardCall)
 
 }  // namespace cbnet::cpu

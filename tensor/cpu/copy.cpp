@@ -5,8 +5,6 @@
 namespace cbnet::cpu {
 namespace {
 
-using Offsets = const std::int64_t*;
-
 template <class To, class From>
 void copy_strided(const CopyCall& call) {
   for_each_row<2>(call.shape, {call.target_strides, call.source_strides},
@@ -61,56 +59,41 @@ void fill(const FillCall& call) {
   });
 }
 
-void add_scaled(const AddScaledCall& call) {
-  dispatch_floating(call.dtype, "add_scaled", [&](auto zero) {
-    using T = decltype(zero);
-    for_each_row<2>(
-        call.shape, {call.target_strides, call.source_strides},
-        [target = as<T>(call.target), source = as<T>(call.source), factor = static_cast<T>(call.alpha)](
-            Offsets offsets, Offsets strides, std::int64_t count) {
-          T* t = target + offsets[0];
-          const T* s = source + offsets[1];
-          for (std::int64_t i = 0; i < count; ++i) t[i * strides[0]] += factor * s[i * strides[1]];
-        });
+template <class T>
+void add_scaled_of(const AddScaledCall& call) {
+  for_each_row<2>(
+      call.shape, {call.target_strides, call.source_strides},
+      [target = as<T>(call.target), source = as<T>(call.source), factor = static_cast<T>(call.alpha)](
+          Offsets offsets, Offsets strides, std::int64_t count) {
+        T* t = target + offsets[0];
+        const T* s = source + offsets[1];
+        for (std::int64_t i = 0; i < count; ++i) t[i * strides[0]] += factor * s[i * strides[1]];
+      });
+}
+CBNET_BY_DTYPE(add_scaled, AddScaledCall)
+
+template <class T>
+void index_select_of(const IndexCall& call) {
+  const std::int64_t inner = call.inner, picks = call.picks;
+  for_each_of(call.outer * picks, inner, [&](std::int64_t row) {
+    const std::int64_t from = row / picks * call.size + call.index[row % picks];
+    std::copy_n(as<T>(call.source) + from * inner, inner, as<T>(call.target) + row * inner);
   });
 }
+CBNET_BY_DTYPE(index_select, IndexCall)
 
-void index_select(const IndexCall& call) {
-  dispatch_floating(call.dtype, "index_select", [&](auto zero) {
-    using T = decltype(zero);
-    const std::int64_t inner = call.inner, picks = call.picks;
-    parallel_for(call.outer * picks, kGrainElements / std::max<std::int64_t>(inner, 1) + 1,
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t row = begin; row < end; ++row) {
-                     const std::int64_t from = row / picks * call.size + call.index[row % picks];
-                     std::copy_n(as<T>(call.source) + from * inner, inner, as<T>(call.target) + row * inner);
-                   }
-                 });
-  });
-}
-
-void index_add(const IndexCall& call) {
-  dispatch_floating(call.dtype, "index_add", [&](auto zero) {
-    using T = decltype(zero);
-    const std::int64_t inner = call.inner, picks = call.picks;
-    // Threads own disjoint parts of the target, so that repeated indices add up in order.
-    const auto add = [&](std::int64_t outer, std::int64_t begin, std::int64_t end) {
-      for (std::int64_t j = 0; j < picks; ++j) {
-        const T* source = as<T>(call.source) + (outer * picks + j) * inner;
-        T* target = as<T>(call.target) + (outer * call.size + call.index[j]) * inner;
-        for (std::int64_t i = begin; i < end; ++i) target[i] += source[i];
-      }
-    };
-    if (call.outer == 1) {
-      parallel_for(inner, kGrainElements / std::max<std::int64_t>(picks, 1) + 1,
-                   [&](std::int64_t begin, std::int64_t end) { add(0, begin, end); });
-    } else {
-      parallel_for(call.outer, kGrainElements / std::max<std::int64_t>(picks * inner, 1) + 1,
-                   [&](std::int64_t begin, std::int64_t end) {
-                     for (std::int64_t outer = begin; outer < end; ++outer) add(outer, 0, inner);
-                   });
+template <class T>
+void index_add_of(const IndexCall& call) {
+  const std::int64_t inner = call.inner, picks = call.picks;
+  // Threads own disjoint parts of the target, so that repeated indices add up in order.
+  for_each_part(call.outer, inner, picks, [&](std::int64_t outer, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t j = 0; j < picks; ++j) {
+      const T* source = as<T>(call.source) + (outer * picks + j) * inner;
+      T* target = as<T>(call.target) + (outer * call.size + call.index[j]) * inner;
+      for (std::int64_t i = begin; i < end; ++i) target[i] += source[i];
     }
   });
 }
+CBNET_BY_DTYPE(index_add, IndexCall)
 
 }  // namespace cbnet::cpu

@@ -15,8 +15,35 @@ namespace cbnet::cpu {
 #define BACKEND_FUNCTION(name, Call) void name(const Call& call);
 #include "tensor/backend.def"
 
+/// Makes `name` of the template name_of<T>, the same for one dtype.
+#define CBNET_BY_DTYPE(name, Call)                                                             \
+  void name(const Call& call) {                                                                \
+    dispatch_floating(call.dtype, #name, [&](auto zero) { name##_of<decltype(zero)>(call); }); \
+  }
+
 /// Elements that are worth a thread of their own.
 inline constexpr std::int64_t kGrainElements = 1 << 15;
+
+/// Calls fn(i) for 0 <= i < count, spread over the threads; each takes `elements` of work.
+template <class Fn>
+void for_each_of(std::int64_t count, std::int64_t elements, Fn&& fn) {
+  parallel_for(count, kGrainElements / std::max<std::int64_t>(elements, 1) + 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i) fn(i);
+               });
+}
+
+/// Calls fn(o, begin, end) for ranges of `inner` elements of every o < outer, spread over the threads: whole
+/// rows, or parts of the only one. An element takes `work`.
+template <class Fn>
+void for_each_part(std::int64_t outer, std::int64_t inner, std::int64_t work, Fn&& fn) {
+  if (outer == 1) {
+    parallel_for(inner, kGrainElements / std::max<std::int64_t>(work, 1) + 1,
+                 [&](std::int64_t begin, std::int64_t end) { fn(0, begin, end); });
+  } else {
+    for_each_of(outer, work * inner, [&](std::int64_t o) { fn(o, 0, inner); });
+  }
+}
 
 template <class T>
 const T* as(const void* p) {
@@ -35,6 +62,8 @@ inline bool is_dense(Sizes shape, Sizes strides) {
   }
   return true;
 }
+
+using Offsets = const std::int64_t*;
 
 /// kernels::for_each_row of the strides of a call.
 template <std::size_t Arrays, class Row>

@@ -5,7 +5,7 @@ namespace cbnet::cpu {
 namespace {
 
 template <class T>
-void run(const GemmCall& call) {
+void gemm_of(const GemmCall& call) {
   const auto [m, n, k] = std::array{call.m, call.n, call.k};
   const std::int64_t lda = call.transpose_a ? m : k, ldb = call.transpose_b ? k : n;
   const auto products = [&, m = m, n = n, k = k](std::int64_t begin, std::int64_t end) {
@@ -25,8 +25,6 @@ void run(const GemmCall& call) {
 
 }  // namespace
 
-void gemm(const GemmCall& call) {
-  dispatch_floating(call.dtype, "gemm", [&](auto zero) { run<decltype(zero)>(call); });
-}
+CBNET_BY_DTYPE(gemm, GemmCall)
 
 }  // namespace cbnet::cpu

@@ -5,8 +5,8 @@
 namespace cbnet {
 
 // The instruction sets that the kernels of tensor/cpu/kernels/isa are built for. `scalar` is the reference:
-// the architecture's baseline, one element at a time in the source. avx512_vnni adds dot products of bytes, and
-// trains as avx512.
+// the architecture's baseline, one element at a time in the source. avx512_vnni adds dot products of bytes,
+// and trains as avx512.
 enum class Isa : int { scalar, avx2, avx512, avx512_vnni, neon };
 
 const char* to_string(Isa isa);

@@ -81,7 +81,7 @@ double sum_of(const LossCall& call) {
 }
 
 template <class T>
-void backward(const LossBackwardCall& call) {
+void loss_backward_of(const LossBackwardCall& call) {
   const T *x = as<T>(call.x), *t = as<T>(call.target);
   const double dy = static_cast<double>(*as<T>(call.dy));
   const double scale = call.coefficient * dy / call.divisor;
@@ -129,37 +129,32 @@ double cross_entropy_sum(const CrossEntropyCall& call) {
 
 }  // namespace
 
-void loss(const LossCall& call) {
-  dispatch_floating(call.dtype, "loss", [&](auto zero) {
-    using T = decltype(zero);
-    *as<T>(call.y) = static_cast<T>(call.coefficient * sum_of<T>(call) / call.divisor);
-  });
+template <class T>
+void loss_of(const LossCall& call) {
+  *as<T>(call.y) = static_cast<T>(call.coefficient * sum_of<T>(call) / call.divisor);
 }
+CBNET_BY_DTYPE(loss, LossCall)
 
-void loss_backward(const LossBackwardCall& call) {
-  dispatch_floating(call.dtype, "loss", [&](auto zero) { backward<decltype(zero)>(call); });
-}
+CBNET_BY_DTYPE(loss_backward, LossBackwardCall)
 
-void cross_entropy(const CrossEntropyCall& call) {
-  dispatch_floating(call.dtype, "cross_entropy", [&](auto zero) {
-    using T = decltype(zero);
-    *as<T>(call.y) = static_cast<T>(cross_entropy_sum<T>(call) / static_cast<double>(call.rows));
-  });
+template <class T>
+void cross_entropy_of(const CrossEntropyCall& call) {
+  *as<T>(call.y) = static_cast<T>(cross_entropy_sum<T>(call) / static_cast<double>(call.rows));
 }
+CBNET_BY_DTYPE(cross_entropy, CrossEntropyCall)
 
-void cross_entropy_backward(const CrossEntropyBackwardCall& call) {
-  dispatch_floating(call.dtype, "cross_entropy", [&](auto zero) {
-    using T = decltype(zero);
-    const T factor = static_cast<T>(static_cast<double>(*as<T>(call.dy)) / static_cast<double>(call.rows));
-    const T everywhere = static_cast<T>(call.smoothing / static_cast<double>(call.classes));
-    const T at_label = static_cast<T>(1.0 - call.smoothing);
-    for (std::int64_t row = 0; row < call.rows; ++row) {
-      const T* l = as<T>(call.log_p) + row * call.classes;
-      T* to = as<T>(call.dx) + row * call.classes;
-      for (std::int64_t c = 0; c < call.classes; ++c) to[c] = (std::exp(l[c]) - everywhere) * factor;
-      to[call.labels[row]] -= at_label * factor;
-    }
-  });
+template <class T>
+void cross_entropy_backward_of(const CrossEntropyBackwardCall& call) {
+  const T factor = static_cast<T>(static_cast<double>(*as<T>(call.dy)) / static_cast<double>(call.rows));
+  const T everywhere = static_cast<T>(call.smoothing / static_cast<double>(call.classes));
+  const T at_label = static_cast<T>(1.0 - call.smoothing);
+  for (std::int64_t row = 0; row < call.rows; ++row) {
+    const T* l = as<T>(call.log_p) + row * call.classes;
+    T* to = as<T>(call.dx) + row * call.classes;
+    for (std::int64_t c = 0; c < call.classes; ++c) to[c] = (std::exp(l[c]) - everywhere) * factor;
+    to[call.labels[row]] -= at_label * factor;
+  }
 }
+CBNET_BY_DTYPE(cross_entropy_backward, CrossEntropyBackwardCall)
 
 }  // namespace cbnet::cpu

@@ -22,7 +22,7 @@ std::int64_t first_max(const T* x, std::int64_t begin, std::int64_t end) {
 }
 
 template <class T>
-void max_along(const MaxCall& call) {
+void max_of(const MaxCall& call) {
   const std::int64_t outer = call.outer, size = call.size, inner = call.inner;
   const T* x = as<T>(call.x);
   T* y = as<T>(call.y);
@@ -40,7 +40,7 @@ void max_along(const MaxCall& call) {
     *y = x[*index];
     return;
   }
-  const auto scan = [=](std::int64_t o, std::int64_t begin, std::int64_t end) {
+  for_each_part(outer, inner, size, [=](std::int64_t o, std::int64_t begin, std::int64_t end) {
     const T* from = x + o * size * inner;
     T* best = y + o * inner;
     std::int64_t* where = index + o * inner;
@@ -55,38 +55,26 @@ void max_along(const MaxCall& call) {
         where[i] = s;
       }
     }
-  };
-  if (outer == 1) {
-    parallel_for(inner, kGrainElements / size + 1,
-                 [&](std::int64_t begin, std::int64_t end) { scan(0, begin, end); });
-  } else {
-    parallel_for(outer, kGrainElements / std::max<std::int64_t>(size * inner, 1) + 1,
-                 [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t o = begin; o < end; ++o) scan(o, 0, inner);
-                 });
-  }
+  });
 }
 
 }  // namespace
 
-void max(const MaxCall& call) {
-  dispatch_floating(call.dtype, "max", [&](auto zero) { max_along<decltype(zero)>(call); });
-}
+CBNET_BY_DTYPE(max, MaxCall)
 
-void max_backward(const MaxBackwardCall& call) {
-  dispatch_floating(call.dtype, "max", [&](auto zero) {
-    using T = decltype(zero);
-    T* dx = as<T>(call.dx);
-    parallel_for(call.outer * call.size * call.inner, kGrainElements,
-                 [&](std::int64_t begin, std::int64_t end) { std::fill(dx + begin, dx + end, T(0)); });
-    parallel_for(call.outer * call.inner, kGrainElements, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t row = i / call.inner * call.size + call.index[i];
-        dx[row * call.inner + i % call.inner] = as<T>(call.dy)[i];
-      }
-    });
+template <class T>
+void max_backward_of(const MaxBackwardCall& call) {
+  T* dx = as<T>(call.dx);
+  parallel_for(call.outer * call.size * call.inner, kGrainElements,
+               [&](std::int64_t begin, std::int64_t end) { std::fill(dx + begin, dx + end, T(0)); });
+  parallel_for(call.outer * call.inner, kGrainElements, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t row = i / call.inner * call.size + call.index[i];
+      dx[row * call.inner + i % call.inner] = as<T>(call.dy)[i];
+    }
   });
 }
+CBNET_BY_DTYPE(max_backward, MaxBackwardCall)
 
 void find_outside(const FindOutsideCall& call) {
   dispatch(call.dtype, [&](auto zero) {

@@ -6,40 +6,38 @@ namespace {
 constexpr std::int64_t kGrain = 1 << 14;
 }  // namespace
 
-void adam(const AdamCall& call) {
-  dispatch_floating(call.dtype, "adam", [&](auto zero) {
-    using T = decltype(zero);
-    const auto narrow = [](double value) { return static_cast<T>(value); };
-    const kernels::AdamStep<T> step{.beta1 = narrow(call.beta1),
-                                    .beta2 = narrow(call.beta2),
-                                    .eps = narrow(call.eps),
-                                    .step_size = narrow(call.step_size),
-                                    .inverse_root2 = narrow(call.inverse_root2),
-                                    .l2 = narrow(call.l2),
-                                    .shrink = narrow(call.shrink)};
-    const auto update = kernels::isa_table<T>().adam;
-    parallel_for(call.count, kGrain, [&](std::int64_t begin, std::int64_t end) {
-      update(step, as<T>(call.g) + begin, as<T>(call.w) + begin, as<T>(call.m) + begin, as<T>(call.v) + begin,
-             end - begin);
-    });
+template <class T>
+void adam_of(const AdamCall& call) {
+  const auto narrow = [](double value) { return static_cast<T>(value); };
+  const kernels::AdamStep<T> step{.beta1 = narrow(call.beta1),
+                                  .beta2 = narrow(call.beta2),
+                                  .eps = narrow(call.eps),
+                                  .step_size = narrow(call.step_size),
+                                  .inverse_root2 = narrow(call.inverse_root2),
+                                  .l2 = narrow(call.l2),
+                                  .shrink = narrow(call.shrink)};
+  const auto update = kernels::isa_table<T>().adam;
+  parallel_for(call.count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    update(step, as<T>(call.g) + begin, as<T>(call.w) + begin, as<T>(call.m) + begin, as<T>(call.v) + begin,
+           end - begin);
   });
 }
+CBNET_BY_DTYPE(adam, AdamCall)
 
-void sgd(const SgdCall& call) {
-  dispatch_floating(call.dtype, "sgd", [&](auto zero) {
-    using T = decltype(zero);
-    const T* g = as<T>(call.g);
-    T *w = as<T>(call.w), *u = as<T>(call.u);
-    const T rate = static_cast<T>(call.rate), momentum = static_cast<T>(call.momentum);
-    const T decay = static_cast<T>(call.decay);
-    parallel_for(call.count, kGrain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t e = begin; e < end; ++e) {
-        const T grad = g[e] + decay * w[e];
-        u[e] = momentum * u[e] + grad;
-        w[e] -= rate * (call.nesterov ? grad + momentum * u[e] : u[e]);
-      }
-    });
+template <class T>
+void sgd_of(const SgdCall& call) {
+  const T* g = as<T>(call.g);
+  T *w = as<T>(call.w), *u = as<T>(call.u);
+  const T rate = static_cast<T>(call.rate), momentum = static_cast<T>(call.momentum);
+  const T decay = static_cast<T>(call.decay);
+  parallel_for(call.count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t e = begin; e < end; ++e) {
+      const T grad = g[e] + decay * w[e];
+      u[e] = momentum * u[e] + grad;
+      w[e] -= rate * (call.nesterov ? grad + momentum * u[e] : u[e]);
+    }
   });
 }
+CBNET_BY_DTYPE(sgd, SgdCall)
 
 }  // namespace cbnet::cpu

@@ -7,44 +7,28 @@
 namespace cbnet::cpu {
 namespace {
 
-using Offsets = const std::int64_t*;
-
-/// y = f(x). Rows with unit strides get a loop of their own so that it vectorises.
+/// y = f(x, z), where a function of one gets x twice. Rows with unit strides get a loop of their own so that
+/// it vectorises.
 template <class T, class F>
 void map(const PointwiseCall& call, F f) {
-  for_each_row<2>(call.shape, {call.x_strides, call.y_strides},
+  const bool two = call.z != nullptr;
+  const T *x = as<T>(call.x), *z = as<T>(two ? call.z : call.x);
+  for_each_row<3>(call.shape, {call.x_strides, two ? call.z_strides : call.x_strides, call.y_strides},
                   [&](Offsets offset, Offsets stride, std::int64_t count) {
-                    const T* from = as<T>(call.x) + offset[0];
-                    T* to = as<T>(call.y) + offset[1];
-                    if (stride[0] == 1 && stride[1] == 1) {
-                      for (std::int64_t i = 0; i < count; ++i) to[i] = f(from[i]);
-                    } else {
-                      for (std::int64_t i = 0; i < count; ++i) to[i * stride[1]] = f(from[i * stride[0]]);
-                    }
-                  });
-}
-
-/// y = f(x, z).
-template <class T, class F>
-void map2(const PointwiseCall& call, F f) {
-  for_each_row<3>(call.shape, {call.x_strides, call.z_strides, call.y_strides},
-                  [&](Offsets offset, Offsets stride, std::int64_t count) {
-                    const T* xs = as<T>(call.x) + offset[0];
-                    const T* zs = as<T>(call.z) + offset[1];
+                    const T *xs = x + offset[0], *zs = z + offset[1];
                     T* to = as<T>(call.y) + offset[2];
                     if (stride[0] == 1 && stride[1] == 1 && stride[2] == 1) {
                       for (std::int64_t i = 0; i < count; ++i) to[i] = f(xs[i], zs[i]);
                     } else {
-                      for (std::int64_t i = 0; i < count; ++i) {
+                      for (std::int64_t i = 0; i < count; ++i)
                         to[i * stride[2]] = f(xs[i * stride[0]], zs[i * stride[1]]);
-                      }
                     }
                   });
 }
 
 /// y = f(x) by a kernel of the ISA table, which takes dense arrays; others go through it block by block.
 template <class T>
-void map(const PointwiseCall& call, void (*kernel)(const T*, T*, std::int64_t)) {
+void map_by(const PointwiseCall& call, void (*kernel)(const T*, T*, std::int64_t)) {
   if (is_dense(call.shape, call.x_strides) && is_dense(call.shape, call.y_strides)) {
     std::int64_t count = 1;
     for (const std::int64_t size : call.shape) count *= size;
@@ -69,30 +53,31 @@ void map(const PointwiseCall& call, void (*kernel)(const T*, T*, std::int64_t)) 
 }
 
 template <class T>
-void run(const PointwiseCall& call) {
+void pointwise_of(const PointwiseCall& call) {
   const T a = static_cast<T>(call.a);
   const bool value = call.part == PointwisePart::value;
   switch (call.function) {
 // The table's formulas name x, y, z and a.
-#define GRADIENT(DERIVATIVE)                          \
-  map2<T>(call, [a]([[maybe_unused]] T x, T d) -> T { \
-    [[maybe_unused]] const T y = x;                   \
-    static_cast<void>(a);                             \
-    return d * (DERIVATIVE);                          \
+#define GRADIENT(DERIVATIVE)                         \
+  map<T>(call, [a]([[maybe_unused]] T x, T d) -> T { \
+    [[maybe_unused]] const T y = x;                  \
+    static_cast<void>(a);                            \
+    return d * (DERIVATIVE);                         \
   })
-#define UNARY(name, Type, formula, VALUE, DERIVATIVE, SAVES) \
-  case Pointwise::name:                                      \
-    return value ? map<T>(call, [a](T x) -> T { return static_cast<void>(a), VALUE; }) : GRADIENT(DERIVATIVE);
+#define UNARY(name, Type, formula, VALUE, DERIVATIVE, SAVES)                              \
+  case Pointwise::name:                                                                   \
+    return value ? map<T>(call, [a](T x, T) -> T { return static_cast<void>(a), VALUE; }) \
+                 : GRADIENT(DERIVATIVE);
 #define UNARY_PARAMETER UNARY
 #define UNARY_KERNEL(name, Type, formula, VALUE, DERIVATIVE, SAVES) \
   case Pointwise::name:                                             \
-    return value ? map<T>(call, kernels::isa_table<T>().name) : GRADIENT(DERIVATIVE);
-#define BINARY(name, Type, formula, VALUE, BY_X, BY_Z, X_READERS, Z_READERS)                      \
-  case Pointwise::name:                                                                           \
-    if (value) return map2<T>(call, [](T x, T z) -> T { return VALUE; });                         \
-    if (call.part == PointwisePart::by_x)                                                         \
-      return map2<T>(call, []([[maybe_unused]] T x, [[maybe_unused]] T z) -> T { return BY_X; }); \
-    return map2<T>(call, []([[maybe_unused]] T x, [[maybe_unused]] T z) -> T { return BY_Z; });
+    return value ? map_by<T>(call, kernels::isa_table<T>().name) : GRADIENT(DERIVATIVE);
+#define BINARY(name, Type, formula, VALUE, BY_X, BY_Z, X_READERS, Z_READERS)                     \
+  case Pointwise::name:                                                                          \
+    if (value) return map<T>(call, [](T x, T z) -> T { return VALUE; });                         \
+    if (call.part == PointwisePart::by_x)                                                        \
+      return map<T>(call, []([[maybe_unused]] T x, [[maybe_unused]] T z) -> T { return BY_X; }); \
+    return map<T>(call, []([[maybe_unused]] T x, [[maybe_unused]] T z) -> T { return BY_Z; });
 #include "tensor/pointwise.def"
 #undef GRADIENT
   }
@@ -100,8 +85,6 @@ void run(const PointwiseCall& call) {
 
 }  // namespace
 
-void pointwise(const PointwiseCall& call) {
-  dispatch_floating(call.dtype, "pointwise", [&](auto zero) { run<decltype(zero)>(call); });
-}
+CBNET_BY_DTYPE(pointwise, PointwiseCall)
 
 }  // namespace cbnet::cpu

@@ -7,7 +7,7 @@ namespace {
 
 /// Draw i needs nothing of those before it, so any thread can make any range.
 template <class T>
-void run(const RandomCall& call) {
+void random_of(const RandomCall& call) {
   constexpr std::int64_t kGrain = 1 << 12;
   T* y = as<T>(call.y);
   const auto word = [](std::int64_t i) { return static_cast<std::uint64_t>(i); };
@@ -36,8 +36,6 @@ void run(const RandomCall& call) {
 
 }  // namespace
 
-void random(const RandomCall& call) {
-  dispatch_floating(call.dtype, "random", [&](auto zero) { run<decltype(zero)>(call); });
-}
+CBNET_BY_DTYPE(random, RandomCall)
 
 }  // namespace cbnet::cpu

@@ -132,7 +132,7 @@ void sum_walk(const Walk& walk, const T* x, double factor, T* y) {
 }
 
 template <class T>
-void run(const SumCall& call) {
+void sum_of(const SumCall& call) {
   std::int64_t count = 1, outputs = 1;
   for (std::size_t axis = 0; axis < call.shape.size(); ++axis) {
     count *= call.shape[axis];
@@ -147,8 +147,6 @@ void run(const SumCall& call) {
 
 }  // namespace
 
-void sum(const SumCall& call) {
-  dispatch_floating(call.dtype, "sum", [&](auto zero) { run<decltype(zero)>(call); });
-}
+CBNET_BY_DTYPE(sum, SumCall)
 
 }  // namespace cbnet::cpu

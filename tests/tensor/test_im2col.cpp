@@ -8,7 +8,7 @@
 using namespace cbnet::kernels;
 
 TEST_CASE("a 2x2 kernel on a 3x3 image, written out") {
-  const Im2colDims dims{1, 3, 3, 2, 2, 1, 1, 0, 0, 1, 1, 2, 2};
+  const cbnet::Conv2dSizes dims{1, 1, 3, 3, 1, 2, 2, 2, 2, {1, 1, 0, 0, 1, 1}};
   std::vector<float> image(9);
   std::iota(image.begin(), image.end(), 1.0F);
   std::vector<float> columns(16);
@@ -17,7 +17,7 @@ TEST_CASE("a 2x2 kernel on a 3x3 image, written out") {
 }
 
 TEST_CASE("padding reads zeros, stride and dilation skip") {
-  const Im2colDims dims{1, 2, 3, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2};
+  const cbnet::Conv2dSizes dims{1, 1, 2, 3, 1, 1, 2, 2, 2, {2, 2, 1, 1, 1, 2}};
   const std::vector<double> image = {1, 2, 3, 4, 5, 6};
   std::vector<double> columns(8);
   im2col(image.data(), dims, columns.data());
@@ -26,7 +26,7 @@ TEST_CASE("padding reads zeros, stride and dilation skip") {
 }
 
 TEST_CASE("col2im is the adjoint: <im2col(x), y> = <x, col2im(y)>") {
-  const Im2colDims dims{2, 5, 4, 3, 2, 2, 1, 1, 1, 1, 2, 3, 4};
+  const cbnet::Conv2dSizes dims{1, 2, 5, 4, 1, 3, 2, 3, 4, {2, 1, 1, 1, 1, 2}};
   std::vector<double> x(40);
   std::vector<double> y(static_cast<std::size_t>(2 * 3 * 2 * 3 * 4));
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<double>((i * 7) % 11) - 5;

@@ -1,5 +1,3 @@
-#include "tensor/cpu/kernels/pool2d.h"
-
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -7,6 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tensor/backend.h"
 #include "tensor/parallel.h"
 #include "tensor/rng.h"
 
@@ -48,9 +47,12 @@ void check_max(int64_t planes, int64_t h, int64_t w, const Pool2dOptions& option
   // A guard behind each result shows a write past the end.
   std::vector<T> y(dy.size() + 1, T(77)), plain(dy.size() + 1, T(77)), dx(x.size() + 1, T(77));
   std::vector<std::int32_t> argmax(dy.size() + 1, 77);
-  cbnet::kernels::max_pool2d<T>(x.data(), y.data(), argmax.data(), d);
-  cbnet::kernels::max_pool2d<T>(x.data(), plain.data(), nullptr, d);
-  cbnet::kernels::max_pool2d_backward<T>(dy.data(), argmax.data(), dx.data(), d);
+  const cbnet::Backend& backend = cbnet::cpu::backend();
+  constexpr cbnet::DType kDType = cbnet::DTypeOf<T>::value;
+  backend.pool2d({.dtype = kDType, .dims = d, .x = x.data(), .y = y.data(), .argmax = argmax.data()});
+  backend.pool2d({.dtype = kDType, .dims = d, .x = x.data(), .y = plain.data()});
+  backend.pool2d_backward(
+      {.dtype = kDType, .dims = d, .dy = dy.data(), .argmax = argmax.data(), .dx = dx.data()});
 
   std::vector<T> want(dy.size() + 1, static_cast<T>(-kInfinity)), want_dx(x.size() + 1, T(0));
   std::vector<std::int32_t> where(dy.size() + 1, -1);
@@ -133,8 +135,20 @@ TEST_CASE("pool2d: mean, and its backward pass as the transpose") {
       }
       const std::vector<double> x = coarse<double>(d.h * d.w, 3), dy = coarse<double>(d.oh * d.ow, 4);
       std::vector<double> y(outputs), dx(inputs);
-      cbnet::kernels::avg_pool2d<double>(x.data(), y.data(), include, d);
-      cbnet::kernels::avg_pool2d_backward<double>(dy.data(), dx.data(), include, d);
+      const cbnet::Backend& backend = cbnet::cpu::backend();
+      const auto f64 = cbnet::DType::f64;
+      backend.pool2d({.dtype = f64,
+                      .dims = d,
+                      .average = true,
+                      .count_include_pad = include,
+                      .x = x.data(),
+                      .y = y.data()});
+      backend.pool2d_backward({.dtype = f64,
+                               .dims = d,
+                               .average = true,
+                               .count_include_pad = include,
+                               .dy = dy.data(),
+                               .dx = dx.data()});
       for (std::size_t out = 0; out < outputs; ++out) {
         double want = 0.0;
         for (std::size_t at = 0; at < inputs; ++at) want += matrix[out * inputs + at] * x[at];

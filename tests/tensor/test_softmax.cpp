@@ -1,5 +1,3 @@
-#include "tensor/cpu/kernels/softmax.h"
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -8,12 +6,38 @@
 #include <limits>
 #include <vector>
 
+#include "tensor/backend.h"
 #include "tensor/parallel.h"
 #include "tensor/rng.h"
 
-namespace kernels = cbnet::kernels;
-
 namespace {
+
+using cbnet::SoftmaxKind;
+
+template <class T>
+void softmax(SoftmaxKind kind, const T* x, T* y, std::int64_t outer, std::int64_t channels,
+             std::int64_t inner, T* entropy = nullptr) {
+  cbnet::cpu::backend().softmax({.dtype = cbnet::DTypeOf<T>::value,
+                                 .kind = kind,
+                                 .outer = outer,
+                                 .channels = channels,
+                                 .inner = inner,
+                                 .x = x,
+                                 .y = y,
+                                 .entropy = entropy});
+}
+
+void softmax_backward(SoftmaxKind kind, const float* y, const float* dy, float* dx, std::int64_t outer,
+                      std::int64_t channels, std::int64_t inner) {
+  cbnet::cpu::backend().softmax_backward({.dtype = cbnet::DType::f32,
+                                          .kind = kind,
+                                          .outer = outer,
+                                          .channels = channels,
+                                          .inner = inner,
+                                          .y = y,
+                                          .dy = dy,
+                                          .dx = dx});
+}
 
 using std::int64_t;
 
@@ -51,8 +75,8 @@ void check(int64_t outer, int64_t channels, int64_t inner, double scale, double 
   CAPTURE(inner);
   const std::vector<T> x = random<T>(outer * channels * inner, scale, 1);
   std::vector<T> y(x.size()), log_y(x.size());
-  kernels::softmax<T>(x.data(), y.data(), outer, channels, inner);
-  kernels::log_softmax<T>(x.data(), log_y.data(), outer, channels, inner);
+  softmax<T>(SoftmaxKind::softmax, x.data(), y.data(), outer, channels, inner);
+  softmax<T>(SoftmaxKind::log_softmax, x.data(), log_y.data(), outer, channels, inner);
   double worst = 0.0, worst_log = 0.0;
   for (int64_t line = 0; line < outer * inner; ++line) {
     const int64_t first = line / inner * channels * inner + line % inner;
@@ -101,7 +125,7 @@ TEST_CASE("softmax kernels: exp of f32 is within 2 ulp down to where it becomes 
     // x = 0 and x = -v: the quotient p1 / p0 is exp(-v), up to the roundings of two divisions.
     const float x[2] = {0.0F, static_cast<float>(step) * -1e-3F};
     float y[2];
-    kernels::softmax<float>(x, y, 1, 2, 1);
+    softmax<float>(SoftmaxKind::softmax, x, y, 1, 2, 1);
     const double want = std::exp(static_cast<double>(x[1]));
     const double ratio = static_cast<double>(y[1]) / static_cast<double>(y[0]);
     worst = std::max(worst, std::abs(ratio - want) / want);
@@ -109,7 +133,7 @@ TEST_CASE("softmax kernels: exp of f32 is within 2 ulp down to where it becomes 
   CHECK(worst <= 3 * 1.2e-7);
   const float far[3] = {0.0F, -88.0F, -1e38F};
   float y[3];
-  kernels::softmax<float>(far, y, 1, 3, 1);
+  softmax<float>(SoftmaxKind::softmax, far, y, 1, 3, 1);
   CHECK(y[0] == 1.0F);
   CHECK(y[1] == 0.0F);
   CHECK(y[2] == 0.0F);
@@ -120,7 +144,7 @@ TEST_CASE("softmax kernels: entropy against long double") {
   for (const double scale : {0.1, 4.0, 60.0}) {
     const std::vector<float> x = random<float>(rows * channels, scale, 2);
     std::vector<float> p(x.size()), entropy(static_cast<std::size_t>(rows));
-    kernels::softmax_entropy<float>(x.data(), p.data(), entropy.data(), rows, channels);
+    softmax<float>(SoftmaxKind::entropy, x.data(), p.data(), rows, channels, 1, entropy.data());
     for (int64_t row = 0; row < rows; ++row) {
       const Line want(x, row * channels, channels, 1);
       long double h = 0;
@@ -141,10 +165,11 @@ TEST_CASE("softmax kernels: the same bits with any number of threads") {
     for (const int threads : {1, 2, 3}) {
       cbnet::set_num_threads(threads);
       std::vector<float> y(x.size()), log_y(x.size()), dx(x.size()), log_dx(x.size());
-      kernels::softmax<float>(x.data(), y.data(), outer, channels, inner);
-      kernels::log_softmax<float>(x.data(), log_y.data(), outer, channels, inner);
-      kernels::softmax_backward<float>(y.data(), dy.data(), dx.data(), outer, channels, inner);
-      kernels::log_softmax_backward<float>(log_y.data(), dy.data(), log_dx.data(), outer, channels, inner);
+      softmax<float>(SoftmaxKind::softmax, x.data(), y.data(), outer, channels, inner);
+      softmax<float>(SoftmaxKind::log_softmax, x.data(), log_y.data(), outer, channels, inner);
+      softmax_backward(SoftmaxKind::softmax, y.data(), dy.data(), dx.data(), outer, channels, inner);
+      softmax_backward(SoftmaxKind::log_softmax, log_y.data(), dy.data(), log_dx.data(), outer, channels,
+                       inner);
       for (const auto& part : {log_y, dx, log_dx}) y.insert(y.end(), part.begin(), part.end());
       results.push_back(y);
     }

@@ -15,8 +15,6 @@
 // Threads: none inside. A caller gives each thread a range of images (offset pointers, dims.n images), its
 //          own workspace and, for backward_weight, its own dw. The order of summation depends on dims
 //          only, so equal calls give equal bits.
-// Packing: conv2d_forward packs w at each call; for one image at a time, conv2d_pack once (O*C*kh*kw
-//          elements, valid for the same ISA) and call conv2d_forward_packed.
 // NaN/Inf: padding is zeros, as in the formula on a zero-padded x (or dy): a non-finite weight meets them
 //          as 0 * inf = NaN. A non-finite pixel reaches exactly the results whose sums hold it.
 //
@@ -49,7 +47,7 @@ enum class Conv2dPass { forward, backward_input, backward_weight };
 // Pitches of the scratch planes, in elements.
 struct Conv2dDirectLayout {
   static constexpr int64_t kAlign = 16;      // lanes of the widest vector of any ISA; a cache line of f32
-  static constexpr int64_t kMaxOutputs = 6;  // most output channels a block of the forward pass holds
+  static constexpr int64_t kMaxOutputs = 6;  // max output channels a block of the forward pass holds
 
   int64_t row;        // of both planes
   int64_t in_plane;   // padded input, and zeros as far as the last vector reads

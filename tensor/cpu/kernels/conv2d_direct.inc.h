@@ -53,18 +53,10 @@ template <class T, int Vectors, int Outputs>
 }
 
 template <class T>
-using ForwardFn = void (*)(const ForwardArgs<T>&);
-
-template <class T, int Vectors = kForwardVectors, int Outputs = kForwardOutputs>
-ForwardFn<T> forward_fn(int64_t vectors, int64_t outputs) {
-  if constexpr (Vectors > 1) {
-    if (vectors < Vectors) return forward_fn<T, Vectors - 1, Outputs>(vectors, outputs);
-  }
-  if constexpr (Outputs > 1) {
-    if (outputs < Outputs) return forward_fn<T, Vectors, Outputs - 1>(vectors, outputs);
-  }
-  return forward_blocks<T, Vectors, Outputs>;
-}
+struct ForwardBlocks {
+  template <int Vectors, int Outputs>
+  static constexpr auto at = forward_blocks<T, Vectors, Outputs>;
+};
 
 // packed: for each block of outputs, (c, kh, kw, outputs of the block). Element (o, c, tap) of the weights
 // is at o * o_stride + c * c_stride + tap; `reverse` turns the taps by 180 degrees.
@@ -111,12 +103,12 @@ void forward_images(const T* x, const T* packed, const T* bias, T* y, const Conv
                           l.out_plane,
                           vectors.larger};
       if (args.blocks) {
-        forward_fn<T>(vectors.size + 1, count)(args);
+        pick<ForwardBlocks<T>, kForwardVectors, kForwardOutputs>(vectors.size + 1, count)(args);
         args.in += args.blocks * (vectors.size + 1) * kLanes<T>;
         args.out += args.blocks * (vectors.size + 1) * kLanes<T>;
       }
       args.blocks = vectors.blocks - vectors.larger;
-      forward_fn<T>(vectors.size, count)(args);
+      pick<ForwardBlocks<T>, kForwardVectors, kForwardOutputs>(vectors.size, count)(args);
       for (int64_t i = 0; i < count; ++i, y += oh * ow) {
         copy_rows(y, ow, out + i * l.out_plane, l.row, oh, ow);
       }
@@ -127,12 +119,6 @@ void forward_images(const T* x, const T* packed, const T* bias, T* y, const Conv
 template <class T>
 void conv2d_pack(const T* w, T* packed, const Conv2dDims& d) {
   pack(w, packed, d, d.c * d.kh * d.kw, d.kh * d.kw, false);
-}
-
-template <class T>
-void conv2d_forward_packed(const T* x, const T* packed, const T* bias, T* y, const Conv2dDims& d,
-                           T* workspace) {
-  forward_images(x, packed, bias, y, d, align(workspace));
 }
 
 template <class T>
@@ -187,18 +173,10 @@ template <class T, int Outputs, int Taps>
 }
 
 template <class T>
-using WeightFn = void (*)(WeightArgs<T>&);
-
-template <class T, int Outputs = kWeightOutputs, int Taps = kWeightTaps>
-WeightFn<T> weight_fn(int64_t outputs, int64_t taps) {
-  if constexpr (Outputs > 1) {
-    if (outputs < Outputs) return weight_fn<T, Outputs - 1, Taps>(outputs, taps);
-  }
-  if constexpr (Taps > 1) {
-    if (taps < Taps) return weight_fn<T, Outputs, Taps - 1>(outputs, taps);
-  }
-  return weight_block<T, Outputs, Taps>;
-}
+struct WeightBlock {
+  template <int Outputs, int Taps>
+  static constexpr auto at = weight_block<T, Outputs, Taps>;
+};
 
 // One tap of one output over the columns that outputs own and no others. Where a sum is not finite the
 // vectors cannot tell an honest infinity from 0 * inf in a column that was only passing through.
@@ -230,7 +208,7 @@ void add_weight_sums(WeightArgs<T>& a, T* dw, int64_t outputs, const Conv2dDims&
       if (++kx == d.kw) kx = 0, ++ky;
       if (ky == d.kh) ky = 0, ++c;
     }
-    weight_fn<T>(outputs, count)(a);
+    pick<WeightBlock<T>, kWeightOutputs, kWeightTaps>(outputs, count)(a);
     for (int64_t o = 0; o < outputs; ++o) {
       for (int64_t t = 0; t < count; ++t) {
         T sum = a.sum[o * count + t];

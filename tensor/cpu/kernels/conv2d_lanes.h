@@ -19,8 +19,8 @@ namespace cbnet::kernels {
 
 // Elements of T that the workspace of either pass must hold, for any ISA and alignment.
 [[gnu::always_inline]] constexpr size_t conv2d_lanes_workspace(const Conv2dDims& d) {
-  constexpr int64_t kMostLanes = 16;
-  return static_cast<size_t>(kMostLanes * (2 * d.c * d.h * d.w + d.o * d.oh() * d.ow() + 1) +
+  constexpr int64_t kMaxLanes = 16;
+  return static_cast<size_t>(kMaxLanes * (2 * d.c * d.h * d.w + d.o * d.oh() * d.ow() + 1) +
                              Conv2dDirectLayout::round_up(d.o * d.c * d.kh * d.kw));
 }
 

@@ -79,18 +79,10 @@ template <class T, int Pixels, int Outputs>
 }
 
 template <class T>
-using LanePixelsFn = void (*)(const LanePixels<T>&, int64_t, int64_t);
-
-template <class T, int Pixels = kForwardVectors, int Outputs = kForwardOutputs>
-LanePixelsFn<T> lane_pixels_fn(int64_t pixels, int64_t outputs) {
-  if constexpr (Pixels > 1) {
-    if (pixels < Pixels) return lane_pixels_fn<T, Pixels - 1, Outputs>(pixels, outputs);
-  }
-  if constexpr (Outputs > 1) {
-    if (outputs < Outputs) return lane_pixels_fn<T, Pixels, Outputs - 1>(pixels, outputs);
-  }
-  return lane_pixels<T, Pixels, Outputs>;
-}
+struct LanePixelsBlock {
+  template <int Pixels, int Outputs>
+  static constexpr auto at = lane_pixels<T, Pixels, Outputs>;
+};
 
 // One group of images, all in lanes.
 template <class T>
@@ -101,7 +93,7 @@ void lanes_forward(const T* x, const T* packed, const T* bias, T* y, const Conv2
                              y + o * d.oh() * d.ow() * kLanes<T>, d};
     for (int64_t i = 0; i < d.oh(); ++i) {
       for (int64_t run = 0, j = 0; run < pixels.blocks; j += pixels[run++]) {
-        lane_pixels_fn<T>(pixels[run], outputs[block])(args, i, j);
+        pick<LanePixelsBlock<T>, kForwardVectors, kForwardOutputs>(pixels[run], outputs[block])(args, i, j);
       }
     }
   }
@@ -151,8 +143,8 @@ template <class T, int Outputs, int Taps>
       Simd<T> pixel[Taps];
       CBNET_UNROLL for (int t = 0; t < Taps; ++t) pixel[t] = load(x + (j + t) * L);
       CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
-        const Simd<T> slope = load(dy + o * plane + j * L);
-        CBNET_UNROLL for (int t = 0; t < Taps; ++t) acc[o][t] += slope * pixel[t];
+        const Simd<T> grad = load(dy + o * plane + j * L);
+        CBNET_UNROLL for (int t = 0; t < Taps; ++t) acc[o][t] += grad * pixel[t];
       }
     }
     for (int64_t j = after(0, all); j < ow; j = after(j + 1, all)) {
@@ -172,18 +164,10 @@ template <class T, int Outputs, int Taps>
 }
 
 template <class T>
-using LaneTapsFn = void (*)(const LaneTaps<T>&, int64_t, int64_t);
-
-template <class T, int Outputs = kWeightOutputs, int Taps = kWeightTaps>
-LaneTapsFn<T> lane_taps_fn(int64_t outputs, int64_t taps) {
-  if constexpr (Outputs > 1) {
-    if (outputs < Outputs) return lane_taps_fn<T, Outputs - 1, Taps>(outputs, taps);
-  }
-  if constexpr (Taps > 1) {
-    if (taps < Taps) return lane_taps_fn<T, Outputs, Taps - 1>(outputs, taps);
-  }
-  return lane_taps<T, Outputs, Taps>;
-}
+struct LaneTapsBlock {
+  template <int Outputs, int Taps>
+  static constexpr auto at = lane_taps<T, Outputs, Taps>;
+};
 
 template <class T>
 void lanes_backward_weight(const T* x, const T* dy, T* dw, const Conv2dDims& d) {
@@ -194,7 +178,7 @@ void lanes_backward_weight(const T* x, const T* dy, T* dw, const Conv2dDims& d) 
                              dw + (o * d.c + c) * d.kh * d.kw};
       for (int64_t ky = 0; ky < d.kh; ++ky) {
         for (int64_t run = 0, kx = 0; run < taps.blocks; kx += taps[run++]) {
-          lane_taps_fn<T>(outputs[block], taps[run])(args, ky, kx);
+          pick<LaneTapsBlock<T>, kWeightOutputs, kWeightTaps>(outputs[block], taps[run])(args, ky, kx);
         }
       }
     }

@@ -12,10 +12,10 @@ void classify_row(const float* x, int64_t classes, float* p, float* entropy, int
   const auto is_class = [&](int64_t i) __attribute__((always_inline)) {
     return lane < static_cast<int32_t>(classes - i);
   };
-  F32 most = broadcast(x[0]);
+  F32 largest = broadcast(x[0]);
   for (int64_t i = 0; i < classes; i += kLanesF32)
-    most = max(is_class(i) ? load(x + i) : broadcast(x[0]), most);
-  const float top = max_lanes(most);
+    largest = max(is_class(i) ? load(x + i) : broadcast(x[0]), largest);
+  const float top = max_lanes(largest);
   int64_t first = 0;
   while (first < classes - 1 && !(x[first] >= top)) ++first;
   const int32_t at = static_cast<int32_t>(first);
@@ -27,7 +27,7 @@ void classify_row(const float* x, int64_t classes, float* p, float* entropy, int
     rest += lane == at - static_cast<int32_t>(i) ? F32{} : e;
     weighted += e > 0.0F ? product : F32{};  // p ln p is 0 at p = 0, where ln p may be -inf
   }
-  const float others = sum_halves<CBNET_VECTOR_BYTES>(rest);
+  const float others = sum_lanes<float>(rest);
   const float scale = 1.0F / (1.0F + others);
   for (int64_t i = 0; i < classes; i += kLanesF32) {
     const F32 e = exp_negative(load(x + i) - top) * scale;
@@ -40,8 +40,7 @@ void classify_row(const float* x, int64_t classes, float* p, float* entropy, int
     }
   }
   // A NaN takes no part in a maximum, but in every sum.
-  *entropy =
-      __builtin_log1pf(others) - sum_halves<CBNET_VECTOR_BYTES>(weighted) * scale + (x[first] - x[first]);
+  *entropy = __builtin_log1pf(others) - sum_lanes<float>(weighted) * scale + (x[first] - x[first]);
   *label = *entropy == *entropy ? first : -1;
 }
 

@@ -20,9 +20,9 @@ struct GemmArgs {
   int64_t ldc;
 };
 
-constexpr int64_t kGemmDepth = 384;  // most rows of B that a panel holds: a panel stays in a 256 KB L2
+constexpr int64_t kGemmDepth = 384;  // max rows of B that a panel holds: a panel stays in a 256 KB L2
 constexpr int64_t kGemmPanel = kGemmDepth * 64;  // elements of the largest panel of any ISA
-constexpr int64_t kGemmTiles = 64;  // most tiles under one another that a panel is read for before the next
+constexpr int64_t kGemmTiles = 64;  // max tiles under one another that a panel is read for before the next
 
 // Elements of T that the workspace must hold, for any ISA and alignment: a panel, the sums of so many tiles
 // before they are transposed, and for every tile, the panel and a dense product a list of 16-bit numbers.

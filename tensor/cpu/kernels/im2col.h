@@ -1,28 +1,18 @@
 #pragma once
 
-#include <cstdint>
+#include "tensor/calls.h"
 
-// Lowering of a convolution to a matrix product, for the strides, dilations and groups that the direct
-// kernels do not cover.
+// Lowering of a convolution to a matrix product, for what the direct kernels do not cover. One image and
+// group: image (c / groups, h, w), dense; columns (c / groups, kh, kw, oh, ow); T is float or double.
 
 namespace cbnet::kernels {
 
-struct Im2colDims {
-  std::int64_t channels, height, width;
-  std::int64_t kernel_h, kernel_w;
-  std::int64_t stride_h, stride_w;
-  std::int64_t pad_h, pad_w;
-  std::int64_t dilation_h, dilation_w;
-  std::int64_t out_h, out_w;
-};
-
-/// columns[(c kh kw), (out_h out_w)] = the input pixel under each tap, zero in the padding.
-/// image is (channels, height, width), dense; T is float or double.
+/// columns = the input pixel under each tap, zero in the padding.
 template <class T>
-void im2col(const T* image, const Im2colDims& dims, T* columns);
+void im2col(const T* image, const Conv2dSizes& sizes, T* columns);
 
 /// The adjoint: adds every column element to its pixel of `image`, which the caller has zeroed.
 template <class T>
-void col2im(const T* columns, const Im2colDims& dims, T* image);
+void col2im(const T* columns, const Conv2dSizes& sizes, T* image);
 
 }  // namespace cbnet::kernels

@@ -21,9 +21,6 @@ namespace cbnet::kernels {
 template <class T>
 struct IsaTable {
   // conv2d_direct.h
-  void (*conv2d_pack)(const T* w, T* packed, const Conv2dDims& dims);
-  void (*conv2d_forward_packed)(const T* x, const T* packed, const T* bias, T* y, const Conv2dDims& dims,
-                                T* workspace);
   void (*conv2d_forward)(const T* x, const T* w, const T* bias, T* y, const Conv2dDims& dims, T* workspace);
   void (*conv2d_backward_input)(const T* dy, const T* w, T* dx, const Conv2dDims& dims, T* workspace);
   void (*conv2d_backward_weight)(const T* x, const T* dy, T* dw, const Conv2dDims& dims, T* workspace);

@@ -6,11 +6,10 @@
 // A linear layer over packed weights: y[m,o] = act(bias[o] + sum_k w[o,k] * x[m,k]).
 // tensor/reference/products.cpp has the product in plain loops.
 //
-// Packing: outputs stand in groups of kLinearGroup side by side, inputs in K-blocks of 1 (f32), 2 (bf16) or 4
-// (s8). A
-//          panel is up to LinearTable::groups groups; in it lie, K-block by K-block and group by group, the
-//          weights of the group's 16 outputs, so that one panel is read from front to back. Missing outputs
-//          and inputs are zeros.
+// Packing: outputs stand in groups of kLinearGroup side by side, inputs in K-blocks of 1 (f32), 2 (bf16) or
+//          4 (s8). A panel is up to LinearTable::groups groups; in it lie, K-block by K-block and group by
+//          group, the weights of the group's 16 outputs, so that one panel is read from front to back.
+//          Missing outputs and inputs are zeros.
 //
 //            a panel of 2 groups, s8:   K-block 0                          K-block 1
 //                                       | group 0         | group 1       | group 0 …
@@ -22,10 +21,9 @@
 //          by side.
 // Inputs : rows of f32, or of u8 for s8 weights, as many elements as the K-blocks cover: made by `prepare`.
 // Zeros  : K-blocks whose inputs are zeros in all rows of a block of sums are left out, with the reading of
-// their
-//          weights. Where weights are finite that changes no sum, though maybe its rounding.
+//          their weights. Where weights are finite that changes no sum, though maybe its rounding.
 // Threads: none inside. The order of summation depends on the layer, the number of rows and what is zero
-// only.
+//          only.
 
 namespace cbnet::kernels {
 

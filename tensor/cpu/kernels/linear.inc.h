@@ -10,10 +10,6 @@ namespace {
 
 // One block of sums: `Rows` rows from `row` on by the `Groups` groups from `group` on. Of a sparse layer the
 // weights of just the listed K-blocks are there, of others all.
-template <class KBlock>
-using LinearBlockFn = void (*)(const LinearCall& call, int64_t row, int64_t group,
-                               const typename KBlock::Weight* w, KBlockList list);
-
 template <class KBlock, int Groups, int Rows, bool Sparse>
 [[gnu::noinline]] void linear_block(const LinearCall& call, int64_t row, int64_t group,
                                     const typename KBlock::Weight* w, KBlockList list) {
@@ -77,16 +73,11 @@ template <class KBlock, int Groups, int Rows, bool Sparse>
   linear_finish(call, &sums[0][0], Rows, Groups, row, group);
 }
 
-template <class KBlock, bool Sparse, int Groups, int Rows>
-LinearBlockFn<KBlock> linear_block_fn(int64_t groups, int64_t rows) {
-  if constexpr (Groups > 1) {
-    if (groups < Groups) return linear_block_fn<KBlock, Sparse, Groups - 1, Rows>(groups, rows);
-  }
-  if constexpr (Rows > 1) {
-    if (rows < Rows) return linear_block_fn<KBlock, Sparse, Groups, Rows - 1>(groups, rows);
-  }
-  return linear_block<KBlock, Groups, Rows, Sparse>;
-}
+template <class KBlock, bool Sparse>
+struct LinearBlocks {
+  template <int Groups, int Rows>
+  static constexpr auto at = linear_block<KBlock, Groups, Rows, Sparse>;
+};
 
 // A chunk of rows stays in L2 while every panel passes over it, and a panel while every block of rows does.
 template <class KBlock, bool Sparse>
@@ -114,8 +105,8 @@ void linear_run(const LinearCall& call) {
       for (int64_t b = 0; b < rows.blocks; ++b) {
         const KBlockList list =
             Sparse ? KBlockList{call.columns + start, call.starts[group + 1] - start, 0} : call.lists[b];
-        linear_block_fn<KBlock, Sparse, kGroups, kRows>(count, rows[b])(call, first + rows.first(b), group, w,
-                                                                        list);
+        pick<LinearBlocks<KBlock, Sparse>, kGroups, kRows>(count, rows[b])(call, first + rows.first(b), group,
+                                                                           w, list);
       }
     }
   }

@@ -88,7 +88,9 @@ template <Activation Kind, class Sum>
         uint8_t q[kLinearGroup];
         CBNET_UNROLL for (int v = 0; v < kVectors; ++v) {
           const F32 real = y[v] * call.y_inverse_scale + call.y_zero_point;
-          store_bytes(q + v * kLanesF32, bits<U32>(clamp_drop_nan(real, 0.0F, 255.0F) + kRounding));
+          const F32 low = real > 0.0F ? real : F32{};  // NaN becomes 0
+          const F32 stored = low < 255.0F ? low : broadcast(255.0F);
+          store_bytes(q + v * kLanesF32, bits<U32>(stored + kRounding));
         }
         if (call.not_finite != nullptr && has_not_finite(y)) call.not_finite[row + r] = 1;
         store_outputs(static_cast<uint8_t*>(call.y) + to, q, call.out - at);

@@ -42,7 +42,7 @@ template <int Outputs, int Rows>
 
   alignas(64) float sums[Rows][kLinearGroup] = {};
   CBNET_UNROLL for (int r = 0; r < Rows; ++r) {
-    CBNET_UNROLL for (int o = 0; o < Outputs; ++o) sums[r][o] = sum_halves<CBNET_VECTOR_BYTES>(sum[r][o]);
+    CBNET_UNROLL for (int o = 0; o < Outputs; ++o) sums[r][o] = sum_lanes<float>(sum[r][o]);
   }
   linear_finish(call, &sums[0][0], Rows, 1, row, 0);
 }

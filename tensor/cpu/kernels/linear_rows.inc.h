@@ -68,21 +68,15 @@ void softmax_rows(const float* x, float* y, int64_t rows, int64_t n, int64_t x_p
       const F32 v = load_or(x + i, n - i, low);
       tops = v > tops ? v : tops;
     }
-    float lanes[kLanesF32];
-    store(lanes, tops);
-    float top = lanes[0];
-    for (int i = 1; i < kLanesF32; ++i) top = lanes[i] > top ? lanes[i] : top;
+    const float top = max_lanes(tops);
 
     F32 sums = {};
     for (int64_t i = 0; i < n; i += kLanesF32) {
-      const F32 e = exp(load_or(x + i, n - i, low) - top);
+      const F32 e = exp_negative(load_or(x + i, n - i, low) - top);
       store_part(y + i, n - i, e);
       sums += e;
     }
-    store(lanes, sums);
-    float sum = 0;
-    for (int i = 0; i < kLanesF32; ++i) sum += lanes[i];
-    const float unit = 1.0F / sum;
+    const float unit = 1.0F / sum_lanes<float>(sums);
     for (int64_t i = 0; i < n; i += kLanesF32) store_part(y + i, n - i, load_or(y + i, n - i, 0.0F) * unit);
   }
 }

@@ -98,21 +98,6 @@ template <class T, int Bytes = CBNET_VECTOR_BYTES>
   }
 }
 
-template <int Bytes>
-[[gnu::always_inline]] inline float sum_halves(const typename SimdOf<float, Bytes>::type& v) {
-  if constexpr (Bytes == 0) {
-    return v;
-  } else if constexpr (Bytes == 16) {
-    return (v[0] + v[2]) + (v[1] + v[3]);
-  } else {
-    struct Halves {
-      typename SimdOf<float, Bytes / 2>::type low, high;
-    };
-    const Halves halves = __builtin_bit_cast(Halves, v);  // memcpy would go by the stack
-    return sum_halves<Bytes / 2>(halves.low + halves.high);
-  }
-}
-
 [[gnu::always_inline]] inline float max_lanes(F32 v) {
   float lanes[kLanesF32];
   store(lanes, v);
@@ -151,6 +136,18 @@ template <class T>
 void copy_rows(T* to, int64_t to_pitch, const T* from, int64_t from_pitch, int64_t rows, int64_t cols) {
   if (to_pitch == cols && from_pitch == cols) cols *= rows, rows = rows > 0;
   for (int64_t i = 0; i < rows; ++i) copy_row(to + i * to_pitch, from + i * from_pitch, cols);
+}
+
+/// Fn::at<A, B>: the kernel of a block of a by b, 1 <= a <= A and 1 <= b <= B.
+template <class Fn, int A, int B>
+auto pick(int64_t a, int64_t b) {
+  if constexpr (A > 1) {
+    if (a < A) return pick<Fn, A - 1, B>(a, b);
+  }
+  if constexpr (B > 1) {
+    if (b < B) return pick<Fn, A, B - 1>(a, b);
+  }
+  return Fn::template at<A, B>;
 }
 
 template <class T>

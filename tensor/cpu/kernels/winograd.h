@@ -7,14 +7,31 @@
 // computations", 1980; Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016), for k of 3
 // and 5.
 //
-// With d the k + 1 pixels under a pair, g a row of the kernel, and one point p a product:
-//   pair = A' [ (G g) * (B' d) ], summed over channels and rows of the kernel before A' is taken.
+// Plainly, of the k + 1 pixels d under a pair and one row g of the kernel:
+//
+//   pair[0] = sum_i g[i] d[i],  pair[1] = sum_i g[i] d[i + 1]
+//
+// Here, one point p a product:  pair = A' [ (G g) * (B' d) ], summed over channels and rows of the kernel
+// before A' is taken.
+//
+//   k = 3, points 0, 1, -1, inf      k = 5, points 0, 1, -1, 2, -2, inf
+//
+//   B' =  1  0 -1  0                 B' =  4  0 -5  0  1  0     A' =  1  1  1  1  1  0
+//         0  1  1  0                       0 -4 -4  1  1  0           0  1 -1  2 -2  1
+//         0 -1  1  0                       0  4 -4 -1  1  0
+//         0 -1  0  1                       0 -2 -1  2  1  0
+//                                          0  2 -1 -2  1  0
+//   A' =  1  1  1  0                       0  4  0 -5  0  1
+//         0  1 -1  1
+//
+// G g holds the polynomial with the coefficients g at each point, over a constant of the point, and at
+// infinity g[k - 1] (runtime/steps/conv.cpp).
+//
 // B' d is made once per row of pixels, G g when the plan is made. For one point the sums are a convolution
 // with a kernel one wide, so fused_conv2d.h's loops do them. The two results of a pair are the two columns of
 // a pooling window.
 //
-// Accuracy: points 0, 1, -1, 2, -2 and infinity for k = 5 (0, 1, -1, infinity for k = 3); rounding is that of
-// a few more additions of terms up to 5 (2) times as large.
+// Accuracy: rounding is that of a few more additions of terms up to 5 (k = 3: 2) times as large.
 
 namespace cbnet::kernels {
 

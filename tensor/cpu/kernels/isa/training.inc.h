@@ -1,17 +1,21 @@
 // The kernels of training for one ISA, and the table of them.
 #include "tensor/cpu/kernels/adam.inc.h"
 #include "tensor/cpu/kernels/conv2d_lanes.inc.h"
+#include "tensor/cpu/kernels/exp.inc.h"
 #include "tensor/cpu/kernels/gemm.inc.h"
 #include "tensor/cpu/kernels/isa_table.h"
-#include "tensor/cpu/kernels/sigmoid.inc.h"
 
 namespace cbnet::kernels::CBNET_ISA {
 namespace {
 
+// The compiler makes vectors of the loop.
+template <class T>
+void sigmoids(const T* __restrict x, T* __restrict y, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) y[i] = sigmoid(x[i]);
+}
+
 template <class T>
 constexpr IsaTable<T> kTable = {
-    .conv2d_pack = conv2d_pack<T>,
-    .conv2d_forward_packed = conv2d_forward_packed<T>,
     .conv2d_forward = conv2d_forward<T>,
     .conv2d_backward_input = conv2d_backward_input<T>,
     .conv2d_backward_weight = conv2d_backward_weight<T>,
@@ -19,7 +23,7 @@ constexpr IsaTable<T> kTable = {
     .conv2d_lanes_forward = conv2d_lanes_forward<T>,
     .conv2d_lanes_backward = conv2d_lanes_backward<T>,
     .adam = adam<T>,
-    .sigmoid = sigmoid<T>,
+    .sigmoid = sigmoids<T>,
     .gemm = gemm<T>,
     .gemm_beats_blas = kGemmBeatsBlas,
 };
