@@ -1,5 +1,7 @@
 #include "bench/op_cases.h"
 
+#include <algorithm>
+
 #include "autograd/ops/ops.h"
 
 namespace cbnet::bench {
@@ -36,7 +38,19 @@ OpCase make(std::vector<Tensor> inputs, std::function<Variable(const Inputs&)> c
   return {"", std::move(inputs), std::move(needs_grad), std::move(call), macs};
 }
 
+/// Only the first input has a gradient.
+OpCase by_first(OpCase out) {
+  std::fill(out.needs_grad.begin() + 1, out.needs_grad.end(), false);
+  return out;
+}
+
 }  // namespace
+
+/// case_<name>() calls the op on `in`, which are the values that follow.
+#define CASE(name, CALL, ...)                                          \
+  OpCase case_##name() {                                               \
+    return make({__VA_ARGS__}, [](const Inputs& in) { return CALL; }); \
+  }
 
 OpCase case_linear() {
   return make(
@@ -51,23 +65,38 @@ OpCase case_conv2d() {  // LeNet's second
       kBatch * 361'250);
 }
 
-OpCase case_max_pool2d() {
-  return make({values(kPlanes)}, [](const Inputs& in) {
-    return max_pool2d(in[0], Pool2dOptions::square(2, 2, 0, 1, /*ceil_mode=*/true));
-  });
+OpCase case_matmul() {
+  return make(
+      {values({kBatch, 256}), values({256, 128})}, [](const Inputs& in) { return matmul(in[0], in[1]); },
+      kBatch * 256 * 128);
 }
 
-OpCase case_avg_pool2d() {
-  return make({values(kPlanes)},
-              [](const Inputs& in) { return avg_pool2d(in[0], Pool2dOptions::square(2, 2)); });
+CASE(max_pool2d, max_pool2d(in[0], Pool2dOptions::square(2, 2, 0, 1, /*ceil_mode=*/true)), values(kPlanes))
+CASE(avg_pool2d, avg_pool2d(in[0], Pool2dOptions::square(2, 2)), values(kPlanes))
+CASE(softmax, softmax(in[0], -1), values(kLogits))
+CASE(log_softmax, log_softmax(in[0], -1), values(kLogits))
+CASE(softmax_entropy, softmax_entropy(in[0]), values(kLogits))
+CASE(l1_penalty, l1_penalty(in[0], 1e-7), values({kBatch, 128}))
+CASE(reshape, reshape(in[0], {kBatch, -1}), values(kPlanes))
+CASE(transpose, transpose(in[0], 0, 1), values(kPixels))
+CASE(concat, concat({in[0], in[1]}, 1), values(kPlanes), values(kPlanes))
+CASE(sum, sum(in[0]), values(kPixels))
+CASE(mean, mean(in[0]), values(kPixels))
+CASE(max, max(in[0], -1), values(kLogits))
+
+OpCase case_mse_loss() {
+  return by_first(
+      make({values(kPixels), values(kPixels)}, [](const Inputs& in) { return mse_loss(in[0], in[1]); }));
 }
 
-OpCase case_softmax() {
-  return make({values(kLogits)}, [](const Inputs& in) { return softmax(in[0], -1); });
+OpCase case_bce_loss() {
+  return by_first(
+      make({values(kPixels), values(kPixels)}, [](const Inputs& in) { return bce_loss(in[0], in[1]); }));
 }
 
-OpCase case_log_softmax() {
-  return make({values(kLogits)}, [](const Inputs& in) { return log_softmax(in[0], -1); });
+OpCase case_bce_with_logits() {
+  return by_first(make({values(kPixels), values(kPixels)},
+                       [](const Inputs& in) { return bce_with_logits(in[0], in[1]); }));
 }
 
 OpCase case_cross_entropy() {
@@ -75,33 +104,9 @@ OpCase case_cross_entropy() {
               [truth = labels()](const Inputs& in) { return cross_entropy(in[0], truth); });
 }
 
-OpCase case_softmax_entropy() {
-  return make({values(kLogits)}, [](const Inputs& in) { return softmax_entropy(in[0]); });
-}
-
-OpCase case_mse_loss() {
-  OpCase out =
-      make({values(kPixels), values(kPixels)}, [](const Inputs& in) { return mse_loss(in[0], in[1]); });
-  out.needs_grad[1] = false;
-  return out;
-}
-
-OpCase case_bce_loss() {
-  OpCase out =
-      make({values(kPixels), values(kPixels)}, [](const Inputs& in) { return bce_loss(in[0], in[1]); });
-  out.needs_grad[1] = false;
-  return out;
-}
-
-OpCase case_bce_with_logits() {
-  OpCase out = make({values(kPixels), values(kPixels)},
-                    [](const Inputs& in) { return bce_with_logits(in[0], in[1]); });
-  out.needs_grad[1] = false;
-  return out;
-}
-
-OpCase case_l1_penalty() {
-  return make({values({kBatch, 128})}, [](const Inputs& in) { return l1_penalty(in[0], 1e-7); });
+OpCase case_index_select() {
+  return make({values(kPixels)},
+              [index = labels()](const Inputs& in) { return index_select(in[0], 0, index); });
 }
 
 OpCase case_batch_norm() {
@@ -116,41 +121,6 @@ OpCase case_dropout() {
     Rng rng(3);
     return dropout(in[0], 0.5, true, rng);
   });
-}
-
-OpCase case_matmul() {
-  return make(
-      {values({kBatch, 256}), values({256, 128})}, [](const Inputs& in) { return matmul(in[0], in[1]); },
-      kBatch * 256 * 128);
-}
-
-OpCase case_reshape() {
-  return make({values(kPlanes)}, [](const Inputs& in) { return reshape(in[0], {kBatch, -1}); });
-}
-
-OpCase case_transpose() {
-  return make({values(kPixels)}, [](const Inputs& in) { return transpose(in[0], 0, 1); });
-}
-
-OpCase case_concat() {
-  return make({values(kPlanes), values(kPlanes)}, [](const Inputs& in) { return concat({in[0], in[1]}, 1); });
-}
-
-OpCase case_index_select() {
-  return make({values(kPixels)},
-              [index = labels()](const Inputs& in) { return index_select(in[0], 0, index); });
-}
-
-OpCase case_sum() {
-  return make({values(kPixels)}, [](const Inputs& in) { return sum(in[0]); });
-}
-
-OpCase case_mean() {
-  return make({values(kPixels)}, [](const Inputs& in) { return mean(in[0]); });
-}
-
-OpCase case_max() {
-  return make({values(kLogits)}, [](const Inputs& in) { return max(in[0], -1); });
 }
 
 std::vector<OpCase> op_cases() {

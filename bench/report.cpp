@@ -98,17 +98,8 @@ HostRecord record_host() {
 }
 
 const char* to_string(energy::Platform platform) {
-  switch (platform) {
-    case energy::Platform::raspberry_pi_4:
-      return "raspberry_pi_4";
-    case energy::Platform::other_raspberry_pi:
-      return "other_raspberry_pi";
-    case energy::Platform::google_compute_engine:
-      return "google_compute_engine";
-    case energy::Platform::other:
-      break;
-  }
-  return "other";
+  constexpr const char* kNames[] = {"raspberry_pi_4", "other_raspberry_pi", "google_compute_engine", "other"};
+  return kNames[static_cast<int>(platform)];
 }
 
 const Row* baseline_of(const Report& report, const Row& row) {

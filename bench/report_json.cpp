@@ -14,16 +14,8 @@ Json or_null(const std::optional<T>& value) {
 Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 Json kind_or_null(const std::optional<energy::Kind>& kind) {
-  if (!kind) return {};
-  switch (*kind) {
-    case energy::Kind::measured:
-      return "measured";
-    case energy::Kind::counter:
-      return "counter";
-    case energy::Kind::modelled:
-      break;
-  }
-  return "modelled";
+  constexpr const char* kNames[] = {"measured", "counter", "modelled"};
+  return kind ? Json(kNames[static_cast<int>(*kind)]) : Json();
 }
 
 Json machines_json(const std::array<double, kPaperMachines>& figures) {

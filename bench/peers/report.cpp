@@ -169,8 +169,9 @@ std::string make(const Page& page) {
       "behind the figures.\n\nOn ",
       first.at("host").get<std::string>(), ", commit ", first.at("commit").get<std::string>(), ".\n\n",
       method(first), "## Bars\n\n", kBarsText, bars_table(entries_of(first)),
-      "\n## Every thread count and batch\n\nOver the models, ratio of ours to the fastest peer of the same "
-      "precision. \"AVX2 only\" caps everything that can be capped, which ONNX\nRuntime cannot; \"no zeros\" "
+      "\n## Every thread count and batch\n\nOver the models, the ratio of ours to the fastest peer of the "
+      "same "
+      "precision. \"AVX2 only\" caps everything\nthat can be capped, which ONNX Runtime cannot; \"no zeros\" "
       "is on "
       "random networks and images.\n\n",
       points.markdown());

@@ -36,9 +36,10 @@ std::string content_of(std::FILE* file) {
 /// By a shell, whose `ulimit` and `cd` hold for what it becomes.
 std::vector<std::string> command_for(const std::string& path, const std::vector<std::string>& arguments,
                                      const ProgramOptions& options) {
-  const std::string limit =
-      options.address_space_bytes == 0 ? "unlimited" : std::to_string(options.address_space_bytes / 1024);
-  std::vector<std::string> words = {"sh", "-c", "ulimit -v $0 && cd \"$1\" && shift && exec \"$@\"", limit,
+  // $0 is the limit in KiB, where there is one.
+  std::vector<std::string> words = {"sh", "-c",
+                                    "{ [ $0 = 0 ] || ulimit -v $0; } && cd \"$1\" && shift && exec \"$@\"",
+                                    std::to_string(options.address_space_bytes / 1024),
                                     options.folder.empty() ? "." : options.folder.string()};
   words.insert(words.end(), options.under.begin(), options.under.end());
   words.push_back(path);

@@ -45,7 +45,7 @@ TEST_CASE("output, error and exit status arrive") {
 TEST_CASE("a descriptor of this process is a standard stream, and another is inherited on request") {
   const Pipe pipe = make_pipe();
   const std::string other = std::to_string(pipe.write.get());
-  const std::string to_other = "echo kept 2>/dev/null >&" + other;
+  const std::string to_other = "echo kept 2>/dev/null >/dev/fd/" + other;
   Process with({"sh", "-c", "echo out; " + to_other},
                {.output = pipe.write.get(), .error = kInherit, .inherited = pipe.write.get()});
   with.wait();
