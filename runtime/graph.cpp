@@ -169,7 +169,7 @@ class NodeCheck {
   }
 
   Shape sliced() const {
-    const auto within = [](std::int64_t number) { return std::abs(number) <= kMostElements; };
+    const auto within = [](std::int64_t number) { return std::abs(number) <= kMaxElements; };
     const std::size_t rank = in().size();
     need(rank >= 1 && node_.shape.size() == rank && node_.starts.size() == rank && node_.steps.size() == rank,
          "needs a start and a step for every axis of ", in());

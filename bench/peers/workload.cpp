@@ -120,7 +120,7 @@ Workload trained_workload(const std::string& name, const std::filesystem::path& 
   out.model = peer_model(name, model.network->spec(), model.network->state_dict(), threshold);
   out.model.calibration = first_images(dataset.train.images, kCalibrationImages);
   if (!out.model.has_exit()) return with_images(std::move(out), first_images(dataset.test.images, n));
-  const std::vector<double> entropy = score_exits(*model.network, dataset.test.images).entropy;
+  const std::vector<double> entropy = score_exits(*model.network, dataset.test.images).front().entropy;
   const auto hard = std::count_if(entropy.begin(), entropy.end(), [&](double h) { return !(h < threshold); });
   out.hard_share = static_cast<double>(hard) / static_cast<double>(entropy.size());
   const std::vector<std::int64_t> chosen = mixed(entropy, threshold, out.hard_share, n);
