@@ -43,7 +43,7 @@ TEST_CASE("export and import refuse what makes no sense, and write nothing") {
   const TempFolder folder;
   const std::string onnx = folder / "m.onnx", out = folder / "m.safetensors";
   check_refused(cbnet_run({"export", "--run", trained_run(), "--model", "vgg", "--onnx", onnx}),
-                "expected lenet, branchynet, autoencoder, classifier, cbnet or an imported model");
+                "expected lenet, branchynet, autoencoder, classifier, cbnet or another model");
   check_refused(cbnet_run({"export", "--run", folder / "none", "--model", "lenet", "--onnx", onnx}),
                 "no such folder");
   check_refused(
