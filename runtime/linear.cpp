@@ -201,7 +201,7 @@ LinearLayer::LinearLayer(const LinearWeights& w, const LinearSpec& spec, Isa isa
       x_u8_(spec.input_u8),
       input_(spec.input),
       kind_(static_cast<LinearKind>(w.precision)),
-      table_(&kernels::kernel_table(isa).dense) {
+      table_(&kernels::kernel_table(isa).linear) {
   check(w, spec);
   // Adding up the lanes costs what 256 inputs save.
   const bool narrow = in_ >= 256 && kind_ == LinearKind::f32 && w.mask.kept.empty() && out_ <= table_->narrow;
@@ -284,7 +284,7 @@ void softmax_rows(const float* x, std::int64_t x_pitch, float* y, std::int64_t y
           " and ", n);
   require(x_pitch >= n && y_pitch >= n, "softmax_rows", "pitches must be at least n ", n, "; got ", x_pitch,
           " and ", y_pitch);
-  kernels::kernel_table(isa).dense.softmax_rows(x, y, rows, n, x_pitch, y_pitch);
+  kernels::kernel_table(isa).linear.softmax_rows(x, y, rows, n, x_pitch, y_pitch);
 }
 
 }  // namespace cbnet::runtime

@@ -62,6 +62,7 @@ class Planner {
  private:
   const Shape& shape(std::int32_t v) const { return value_shape(graph_, v); }
   const Layout& layout_of(int buffer) const { return out_.buffers[at(buffer)].layout; }
+  Operand operand(int buffer) const { return {buffer, layout_of(buffer)}; }
 
   /// Before anything is allocated: a step reads all its values and writes another.
   void check_sizes() const {
@@ -196,7 +197,7 @@ class Planner {
     // layout.
     if (v == 0 && found.empty() && (layout.type != Layout::Type::u8 || requested_[0] == layout)) {
       const int to = new_buffer(0, layout);
-      out_.steps.push_back(make_input_step(table_, numel(graph_.input), layout, to));
+      out_.steps.push_back(make_input_step(table_, numel(graph_.input), {to, layout}));
       return to;
     }
     // Planes of one shape are no planes of another, nor bytes: then by way of the dense layout.
@@ -205,7 +206,7 @@ class Planner {
                                              !layout_of(found.front()).same_planes(layout)));
     const int from = by_dense ? in_layout(v, Layout{}) : found.front();
     const int to = new_buffer(v, layout);
-    out_.steps.push_back(make_layout_step(table_, numel(shape(v)), from, layout_of(from), to, layout));
+    out_.steps.push_back(make_layout_step(table_, numel(shape(v)), operand(from), operand(to)));
     out_.steps.back()->name = "copy";
     return to;
   }
@@ -228,12 +229,12 @@ class Planner {
       const Layout planes = conv_layout(node, shape(input));
       const int from = fused.tail.winograd ? in_any_layout(input, planes) : in_layout(input, planes);
       const int to = new_buffer(fused.made, bytes ? Layout{} : requested);
-      step = make_conv_step(table_, node, shape(input), fused.tail, from, layout_of(from), to, layout_of(to));
+      step = make_conv_step(table_, node, shape(input), fused.tail, operand(from), operand(to));
     } else if (node.kind == Kind::linear) {
       const int from = in_layout(input, input_layout(node));
       const int to = new_buffer(fused.made, bytes ? requested : Layout{});
       const Node* then = fused.nodes.size() > 1 ? fused.nodes[1] : nullptr;
-      step = make_linear_step(isa_, node, then, from, layout_of(from), to, layout_of(to));
+      step = make_linear_step(isa_, node, then, operand(from), operand(to));
       step->int8 = node.dense.precision == Precision::int8;
     } else {
       std::vector<int> from;

@@ -44,8 +44,16 @@ struct Frame {
   std::int64_t pitch(int buffer) const { return slots[buffer].pitch; }
 };
 
+/// A buffer and how values lie in it.
+struct Operand {
+  int buffer;
+  Layout layout;
+  bool is_bytes() const { return layout.type == Layout::Type::u8; }
+};
+
 class Step {
  public:
+  Step(std::vector<int> from, int to) : reads(std::move(from)), writes(to) {}
   virtual ~Step() = default;
   virtual void run(const Frame& frame) const = 0;
   /// Of Frame::scratch, for so many images.
@@ -53,7 +61,7 @@ class Step {
 
   std::string name;        // of the layers it stands for
   std::vector<int> reads;  // buffers
-  int writes = -1;
+  int writes;
   std::int64_t macs = 0;  // of one image, padding zeros included
   std::int64_t weight_bytes = 0;
   bool winograd = false;  // with fewer multiplications than `macs` says
@@ -64,14 +72,14 @@ class Step {
 };
 using StepPtr = std::unique_ptr<Step>;
 
-// Makers of steps: `from` and `to` are buffers. What a node reads and makes has the shapes of the graph.
+// Makers of steps. What a node reads and makes has the shapes of the graph.
 
 /// The network's input into the layout of buffer `to`.
-StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Layout& layout, int to);
+StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Operand& to);
 /// A copy in another layout. Throws std::invalid_argument unless it is from the dense layout, to it from a
 /// padded one, or between padded ones with the same planes.
-StepPtr make_layout_step(const kernels::KernelTable& table, std::int64_t size, int from,
-                         const Layout& from_layout, int to, const Layout& to_layout);
+StepPtr make_layout_step(const kernels::KernelTable& table, std::int64_t size, const Operand& from,
+                         const Operand& to);
 
 /// What a convolution takes with it: the pooling and the ReLU behind it.
 struct ConvTail {
@@ -90,12 +98,11 @@ bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shap
 /// The padded layout for a direct convolution's input, whose shape is (C,H,W).
 Layout conv_layout(const Node& conv, const Shape& input);
 StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
-                       const ConvTail& tail, int from, const Layout& from_layout, int to,
-                       const Layout& to_layout);
+                       const ConvTail& tail, const Operand& from, const Operand& to);
 
 /// `then` is the pointwise node that the layer takes with it, or null.
-StepPtr make_linear_step(Isa isa, const Node& linear, const Node* then, int from, const Layout& from_layout,
-                         int to, const Layout& to_layout);
+StepPtr make_linear_step(Isa isa, const Node& linear, const Node* then, const Operand& from,
+                         const Operand& to);
 
 /// Softmax over the whole of a sample.
 StepPtr make_softmax_step(Isa isa, std::int64_t size, int from, int to);

@@ -167,29 +167,28 @@ std::vector<double> transform_weights(const float* g, std::int64_t k) {
 /// A convolution with the pooling and the ReLU behind it, by fused_conv2d.h or by winograd.h.
 class ConvStep : public Step {
  public:
-  ConvStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail, int from,
-           const Layout& from_layout, int to, const Layout& to_layout)
-      : table_(table), bias_(bias_of(node)) {
-    reads = {from};
-    writes = to;
+  ConvStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail,
+           const Operand& source, const Operand& target)
+      : Step({source.buffer}, target.buffer), table_(table), bias_(bias_of(node)) {
+    const Layout& from = source.layout;
     winograd = tail.winograd;
     Conv& sums = all_.sums;
     if (winograd) {
       all_ = plan_winograd(table, node, input, tail.pw, blocks_);
-      const bool padded = from_layout.type == Layout::Type::padded;
-      all_.in_row = padded ? from_layout.row() : all_.w;
-      all_.in_plane = padded ? from_layout.plane() : all_.h * all_.w;
-      all_.in_first = padded ? from_layout.first() : 0;
+      const bool padded = from.type == Layout::Type::padded;
+      all_.in_row = padded ? from.row() : all_.w;
+      all_.in_plane = padded ? from.plane() : all_.h * all_.w;
+      all_.in_first = padded ? from.first() : 0;
       mark_last(node.window);
       scratch_fixed_ = 4 * winograd_scratch(all_, table.lanes);
     } else {
-      sums = plan_conv(table, node, input, from_layout.row(), blocks_);
-      sums.in_plane = from_layout.plane();
+      sums = plan_conv(table, node, input, from.row(), blocks_);
+      sums.in_plane = from.plane();
       const Padding2d& padding = node.window.padding;
-      sums.in_first = (from_layout.pad_h - padding.top) * sums.row + from_layout.pad_w - padding.left;
+      sums.in_first = (from.pad_h - padding.top) * sums.row + from.pad_w - padding.left;
       scratch_fixed_ = 4 * (sums.outputs * sums.scratch_plane + kernels::kSlack);
     }
-    set_results(sums, tail, to_layout);
+    set_results(sums, tail, target.layout);
     pack_weights(node.weight);
     sums.blocks = blocks_.data();
     sums.block_count = static_cast<std::int64_t>(blocks_.size());
@@ -288,9 +287,8 @@ Layout conv_layout(const Node& conv, const Shape& input) {
 }
 
 StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
-                       const ConvTail& tail, int from, const Layout& from_layout, int to,
-                       const Layout& to_layout) {
-  return std::make_unique<ConvStep>(table.conv, conv, input, tail, from, from_layout, to, to_layout);
+                       const ConvTail& tail, const Operand& from, const Operand& to) {
+  return std::make_unique<ConvStep>(table.conv, conv, input, tail, from, to);
 }
 
 }  // namespace cbnet::runtime

@@ -11,13 +11,11 @@ QuantParams params_of(const Layout& layout) { return {layout.scale, layout.zero_
 
 class LinearStep : public Step {
  public:
-  LinearStep(LinearLayer layer, int from, const Layout& from_layout, int to, const Layout& to_layout)
-      : layer_(std::move(layer)),
-        from_u8_(from_layout.type == Layout::Type::u8),
-        to_u8_(to_layout.type == Layout::Type::u8) {
-    reads = {from};
-    writes = to;
-  }
+  LinearStep(LinearLayer layer, const Operand& from, const Operand& to)
+      : Step({from.buffer}, to.buffer),
+        layer_(std::move(layer)),
+        from_u8_(from.is_bytes()),
+        to_u8_(to.is_bytes()) {}
 
   void run(const Frame& frame) const override {
     const void* x =
@@ -54,10 +52,7 @@ class LinearStep : public Step {
 
 class SoftmaxStep : public Step {
  public:
-  SoftmaxStep(Isa isa, std::int64_t size, int from, int to) : isa_(isa), size_(size) {
-    reads = {from};
-    writes = to;
-  }
+  SoftmaxStep(Isa isa, std::int64_t size, int from, int to) : Step({from}, to), isa_(isa), size_(size) {}
 
   void run(const Frame& frame) const override {
     softmax_rows(frame.at<float>(reads[0]), frame.pitch(reads[0]), frame.at<float>(writes),
@@ -71,8 +66,8 @@ class SoftmaxStep : public Step {
 
 }  // namespace
 
-StepPtr make_linear_step(Isa isa, const Node& linear, const Node* then, int from, const Layout& from_layout,
-                         int to, const Layout& to_layout) {
+StepPtr make_linear_step(Isa isa, const Node& linear, const Node* then, const Operand& from,
+                         const Operand& to) {
   LinearSpec spec;
   if (then != nullptr) {
     spec.activation = then->kind == Kind::relu      ? Activation::relu
@@ -81,11 +76,11 @@ StepPtr make_linear_step(Isa isa, const Node& linear, const Node* then, int from
                                                     : Activation::leaky_relu;
     spec.slope = static_cast<float>(then->value);
   }
-  spec.input_u8 = from_layout.type == Layout::Type::u8;
-  spec.output_u8 = to_layout.type == Layout::Type::u8;
-  spec.input = params_of(from_layout);
-  spec.output = params_of(to_layout);
-  return std::make_unique<LinearStep>(LinearLayer(linear.dense, spec, isa), from, from_layout, to, to_layout);
+  spec.input_u8 = from.is_bytes();
+  spec.output_u8 = to.is_bytes();
+  spec.input = params_of(from.layout);
+  spec.output = params_of(to.layout);
+  return std::make_unique<LinearStep>(LinearLayer(linear.dense, spec, isa), from, to);
 }
 
 StepPtr make_softmax_step(Isa isa, std::int64_t size, int from, int to) {

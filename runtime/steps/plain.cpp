@@ -18,9 +18,7 @@ using Body = std::function<void(const float* const* x, float* y, float* scratch)
 class PlainStep : public Step {
  public:
   PlainStep(const std::vector<int>& from, int to, Body body, std::int64_t scratch_bytes)
-      : body_(std::move(body)) {
-    reads = from;
-    writes = to;
+      : Step(from, to), body_(std::move(body)) {
     // The pointers of a call stand before what the body needs: a plan is shared by threads.
     pointers_ = (static_cast<std::int64_t>(from.size() * sizeof(float*)) + 63) / 64 * 64;
     scratch_fixed_ = pointers_ + scratch_bytes;

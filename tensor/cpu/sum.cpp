@@ -1,4 +1,10 @@
-// Sums in f64, cut into pieces of fixed size that are spread over the threads and added in order, so that any
+// Sums in f64. How a contiguous x is walked:
+//
+//   innermost axis summed   an output adds up runs of `length` elements   x [run] [run] … -> y[i]
+//   innermost axis kept     neighbouring outputs add up rows              x [row] [row] … -> y[i], y[i + 1] …
+//
+// The runs (or rows) of an output are cut into slices of at most kPieceElements, and as many neighbouring
+// slices as come to that make a piece. Pieces are spread over the threads and added in order, so that any
 // thread count gives the same bits.
 #include "tensor/cpu/functions.h"
 
@@ -29,8 +35,8 @@ std::int64_t offset_of(std::int64_t index, const std::vector<Group>& groups) {
   return groups.empty() ? 0 : offset + index * groups[0].stride;
 }
 
-/// How a contiguous x is walked. Every unit is `columns` neighbouring outputs; it adds up runs of `length` x
-/// `columns` elements: length 1 where the innermost axis is kept, columns 1 where it is summed.
+/// Units are outputs, or `columns` neighbouring ones; each adds up the runs, of `length` x `columns`
+/// elements.
 struct Walk {
   std::vector<Group> units;
   std::vector<Group> runs;
@@ -63,15 +69,14 @@ struct Walk {
   }
 };
 
-/// Adds steps [first_step, last_step) of the outputs at x[0 … width) to total[0 … width); a step is one of
-/// the `cuts` cuts of a run.
+/// Adds slices [first, last) of the outputs at x[0 … width) to total[0 … width); a run has `cuts` slices.
 template <class T>
-void add_piece(const Walk& walk, const T* x, std::int64_t width, std::int64_t first_step,
-               std::int64_t last_step, std::int64_t cuts, double* total) {
-  for (std::int64_t step = first_step; step < last_step; ++step) {
-    const T* run = x + offset_of(step / cuts, walk.runs);
+void add_piece(const Walk& walk, const T* x, std::int64_t width, std::int64_t first, std::int64_t last,
+               std::int64_t cuts, double* total) {
+  for (std::int64_t slice = first; slice < last; ++slice) {
+    const T* run = x + offset_of(slice / cuts, walk.runs);
     if (walk.columns == 1) {
-      const std::int64_t begin = step % cuts * kPieceElements;
+      const std::int64_t begin = slice % cuts * kPieceElements;
       const std::int64_t count = std::min(walk.length - begin, kPieceElements);
       total[0] += lane_sum(count, [at = run + begin](std::int64_t i) { return at[i]; });
     } else {
@@ -83,23 +88,22 @@ void add_piece(const Walk& walk, const T* x, std::int64_t width, std::int64_t fi
 /// x is contiguous and not empty; y has one element per output.
 template <class T>
 void sum_walk(const Walk& walk, const T* x, double factor, T* y) {
-  // Wide outputs are cut into blocks, long runs into cuts, and the steps of one output into pieces.
   const std::int64_t blocks = (walk.columns + kMaxWidth - 1) / kMaxWidth;
   const std::int64_t block_width = std::min(walk.columns, kMaxWidth);
   const std::int64_t units = product(walk.units) * blocks;
   const std::int64_t cuts = (walk.length + kPieceElements - 1) / kPieceElements;
-  const std::int64_t steps = product(walk.runs) * cuts;
-  const std::int64_t step_elements = std::min(walk.length, kPieceElements) * block_width;
-  const std::int64_t piece_steps = std::max<std::int64_t>(kPieceElements / step_elements, 1);
-  const std::int64_t pieces = (steps + piece_steps - 1) / piece_steps;
+  const std::int64_t slices = product(walk.runs) * cuts;
+  const std::int64_t slice_elements = std::min(walk.length, kPieceElements) * block_width;
+  const std::int64_t piece_slices = std::max<std::int64_t>(kPieceElements / slice_elements, 1);
+  const std::int64_t pieces = (slices + piece_slices - 1) / piece_slices;
 
   const auto width_of = [&](std::int64_t unit) {
     return std::min(walk.columns - unit % blocks * kMaxWidth, kMaxWidth);
   };
   const auto run_piece = [&](std::int64_t unit, std::int64_t piece, double* total) {
     const T* first = x + offset_of(unit / blocks, walk.units) + unit % blocks * kMaxWidth;
-    const std::int64_t begin = piece * piece_steps;
-    add_piece(walk, first, width_of(unit), begin, std::min(begin + piece_steps, steps), cuts, total);
+    const std::int64_t begin = piece * piece_slices;
+    add_piece(walk, first, width_of(unit), begin, std::min(begin + piece_slices, slices), cuts, total);
   };
   const auto finish = [&](std::int64_t unit, const double* total) {
     T* out = y + unit / blocks * walk.columns + unit % blocks * kMaxWidth;
@@ -107,7 +111,7 @@ void sum_walk(const Walk& walk, const T* x, double factor, T* y) {
   };
 
   if (pieces == 1) {
-    parallel_for(units, 2 * kPieceElements / (steps * step_elements) + 1,
+    parallel_for(units, 2 * kPieceElements / (slices * slice_elements) + 1,
                  [&](std::int64_t begin, std::int64_t end) {
                    for (std::int64_t unit = begin; unit < end; ++unit) {
                      double total[kMaxWidth];

@@ -68,7 +68,7 @@ inline double worst_error(const ConvCase& l, Isa isa, bool by_winograd) {
   tail.pw = made[2];
   tail.relu = l.relu;
   const kernels::KernelTable& table = kernels::kernel_table(isa);
-  const StepPtr step = make_conv_step(table, node, b.graph.input, tail, 0, from, 1, to);
+  const StepPtr step = make_conv_step(table, node, b.graph.input, tail, {0, from}, {1, to});
 
   const auto elements = [](const Layout& layout, const Shape& shape) {
     return (layout.type == Layout::Type::padded ? layout.c * layout.plane() : numel(shape)) + kernels::kSlack;
@@ -78,7 +78,7 @@ inline double worst_error(const ConvCase& l, Isa isa, bool by_winograd) {
   const auto place = [](const Layout& layout, const Shape& shape, std::int64_t c, std::int64_t i,
                         std::int64_t j) {
     return layout.type == Layout::Type::padded ? c * layout.plane() + layout.first() + i * layout.row() + j
-                                           : (c * shape[1] + i) * shape[2] + j;
+                                               : (c * shape[1] + i) * shape[2] + j;
   };
   const auto each = [](const Shape& shape, auto f) {
     std::size_t at = 0;

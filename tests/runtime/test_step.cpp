@@ -41,12 +41,12 @@ TEST_CASE("step: layouts that cannot become another throw") {
   Layout other = kPadded;
   other.c = 1;
   other.h = 4;
-  CHECK_THROWS_SAYING(make_layout_step(scalar(), 12, 0, kPadded, 1, other), std::invalid_argument,
+  CHECK_THROWS_SAYING(make_layout_step(scalar(), 12, {0, kPadded}, {1, other}), std::invalid_argument,
                       "[plan] planes come from");
-  CHECK_THROWS_AS(make_layout_step(scalar(), 12, 0, kPadded, 1, bytes(1, 0)), std::invalid_argument);
-  CHECK_THROWS_AS(make_layout_step(scalar(), 12, 0, bytes(1, 0), 1, Layout{}), std::invalid_argument);
-  CHECK_THROWS_AS(make_layout_step(scalar(), 12, 0, bytes(1, 0), 1, kPadded), std::invalid_argument);
-  CHECK_THROWS_AS(make_layout_step(scalar(), 12, 0, bytes(1, 0), 1, bytes(2, 0)), std::invalid_argument);
+  CHECK_THROWS_AS(make_layout_step(scalar(), 12, {0, kPadded}, {1, bytes(1, 0)}), std::invalid_argument);
+  CHECK_THROWS_AS(make_layout_step(scalar(), 12, {0, bytes(1, 0)}, {1, Layout{}}), std::invalid_argument);
+  CHECK_THROWS_AS(make_layout_step(scalar(), 12, {0, bytes(1, 0)}, {1, kPadded}), std::invalid_argument);
+  CHECK_THROWS_AS(make_layout_step(scalar(), 12, {0, bytes(1, 0)}, {1, bytes(2, 0)}), std::invalid_argument);
   Builder b({3});
   b.linear(0, 2);
   CHECK_THROWS_SAYING(make_plain_step(Isa::scalar, b.graph, b.graph.nodes[0], {0}, 1), std::invalid_argument,
@@ -54,24 +54,24 @@ TEST_CASE("step: layouts that cannot become another throw") {
 }
 
 TEST_CASE("step: values go into planes with zeros around, out of them, and into others") {
-  const StepPtr in = make_layout_step(scalar(), 12, 0, Layout{}, 1, kPadded);
+  const StepPtr in = make_layout_step(scalar(), 12, {0, Layout{}}, {1, kPadded});
   CHECK(in->reads == std::vector<int>{0});
   CHECK(in->writes == 1);
   std::vector<float> twice = kPlanes, want = kPaddedPlanes;
   for (const float v : kPlanes) twice.push_back(-v);
   for (const float v : kPaddedPlanes) want.push_back(v == 0 ? 0 : -v);
   CHECK(run<float>(*in, twice, 12, 32, 2) == want);
-  CHECK(run<float>(*make_layout_step(scalar(), 12, 0, kPadded, 1, Layout{}), want, 32, 12, 2) == twice);
+  CHECK(run<float>(*make_layout_step(scalar(), 12, {0, kPadded}, {1, Layout{}}), want, 32, 12, 2) == twice);
   Layout wider = kPadded;
   wider.pad_h = 0;
   wider.pad_w = 2;
-  CHECK(run<float>(*make_layout_step(scalar(), 12, 0, kPadded, 1, wider), kPaddedPlanes, 32, 20, 1) ==
+  CHECK(run<float>(*make_layout_step(scalar(), 12, {0, kPadded}, {1, wider}), kPaddedPlanes, 32, 20, 1) ==
         std::vector<float>{0, 0, 1, 2, 3, 0, 0, 4, 5, 6, 0, 0, 7, 8, 9, 0, 0, 10, 11, 12});
 }
 
 TEST_CASE("step: values become bytes, rounded to nearest and clamped") {
   const std::vector<float> x = {-100, -1, -0.26F, -0.24F, 0, 0.24F, 0.26F, 1, 100, 77};
-  CHECK(run<std::uint8_t>(*make_layout_step(scalar(), 9, 0, Layout{}, 1, bytes(0.5F, 10)), x, 10, 9, 1) ==
+  CHECK(run<std::uint8_t>(*make_layout_step(scalar(), 9, {0, Layout{}}, {1, bytes(0.5F, 10)}), x, 10, 9, 1) ==
         std::vector<std::uint8_t>{0, 8, 9, 10, 10, 10, 11, 12, 210});
 }
 
@@ -87,12 +87,12 @@ TEST_CASE("step: pixels of either kind in every layout") {
   const std::vector<float> padded = {0, 0,        0,        0,        0, parts[0], parts[1], parts[2],
                                      0, parts[3], parts[4], parts[5], 0, 0,        0,        0};
   for (const Frame& frame : {from_bytes, from_floats}) {
-    CHECK(run<float>(*make_input_step(scalar(), 6, Layout{}, 1), parts, 6, 6, 1, frame) == parts);
-    CHECK(run<float>(*make_input_step(scalar(), 6, planes, 1), parts, 6, 16, 1, frame) == padded);
-    const StepPtr same = make_input_step(scalar(), 6, bytes(1.0F / 255, 0), 1);
+    CHECK(run<float>(*make_input_step(scalar(), 6, {1, Layout{}}), parts, 6, 6, 1, frame) == parts);
+    CHECK(run<float>(*make_input_step(scalar(), 6, {1, planes}), parts, 6, 16, 1, frame) == padded);
+    const StepPtr same = make_input_step(scalar(), 6, {1, bytes(1.0F / 255, 0)});
     CHECK(run<std::uint8_t>(*same, parts, 6, 6, 1, frame) == pixels);
     // Bytes with another meaning than the caller's: 1 is 110.
-    const StepPtr other = make_input_step(scalar(), 6, bytes(0.01F, 10), 1);
+    const StepPtr other = make_input_step(scalar(), 6, {1, bytes(0.01F, 10)});
     CHECK(run<std::uint8_t>(*other, parts, 6, 6, 1, frame) ==
           std::vector<std::uint8_t>{10, 10, 60, 60, 110, 110});
   }

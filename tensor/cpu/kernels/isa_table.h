@@ -42,7 +42,7 @@ struct IsaTable {
 // Those of the inference engine.
 struct KernelTable {
   ConvTable conv;
-  LinearTable dense;
+  LinearTable linear;
   ExitTable exit;
 };
 

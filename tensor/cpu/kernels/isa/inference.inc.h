@@ -12,7 +12,7 @@ const KernelTable inference_table = {
              .run = conv_run,
              .run_winograd = winograd_run,
              .pixels = pixels_run},
-    .dense = kLinearTable,
+    .linear = kLinearTable,
     .exit = {.classify = classify_rows},
 };
 
