@@ -24,7 +24,8 @@ constexpr Manual kManual{
     "Measures the models of a run folder on the whole test set: accuracy, how many images left at\n"
     "each exit, multiply-adds (MACs) an image, size, and recall per class.\n",
     R"(The sheet of --save-sheet shows, for each class, the first hard test images (those that do not
-leave BranchyNet, or another model with side exits, early), what the autoencoder makes of each, and CBNet's answer with its confidence.
+leave BranchyNet, or another model with side exits, early), what the autoencoder makes of each, and
+CBNet's answer with its confidence.
 A file that cannot be used is left out with a warning; the exit code is 2 if training wrote it.
 
 Examples:

@@ -19,9 +19,9 @@ constexpr Manual kManual{
     "(N,C,H,W) from 0 to 1, and gives `label`, `probabilities` and `logits`; with an autoencoder,\n"
     "`converted`; with side exits, `label`, `probabilities`, `entropy` of the first exit in nats and\n"
     "`exit` (0 is the first).\n",
-    R"(A network with side exits takes one image at a time, and what stands behind an exit is not computed
-for one that leaves there; with --batched it takes any number, computes all exits and selects one per
-image.
+    R"(A network with side exits takes one image at a time, and what stands behind an exit is not
+computed for one that leaves there; with --batched it takes any number, computes all exits and
+selects one per image.
 
 Examples:
   cbnet export --run runs/fmnist --model cbnet --onnx cbnet.onnx

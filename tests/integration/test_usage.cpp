@@ -80,7 +80,7 @@ TEST_CASE("wrong usage names what is wrong and where to read on") {
       {{"train", "--dataset", "fmnist", "--out", "r", "--learning-rate", "nan"},
        "--learning-rate must be a number"},
       {{"train", "--dataset", "fmnist", "--out", "r", "--threshold", "-1"},
-       "--threshold must be auto or not negative"},
+       "--threshold must not be negative"},
       {{"train", "--dataset", "fmnist", "--out", "r", "--target", "best"}, "got 'best'"},
       {{"train", "--dataset", "fmnist", "--out", "r", "--seed", "-1"}, "--seed must be a whole number"},
       {{"train", "--dataset", "fmnist", "--out", "r", "--seed", "18446744073709551616"}, "--seed must be"},
