@@ -7,12 +7,12 @@
 #include "bench/statistics.h"
 #include "cbnet/evaluate.h"
 #include "cbnet/requirements.h"
-#include "tensor/version.h"
 #include "console/options.h"
 #include "console/output.h"
 #include "console/run_models.h"
 #include "data/dataset.h"
 #include "tensor/error.h"
+#include "tensor/version.h"
 
 namespace cbnet::bench {
 namespace {

@@ -9,12 +9,12 @@
 #include <optional>
 
 #include "cbnet/pipeline.h"
-#include "tensor/version.h"
 #include "console/options.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "tensor/error.h"
 #include "tensor/io.h"
+#include "tensor/version.h"
 
 namespace cbnet::bench {
 namespace {

@@ -1,9 +1,9 @@
 #include "bench/records.h"
 
 #include "bench/report_json.h"
-#include "tensor/version.h"
 #include "console/output.h"
 #include "tensor/error.h"
+#include "tensor/version.h"
 
 namespace cbnet::bench {
 

@@ -5,9 +5,9 @@
 
 #include "bench/agreement.h"
 #include "bench/paper.h"
-#include "tensor/version.h"
 #include "console/output.h"
 #include "tensor/error.h"
+#include "tensor/version.h"
 
 namespace cbnet::bench {
 namespace {

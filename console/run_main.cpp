@@ -5,9 +5,9 @@
 #include <new>
 #include <stdexcept>
 
-#include "tensor/version.h"
 #include "console/options.h"
 #include "tensor/error.h"
+#include "tensor/version.h"
 
 namespace cbnet {
 

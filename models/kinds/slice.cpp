@@ -90,8 +90,8 @@ std::vector<OnnxSlice> read_slices(NodeReader& node) {
     std::iota(axes.begin(), axes.end(), 0);
   }
   if (steps.empty()) steps.resize(starts.size(), 1);
-  if (starts.size() > kMaxAxes || ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size() ||
-      std::count(steps.begin(), steps.end(), 0) > 0)
+  if (starts.size() > kMaxAxes || ends.size() != starts.size() || axes.size() != starts.size() ||
+      steps.size() != starts.size() || std::count(steps.begin(), steps.end(), 0) > 0)
     node.fail("starts, ends, axes and steps of one length, and no step of 0",
               concat(starts, ", ", ends, ", ", axes, ", ", steps));
   std::vector<OnnxSlice> out;

@@ -22,8 +22,8 @@ struct OnnxExport {
   /// Null for an autoencoder alone. Outputs: `label` i64 (N), `probabilities` and `logits` f32 (N, classes).
   const Model* classifier = nullptr;
   /// For a classifier with side exits, whose outputs are `label`, `probabilities`, `entropy` f32 (N), of the
-  /// first exit, and `exit` i64 (N). False: N is 1 and each exit a real `If`, the rest not computed when it is
-  /// taken. True: all exits are computed and one is selected per image.
+  /// first exit, and `exit` i64 (N). False: N is 1 and each exit a real `If`, the rest not computed when it
+  /// is taken. True: all exits are computed and one is selected per image.
   bool batched = false;
 };
 

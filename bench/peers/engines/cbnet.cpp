@@ -4,12 +4,12 @@
 #include "autograd/tape.h"
 #include "bench/peers/engine.h"
 #include "cbnet/compression.h"
-#include "tensor/version.h"
 #include "models/compile.h"
 #include "runtime/plan.h"
 #include "runtime/quantize.h"
 #include "tensor/cpu/isa.h"
 #include "tensor/error.h"
+#include "tensor/version.h"
 
 namespace cbnet::peers {
 namespace {
