@@ -1,6 +1,7 @@
 #include "cbnet/pipeline.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 
 #include "cbnet/requirements.h"
@@ -193,9 +194,11 @@ class Pipeline {
       threshold_ = parse_json(classifier_provenance_).value("threshold", 0.0);
       return;
     }
+    const auto start = std::chrono::steady_clock::now();
     Truncation truncation = choose_truncation(
         *base_, data_, recipe_,
         {options_.k, options_.seed, numbered(options_.progress, "classifier"), options_.say});
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     say(to_text(truncation));
     threshold_ = truncation.choice().threshold;
     classifier_ = std::move(truncation.classifier);
@@ -203,7 +206,7 @@ class Pipeline {
     provenance["threshold"] = threshold_;
     classifier_provenance_ = provenance.dump();
     records_->set_stage("classifier",
-                        Json{{"seconds", 0.0},
+                        Json{{"seconds", seconds.count()},
                              {"validation", {{"accuracy", truncation.choice().classifier_accuracy}}},
                              {"truncation", to_json(truncation)}}
                             .dump());

@@ -128,6 +128,7 @@ class Trials {
     CutTrial out;
     out.cut = cut;
     out.classifier_macs = total_cost(classifier.spec()).macs;
+    out.autoencoder_macs = total_cost(autoencoder_spec(data_.dataset, recipe_.output, data_.task.input)).macs;
     const ExitScores scores = score_exits(classifier, data_.validation_images, data_.normalisation).front();
     const std::vector<ExitScores> both = {scores, whole_};
     out.threshold = recipe_.thresholds.empty()
@@ -140,7 +141,6 @@ class Trials {
     try {
       ConversionStage conversion(classifier, out.threshold, data_, trial, {seed_of(cut), seed_of(cut)});
       const Network& autoencoder = conversion.autoencoder();
-      out.autoencoder_macs = total_cost(autoencoder.spec()).macs;
       for (const bool easy : conversion.targets().hardness().easy) ++(easy ? out.easy : out.hard);
       Stage stage = conversion.stage();
       stage.name = concat("autoencoder for K = ", cut.k);

@@ -152,7 +152,11 @@ OtherNetwork other_network(const std::string& model, const ImageTask& task) {
   constexpr std::size_t kMaxSpecBytes = std::size_t{1} << 24;
   OtherNetwork out{file.stem().string(), {}, {}};
   if (extension == ".json") {
-    out.spec = network_spec_from_json(read_file(model, kMaxSpecBytes));
+    try {
+      out.spec = network_spec_from_json(read_file(model, kMaxSpecBytes));
+    } catch (const InputError& error) {
+      throw InputError(concat(model, ": ", error.what()));
+    }
   } else {
     OnnxImport options;
     options.image = task.input;
@@ -164,15 +168,18 @@ OtherNetwork other_network(const std::string& model, const ImageTask& task) {
   LayerSpecs& trunk = out.spec.trunk;
   while (!trunk.empty() && (trunk.back().is<kinds::Softmax>() || trunk.back().is<kinds::LogSoftmax>()))
     trunk.pop_back();
-  const auto classes_of = [&](const Shape& made) { return made.size() == 1 ? made[0] : -1; };
-  const Shape made = trunk_shape(out.spec, static_cast<std::int64_t>(trunk.size()));
-  if (out.spec.input != task.input || classes_of(made) != task.classes) {
-    throw InputError(model, concat("a network from ", task.input, " to ", task.classes, " classes"),
-                     concat("one from ", out.spec.input, " to ", made),
-                     "--resize and --channels change the pictures");
-  }
-  if (is_of_the_paper(out.name) || out.name == "classifier")
-    throw InputError(model, "a file of another name than the paper's models", out.name, "rename it");
+  const auto require_classes = [&](const Shape& output) {
+    if (out.spec.input == task.input && output == Shape{task.classes}) return;
+    throw InputError(
+        model, concat("a network from ", task.input, " to ", task.classes, " classes at every exit"),
+        concat("one from ", out.spec.input, " to ", output), "--resize and --channels change the pictures");
+  };
+  require_classes(trunk_shape(out.spec, static_cast<std::int64_t>(trunk.size())));
+  for (const ExitSpec& exit : out.spec.exits)
+    require_classes(shapes_along(exit.branch, trunk_shape(out.spec, exit.after)).back());
+  if (is_of_the_paper(out.name) || out.name == "classifier" || out.name.ends_with(".state"))
+    throw InputError(model, "a file of another name than the paper's models and training's states", out.name,
+                     "rename it");
   return out;
 }
 
