@@ -1,6 +1,7 @@
 // Pooling windows over planes, which are independent and are spread over the threads.
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "tensor/cpu/functions.h"
 
@@ -88,8 +89,14 @@ template <class T>
 Columns<T> columns_at(const T* row, bool both) {
   return {row[0], row[both ? 1 : 0]};
 }
-Columns<FloatLanes> four_columns_at(const float* row) {
+/// Of four windows. kNarrow: the last of them hangs over the right edge, so its only column stands twice, and
+/// the vectors start one column early to end with the row.
+template <bool kNarrow>
+[[gnu::always_inline]] inline Columns<FloatLanes> four_columns_at(const float* row) {
+  row -= kNarrow ? 1 : 0;
   const auto a = load<FloatLanes>(row), b = load<FloatLanes>(row + kLanes);
+  if constexpr (kNarrow)
+    return {__builtin_shufflevector(a, b, 1, 3, 5, 7), __builtin_shufflevector(a, b, 2, 4, 6, 7)};
   return {__builtin_shufflevector(a, b, 0, 2, 4, 6), __builtin_shufflevector(a, b, 1, 3, 5, 7)};
 }
 
@@ -119,40 +126,48 @@ void store_columns(T* row, const Columns<T>& columns, bool both) {
   row[0] = columns.left;
   if (both) row[1] = columns.right;
 }
-void store_four_columns(float* row, const Columns<FloatLanes>& c) {
+template <bool kNarrow>
+[[gnu::always_inline]] inline void store_four_columns(float* row, const Columns<FloatLanes>& c) {
   store(row, __builtin_shufflevector(c.left, c.right, 0, 4, 1, 5));
-  store(row + kLanes, __builtin_shufflevector(c.left, c.right, 2, 6, 3, 7));
+  if constexpr (kNarrow)
+    store(row + kLanes - 1, __builtin_shufflevector(c.left, c.right, 5, 2, 6, 3));
+  else
+    store(row + kLanes, __builtin_shufflevector(c.left, c.right, 2, 6, 3, 7));
 }
 
-/// Calls four(j) for windows j to j + 3 and one(j, whether it has both columns): of a row of windows. The
-/// last four may take some again, which come out the same.
+/// Calls four(j, whether its last window is narrow, as a type) for windows j to j + 3, or one(j, whether it
+/// has both columns), until a row of windows is done. The last four may take some again, which come out the
+/// same.
 template <class T, class Four, class One>
-void for_each_window(const Pool2dDims& d, Four four, One one) {
+[[gnu::always_inline]] inline void for_each_window(const Pool2dDims& d, Four four, One one) {
   const int64_t full = std::min(d.ow, d.w / 2);
-  int64_t j = 0;
   if constexpr (sizeof(T) == sizeof(float)) {
-    for (; j + kLanes <= full; j += kLanes) four(j);
-    if (j < full && full >= kLanes) {
-      four(full - kLanes);
-      j = full;
+    if (full >= kLanes) {
+      int64_t j = 0;
+      for (; j + kLanes <= full; j += kLanes) four(j, std::false_type());
+      if (full < d.ow)
+        four(d.ow - kLanes, std::true_type());
+      else if (j < full)
+        four(full - kLanes, std::false_type());
+      return;
     }
   }
-  for (; j < d.ow; ++j) one(j, j < full);
+  for (int64_t j = 0; j < d.ow; ++j) one(j, j < full);
 }
 
 constexpr IntLanes kEvens = {0, 2, 4, 6};
 
-template <class T>
+template <bool kWithArgmax, class T>
 void halve_plane(const T* x, T* y, int32_t* argmax, const Pool2dDims& d) {
-  for (int64_t i = 0; i < d.oh; ++i, y += d.ow, argmax += argmax != nullptr ? d.ow : 0) {
+  for (int64_t i = 0; i < d.oh; ++i, y += d.ow, argmax += kWithArgmax ? d.ow : 0) {
     const T* top = x + 2 * i * d.w;
     const int64_t down = 2 * i + 1 == d.h ? 0 : d.w;
     const auto at = [&](int64_t j) { return static_cast<int32_t>(2 * i * d.w + 2 * j); };
-    const auto where = [&](int64_t j) { return argmax != nullptr ? argmax + j : nullptr; };
-    const auto four = [&](int64_t j) {
+    const auto where = [&](int64_t j) { return kWithArgmax ? argmax + j : nullptr; };
+    const auto four = [&](int64_t j, auto narrow) {
       if constexpr (sizeof(T) == sizeof(float)) {
-        max_windows(four_columns_at(top + 2 * j), four_columns_at(top + down + 2 * j), kEvens + at(j),
-                    static_cast<int32_t>(down), y + j, where(j));
+        max_windows(four_columns_at<narrow>(top + 2 * j), four_columns_at<narrow>(top + down + 2 * j),
+                    kEvens + at(j), static_cast<int32_t>(down), y + j, where(j));
       }
     };
     for_each_window<T>(d, four, [&](int64_t j, bool both) {
@@ -169,10 +184,10 @@ void double_plane(const T* dy, const int32_t* argmax, T* dx, const Pool2dDims& d
     for (int64_t row = 2 * i; row < std::min(2 * i + 2, d.h); ++row) {
       T* const to = dx + row * d.w;
       const auto at = [&](int64_t j) { return static_cast<int32_t>(row * d.w + 2 * j); };
-      const auto four = [&](int64_t j) {
+      const auto four = [&](int64_t j, auto narrow) {
         if constexpr (sizeof(T) == sizeof(float)) {
-          store_four_columns(to + 2 * j,
-                             spread(load<FloatLanes>(dy + j), load<IntLanes>(argmax + j), kEvens + at(j)));
+          store_four_columns<narrow>(
+              to + 2 * j, spread(load<FloatLanes>(dy + j), load<IntLanes>(argmax + j), kEvens + at(j)));
         }
       };
       for_each_window<T>(d, four, [&](int64_t j, bool both) {
@@ -221,8 +236,11 @@ void for_each_plane(const Pool2dDims& d, X* x, Y* y, Fn fn) {
 template <class T>
 void max_pool(const Pool2dCall& call) {
   for_each_plane(call.dims, as<T>(call.x), as<T>(call.y), [&](const T* x, T* y, int64_t first) {
-    int32_t* const argmax = call.argmax == nullptr ? nullptr : call.argmax + first;
-    (is_halving(call.dims) ? halve_plane<T> : max_plane<T>)(x, y, argmax, call.dims);
+    if (call.argmax == nullptr) {
+      (is_halving(call.dims) ? halve_plane<false, T> : max_plane<T>)(x, y, nullptr, call.dims);
+    } else {
+      (is_halving(call.dims) ? halve_plane<true, T> : max_plane<T>)(x, y, call.argmax + first, call.dims);
+    }
   });
 }
 
