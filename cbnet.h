@@ -1,7 +1,7 @@
 #pragma once
 
-// What a program of one's own needs: tensors, differentiation, layers, optimizers, datasets, and the networks
-// that model files hold. It links cbnet::cbnet, or the rooms that it uses.
+// This header brings what a program of one's own needs: tensors, differentiation, layers, optimizers,
+// datasets, and the networks that model files hold. It links cbnet::cbnet, or the rooms that it uses.
 
 #include "autograd/gradcheck.h"
 #include "autograd/op.h"

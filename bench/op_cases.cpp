@@ -38,7 +38,7 @@ OpCase make(std::vector<Tensor> inputs, std::function<Variable(const Inputs&)> c
   return {"", std::move(inputs), std::move(needs_grad), std::move(call), macs};
 }
 
-/// Only the first input has a gradient.
+/// The first input alone has a gradient.
 OpCase by_first(OpCase out) {
   std::fill(out.needs_grad.begin() + 1, out.needs_grad.end(), false);
   return out;

@@ -56,12 +56,12 @@ void show_progress(ProgressBar& bar, TimingOptions& options) {
 }
 
 std::string time_cell(const Json& entry) {
-  return concat(us_text(number_at(entry, "us")), entry.at("busy") < kLeastBusy ? " †" : "");
+  return concat(us_text(number_at(entry, "us")), entry.at("busy") < kMinBusy ? " †" : "");
 }
 
 std::string disturbed_note(const std::string& text) {
   if (text.find("†") == std::string::npos) return "";
-  return concat("\n† The main thread had its core for less than ", fixed(100 * kLeastBusy, 0),
+  return concat("\n† The main thread had its core for less than ", fixed(100 * kMinBusy, 0),
                 " % of a block, however often it was measured; with one thread\nCPU time stands for time.\n");
 }
 

@@ -196,9 +196,8 @@ std::string general_notes(const Report& report) {
       "take. Weights: as they are stored.\n";
   if (std::any_of(report.rows.begin(), report.rows.end(), is_classifier)) {
     out +=
-        "- classifier: BranchyNet's early branch alone on raw images, without the autoencoder: a control "
-        "that the "
-        "paper leaves out.\n";
+        "- classifier: the lightweight classifier alone on raw images, without the autoencoder: a control "
+        "that the paper leaves out.\n";
   }
   out += energy_notes(report);
   out +=

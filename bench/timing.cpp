@@ -36,7 +36,7 @@ int calls_a_pass(const std::function<void()>& call) {
 /// Returns the try in which others took least of the core.
 TimedBlock try_block(const Task& task, double block_s) {
   TimedBlock best;
-  for (int i = 0; i < kTries && best.busy < kLeastBusy; ++i) {
+  for (int i = 0; i < kTries && best.busy < kMinBusy; ++i) {
     TimedBlock now = time_block(task.call, block_s);
     if (now.busy > best.busy) best = std::move(now);
   }
@@ -81,7 +81,7 @@ std::vector<Timing> time_in_turns(const std::vector<Task>& tasks, const TimingOp
       const std::size_t t = round % 2 == 0 ? turn : tasks.size() - 1 - turn;
       if (options.progress) options.progress(tasks[t].name, done, all);
       const TimedBlock block = try_block(tasks[t], options.block_s);
-      const bool by_cpu = block.busy < kLeastBusy && num_threads() == 1;
+      const bool by_cpu = block.busy < kMinBusy && num_threads() == 1;
       blocks[t].push_back(by_cpu ? block.cpu_us : median(block.us));
       out[t].busy = std::min(out[t].busy, block.busy);
     }

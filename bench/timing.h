@@ -28,12 +28,12 @@ struct Timing {
 
 /// Every task has one block in each round; odd rounds go backwards. A block is the median over passes of some
 /// tens of µs or one call, so that what interrupts a few passes does not show. Where this thread had its core
-/// for less than kLeastBusy of a block, it is measured again, twice at most; if that does not help and there
+/// for less than kMinBusy of a block, it is measured again, twice at most; if that does not help and there
 /// is no other thread, CPU time stands for time. Throws std::invalid_argument without rounds or with blocks
 /// of no length.
 std::vector<Timing> time_in_turns(const std::vector<Task>& tasks, const TimingOptions& options);
 
-inline constexpr double kLeastBusy = 0.95;
+inline constexpr double kMinBusy = 0.95;
 
 /// Returns for how many seconds this thread has had a core.
 double thread_seconds();

@@ -193,7 +193,7 @@ class Compressor {
     for (auto& [name, tensor] : network.state_dict()) state[name] = tensor;
     std::vector<std::pair<runtime::BlockMask, Tensor>> layers;
     for (const Node& node : dense.nodes) {
-      if (node.kind != Kind::linear || node.dense.in * node.dense.out < kLeastWeights) continue;
+      if (node.kind != Kind::linear || node.dense.in * node.dense.out < kMinWeights) continue;
       if (!node.name.starts_with(prefix) || state.count(node.name.substr(prefix.size()) + ".weight") == 0)
         continue;
       Tensor weight = state.at(node.name.substr(prefix.size()) + ".weight");
@@ -202,7 +202,7 @@ class Compressor {
                                               options_.sparsity);
       layers.emplace_back(masks_[node.name], weight);
     }
-    require(!layers.empty(), "compile", "no fully connected layer of at least ", kLeastWeights,
+    require(!layers.empty(), "compile", "no fully connected layer of at least ", kMinWeights,
             " weights to prune");
     fine_tune(network, layers);
   }
@@ -256,7 +256,7 @@ class Compressor {
   void reduce(Graph& graph) const {
     const Graph before = graph;
     const auto is_large = [](const Node& node) {
-      return node.kind == Kind::linear && node.dense.in * node.dense.out >= kLeastWeights;
+      return node.kind == Kind::linear && node.dense.in * node.dense.out >= kMinWeights;
     };
     const bool any_large = std::any_of(graph.nodes.begin(), graph.nodes.end(), is_large);
     for (Node& node : graph.nodes) {

@@ -45,7 +45,7 @@ CompiledInfo compiled_info_from_json(const std::string& text, const std::string&
 ///             epochs on the training images in which what was left out stays zero: an autoencoder learns
 ///             to make the images that the dense one makes, a classifier the labels.
 ///   int8    : per-channel symmetric weights; the range of what a layer reads is that of 1,000 training
-///             images. Layers of fewer than kLeastWeights weights stay fp32 unless there are no others.
+///             images. Layers of fewer than kMinWeights weights stay fp32 unless there are no others.
 /// Both are judged on the validation images that training held out, an imported network on a part of the
 /// training images that does not calibrate it; the test set has no part in it.
 /// Throws std::invalid_argument for impossible options (sparsity with bf16; nothing large enough to prune),
@@ -54,6 +54,6 @@ runtime::Graph compress(const RunFolder& folder, const std::string& model, const
                         const CompressionOptions& options);
 
 inline constexpr std::int64_t kFineTuningEpochs = 4;
-inline constexpr std::int64_t kLeastWeights = 10'000;
+inline constexpr std::int64_t kMinWeights = 10'000;
 
 }  // namespace cbnet

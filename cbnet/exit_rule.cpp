@@ -28,8 +28,8 @@ class Choice {
  public:
   Choice(const ExitScores& exit, const Labels& later, const Labels& labels)
       : exit_(exit), correct_(1, 0), images_(labels.size()) {
-    // With the samples sorted by entropy, a threshold lets out a prefix; every prefix is one sum away.
-    // What is not a number is below no threshold: those images always go on.
+    // A threshold lets out a prefix of the samples sorted by entropy; every prefix is one sum away.
+    // NaN is below no threshold: those images always go on.
     for (std::size_t i = 0; i < labels.size(); ++i) {
       if (!std::isnan(exit.entropy[i])) order_.push_back(i);
       correct_[0] += later[i] == labels[i] ? 1 : 0;

@@ -310,7 +310,8 @@ class Pipeline {
     return result;
   }
 
-  /// Those of a training from another network; one that was killed on its way from this one goes on.
+  /// Removes the states of a training from another network; one that was killed on its way from this one goes
+  /// on.
   void drop_states(const std::string& name, const FitOptions& fitting) const {
     say(concat(name, ": trained anew, for the network that it is made from has changed"));
     for (const auto& file : {fitting.state_file, fitting.finished_file}) {

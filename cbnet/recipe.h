@@ -21,7 +21,7 @@ enum class ActivityScope {
   all_hidden,  // all three hidden layers: the co-author's published code
 };
 
-/// How the layers are chosen after which a network without side exits is cut (III-B).
+/// This decides where a network without side exits is cut (III-B).
 struct TruncationRecipe {
   std::int64_t head_epochs = 5;         // of the output layer behind the cut; the layers before it stay
   std::int64_t autoencoder_epochs = 5;  // of a trial at each cut; the chosen one is trained in full

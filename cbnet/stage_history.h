@@ -17,8 +17,9 @@ namespace cbnet {
 struct RunIdentity {
   std::string dataset, data_md5;
   std::uint64_t seed = 1;
-  /// Where it is not the paper's: the network's name, the MD5 of its description and of the weights it starts
-  /// from (empty: fresh ones), whether it has side exits, and where it is cut when it has none (0: chosen).
+  /// These are set where the network is not the paper's: its name, the MD5 of its description and of the
+  /// weights it starts from (empty: fresh ones), whether it has side exits, and where it is cut when it has
+  /// none (0: chosen).
   std::string network = {}, network_md5 = {}, weights_md5 = {};
   bool has_exits = false;
   std::int64_t k = 0;

@@ -9,11 +9,11 @@
 #include "data/dataset.h"
 #include "train/fit.h"
 
-// What is trained in the paper's method, as stages for `fit` of train/fit.h.
+// This header has what the paper's method trains, as stages for `fit` of train/fit.h.
 
 namespace cbnet {
 
-/// Separate streams of the user's seed.
+/// Each use has a separate stream of the user's seed.
 enum class SeedUse : std::uint64_t {
   split = 11,
   lenet,
@@ -28,7 +28,7 @@ inline std::uint64_t derive_seed(std::uint64_t seed, SeedUse use) {
   return Rng(seed, static_cast<std::uint64_t>(use)).next();
 }
 
-/// What all stages of a run read.
+/// All stages of a run read these.
 struct StageData {
   /// Splits the training images and measures their normalisation, as the recipe says.
   StageData(const data::Dataset& dataset, const Recipe& recipe, std::uint64_t seed);
@@ -41,16 +41,17 @@ struct StageData {
   std::string dataset;  // whose sizes an autoencoder has
 };
 
-/// Which training images a run with this seed holds out for validation.
+/// Returns which training images a run with this seed holds out for validation.
 data::SplitIndices training_split(const Tensor& labels, double validation_fraction, std::uint64_t seed);
 
-/// A classifier, all its exits jointly. Figures: "accuracy", and with side exits their thresholds, exit rates
-/// and accuracies: "threshold", "exit_rate", "early_accuracy" with one, "threshold_1" and so on with several;
-/// "final_accuracy" is what all images would have at the trunk's end. Everything given must outlive it.
+/// Makes the stage of a classifier, all its exits jointly. Figures: "accuracy", and with side exits their
+/// thresholds, exit rates and accuracies: "threshold", "exit_rate", "early_accuracy" with one, "threshold_1"
+/// and so on with several; "final_accuracy" is what all images would have at the trunk's end. Everything
+/// given must outlive it.
 Stage classifier_stage(const std::string& name, Network& network, const TrainRecipe& part,
                        const Recipe& recipe, const StageData& data);
 
-/// The thresholds among the figures of such a stage, one for each of `exits` side exits.
+/// Returns the thresholds among the figures of such a stage, one for each of `exits` side exits.
 std::vector<double> thresholds_of(const std::map<std::string, double>& figures, std::size_t exits);
 
 /// The converting autoencoder for a lightweight classifier. Figures: "cbnet_accuracy", "classifier_accuracy".

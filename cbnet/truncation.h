@@ -8,13 +8,13 @@
 #include "cbnet/stages.h"
 #include "models/json.h"
 
-// Where a network without side exits is cut (III-B): "layers 1 through k" with an output layer, k found from
-// 1 up, guided by how many images are hard then and by what the autoencoder costs.
+// This header finds where a network without side exits is cut (III-B): "layers 1 through k" with an output
+// layer, k found from 1 up, guided by how many images are hard then and by what the autoencoder costs.
 
 namespace cbnet {
 
-/// A place to cut: behind weighted layer k and what follows it without weights. A residual block is one
-/// weighted layer.
+/// A network can be cut here: behind weighted layer k and what follows it without weights. A residual block
+/// is one weighted layer.
 struct Cut {
   std::int64_t k = 0;
   std::int64_t layers = 0;  // of the trunk
@@ -22,7 +22,7 @@ struct Cut {
 /// k = 1, 2, …, N - 1 for a trunk of N weighted layers, without the places that a later layer reads across.
 std::vector<Cut> cuts_of(const NetworkSpec& network);
 
-/// What came of one cut; accuracies are those of the validation split.
+/// One cut was tried with this result; accuracies are those of the validation split.
 struct CutTrial {
   Cut cut;
   double threshold = 0.0;
@@ -59,7 +59,7 @@ struct TruncationOptions {
 Truncation choose_truncation(Network& network, const StageData& data, const Recipe& recipe,
                              const TruncationOptions& options);
 
-/// As run.json has it, and as the table that is printed.
+/// The first is what run.json holds, the second the table that is printed.
 Json to_json(const Truncation& truncation);
 std::string to_text(const Truncation& truncation);
 

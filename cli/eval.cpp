@@ -200,7 +200,8 @@ int run_eval(const Arguments& arguments) {
   }
   if (line.has("run")) require_unseen(RunFolder(line.text("run")), test);
   std::cout << measured << " (trained on " << trained_on << "), " << grouped(test.test.size())
-            << " test images of " << test.name << " in " << test.files.front() << "\n\n";
+            << " test images of " << test.name << " in "
+            << (line.has("data") ? source.path : test.files.front()) << "\n\n";
 
   std::vector<Result> results;
   report["models"] = Json::object();

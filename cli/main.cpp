@@ -1,19 +1,11 @@
 #include <array>
-#include <iostream>
 
 #include "cli/commands.h"
-#include "console/options.h"
 #include "console/run_main.h"
-#include "tensor/error.h"
-#include "tensor/version.h"
 
 namespace cbnet::cli {
 namespace {
 
-struct Command {
-  const char* name;
-  int (*run)(const Arguments&);
-};
 constexpr std::array<Command, 8> kCommands{{{"data", run_data},
                                             {"train", run_train},
                                             {"eval", run_eval},
@@ -51,29 +43,11 @@ Examples:
 Exit codes: 0 done, 2 wrong usage or input, 1 anything else that failed.
 )";
 
-int dispatch(const Arguments& words) {
-  const std::string first = words.empty() ? "--help" : words.front();
-  if (first == "--help" || first == "-h" || first == "help") {
-    std::cout << kHelp;
-    return 0;
-  }
-  if (first == "--version") {
-    std::cout << "cbnet " << kVersion << '\n';
-    return 0;
-  }
-  std::vector<std::string> names;
-  for (const Command& command : kCommands) {
-    if (first == command.name) return command.run({words.begin() + 1, words.end()});
-    names.emplace_back(command.name);
-  }
-  throw UsageError(concat(first.starts_with("-") ? "unknown option " : "unknown command ", first,
-                          suggestion(first, names, ""), "; hint: see `cbnet --help`"));
-}
-
 }  // namespace
 }  // namespace cbnet::cli
 
 int main(int argc, char** argv) {
   const cbnet::cli::Arguments words(argv + (argc > 0 ? 1 : 0), argv + argc);
-  return cbnet::run_main("cbnet", [&] { return cbnet::cli::dispatch(words); });
+  return cbnet::run_main(
+      "cbnet", [&] { return cbnet::run_command("cbnet", cbnet::cli::kHelp, cbnet::cli::kCommands, words); });
 }

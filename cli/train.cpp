@@ -183,7 +183,7 @@ OtherNetwork other_network(const std::string& model, const ImageTask& task) {
   return out;
 }
 
-/// Whether a CBNet is asked for.
+/// Returns whether a CBNet is asked for.
 bool chosen_method(const CommandLine& line, bool is_other) {
   const std::string method = line.has("method") ? line.text("method") : "network";
   if (method != "network" && method != "cbnet")

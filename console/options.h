@@ -79,7 +79,7 @@ class CommandLine {
   double number(const std::string& name) const;
   /// One or more numbers between commas.
   std::vector<double> numbers(const std::string& name) const;
-  /// What --threshold says, none of them negative; empty when the option is absent.
+  /// Returns what --threshold says, none of them negative; empty when the option is absent.
   std::vector<double> thresholds() const;
 
   bool quiet() const { return is_set("quiet"); }

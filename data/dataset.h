@@ -41,7 +41,7 @@ struct Source {
   std::string path;
   Location location;
   PictureOptions pictures;
-  /// Where training images come without a test set, this fraction of every class becomes one; the seed
+  /// This fraction of every class becomes the test set where training images come without one; the seed
   /// decides which images they are.
   double test_fraction = 1.0 / 6.0;
   std::uint64_t split_seed = 1;

@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kChunkBytes = std::size_t{1} << 16;
 constexpr unsigned char kMagic[2] = {0x1f, 0x8b};
 // Far more than any of the datasets' files, packed or not.
-constexpr std::size_t kMostHeldBytes = std::size_t{1} << 30;
+constexpr std::size_t kMaxHeldBytes = std::size_t{1} << 30;
 // 15 bits of window, and a gzip wrapper rather than zlib's own.
 constexpr int kGzipWindowBits = 15 + 16;
 
@@ -52,7 +52,7 @@ struct ContentReader::State {
     if (name != "-" && !std::filesystem::exists(status))
       throw InputError(path, "a readable file", "no such file");
     if (name == "-" || !std::filesystem::is_regular_file(status)) {
-      held = read_file(name, kMostHeldBytes);
+      held = read_file(name, kMaxHeldBytes);
       file_size_bytes = held.size();
     } else {
       file.reset(std::fopen(path.c_str(), "rbe"));
@@ -186,7 +186,7 @@ void ContentReader::rewind() { state_->rewind(); }
 bool ContentReader::compressed() const { return state_->compressed; }
 std::uint64_t ContentReader::file_size_bytes() const { return state_->file_size_bytes; }
 std::uint64_t ContentReader::content_limit_bytes() const {
-  return state_->file_size_bytes * (state_->compressed ? kMostInflation : 1);
+  return state_->file_size_bytes * (state_->compressed ? kMaxInflation : 1);
 }
 
 }  // namespace cbnet::data

@@ -42,6 +42,6 @@ class ContentReader {
 };
 
 /// What one byte of gzip or deflate may stand for at most, rounded up.
-inline constexpr std::uint64_t kMostInflation = 1100;
+inline constexpr std::uint64_t kMaxInflation = 1100;
 
 }  // namespace cbnet::data

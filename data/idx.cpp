@@ -41,7 +41,7 @@ std::string hex(const unsigned char* bytes, std::size_t count) {
 }
 
 // Held against every promise: the largest set here, MNIST's training images, is 47 MB.
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
 // What a gzip header may promise without being counted first.
 constexpr std::uint64_t kBelievedBytes = std::uint64_t{64} << 20;
 
@@ -110,8 +110,8 @@ Header read_header(ContentReader& reader, const std::string& path) {
 /// compressed bytes can promise much: beyond what is believed, what is there is counted.
 void check_promise(const std::filesystem::path& path, ContentReader& reader, const Header& header,
                    std::uint64_t size_bytes, std::uint64_t end) {
-  if (size_bytes > kMostBytes) {
-    throw InputError(path.string(), concat("at most ", kMostBytes, " elements"),
+  if (size_bytes > kMaxBytes) {
+    throw InputError(path.string(), concat("at most ", kMaxBytes, " elements"),
                      concat("an IDX header that promises ", to_string(header.shape)));
   }
   if (!reader.compressed() || size_bytes <= kBelievedBytes) return;

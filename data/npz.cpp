@@ -27,7 +27,7 @@ constexpr std::size_t kMaxHeaderBytes = std::size_t{1} << 16;
 constexpr std::size_t kChunkElements = std::size_t{1} << 15;
 constexpr std::size_t kMaxRank = 4;
 // Held against every promise: the largest set here, MNIST's training images, is 47 MB.
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
 // What the directory of an archive may promise of a deflated member without being counted first.
 constexpr std::uint64_t kBelievedBytes = std::uint64_t{64} << 20;
 
@@ -114,12 +114,12 @@ Member open_member(const std::filesystem::path& path, const std::string& name) {
   const std::uintmax_t archive_bytes = std::filesystem::file_size(path, error);
   const std::uint64_t held_bytes = std::min<std::uint64_t>(entry.comp_size, error ? 0 : archive_bytes);
   member.size_bytes = entry.size;
-  if (entry.size > held_bytes * (entry.comp_method == ZIP_CM_STORE ? 1 : kMostInflation)) {
+  if (entry.size > held_bytes * (entry.comp_method == ZIP_CM_STORE ? 1 : kMaxInflation)) {
     throw InputError(member.path, concat("the ", entry.size, " bytes that the archive promises"),
                      concat(held_bytes, " compressed bytes, which cannot hold that many"));
   }
-  if (entry.size > kMostBytes)
-    throw InputError(member.path, concat("at most ", kMostBytes, " bytes"), concat(entry.size));
+  if (entry.size > kMaxBytes)
+    throw InputError(member.path, concat("at most ", kMaxBytes, " bytes"), concat(entry.size));
   const auto open = [&] {
     member.file.reset(zip_fopen_index(member.archive.get(), entry.index, 0));
     if (!member.file) {

@@ -129,13 +129,13 @@ Tensor resized(const Tensor& pictures, std::int64_t height, std::int64_t width) 
 }
 
 bool is_uniform(const Tensor& image) {
-  constexpr int kLeastContrast = 16;
+  constexpr int kMinContrast = 16;
   const Tensor picture = dense(image, "is_uniform");
   const auto* pixels = picture.data<std::uint8_t>();
   const std::int64_t area = picture.size(1) * picture.size(2);
   for (std::int64_t c = 0; c < picture.size(0); ++c) {
     const auto [darkest, lightest] = std::minmax_element(pixels + c * area, pixels + (c + 1) * area);
-    if (*lightest - *darkest >= kLeastContrast) return false;
+    if (*lightest - *darkest >= kMinContrast) return false;
   }
   return true;
 }

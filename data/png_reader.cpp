@@ -18,7 +18,7 @@
 namespace cbnet::data {
 namespace {
 
-constexpr std::uint64_t kMostSample = 65535;
+constexpr std::uint64_t kMaxSample = 65535;
 
 /// libpng's two structures, and what its callbacks need. It leaves a function in the middle by longjmp(),
 /// which runs no destructor: only read_header() and read_rows() call it, and they hold no object that has
@@ -116,11 +116,11 @@ class Ink {
       std::array<std::uint64_t, 3> color{};
       for (int c = 0; c < colors_; ++c) color.at(static_cast<std::size_t>(c)) = next(row);
       if (colors_ == 1) color[1] = color[2] = color[0];
-      const std::uint64_t alpha = has_alpha_ ? next(row) : kMostSample;
+      const std::uint64_t alpha = has_alpha_ ? next(row) : kMaxSample;
       // 0.299, 0.587 and 0.114 in 16 bits; they sum to 65,536, so that grey stays as it is.
       const std::uint64_t luma = color[0] * 19595 + color[1] * 38470 + color[2] * 7471;
-      constexpr std::uint64_t kOne = 65536 * kMostSample * kMostSample;
-      const auto on_black = [&](std::uint64_t sample) {  // of 65,536 times kMostSample
+      constexpr std::uint64_t kOne = 65536 * kMaxSample * kMaxSample;
+      const auto on_black = [&](std::uint64_t sample) {  // of 65,536 times kMaxSample
         return static_cast<std::uint8_t>((sample * alpha * 255 + kOne / 2) / kOne);
       };
       if (in_color_) {
@@ -130,7 +130,7 @@ class Ink {
         out_[i] = on_black(luma);
       }
       if (!has_alpha_) continue;
-      alpha_[i] = static_cast<std::uint8_t>((alpha * 255 + kMostSample / 2) / kMostSample);
+      alpha_[i] = static_cast<std::uint8_t>((alpha * 255 + kMaxSample / 2) / kMaxSample);
       watch(color, static_cast<std::int64_t>(alpha));
     }
   }
@@ -157,7 +157,7 @@ class Ink {
     most_alpha_ = std::max(most_alpha_, alpha);
     if (alpha == 0) return;
     constexpr std::int64_t kHalfStep = 129;
-    const std::int64_t slack = kHalfStep + kHalfStep * static_cast<std::int64_t>(kMostSample) / alpha;
+    const std::int64_t slack = kHalfStep + kHalfStep * static_cast<std::int64_t>(kMaxSample) / alpha;
     for (std::size_t c = 0; c < 3; ++c) {
       low_.at(c) = std::max(low_.at(c), static_cast<std::int64_t>(color.at(c)) - slack);
       high_.at(c) = std::min(high_.at(c), static_cast<std::int64_t>(color.at(c)) + slack);

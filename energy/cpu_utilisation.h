@@ -18,7 +18,7 @@ struct CpuTimes {
 struct CpuUtilisation {
   std::optional<double> u;               // in [0,1], not rounded; for the power models
   std::optional<double> psutil_percent;  // as psutil.cpu_percent() prints it, rounded to 0.1
-  // In this fraction of the interval the hypervisor ran another guest. psutil counts it as busy, so a
+  // The hypervisor in this fraction of the interval ran another guest. psutil counts it as busy, so a
   // large fraction makes u overstate the work of this machine.
   std::optional<double> steal_frac;
 };

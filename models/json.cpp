@@ -9,15 +9,15 @@ template class nlohmann::basic_json<nlohmann::ordered_map>;
 namespace cbnet {
 namespace {
 
-constexpr int kMostLevels = 64;
-constexpr int kMostKeys = 20'000;
-constexpr int kMostValues = 250'000;
+constexpr int kMaxLevels = 64;
+constexpr int kMaxKeys = 20'000;
+constexpr int kMaxValues = 250'000;
 
 /// Counts what a text would make, without making it, and stops where that is too much or no JSON. (The
 /// parser's own callback would look through a list again behind each element: seconds for a list of 100,000.)
 class Counter : public Json::json_sax_t {
  public:
-  bool fits() const { return levels_ <= kMostLevels && keys_ <= kMostKeys && values_ <= kMostValues; }
+  bool fits() const { return levels_ <= kMaxLevels && keys_ <= kMaxKeys && values_ <= kMaxValues; }
 
   bool null() override { return value(); }
   bool boolean(bool) override { return value(); }
@@ -26,7 +26,7 @@ class Counter : public Json::json_sax_t {
   bool number_float(number_float_t, const string_t&) override { return value(); }
   bool string(string_t&) override { return value(); }
   bool binary(binary_t&) override { return value(); }
-  bool key(string_t&) override { return ++keys_ <= kMostKeys; }
+  bool key(string_t&) override { return ++keys_ <= kMaxKeys; }
   bool start_object(std::size_t) override { return start(); }
   bool start_array(std::size_t) override { return start(); }
   bool end_object() override { return end(); }
@@ -34,8 +34,8 @@ class Counter : public Json::json_sax_t {
   bool parse_error(std::size_t, const std::string&, const Json::exception&) override { return false; }
 
  private:
-  bool value() { return ++values_ <= kMostValues; }
-  bool start() { return ++levels_ <= kMostLevels && value(); }
+  bool value() { return ++values_ <= kMaxValues; }
+  bool start() { return ++levels_ <= kMaxLevels && value(); }
   bool end() {
     --levels_;
     return true;
@@ -52,7 +52,7 @@ Json parse_json(const std::string& text, const std::string& source) {
   if (!counter.fits()) {
     throw InputError(
         source,
-        concat("JSON of at most ", kMostLevels, " levels, ", kMostKeys, " keys and ", kMostValues, " values"),
+        concat("JSON of at most ", kMaxLevels, " levels, ", kMaxKeys, " keys and ", kMaxValues, " values"),
         "more");
   }
   return Json::parse(text);

@@ -9,7 +9,7 @@
 
 namespace cbnet {
 
-/// What a network of the list is made for.
+/// A network of the list is made for such images.
 struct ImageTask {
   Shape input = {1, 28, 28};
   std::int64_t classes = 10;
@@ -27,18 +27,18 @@ NetworkSpec resnet110_spec(const ImageTask& task);
 NetworkSpec b_resnet20_spec(const ImageTask& task);
 NetworkSpec b_resnet110_spec(const ImageTask& task);
 
-/// One line of networks.def.
+/// This is one line of networks.def.
 struct NetworkEntry {
   const char* name;
   NetworkSpec (*make)(const ImageTask& task);
   const char* summary;
 };
 
-/// All of networks.def, in its order.
+/// Returns all of networks.def, in its order.
 std::span<const NetworkEntry> networks();
 
-/// The network called `name`. Throws std::invalid_argument, with the names there are, for another, and where
-/// the images are too small for it.
+/// Returns the network called `name`. Throws std::invalid_argument, with the names there are, for another,
+/// and where the images are too small for it.
 NetworkSpec make_network(const std::string& name, const ImageTask& task);
 
 }  // namespace cbnet

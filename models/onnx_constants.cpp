@@ -11,12 +11,12 @@
 namespace cbnet {
 namespace {
 
-/// Of a result that is larger than what it was made of.
+/// A result that is larger than what it was made of has at most so many elements.
 constexpr std::int64_t kMaxGrown = 1 << 20;
 /// Up to here f64 tells integers apart.
 constexpr double kMaxExact = 9007199254740992.0;
 
-// Of TensorProto::DataType.
+// These are numbers of TensorProto::DataType.
 constexpr std::int64_t kFloat = 1, kInt32 = 6, kInt64 = 7, kBool = 9, kDouble = 11;
 
 std::int64_t axis_of(const NodeReader& node, std::int64_t axis, std::int64_t rank) {
@@ -35,7 +35,8 @@ void require_size(const NodeReader& node, const Shape& shape, std::int64_t read)
   }
 }
 
-/// As numbers to calculate with. How many images there are is not known before they come.
+/// Returns the elements as numbers to calculate with. How many images there are is not known before they
+/// come.
 std::vector<double> values_of(const NodeReader& node, const Tensor& tensor) {
   if (tensor.dtype() == DType::i64) {
     for (const std::int64_t value : tensor.to_vector<std::int64_t>()) {

@@ -93,7 +93,7 @@ class NodeReader {
 class OnnxReaders {
  public:
   using Read = std::function<void(NodeReader&)>;
-  /// To layers, and, of constants alone, to constants; one of the two may be missing.
+  /// The first reads nodes to layers, the second those of constants alone to constants; one may be missing.
   struct Op {
     Read layers = {}, constants = {};
   };
@@ -120,7 +120,7 @@ class OnnxLayers {
 
   OnnxLayers(std::string source, std::int64_t opset) : source_(std::move(source)), opset_(opset) {}
 
-  /// In place of the number of images where it is open, among the sizes that a Shape node gives.
+  /// This stands for the number of images where it is open, among the sizes that a Shape node gives.
   static constexpr std::int64_t kBatch = std::numeric_limits<std::int64_t>::min();
 
   /// The network's input, called `name`. batch: as the graph declares it, or -1.
@@ -128,7 +128,7 @@ class OnnxLayers {
   void set_constant(const std::string& name, Tensor value) { values_[name] = {-1, std::move(value)}; }
   /// From here on `name` stands for what the last layer makes.
   void rename(const std::string& name) { values_[name] = {static_cast<std::int64_t>(spec.trunk.size()), {}}; }
-  /// How many nodes read it, or the caller of the graph.
+  /// Returns how many nodes read it, the caller of the graph included.
   void count_reader(const std::string& name) { ++readers_[name]; }
   bool knows(const std::string& name) const { return values_.contains(name); }
   /// Whether `name` stands for what the last layer makes.

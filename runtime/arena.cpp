@@ -1,4 +1,4 @@
-// Where the buffers of a schedule lie, and how many images go through it together.
+// This file decides where the buffers of a schedule lie, and how many images go through it together.
 #include <algorithm>
 
 #include "runtime/planner.h"
@@ -10,7 +10,7 @@ constexpr std::size_t kAlign = 64;
 /// The arena of a tile should stay in the L2 beside the weights of a layer.
 constexpr std::int64_t kTileBytes = 384 * 1024;
 constexpr std::int64_t kMinTile = 16, kMaxTile = 128;
-/// Of images so large that kMinTile of them exceed this, fewer go together, down to one.
+/// Fewer images than kMinTile, where so many of them exceed this, go together, down to one.
 constexpr std::int64_t kMaxTileBytes = std::int64_t{64} << 20;
 
 std::size_t aligned(std::size_t size) { return (size + kAlign - 1) / kAlign * kAlign; }
@@ -22,7 +22,7 @@ std::size_t bytes(const Buffer& buffer, std::int64_t tile) {
   return aligned(static_cast<std::size_t>(elements * buffer.layout.element_bytes()));
 }
 
-/// From which step to which buffers are in use, and which of them segments hand on.
+/// Finds from which step to which buffers are in use, and which of them segments hand on.
 void find_lifetimes(Schedule& out) {
   const auto buffer = [&](int id) -> Buffer& { return out.buffers[static_cast<std::size_t>(id)]; };
   for (int s = 0; s < static_cast<int>(out.steps.size()); ++s) {

@@ -285,7 +285,7 @@ std::int64_t node_weight_bytes(const Node& node) {
 void check(const Graph& graph) {
   check_size(graph.input, "the input");
   require(!graph.nodes.empty(), "graph", "there are no layers");
-  require(graph.nodes.size() <= kMostNodes, "graph", "at most ", kMostNodes, " layers are compiled; got ",
+  require(graph.nodes.size() <= kMaxNodes, "graph", "at most ", kMaxNodes, " layers are compiled; got ",
           graph.nodes.size());
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     check_size(graph.nodes[i].shape, graph.nodes[i].name);

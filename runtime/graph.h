@@ -68,7 +68,7 @@ struct Exit {
 };
 
 /// Most layers of a graph: far above any network, few enough to compile in seconds.
-inline constexpr std::size_t kMostNodes = 4096;
+inline constexpr std::size_t kMaxNodes = 4096;
 
 struct Graph {
   std::string name;
@@ -94,7 +94,7 @@ std::int64_t node_weight_bytes(const Node& node);
 
 /// Throws std::invalid_argument("[graph] …"), naming the node, unless every node reads earlier values of
 /// fitting shapes, makes `shape`, has finite weights of fitting sizes and leaves every field that means
-/// nothing to its kind at its default. At most kMostNodes nodes.
+/// nothing to its kind at its default. At most kMaxNodes nodes.
 void check(const Graph& graph);
 
 /// The same function with fewer multiply-adds: affine layers folded into the convolution or linear layer

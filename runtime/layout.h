@@ -4,7 +4,7 @@
 
 namespace cbnet::runtime {
 
-/// How an activation lies in memory. A value may lie in several layouts at once, one for each kind of reader.
+/// An activation lies in memory so. A value may lie in several layouts at once, one for each kind of reader.
 struct Layout {
   enum class Type : std::uint8_t {
     dense,   // f32, row-major

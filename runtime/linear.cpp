@@ -35,7 +35,7 @@ bool is_finite(float v) { return std::isfinite(v); }
 bool is_finite(std::uint16_t bf16) { return (bf16 & 0x7f80U) != 0x7f80U; }
 bool is_finite(std::int8_t) { return true; }
 
-/// Whether every output is finite whatever the bytes are: sums are 32-bit integers.
+/// Tells whether every output is finite whatever the bytes are: sums are 32-bit integers.
 bool are_finite(const float* multiplier, const std::vector<float>& bias, double slope, std::int64_t out) {
   constexpr double kLargestSum = 2147483648.0, kMax = 1e38;
   for (std::int64_t o = 0; o < out; ++o) {
@@ -162,7 +162,7 @@ struct LinearLayer::Packed {
     offset = per_output(offsets);
   }
 
-  /// In the order of linear.h; zeros beyond the edges of the matrix.
+  /// Elements stand in the order of linear.h; zeros beyond the edges of the matrix.
   template <class T>
   void pack(const std::vector<T>& w, std::int64_t in, std::int64_t out, std::int64_t groups_of_panel) {
     const std::int64_t kept = is_sparse() ? starts.back() : groups * k_blocks;

@@ -1,4 +1,4 @@
-// From nodes to steps in three passes: which nodes become one step (fuse), how each value best lies in memory
+// Nodes become steps in three passes: which nodes become one step (fuse), how each value best lies in memory
 // (choose_layouts), and the steps, with the conversions that are missing between them (emit). Where the
 // buffers lie in the arena is arena.cpp's.
 #include "runtime/planner.h"
@@ -134,7 +134,8 @@ class Planner {
 
   // ---- how values lie
 
-  /// As the first reader of a value, through reshapes, would have it; bytes only if all readers would.
+  /// Returns the layout that the first reader of a value, through reshapes, would have; bytes only if all
+  /// readers would.
   void choose_layouts() {
     requested_.resize(readers_.size());
     for (std::size_t v = readers_.size(); v-- > 0;) {
@@ -256,8 +257,8 @@ class Planner {
   Isa isa_;
   const kernels::KernelTable& table_;
   std::vector<Exit> exits_;  // the last value behind the side exits
-  // By value: the nodes that read it, whether it is an exit's logits, the value whose memory it is, the
-  // layout in which it is best made. By node: whether winograd.h does it. By value again: where it lies.
+  // These are by value: the nodes that read it, whether it is an exit's logits, the value whose memory it is,
+  // the layout in which it is best made. By node: whether winograd.h does it. By value again: where it lies.
   std::vector<std::vector<std::size_t>> readers_;
   std::vector<bool> is_exit_;
   std::vector<std::int32_t> source_;

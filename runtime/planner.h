@@ -39,7 +39,7 @@ struct Schedule {
   std::size_t arena_bytes = 0, scratch_bytes = 0;
 };
 
-/// Of a plan's arena for one thread, scratch included.
+/// A plan's arena for one thread, scratch included, has this size.
 inline constexpr std::int64_t kMaxArenaBytes = std::int64_t{256} << 20;
 
 /// Fuses the nodes of a folded graph into steps and gives every buffer its place.

@@ -88,9 +88,9 @@ struct ConvTail {
   bool relu = false;
   bool winograd = false;  // by winograd.h, else fused_conv2d.h
 };
-/// Whether fused_conv2d.h has kernels for this convolution.
+/// Tells whether fused_conv2d.h has kernels for this convolution.
 bool is_direct(const Node& conv);
-/// Whether fused_conv2d.h can pool so: 2x2, stride 2, no padding.
+/// Tells whether fused_conv2d.h can pool so: 2x2, stride 2, no padding.
 bool is_direct_pool(const Node& pool);
 /// Whether winograd.h can do it with less work, given the one layer that reads it (or null). It reads its
 /// input in any f32 layout.

@@ -57,7 +57,7 @@ void Backend::throw_unsupported(BackendFunction function, DType dtype) const {
 
 namespace {
 
-/// In the host's memory; each function takes f32 and f64, and some every dtype.
+/// The memory is the host's; each function takes f32 and f64, and some every dtype.
 Backend on_host(Device device, const Backend::Table& table) {
   Backend out{device, kHostMemory, table};
   out.table.copy.dtypes = out.table.fill.dtypes = out.table.find_outside.dtypes = kAllDTypes;

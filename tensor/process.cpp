@@ -122,7 +122,7 @@ Process::Process(std::vector<std::string> command, ProcessOptions options) : pro
 
 Process::~Process() {
   constexpr double kOwnEndS = 10, kTermS = 0.2, kKillS = 2;
-  // Only until it is waited for does the pid surely belong to this program.
+  // The pid surely belongs to this program until it is waited for, and no longer.
   if (wait(0)) return;
   if (input_.get() >= 0) {
     input_.reset();

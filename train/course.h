@@ -15,7 +15,8 @@ struct EarlierEpochs {
   std::int64_t until = 0, of = 0;
 };
 
-/// Where a fingerprint has that of the network that its model was made from: "branchynet" or "network".
+/// A fingerprint has that of the network that its model was made from under one of these keys: "branchynet"
+/// or "network".
 inline constexpr const char* kParentKeys[] = {"branchynet", "network"};
 
 /// A fingerprint (see provenance.h) taken apart.

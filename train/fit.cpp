@@ -25,7 +25,7 @@ struct TrainingState {
   std::int64_t epochs_done = 0;
   Course course;  // as far as it is another training's
   FitResult result;
-  /// Where the recipe has patience: the weights of the epoch with the best validation figure.
+  /// These are the weights of the epoch with the best validation figure, where the recipe has patience.
   StateDict best;
 };
 

@@ -16,7 +16,7 @@ enum class OptimizerKind {
 };
 const char* to_string(OptimizerKind kind);
 
-/// How one network is trained, on shuffled batches.
+/// One network is trained so, on shuffled batches.
 struct TrainRecipe {
   std::int64_t epochs = 12;
   std::int64_t batch_size = 128;
@@ -33,8 +33,8 @@ struct TrainRecipe {
   data::Augmentation augmentation;
 };
 
-/// JSON of the fields; those that a recipe did not always have are left out at their defaults, so that
-/// trainings of before them go on.
+/// Returns the fields as JSON; those that a recipe did not always have are left out at their defaults, so
+/// that trainings of before them go on.
 Json train_recipe_to_json(const TrainRecipe& recipe);
 /// Changes what `json` names. Throws std::invalid_argument or Json::exception for what is unknown or of
 /// another type; `where` names the recipe.

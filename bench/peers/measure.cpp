@@ -249,10 +249,10 @@ class Measurement {
       one.child->write_line(concat("block ", options_.block_s));
       Json answer = parse_json(one.child->read_line(), "a worker");
       if (best.is_null() || answer.at("busy") > best.at("busy")) best = std::move(answer);
-      if (best.at("busy") >= bench::kLeastBusy) break;
+      if (best.at("busy") >= bench::kMinBusy) break;
     }
     // CPU time leaves out what others took of the core; with more threads the main one's would say little.
-    const bool disturbed = best.at("busy") < bench::kLeastBusy && one.to->result.at("threads") == 1;
+    const bool disturbed = best.at("busy") < bench::kMinBusy && one.to->result.at("threads") == 1;
     one.to->us.back().push_back(best.at(disturbed ? "cpu_us" : "us"));
     one.to->low_us = std::min(one.to->low_us, best.at("low_us").get<double>());
     one.to->busy = std::min(one.to->busy, best.at("busy").get<double>());

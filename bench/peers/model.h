@@ -58,7 +58,7 @@ struct PeerModel {
   }
 };
 
-/// What one image costs on average, given the fraction of images that stay behind a side exit.
+/// This is what one image costs on average, given the fraction of images that stay behind a side exit.
 struct ModelCost {
   double macs = 0.0;
   double macs_without_padding = 0.0;  // less those whose pixel is padding

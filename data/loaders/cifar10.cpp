@@ -20,7 +20,7 @@ constexpr std::int64_t kSide = 32, kPixels = 3 * kSide * kSide;
 constexpr std::size_t kRecordBytes = 1 + kPixels;
 constexpr std::size_t kBlockBytes = 512;  // of a tar archive
 // Five batches are 154 MB.
-constexpr std::size_t kMostRecords = 350'000;
+constexpr std::size_t kMaxRecords = 350'000;
 
 /// Records one after the other.
 struct Records {
@@ -41,8 +41,8 @@ struct Records {
         throw InputError(source, "labels from 0 to 9",
                          concat("label ", int{record[0]}, " at position ", labels.size()),
                          "CIFAR-100 and other files are of another kind");
-      if (labels.size() == kMostRecords)
-        throw InputError(source, concat("at most ", kMostRecords, " pictures"), "more");
+      if (labels.size() == kMaxRecords)
+        throw InputError(source, concat("at most ", kMaxRecords, " pictures"), "more");
       labels.push_back(record[0]);
       pixels.insert(pixels.end(), record.begin() + 1, record.end());
     }

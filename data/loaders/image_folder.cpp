@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMostClasses = 256;
+constexpr std::size_t kMaxClasses = 256;
 
 enum class Kind { picture, other_picture, other };
 
@@ -54,8 +54,8 @@ bool recognises(const fs::path& path) { return has_classes(path) || has_classes(
 std::vector<std::string> class_folders(const fs::path& root) {
   std::vector<std::string> out;
   for (const fs::path& folder : entries(root, true)) out.push_back(folder.filename().string());
-  if (out.size() > kMostClasses)
-    throw InputError(root.string(), concat("at most ", kMostClasses, " folders, one a class"),
+  if (out.size() > kMaxClasses)
+    throw InputError(root.string(), concat("at most ", kMaxClasses, " folders, one a class"),
                      concat(out.size()));
   return out;
 }

@@ -67,7 +67,7 @@ std::int32_t AvgPool2d::lower(Lowering& to) const {
   node.kind = runtime::Kind::avg_pool2d;
   node.window = window();
   if (count_include_pad && !padding.is_symmetric()) {
-    // Then the zeros are there as numbers.
+    // The zeros are then there as numbers.
     node.inputs = {Pad{{0, padding.top, padding.left}, {0, padding.bottom, padding.right}}.push(to)};
     node.window.padding = 0;
   }

@@ -29,7 +29,7 @@ std::string Flatten::write_onnx(OnnxWriter& to) const {
 void Flatten::read_onnx(OnnxReaders& readers) {
   readers.on("Flatten", [](NodeReader& node) {
     const std::int64_t axis = node.integer("axis", 1);
-    // Of one image, the matrix of one row is the same.
+    // The matrix of one row is the same for one image.
     const bool row = axis == 0 && node.batch() == 1;
     if (axis != 1 && axis != -static_cast<std::int64_t>(node.shape().size()) && !row)
       node.fail("attribute axis = 1, so that images stay apart", concat(axis));

@@ -12,7 +12,8 @@ struct Pad {
   std::vector<std::int64_t> before = {}, after = {};
   double value = 0.0;
 
-  /// Of planes (C,H,W), where it is that, with zeros: what a convolution can do by itself.
+  /// Returns the padding of planes (C,H,W) with zeros, which a convolution can do by itself, where it is
+  /// that.
   std::optional<Padding2d> of_planes() const;
   /// The node of a plan, and the value that it makes of what the layer reads.
   std::int32_t push(Lowering& to) const;

@@ -15,7 +15,7 @@ struct Slice {
   CBNET_LAYER_PARTS("slice", Slice)
 };
 
-/// What a Slice node of ONNX asks for along one axis.
+/// A Slice node of ONNX asks for this along one axis.
 struct OnnxSlice {
   std::int64_t axis = 0, start = 0, end = 0, step = 1;
 

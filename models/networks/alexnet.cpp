@@ -21,7 +21,7 @@ LayerSpecs conv(std::int64_t channels, std::int64_t kernel_size) {
 
 MaxPool2d pool() { return {.kernel_size = 3, .stride = 2, .ceil_mode = true}; }
 
-/// A branch as published: what the trunk does next, then 3x3 convolutions of 32 channels and one linear
+/// A branch does what the trunk does next, then, as published, 3x3 convolutions of 32 channels and one linear
 /// layer.
 LayerSpecs branch(int convolutions, std::int64_t classes) {
   LayerSpecs out = {Relu{}, pool()};

@@ -28,7 +28,7 @@ LayerSpecs conv(std::int64_t channels, std::int64_t kernel_size, std::int64_t st
           BatchNorm{}};
 }
 
-/// Where the size changes the shortcut is a 1x1 convolution (He et al. 2016, option B).
+/// The shortcut where the size changes is a 1x1 convolution (He et al. 2016, option B).
 LayerSpecs block(std::int64_t channels, std::int64_t stride) {
   Residual sum{conv(channels, 3, stride), {}};
   sum.body.push_back(Relu{});
@@ -49,9 +49,9 @@ NetworkSpec resnet(std::string name, std::int64_t per_stage, const ImageTask& ta
   return out;
 }
 
-/// Side exits behind the first block and behind the first third of them, as BranchyNet's ResNet-110 has them.
-/// Both branches pool before they convolve, which the published one does not: it would cost as much as half
-/// the trunk.
+/// Adds side exits behind the first block and behind the first third of them, as BranchyNet's ResNet-110 has
+/// them. Both branches pool before they convolve, which the published one does not: it would cost as much as
+/// half the trunk.
 NetworkSpec with_exits(NetworkSpec out, std::int64_t per_stage, std::int64_t classes) {
   out.name = "b-" + out.name;
   const MaxPool2d pool{.kernel_size = 3, .stride = 2, .ceil_mode = true};

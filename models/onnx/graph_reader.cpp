@@ -23,8 +23,8 @@ std::string type_name(int dtype) {
              : std::to_string(dtype);
 }
 
-/// As many elements as the shape has, from raw bytes where there are some, else from the field for their
-/// type.
+/// Returns as many elements as the shape has, from raw bytes where there are some, else from the field for
+/// their type.
 template <class Stored, class Kept, class Field>
 Tensor elements(const Field& field, const std::optional<std::string_view>& raw, const Shape& shape,
                 const std::string& where) {
@@ -80,7 +80,7 @@ std::size_t element_bytes(int dtype) {
   }
 }
 
-/// Where a tensor's data lie in another file.
+/// A tensor's data lie here in another file.
 struct External {
   External(const onnx::TensorProto& proto, const std::string& where) {
     for (const onnx::StringStringEntryProto& entry : proto.external_data()) {

@@ -9,7 +9,7 @@
 
 namespace cbnet {
 
-/// Of a file, and of the data in other files that belong to it.
+/// A file and the data in other files that belong to it may be this large.
 inline constexpr std::size_t kOnnxLimitBytes = std::size_t{1} << 30;
 
 /// Turns what an ONNX file holds into words that need no ONNX library.

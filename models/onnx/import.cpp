@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::int64_t kFirstOpset = 7;
 constexpr std::int64_t kLastOpset = 23;
-constexpr std::int64_t kMostInput = std::int64_t{1} << 31;
-constexpr int kMostNamed = 10;  // of what an error lists
+constexpr std::int64_t kMaxInput = std::int64_t{1} << 31;
+constexpr int kMaxNamed = 10;  // of what an error lists
 
 /// Turns the nodes that one output needs into a list of layers and their weights.
 class GraphImporter {
@@ -93,8 +93,8 @@ class GraphImporter {
       }
       declared.push_back(size.dim_value());
     }
-    if (*std::max_element(declared.begin(), declared.end()) > kMostInput)
-      fail(concat("sizes of at most ", kMostInput), to_string(declared));
+    if (*std::max_element(declared.begin(), declared.end()) > kMaxInput)
+      fail(concat("sizes of at most ", kMaxInput), to_string(declared));
     const onnx::TensorShapeProto::Dimension& batch = type.shape().dim(0);
     const bool reshapes = !options_.image.empty() && numel(declared) == numel(options_.image);
     layers_.set_input(input.name(), reshapes ? options_.image : declared,
@@ -147,10 +147,10 @@ class GraphImporter {
     int count = 0;
     for (const OnnxNode& node : nodes) {
       if (table.contains(node.op) && node.domain.empty()) continue;
-      if (++count <= kMostNamed) unknown += (count == 1 ? "" : ", ") + node_name(node);
+      if (++count <= kMaxNamed) unknown += (count == 1 ? "" : ", ") + node_name(node);
     }
     if (count == 0) return;
-    if (count > kMostNamed) unknown += concat(" and ", count - kMostNamed, " more");
+    if (count > kMaxNamed) unknown += concat(" and ", count - kMaxNamed, " more");
     std::string known;
     for (const auto& entry : table) known += (known.empty() ? "" : ", ") + entry.first;
     fail("the ops that cbnet has layers for: " + known, unknown);

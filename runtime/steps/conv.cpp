@@ -223,7 +223,7 @@ class ConvStep : public Step {
     }
   }
 
-  /// Of an odd number of columns the last pair has one result.
+  /// The last pair of an odd number of columns has one result.
   void mark_last(const Window2d& window) {
     if (2 * all_.pairs <= all_.w + 2 * window.padding.left - all_.k + 1) return;
     last_.assign(static_cast<std::size_t>(all_.sums.scratch_plane), 0.0F);

@@ -1,4 +1,4 @@
-// From the caller's pixels to the layout that the first layer reads, and between layouts.
+// These steps copy the caller's pixels to the layout that the first layer reads, and from layout to layout.
 #include <algorithm>
 #include <array>
 

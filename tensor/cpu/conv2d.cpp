@@ -75,7 +75,7 @@ struct Scratch {
   Storage storage;
 };
 
-/// One group of one image: where it begins in x, y and the weight, its first output and outputs.
+/// This is one group of one image: where it begins in x, y and the weight, its first output and outputs.
 struct GroupAt {
   int64_t x, y, w, first_output, outputs;
 };

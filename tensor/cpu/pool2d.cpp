@@ -55,7 +55,7 @@ void max_plane(const T* x, T* y, int32_t* argmax, const Pool2dDims& d) {
 //   bottom   c d | c d | …
 //
 // The winner of each row, left before right, then that of the rows: the first of equals wins, and a NaN.
-// Where a window hangs over an edge, b is a again, or c and d are a and b.
+// A window that hangs over an edge has a again for b, or a and b for c and d.
 //
 // Four windows of f32 at a time through the compilers' vector extension, which do not vectorise such loops
 // themselves; the code is the same for one window.
@@ -89,8 +89,8 @@ template <class T>
 Columns<T> columns_at(const T* row, bool both) {
   return {row[0], row[both ? 1 : 0]};
 }
-/// Of four windows. kNarrow: the last of them hangs over the right edge, so its only column stands twice, and
-/// the vectors start one column early to end with the row.
+/// Loads those of four windows. kNarrow: the last of them hangs over the right edge, so its only column
+/// stands twice, and the vectors start one column early to end with the row.
 template <bool kNarrow>
 [[gnu::always_inline]] inline Columns<FloatLanes> four_columns_at(const float* row) {
   row -= kNarrow ? 1 : 0;

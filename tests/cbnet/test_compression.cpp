@@ -75,7 +75,7 @@ TEST_CASE("fewer bits: dense layers shrink, convolutions stay, the accuracy is j
     CHECK(contains(said, "classifier.trunk.0: conv2d stays fp32"));
     for (const runtime::Node& node : graph.nodes) {
       if (node.kind == runtime::Kind::linear)
-        CHECK((node.dense.precision == precision) == (node.dense.in * node.dense.out >= kLeastWeights));
+        CHECK((node.dense.precision == precision) == (node.dense.in * node.dense.out >= kMinWeights));
     }
   }
 }

@@ -13,7 +13,7 @@ using namespace cbnet::testing;
 namespace {
 
 constexpr int kPerOp = 3;
-constexpr std::int64_t kMostElements = 400;  // inputs of one configuration
+constexpr std::int64_t kMaxElements = 400;  // inputs of one configuration
 
 Golden make() {
   Golden golden{torch_version(), {}, {}, {}};
@@ -25,7 +25,7 @@ Golden make() {
       std::int64_t elements = 0;
       for (const Tensor& input : config.inputs) elements += input.numel();
       // Finite and not empty: what a reader expects of an example.
-      if (draw.special() || elements == 0 || elements > kMostElements) continue;
+      if (draw.special() || elements == 0 || elements > kMaxElements) continue;
       golden.ops.push_back({op.name, config, run_torch(op.name, config, config.inputs)});
       ++kept;
     }

@@ -18,13 +18,13 @@ namespace {
 
 constexpr std::int64_t kSizes[] = {1, 7, 13, 16, 17, 127, 1000};
 // Sizes that one configuration asks for, at most; reshape and the like ask for up to four.
-constexpr int kMostTurns = 9;
+constexpr int kMaxTurns = 9;
 
 /// Calls check(config) for every turn and size, and for several seeds.
 template <class Check>
 void sweep(const OpUnderTest& op, Check check) {
   for (const std::int64_t size : kSizes) {
-    for (int turn = 0; turn < kMostTurns; ++turn) {
+    for (int turn = 0; turn < kMaxTurns; ++turn) {
       // How often a size is asked for depends on the seed: three that ask often enough.
       int tried = 0;
       for (std::uint64_t seed = 0; seed < 12 && tried < 3; ++seed) {

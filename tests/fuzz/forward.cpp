@@ -16,8 +16,8 @@ namespace cbnet::testing {
 namespace {
 
 constexpr std::int64_t kImages = 3;
-constexpr std::int64_t kMostMacs = 2'000'000;      // of one image
-constexpr std::int64_t kMostElements = 1'000'000;  // of all values of one image, and of all weights
+constexpr std::int64_t kMaxMacs = 2'000'000;      // of one image
+constexpr std::int64_t kMaxElements = 1'000'000;  // of all values of one image, and of all weights
 
 /// a + b of what is not negative, or the most there is.
 std::int64_t add(std::int64_t a, std::int64_t b) { return a > INT64_MAX - b ? INT64_MAX : a + b; }
@@ -29,7 +29,7 @@ bool is_small(const runtime::Graph& graph) {
     elements = add(elements, numel(node.shape));
     elements = add(elements, add(node.window.kernel_size.h, node.window.kernel_size.w));
   }
-  return macs <= kMostMacs && elements <= kMostElements;
+  return macs <= kMaxMacs && elements <= kMaxElements;
 }
 
 bool is_small(const NetworkSpec& spec) {
@@ -39,7 +39,7 @@ bool is_small(const NetworkSpec& spec) {
     macs = add(macs, layer.macs);
     elements = add(elements, add(layer.parameters, numel(layer.output)));
   }
-  return macs <= kMostMacs && elements <= kMostElements;
+  return macs <= kMaxMacs && elements <= kMaxElements;
 }
 
 void check_answers(const runtime::Graph& graph, const runtime::Results& answers, std::int64_t n) {

@@ -231,9 +231,9 @@ TEST_CASE("fold: as many layers as there may be, each of which could move past a
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   Builder pools({1, 4, 4});  // ReLUs move behind poolings
-  for (std::size_t i = 0; i + 2 < kMostNodes; ++i) {
+  for (std::size_t i = 0; i + 2 < kMaxNodes; ++i) {
     const auto last = static_cast<std::int32_t>(pools.graph.nodes.size());
-    if (i < kMostNodes / 2 || i % 2 == 0) {
+    if (i < kMaxNodes / 2 || i % 2 == 0) {
       pools.plain(relu, last);
     } else {
       pools.max_pool(last, 1, 1, false);
@@ -241,10 +241,10 @@ TEST_CASE("fold: as many layers as there may be, each of which could move past a
   }
   pools.graph.classifies = false;
   CHECK(seconds(pools.graph) < 1.0);
-  CHECK(fold(pools.graph).nodes.size() == 1 + (kMostNodes / 2 - 2) / 2);
+  CHECK(fold(pools.graph).nodes.size() == 1 + (kMaxNodes / 2 - 2) / 2);
 
   Builder shapes({4});
-  for (std::size_t i = 0; i + 2 < kMostNodes; ++i)
+  for (std::size_t i = 0; i + 2 < kMaxNodes; ++i)
     shapes.add(reshape, {static_cast<std::int32_t>(shapes.graph.nodes.size())}, {4});
   shapes.linear(static_cast<std::int32_t>(shapes.graph.nodes.size()), 3);
   CHECK(seconds(shapes.graph) < 1.0);

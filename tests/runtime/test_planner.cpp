@@ -139,7 +139,7 @@ TEST_CASE("planner: layers of bytes hand each other bytes, and an f32 reader kee
 TEST_CASE("planner: the largest graph, reshapes before a layer of bytes, compiles in seconds") {
   Builder b({8});
   std::int32_t at = 0;
-  while (b.graph.nodes.size() + 1 < kMostNodes)
+  while (b.graph.nodes.size() + 1 < kMaxNodes)
     at = b.add(Kind::reshape, {at}, at % 2 == 1 ? Shape{2, 4} : Shape{8});
   b.linear(at, 3, Precision::int8);
   const auto start = std::chrono::steady_clock::now();

@@ -70,7 +70,7 @@ runtime::Graph quantized_graph(const PeerModel& model) {
   Variable x(model.calibration);
   for (std::size_t i = 0; i < less.spec.trunk.size(); ++i) {
     for (runtime::Node& node : graph.nodes) {
-      if (node.name != concat("trunk.", i) || node.dense.in * node.dense.out < kLeastWeights) continue;
+      if (node.name != concat("trunk.", i) || node.dense.in * node.dense.out < kMinWeights) continue;
       const bool pixels = i == 1;  // behind the flatten that these networks begin with
       node.input =
           pixels ? runtime::QuantParams{1.0F / 255.0F, 0} : runtime::calibrate(x.value().to_vector<float>());

@@ -30,7 +30,7 @@ template <class F>
   p = p * r + 1.0F;
   const F y = p * bits<F>((bits<Bits>(shifted) - bits<uint32_t>(kRounding) + 127U) << 23U);
   if constexpr (kOne) {
-    // As a mask: a choice is compiled to a branch, and the loops around it to scalar code.
+    // The mask is needed: a choice is compiled to a branch, and the loops around it to scalar code.
     return bits<float>(bits<uint32_t>(y) & (static_cast<uint32_t>(x < -87.0F) - 1U));
   } else {
     return x < -87.0F ? F{} : y;

@@ -24,7 +24,7 @@ T sum_of(const T* values, int64_t count) {
   return rest + sum_lanes<T>(sum);
 }
 
-// What is in sums of magnitudes: whether it is finite, and then where it is not zero.
+// Sums of magnitudes tell whether all is finite, and then where it is not zero.
 template <class T>
 bool find_kept(const T* sums, int64_t k, uint16_t* kept, int64_t& count) {
   count = 0;
@@ -36,7 +36,7 @@ bool find_kept(const T* sums, int64_t k, uint16_t* kept, int64_t& count) {
   return all - all == T(0);
 }
 
-// Of `rows` rows of op(A): the columns that are not all zeros. False where an element is not finite.
+// Lists the columns of `rows` rows of op(A) that are not all zeros. False where an element is not finite.
 template <class T>
 bool kept_of_rows(const T* a, int64_t a_row, int64_t rows, int64_t k, uint16_t* kept, int64_t& count) {
   constexpr int64_t L = kLanes<T>;
@@ -50,7 +50,7 @@ bool kept_of_rows(const T* a, int64_t a_row, int64_t rows, int64_t k, uint16_t* 
   return find_kept(sums, k, kept, count);
 }
 
-// Of a panel: the rows that are not all zeros. False where an element is not finite.
+// Lists the rows of a panel that are not all zeros. False where an element is not finite.
 template <class T>
 bool kept_of_panel(const T* panel, int64_t k, int64_t vectors, uint16_t* kept, int64_t& count) {
   constexpr int64_t L = kLanes<T>;
@@ -63,9 +63,9 @@ bool kept_of_panel(const T* panel, int64_t k, int64_t vectors, uint16_t* kept, i
   return find_kept(sums, k, kept, count);
 }
 
-// Of each run of the columns of a matrix as stored, k rows: the rows that are not all zeros there, lists of
-// them kGemmDepth apart. `lanes` has room for a panel, `sums` for one too. False where an element is not
-// finite.
+// Lists, for each run of the columns of a matrix as stored, k rows, the rows that are not all zeros there,
+// lists of them kGemmDepth apart. `lanes` has room for a panel, `sums` for one too. False where an element is
+// not finite.
 template <class T>
 bool kept_of_columns(const T* a, int64_t lda, int64_t columns, int64_t k, const Split& runs, T* lanes,
                      T* sums, uint16_t* lists, int64_t* counts) {

@@ -39,7 +39,7 @@ struct IsaTable {
   bool gemm_beats_blas;  // OpenBLAS has been measured to be slower, or must not be called
 };
 
-// Those of the inference engine.
+// These belong to the inference engine.
 struct KernelTable {
   ConvTable conv;
   LinearTable linear;

@@ -38,7 +38,7 @@ enum class LinearKind : int { f32, bf16, s8 };
   return kind == LinearKind::f32 ? 1 : kind == LinearKind::bf16 ? 2 : 4;
 }
 
-// Which K-blocks a block of rows takes: `count` of them, the first `low` of them as KBlock::Low does.
+// A block of rows takes these K-blocks: `count` of them, the first `low` of them as KBlock::Low does.
 struct KBlockList {
   const int32_t* columns;
   int64_t count, low;
@@ -82,7 +82,7 @@ struct LinearCall {
   int64_t y_pitch;
 };
 
-// From rows as the caller has them to rows as the kernels take them: `padded` elements, zeros at the end.
+// Copies rows as the caller has them to rows as the kernels take them: `padded` elements, zeros at the end.
 struct LinearInput {
   int64_t rows, in, padded;
   const void* x;

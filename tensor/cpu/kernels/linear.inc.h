@@ -8,8 +8,8 @@
 namespace cbnet::kernels::CBNET_ISA {
 namespace {
 
-// One block of sums: `Rows` rows from `row` on by the `Groups` groups from `group` on. Of a sparse layer the
-// weights of just the listed K-blocks are there, of others all.
+// Computes one block of sums: `Rows` rows from `row` on by the `Groups` groups from `group` on. Of a sparse
+// layer the weights of just the listed K-blocks are there, of others all.
 template <class KBlock, int Groups, int Rows, bool Sparse>
 [[gnu::noinline]] void linear_block(const LinearCall& call, int64_t row, int64_t group,
                                     const typename KBlock::Weight* w, KBlockList list) {
