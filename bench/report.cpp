@@ -54,9 +54,12 @@ EnergySummary summarise_energy(const std::vector<Block>& blocks) {
   out.power_w = weighted(blocks, &energy::EnergyResult::power_w);
   out.utilisation = weighted(blocks, &energy::EnergyResult::utilisation);
   out.steal_frac = weighted(blocks, &energy::EnergyResult::steal_frac);
-  double energy_j = 0.0;
+  double energy_j = 0.0, sampled_j = 0.0;
   std::int64_t images = 0;
-  bool complete = true;
+  bool complete = true, sampled = true;
+  const auto keep_least = [](std::optional<double>& least, std::optional<double> value) {
+    if (value) least = std::min(least.value_or(1.0), *value);
+  };
   for (const Block& block : blocks) {
     const std::string& warning = block.energy.warning;
     if (!warning.empty() &&
@@ -66,7 +69,14 @@ EnergySummary summarise_energy(const std::vector<Block>& blocks) {
     complete = complete && block.energy.energy_j.has_value();
     energy_j += block.energy.energy_j.value_or(0.0);
     images += block.images;
+    keep_least(out.coverage, block.energy.coverage);
+    const energy::SampledEnergy beside = block.energy.sampled.value_or(energy::SampledEnergy{});
+    if (block.energy.sampled) keep_least(out.sampled_coverage, beside.coverage);
+    out.sampled_source = beside.source;
+    sampled = sampled && beside.energy_j.has_value();
+    sampled_j += beside.energy_j.value_or(0.0);
   }
+  if (sampled) out.sampled_j_per_image = sampled_j / static_cast<double>(images);
   if (complete) {
     out.j_per_image = energy_j / static_cast<double>(images);
     out.kind = blocks.front().energy.kind;

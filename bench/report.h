@@ -28,7 +28,11 @@ struct EnergySummary {
   std::string label;                                       // whose joules these are
   std::string source;                                      // the sensor, or the model with every constant
   std::optional<double> power_w, utilisation, steal_frac;  // weighted by the blocks' windows
-  std::vector<std::string> warnings;                       // each once
+  std::optional<double> coverage;                          // the least of the blocks; sensors only
+  /// By power samples beside a counter, over the same windows; empty when a block has none.
+  std::optional<double> sampled_j_per_image, sampled_coverage;
+  std::string sampled_source;
+  std::vector<std::string> warnings;  // each once
 };
 
 /// Throws std::invalid_argument when there are no blocks, as both do.

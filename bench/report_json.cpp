@@ -35,6 +35,12 @@ Json paper_json(const Row& row) {
           {"exit_rate", or_null(paper->exit_rate)}};
 }
 
+Json sampled_json(const std::optional<energy::SampledEnergy>& sampled) {
+  if (!sampled) return {};
+  return {
+      {"energy_j", or_null(sampled->energy_j)}, {"coverage", sampled->coverage}, {"source", sampled->source}};
+}
+
 Json block_json(const Block& block) {
   return {{"round", block.round},
           {"passes", block.passes},
@@ -45,6 +51,8 @@ Json block_json(const Block& block) {
           {"power_w", or_null(block.energy.power_w)},
           {"utilisation", or_null(block.energy.utilisation)},
           {"steal_frac", or_null(block.energy.steal_frac)},
+          {"coverage", or_null(block.energy.coverage)},
+          {"sampled", sampled_json(block.energy.sampled)},
           {"energy_warning", text_or_null(block.energy.warning)}};
 }
 
@@ -72,6 +80,9 @@ Json row_json(const Report& report, const Row& row) {
            {"energy_j_per_image", or_null(row.energy.j_per_image)},
            {"energy_kind", kind_or_null(row.energy.kind)},
            {"energy_label", row.energy.label},
+           {"energy_source", row.energy.source},
+           {"energy_coverage", or_null(row.energy.coverage)},
+           {"sampled_j_per_image", or_null(row.energy.sampled_j_per_image)},
            {"energy_savings", or_null(energy_savings(report, row))},
            {"power_w", or_null(row.energy.power_w)},
            {"utilisation", or_null(row.energy.utilisation)},

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "bench/agreement.h"
+#include "bench/meters.h"
 #include "bench/report_json.h"
 #include "bench/runs.h"
 #include "bench/table2_text.h"
@@ -37,6 +38,7 @@ constexpr Manual kManual{
   cbnet_bench table2 --run runs/mnist --run runs/fmnist --threads 1 --json table2.json
   cbnet_bench table2 --run runs/fmnist --engine all
   cbnet_bench table2 --run runs/fmnist --power-model pi4 --power-constants p_idle_w=2.5,p_peak_w=6.8
+  cbnet_bench table2 --run runs/fmnist --device cuda --meter nvml --gpu 0
 )"};
 
 struct Settings {
@@ -44,7 +46,6 @@ struct Settings {
   std::int64_t batch = 1;
   std::int64_t repeats = 3;
   std::vector<Engine> engines{Engine::plan};
-  std::string power_model = "auto", power_constants;
 };
 
 void declare(CommandLine& line) {
@@ -54,9 +55,7 @@ void declare(CommandLine& line) {
            "plan (default), the inference engine; eager, the modules that trained; or all");
   line.add("Measurement", "batch", "N", "images a call (default: 1)");
   line.add("Measurement", "repeats", "N", "blocks of each model, at least 3 (default: 3)");
-  line.add("Energy", "power-model", "NAME",
-           "auto (default), pi4, gci or none: what turns time and CPU utilisation into joules");
-  line.add("Energy", "power-constants", "NAME=VALUE,…", "of that model: n, N, p_idle_w, p_peak_w, beta");
+  add_meter_options(line);
 }
 
 std::vector<Engine> engines_named(const CommandLine& line, const std::string& name) {
@@ -73,8 +72,6 @@ Settings read_settings(const CommandLine& line) {
   if (line.has("engine")) out.engines = engines_named(line, line.text("engine"));
   if (line.has("batch")) out.batch = line.integer("batch", 1);
   if (line.has("repeats")) out.repeats = line.integer("repeats", 3);
-  if (line.has("power-model")) out.power_model = line.text("power-model");
-  out.power_constants = line.text("power-constants");
   return out;
 }
 
@@ -138,8 +135,7 @@ class BlockProgress {
 Report measure_runs(const Settings& settings, const CommandLine& line, ProgressBar& bar, int& exit_code) {
   const auto log = [&](const std::string& text) { bar.say(text); };
   const HostRecord host = record_host();
-  const std::unique_ptr<energy::Meter> meter = energy::make_model_meter(
-      energy::choose_model(host.host, settings.power_model, settings.power_constants), host.host);
+  const std::unique_ptr<energy::Meter> meter = chosen_meter(line, host.host);
   ProtocolOptions protocol;
   protocol.rounds = settings.repeats;
 

@@ -105,6 +105,13 @@ const Row* find(const std::vector<const Row*>& rows, const std::string& model) {
   return found == rows.end() ? nullptr : *found;
 }
 
+/// "0.1234 mJ/image by nvmlDeviceGetTotalEnergyConsumption, which covers 98.7 % of the windows"
+std::string by_sensor(std::optional<double> j_per_image, const std::string& source,
+                      std::optional<double> coverage) {
+  return concat(fixed(j_per_image ? std::optional<double>(1e3 * *j_per_image) : std::nullopt, 4),
+                " mJ/image by ", source, ", which covers ", percent(coverage, 1), " % of the windows");
+}
+
 /// Notes what is peculiar to this run.
 std::string run_notes(const std::vector<const Row*>& rows) {
   std::string out;
@@ -129,6 +136,14 @@ std::string run_notes(const std::vector<const Row*>& rows) {
         "test set; the paper's figures are for all 60,000.\n";
   }
   for (const Row* row : rows) {
+    if (!row->energy.coverage) continue;
+    const EnergySummary& e = row->energy;
+    out += concat("- energy of ", title_of(*row), ": ", by_sensor(e.j_per_image, e.source, e.coverage));
+    if (e.sampled_coverage)
+      out += concat("; ", by_sensor(e.sampled_j_per_image, e.sampled_source, e.sampled_coverage));
+    out += ".\n";
+  }
+  for (const Row* row : rows) {
     if (row->energy.warnings.empty()) continue;
     const std::size_t more = row->energy.warnings.size() - 1;
     out += concat("- energy of ", row->model, ": ", row->energy.warnings.front(),
@@ -140,8 +155,10 @@ std::string run_notes(const std::vector<const Row*>& rows) {
 std::string energy_notes(const Report& report) {
   const EnergySummary& energy = report.rows.front().energy;
   if (energy.source == "none") return "- Energy: none (--power-model none).\n";
-  std::string out = concat("- Energy: E = P x Δt over the very blocks of the latency. ", report.meter, ".\n");
-  if (energy.kind.value_or(energy::Kind::modelled) == energy::Kind::modelled) {
+  const bool counted = energy.kind == energy::Kind::counter;
+  std::string out = concat("- Energy: ", counted ? "what a counter gained" : "E = P x Δt",
+                           " over the very blocks of the latency. ", report.meter, ".\n");
+  if (!energy.coverage && energy.kind.value_or(energy::Kind::modelled) == energy::Kind::modelled) {
     out +=
         "- Modelled joules are no measurement: P follows from the CPU utilisation of the whole machine, "
         "which "

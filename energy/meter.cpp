@@ -216,6 +216,88 @@ class NvidiaSmiMeter final : public Meter {
   std::optional<std::int64_t> start_ns_;
 };
 
+class NvmlMeter final : public Meter {
+ public:
+  explicit NvmlMeter(NvmlOptions options) : sampler_(std::move(options)) {
+    if (!sampler_.wait_for_changes(0)) throw std::runtime_error(why_no_change(sampler_.snapshot()));
+    const NvmlSnapshot snapshot = sampler_.snapshot();
+    label_ = "measured (NVML energy counter";
+    if (snapshot.gpus.size() > 1) label_ += ", sum of " + std::to_string(snapshot.gpus.size()) + " GPUs";
+    for (const NvmlSeries& gpu : snapshot.gpus) label_ += ", " + gpu.gpu;
+    label_ += sampler_.driver().empty() ? ")" : ", driver " + sampler_.driver() + ")";
+  }
+
+  void start() override {
+    sampler_.wait_for_changes(monotonic_ns());
+    start_ns_ = monotonic_ns();
+    sampler_.discard_before(*start_ns_);
+  }
+
+  EnergyResult stop() override {
+    const std::int64_t stop_ns = monotonic_ns();
+    EnergyResult result;
+    set_window(result, started(std::exchange(start_ns_, std::nullopt)), stop_ns);
+    result.kind = Kind::counter;
+    result.source = source();
+    result.label = label_;
+    const bool changed = sampler_.wait_for_changes(result.stop_ns);
+    const NvmlSnapshot snapshot = sampler_.snapshot();
+    if (!changed) append_remark(result.warning, why_no_change(snapshot));
+    integrate(snapshot, result);
+    return result;
+  }
+
+  std::string describe() const override {
+    return label_ + ": " + source() + ", the whole boards and nothing else, read every " +
+           std::to_string(sampler_.options().period_ms) + " ms from one of its changes on; beside it " +
+           sampler_.power_source() + ", trapezoids over the same window";
+  }
+
+ private:
+  static std::string source() { return "nvmlDeviceGetTotalEnergyConsumption"; }
+
+  std::string why_no_change(const NvmlSnapshot& snapshot) const {
+    if (!snapshot.fault.empty()) return snapshot.fault;
+    return fault("energy counters that change",
+                 "one that stood still for " + format_number(sampler_.options().change_timeout_s) + " s",
+                 "--meter nvidia-smi samples power instead");
+  }
+
+  // As with power samples, one GPU without a result leaves none.
+  void integrate(const NvmlSnapshot& snapshot, EnergyResult& result) const {
+    std::optional<double> counted_j = 0;
+    SampledEnergy sampled{0.0, 1, sampler_.power_source()};
+    const auto add = [](std::optional<double>& sum, std::optional<double> more) {
+      sum = sum && more ? std::optional(*sum + *more) : std::nullopt;
+    };
+    for (const NvmlSeries& gpu : snapshot.gpus) {
+      const CounterIntegral counter = integrate_counter(gpu.changes, result.start_ns, result.stop_ns);
+      result.coverage = std::min(result.coverage.value_or(1), counter.coverage);
+      if (!counter.reason.empty()) append_remark(result.warning, gpu.gpu + ": " + counter.reason);
+      add(counted_j, counter.energy_j);
+      const PowerIntegral power =
+          integrate_power(gpu.samples, result.start_ns, result.stop_ns, sampler_.period_s());
+      sampled.coverage = std::min(sampled.coverage, power.coverage);
+      add(sampled.energy_j,
+          power.mean_power_w ? std::optional(*power.mean_power_w * result.window_s) : std::nullopt);
+    }
+    result.sampled = sampled;
+    if (!counted_j) return;
+    const double power_w = *counted_j / result.window_s;
+    if (!(power_w < kMaxPlausiblePowerW * static_cast<double>(snapshot.gpus.size()))) {
+      return append_remark(result.warning,
+                           fault("below 10 kW a GPU", format_number(power_w) + " W by the counter",
+                                 "its unit is mJ; compare with nvidia-smi"));
+    }
+    result.power_w = power_w;
+    result.energy_j = counted_j;
+  }
+
+  NvmlSampler sampler_;
+  std::string label_;
+  std::optional<std::int64_t> start_ns_;
+};
+
 }  // namespace
 
 std::unique_ptr<Meter> make_model_meter(std::optional<PowerModel> model, const Host& host,
@@ -225,6 +307,10 @@ std::unique_ptr<Meter> make_model_meter(std::optional<PowerModel> model, const H
 
 std::unique_ptr<Meter> make_nvidia_smi_meter(NvidiaSmiOptions options) {
   return std::make_unique<NvidiaSmiMeter>(std::move(options));
+}
+
+std::unique_ptr<Meter> make_nvml_meter(NvmlOptions options) {
+  return std::make_unique<NvmlMeter>(std::move(options));
 }
 
 }  // namespace cbnet::energy

@@ -8,11 +8,19 @@
 #include "energy/host.h"
 #include "energy/kind.h"
 #include "energy/nvidia_smi.h"
+#include "energy/nvml.h"
 #include "energy/power_model.h"
 
 // Energy over a window is E = P × Δt, P the average power and Δt the length of the same window
 // (section IV-C).
 namespace cbnet::energy {
+
+// What samples of a sensor's power come to over the window of its energy counter.
+struct SampledEnergy {
+  std::optional<double> energy_j;
+  double coverage = 0;  // fraction of the window under samples
+  std::string source;
+};
 
 struct EnergyResult {
   std::optional<double> energy_j;  // empty when there is no model or the sensor failed, never 0
@@ -22,7 +30,9 @@ struct EnergyResult {
   std::int64_t stop_ns = 0;
   std::optional<double> utilisation;  // u of the power model, in [0,1]; models only
   std::optional<double> steal_frac;   // fraction of the window lost to other guests; models only
-  std::optional<double> coverage;     // fraction of the window under power samples; sensors only
+  // Fraction of the window under power samples, or counted without interpolation; sensors only.
+  std::optional<double> coverage;
+  std::optional<SampledEnergy> sampled;  // counters only: a second figure, to hold beside the first
   Kind kind = Kind::modelled;
   std::string source;   // the sensor, or the model with every constant
   std::string label;    // whose joules these are, e.g. "modelled (Raspberry Pi 4, Eq. 2)"
@@ -55,5 +65,14 @@ std::unique_ptr<Meter> make_model_meter(std::optional<PowerModel> model, const H
 // the first sample after the window, up to three periods. Throws std::invalid_argument on wrong options and
 // std::runtime_error when nvidia-smi is missing, hangs, ends, or a GPU has no power reading.
 std::unique_ptr<Meter> make_nvidia_smi_meter(NvidiaSmiOptions options = {});
+
+// Makes a meter of the energy counter of one GPU, or the sum over all of them, by NVML, and beside it of
+// their power samples. The counter moves every 20 to 100 ms, so start() waits for a change, and opens the
+// window at it: the beginning of the window is exact to about a millisecond. stop() closes the window at once
+// and then waits for the next change; the energy between the last two changes is split in proportion to the
+// time before and after the window's end. The result's coverage is 1 less the fraction of the window between
+// its ends and the changes nearest to them, and below kMinCounterCoverage there is no energy. Throws as
+// NvmlSampler, and std::runtime_error when a counter stands still.
+std::unique_ptr<Meter> make_nvml_meter(NvmlOptions options = {});
 
 }  // namespace cbnet::energy

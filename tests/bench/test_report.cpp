@@ -71,6 +71,30 @@ TEST_CASE("report: without a model, or with one failed block, there are no joule
   CHECK(partly.warnings == std::vector<std::string>{"the sensor is gone"});
 }
 
+TEST_CASE("report: a counter and the samples beside it keep their own joules and least coverage") {
+  Block first = block_of(100, 10.0, 2.0);
+  first.energy.kind = energy::Kind::counter;
+  first.energy.coverage = 0.97;
+  first.energy.sampled = energy::SampledEnergy{0.5, 1.0, "power"};
+  Block second = first;
+  second.energy.coverage = 0.98;
+  second.energy.sampled = energy::SampledEnergy{0.3, 0.99, "power"};
+  const EnergySummary both = summarise_energy({first, second});
+  CHECK(both.kind == energy::Kind::counter);
+  CHECK(*both.j_per_image == doctest::Approx(2.0 * 10e-6));
+  CHECK(both.coverage == 0.97);
+  CHECK(*both.sampled_j_per_image == doctest::Approx(0.8 / 200));
+  CHECK(both.sampled_coverage == 0.99);
+  CHECK(both.sampled_source == "power");
+  // One block without samples' joules leaves none, and the counter's stay.
+  second.energy.sampled->energy_j.reset();
+  const EnergySummary one = summarise_energy({first, second});
+  CHECK_FALSE(one.sampled_j_per_image);
+  CHECK(one.j_per_image);
+  CHECK_FALSE(summarise_energy({block_of(100, 10.0, 2.0)}).coverage);
+  CHECK_FALSE(summarise_energy({block_of(100, 10.0, 2.0)}).sampled_coverage);
+}
+
 TEST_CASE("report: speed-up and savings are relative to the same run's LeNet") {
   Report report =
       report_of({row_of("lenet", 40.0, 2.0), row_of("cbnet", 20.0, 1.0), row_of("cbnet", 20.0, 1.0)});

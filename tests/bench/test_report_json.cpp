@@ -42,6 +42,9 @@ TEST_CASE("report_json: the keys of the schema, in its order") {
                                                                    "energy_j_per_image",
                                                                    "energy_kind",
                                                                    "energy_label",
+                                                                   "energy_source",
+                                                                   "energy_coverage",
+                                                                   "sampled_j_per_image",
                                                                    "energy_savings",
                                                                    "power_w",
                                                                    "utilisation",
@@ -104,6 +107,24 @@ TEST_CASE("report_json: plans that were left out, and why") {
   CHECK(plan.at("precision") == "int8");
   CHECK(plan.at("validation_accuracy") == 0.87);
   CHECK(plan.at("fp32_validation_accuracy") == 0.88);
+}
+
+TEST_CASE("report_json: a sensor's source and coverage, and the second figure, are stored") {
+  Row row = row_of("lenet", 40.0, 2.0);
+  row.energy.source = "a counter";
+  row.energy.coverage = 0.97;
+  row.energy.sampled_j_per_image = 0.25;
+  row.blocks[0].energy.coverage = 0.98;
+  row.blocks[0].energy.sampled = energy::SampledEnergy{{}, 0.5, "power"};
+  const Json json = report_json(report_of({row})).at("rows").at(0);
+  CHECK(json.at("energy_source") == "a counter");
+  CHECK(json.at("energy_coverage") == 0.97);
+  CHECK(json.at("sampled_j_per_image") == 0.25);
+  CHECK(json.at("blocks").at(0).at("coverage") == 0.98);
+  CHECK(json.at("blocks").at(0).at("sampled") ==
+        Json{{"energy_j", nullptr}, {"coverage", 0.5}, {"source", "power"}});
+  CHECK(json.at("blocks").at(1).at("coverage").is_null());
+  CHECK(json.at("blocks").at(1).at("sampled").is_null());
 }
 
 TEST_CASE("report_json: the three kinds of energy") {

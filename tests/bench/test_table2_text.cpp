@@ -62,6 +62,24 @@ TEST_CASE("table2_text: no energy is a dash, never a zero") {
   CHECK_FALSE(contains(text, "0.0000"));
 }
 
+TEST_CASE("table2_text: both figures of a counter's meter stand there with their coverage") {
+  Report report = whole_report(2.0);
+  Row& row = report.rows.front();
+  row.energy.kind = energy::Kind::counter;
+  row.energy.source = "the counter";
+  row.energy.coverage = 0.987;
+  row.energy.sampled_source = "power samples";
+  row.energy.sampled_coverage = 1.0;
+  row.energy.sampled_j_per_image = 0.123e-3;
+  const std::string text = table2_text(report);
+  CHECK(contains(text,
+                 "energy of lenet: 0.0800 mJ/image by the counter, which covers 98.7 % of the windows; "
+                 "0.1230 mJ/image by power samples, which covers 100.0 % of the windows.\n"));
+  CHECK(contains(text, "0.0800 measured (counter)"));
+  CHECK(contains(text, "Energy: what a counter gained over the very blocks of the latency"));
+  CHECK_FALSE(contains(text, "Modelled joules"));
+}
+
 TEST_CASE("table2_text: the KMNIST subset is named, and one block for each run") {
   Report report = whole_report(2.0);
   Row row = row_of("cbnet", 20.0, 2.0);

@@ -132,3 +132,60 @@ TEST_CASE("duplicates add nothing, unusable samples are missing") {
   CHECK(integral.coverage == 1);
   CHECK(integral.energy_j.value() == doctest::Approx(500));
 }
+
+TEST_CASE("a counter is interpolated between the changes around both ends of a window") {
+  // 100 J by 1 s, 300 J by 2 s, 600 J by 3 s, 1000 J by 4 s.
+  const std::vector<CounterChange> changes{
+      {0, 7}, {kSecond, 107}, {2 * kSecond, 307}, {3 * kSecond, 607}, {4 * kSecond, 1007}};
+  const auto check = [&](double start_s, double stop_s, double energy_j, double coverage) {
+    CAPTURE(start_s);
+    CAPTURE(stop_s);
+    const CounterIntegral integral =
+        integrate_counter(changes, std::llround(start_s * 1e9), std::llround(stop_s * 1e9));
+    CHECK(integral.reason == "");
+    CHECK(integral.energy_j.value() == doctest::Approx(energy_j).epsilon(1e-12));
+    CHECK(integral.coverage == doctest::Approx(coverage).epsilon(1e-12));
+  };
+  check(0, 4, 1000, 1);
+  check(1, 3, 500, 1);
+  check(0, 1, 100, 1);
+  check(1, 3.1, 540, 1 - 0.1 / 2.1);                 // 0.1 s at 400 W
+  check(0.95, 2.9, 5 + 200 + 270, 1 - 0.15 / 1.95);  // the nearest change may be behind the window
+}
+
+TEST_CASE("a counter without changes on both sides, or too few within, gives no energy") {
+  const std::vector<CounterChange> changes{{kSecond, 1}, {2 * kSecond, 2}, {3 * kSecond, 3}};
+  const auto reason = [&](double start_s, double stop_s) {
+    const CounterIntegral integral =
+        integrate_counter(changes, std::llround(start_s * 1e9), std::llround(stop_s * 1e9));
+    CHECK_FALSE(integral.energy_j);
+    return integral.reason;
+  };
+  CHECK(contains(reason(0.999, 3), "both sides"));
+  CHECK(contains(reason(1, 3.001), "both sides"));
+  CHECK(contains(reason(1.25, 1.75), "cover 0.0 % of the window, at least 90 % are needed"));
+  CHECK(contains(reason(1, 2.4), "cover 71.4 % of the window"));
+  CHECK_FALSE(integrate_counter({}, 0, kSecond).energy_j);
+  const std::vector<CounterChange> one{{kSecond, 1}};
+  CHECK_FALSE(integrate_counter(one, kSecond, kSecond + 1).energy_j);
+}
+
+TEST_CASE("a counter that ran back within the window gives no energy; one that did before it does") {
+  const std::vector<CounterChange> changes{
+      {0, 9}, {kSecond, 5}, {2 * kSecond, 6}, {3 * kSecond, 1}, {4 * kSecond, 2}};
+  CHECK(integrate_counter(changes, kSecond, 2 * kSecond).energy_j == 1.0);
+  const CounterIntegral integral = integrate_counter(changes, kSecond, 3 * kSecond);
+  CHECK_FALSE(integral.energy_j);
+  CHECK(integral.reason ==
+        "the energy counter ran back from 6.000 J to 1.000 J; was the driver loaded anew?");
+  // Seen to have run back behind the window's end, it may have done so before.
+  CHECK_FALSE(integrate_counter(changes, kSecond, 2 * kSecond + 1).energy_j);
+}
+
+TEST_CASE("wrong windows and times of a counter throw") {
+  const std::vector<CounterChange> changes{{0, 1}, {kSecond, 2}};
+  CHECK_THROWS_AS(integrate_counter(changes, kSecond, kSecond), std::invalid_argument);
+  CHECK_THROWS_AS(integrate_counter(changes, kSecond, 0), std::invalid_argument);
+  const std::vector<CounterChange> backwards{{kSecond, 1}, {0, 2}};
+  CHECK_THROWS_AS(integrate_counter(backwards, 0, kSecond), std::invalid_argument);
+}

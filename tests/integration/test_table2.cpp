@@ -21,18 +21,24 @@ using Words = std::vector<std::string>;
 namespace {
 
 /// With one thread, as cbnet_run: threads that wait for each other take their time on a busy machine.
-ProgramResult bench(const Words& words) {
-  ProgramOptions options;
-  options.environment = {{"OMP_NUM_THREADS", "1"}};
+ProgramResult bench(const Words& words, ProgramOptions options = {}) {
+  options.environment.emplace_back("OMP_NUM_THREADS", "1");
   return run_program("cbnet_bench", words, options);
 }
 
 /// table2 on the excerpt's models.
-ProgramResult table2(const std::string& json, const Words& more) {
+ProgramResult table2(const std::string& json, const Words& more, const ProgramOptions& options = {}) {
   Words words{"table2", "--quiet", "--run", trained_run(), "--data-dir", excerpt_options().back(),
               "--json", json};
   words.insert(words.end(), more.begin(), more.end());
-  return bench(words);
+  return bench(words, options);
+}
+
+/// Has the program find a library in NVML's place (tests/support/fake_nvml.cpp).
+ProgramOptions with_fake_nvml() {
+  ProgramOptions options;
+  options.environment = {{"LD_LIBRARY_PATH", std::filesystem::path(CBNET_FAKE_NVML).parent_path().string()}};
+  return options;
 }
 
 void check_row(const Json& row) {
@@ -114,6 +120,51 @@ TEST_CASE("table2: the accuracy is that of `cbnet eval`") {
   CHECK(contains(read_json(eval_file).dump(), "\"accuracy\":" + rows.at(4).at("accuracy").dump()));
 }
 
+TEST_CASE("table2: the joules of a GPU's counter and of its power samples, with their source and coverage") {
+  const Folder folder;
+  const std::string file = folder / "table2.json";
+  const ProgramResult result = table2(file, {"--meter", "nvml", "--gpu", "0"}, with_fake_nvml());
+  INFO(result.err);
+  REQUIRE(result.exit_code == 0);
+  CHECK(contains(result.out, "measured (NVML energy counter, GPU 0 (NVIDIA Test 0), driver 570.1)"));
+  CHECK(contains(result.out, "mJ/image by nvmlDeviceGetTotalEnergyConsumption, which covers "));
+  CHECK(contains(result.out, "mJ/image by NVML_FI_DEV_POWER_INSTANT, which covers "));
+  CHECK_FALSE(contains(result.out, "odelled"));
+  for (const Json& row : read_json(file).at("rows")) {
+    CAPTURE(row.at("model"));
+    CHECK(row.at("energy_kind") == "counter");
+    CHECK(row.at("energy_source") == "nvmlDeviceGetTotalEnergyConsumption");
+    CHECK(row.at("energy_coverage") > 0.9);
+    // The library's GPU uses 100 W. Blocks are of at least 1 s, and a busy machine blurs the ends of their
+    // windows.
+    const double us = row.at("latency_us").at("mean");
+    CHECK(row.at("power_w").get<double>() == doctest::Approx(100).epsilon(0.1));
+    CHECK(row.at("energy_j_per_image").get<double>() ==
+          doctest::Approx(row.at("power_w").get<double>() * us * 1e-6));
+    CHECK(row.at("blocks").at(0).at("sampled").at("source") == "NVML_FI_DEV_POWER_INSTANT");
+  }
+}
+
+TEST_CASE("table2: without a GPU's library or with a counter that it lacks, nothing is measured") {
+  const Folder folder;
+  const auto refused = [&](const ProgramOptions& options, const std::string& part) {
+    const ProgramResult result = table2(folder / "table2.json", {"--meter", "nvml"}, options);
+    CHECK(result.exit_code == 1);
+    CHECK(result.out.empty());
+    CHECK_MESSAGE(contains(result.err, part), result.err);
+    CHECK_FALSE(std::filesystem::exists(folder / "table2.json"));
+  };
+  ProgramOptions old = with_fake_nvml();
+  old.environment.emplace_back("FAKE_NVML_FAIL", "nvmlDeviceGetTotalEnergyConsumption=3");
+  refused(old, "code 3 (Not Supported); hint: the GPU or its driver lacks this");
+  // A machine with a GPU has the library.
+  ProgramOptions broken = with_fake_nvml();
+  std::filesystem::create_directory(folder / "lib");
+  std::ofstream(folder / "lib/libnvidia-ml.so.1") << "no library";
+  broken.environment = {{"LD_LIBRARY_PATH", folder / "lib"}};
+  refused(broken, "expected NVML, the library libnvidia-ml.so.1; got ");
+}
+
 TEST_CASE("table2: wrong usage and input end with 2 and one line that says why") {
   const Folder folder;
   const std::string empty = folder.path();
@@ -130,6 +181,10 @@ TEST_CASE("table2: wrong usage and input end with 2 and one line that says why")
       {{"table2", "--run", empty, "--device", "tpu"}, "tpu"},
       {{"table2", "--run", empty, "--power-model", "solar"}, "solar"},
       {{"table2", "--run", empty, "--power-constants", "watts=3"}, "watts"},
+      {{"table2", "--run", empty, "--meter", "sun"}, "--meter must be model, nvml or nvidia-smi; got 'sun'"},
+      {{"table2", "--run", empty, "--gpu", "0"}, "--gpu is not for --meter model"},
+      {{"table2", "--run", empty, "--meter", "nvml", "--power-model", "pi4"},
+       "--power-model is not for --meter nvml"},
       {{"table2", "--run", empty, "--json", empty}, "expected a file to write to; found a folder"},
       {{"table2", "--run", empty, "--what"}, "what"},
       {{"table2", "--run", empty, "stray"}, "stray"},

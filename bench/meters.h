@@ -1,0 +1,18 @@
+#pragma once
+
+#include <memory>
+
+#include "console/options.h"
+#include "energy/meter.h"
+
+// What turns a window into joules, as the command line chooses it.
+
+namespace cbnet::bench {
+
+/// --meter, --gpu, --power-model and --power-constants.
+void add_meter_options(CommandLine& line);
+
+/// Throws UsageError for options that the chosen meter does not have, and as the meters do.
+std::unique_ptr<energy::Meter> chosen_meter(const CommandLine& line, const energy::Host& host);
+
+}  // namespace cbnet::bench
