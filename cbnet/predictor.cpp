@@ -117,10 +117,8 @@ PredictorInfo info_of_cbnet(const Model& autoencoder, const Model& classifier) {
 /// The modules of an autoencoder, and of the classifier behind it where there is one.
 class EagerConverter : public Predictor {
  public:
-  explicit EagerConverter(Model autoencoder)
-      : Predictor(info_of(autoencoder, "autoencoder")), autoencoder_(std::move(autoencoder)) {}
-  EagerConverter(Model autoencoder, Model classifier)
-      : Predictor(info_of_cbnet(autoencoder, classifier)),
+  EagerConverter(Model autoencoder, std::optional<Model> classifier)
+      : Predictor(classifier ? info_of_cbnet(autoencoder, *classifier) : info_of(autoencoder, "autoencoder")),
         autoencoder_(std::move(autoencoder)),
         classifier_(std::move(classifier)) {}
 
@@ -192,8 +190,13 @@ std::unique_ptr<Predictor> planned_cbnet(const Model& autoencoder, const Model& 
                               runtime::Plan(model_graph(autoencoder))});
 }
 
+/// What answers to a name of a run: one of the two, or for CBNet both.
+struct LoadedModels {
+  std::optional<Model> autoencoder, classifier;
+};
+
 /// An autoencoder's easy images are those of one BranchyNet, and only its branch reads them.
-std::unique_ptr<Predictor> load_cbnet(const std::filesystem::path& run, Engine engine) {
+LoadedModels load_cbnet(const std::filesystem::path& run) {
   const CbnetParts parts = RunFolder(run).read_cbnet();
   Model autoencoder = load_kind(run / parts.autoencoder, "autoencoder");
   Model classifier = load_kind(run / parts.classifier, "classifier");
@@ -207,8 +210,7 @@ std::unique_ptr<Predictor> load_cbnet(const std::filesystem::path& run, Engine e
         file, concat("the classifier that ", parts.autoencoder, " was trained for (", differs.expected, ")"),
         differs.found, "`cbnet train --resume`, as it was trained, writes it anew");
   }
-  if (engine == Engine::plan) return planned_cbnet(autoencoder, classifier);
-  return std::make_unique<EagerConverter>(std::move(autoencoder), std::move(classifier));
+  return {std::move(autoencoder), std::move(classifier)};
 }
 
 /// A network that is none of the paper's: imported, or trained by its own name.
@@ -282,28 +284,56 @@ RunModels load_run(const std::filesystem::path& run, const std::vector<double>& 
   return out;
 }
 
-std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
-                                          const std::vector<double>& thresholds, Engine engine) {
+namespace {
+
+LoadedModels load_models(const std::filesystem::path& run, const std::string& name) {
   const RunFolder folder(run);
   folder.require_exists();
-  const auto require_no_threshold = [&] {
-    require(thresholds.empty(), "model", "only a model with side exits has thresholds; got one for ", name);
-  };
-  if (name == "cbnet") {
-    require_no_threshold();
-    return load_cbnet(run, engine);
-  }
+  if (name == "cbnet") return load_cbnet(run);
   Model model = is_of_the_paper(name) ? load_kind(folder.model_file(name), name) : load_other(run, name);
   const std::size_t exits = model.network->spec().exits.size();
-  if (exits == 0) require_no_threshold();
   if (model.info.thresholds.size() != exits || exits != (name == "branchynet" ? 1 : exits)) {
     throw InputError(folder.model_file(name).string(), "one side exit and its threshold",
                      concat(exits, " and ", model.info.thresholds.size()));
   }
-  if (!thresholds.empty()) model.info.thresholds = thresholds_for(thresholds, exits);
-  if (engine == Engine::plan) return planned(model, name);
-  if (name == "autoencoder") return std::make_unique<EagerConverter>(std::move(model));
-  return std::make_unique<EagerClassifier>(std::move(model), name);
+  if (name == "autoencoder") return {std::move(model), std::nullopt};
+  return {std::nullopt, std::move(model)};
+}
+
+}  // namespace
+
+std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
+                                          const std::vector<double>& thresholds, Engine engine) {
+  auto [autoencoder, classifier] = load_models(run, name);
+  const std::size_t exits = autoencoder ? 0 : classifier->network->spec().exits.size();
+  if (exits == 0)
+    require(thresholds.empty(), "model", "only a model with side exits has thresholds; got one for ", name);
+  else if (!thresholds.empty())
+    classifier->info.thresholds = thresholds_for(thresholds, exits);
+  const bool plans = engine == Engine::plan;
+  if (!autoencoder) {
+    if (plans) return planned(*classifier, name);
+    return std::make_unique<EagerClassifier>(std::move(*classifier), name);
+  }
+  if (plans) return classifier ? planned_cbnet(*autoencoder, *classifier) : planned(*autoencoder, name);
+  return std::make_unique<EagerConverter>(std::move(*autoencoder), std::move(classifier));
+}
+
+StateDict outputs_of_modules(const std::filesystem::path& run, const std::string& name,
+                             const Tensor& images) {
+  const NoGrad no_grad;
+  const auto [autoencoder, classifier] = load_models(run, name);
+  StateDict out;
+  Tensor pixels = data::to_float(images);
+  if (autoencoder) {
+    pixels = convert(*autoencoder->network, input_of(*autoencoder, images), autoencoder->info.rescale);
+    out.emplace_back("converted", pixels);
+  }
+  if (!classifier) return out;
+  const Variable input(normalised(pixels, classifier->info.normalisation));
+  for (const Variable& output : classifier->network->forward_exits(input))
+    out.emplace_back(concat("exits.", out.size() - (autoencoder ? 1 : 0)), output.value());
+  return out;
 }
 
 }  // namespace cbnet

@@ -82,6 +82,11 @@ std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, cons
                                           const std::vector<double>& thresholds = {},
                                           Engine engine = default_engine());
 
+/// What the modules of a run's model make of u8 images (N,C,H,W), for another program to be held against:
+/// "exits.0", "exits.1", …, f32 (N, classes), the output of every exit for every image, and before them,
+/// where there is an autoencoder, "converted" f32 (N,C,H,W), what it makes. Throws as load_predictor.
+StateDict outputs_of_modules(const std::filesystem::path& run, const std::string& name, const Tensor& images);
+
 /// Throws InputError, naming `source`, unless a model can be one of a run's others: (C,H,W) pixels of one or
 /// three channels in, a number a class out, a threshold for each side exit, and layers that the inference
 /// engine has.

@@ -14,6 +14,7 @@
 #include "data/dataset_id.h"
 #include "data/image.h"
 #include "data/picture.h"
+#include "models/safetensors.h"
 #include "tensor/error.h"
 
 namespace cbnet::cli {
@@ -73,7 +74,7 @@ void check_converts(const CommandLine& line, const std::string& model) {
   if (line.has("save-converted") && !converts) {
     line.fail(concat("--save-converted needs the model cbnet or autoencoder; ", model, " converts nothing"));
   }
-  if (model == "autoencoder" && !line.has("save-converted")) {
+  if (model == "autoencoder" && !line.has("save-converted") && !line.has("save-logits")) {
     line.fail("the autoencoder alone does not classify; say with --save-converted where its images go");
   }
 }
@@ -262,6 +263,16 @@ std::vector<std::string> captions(const Json& answers) {
   return out;
 }
 
+/// The pixels, and what the modules make of them at every exit.
+void save_logits(const CommandLine& line, const std::string& model, const Tensor& images) {
+  SafetensorsFile file;
+  file.metadata = {{"cbnet.logits", "1"}, {"cbnet.model", model}};
+  file.tensors = outputs_of_modules(line.text("run"), model, images);
+  file.tensors.emplace_back("pixels", images);
+  write_safetensors(line.text("save-logits"), file);
+  if (!line.quiet()) std::cout << "wrote " << line.text("save-logits") << '\n';
+}
+
 }  // namespace
 
 int run_predict(const Arguments& arguments) {
@@ -277,6 +288,8 @@ int run_predict(const Arguments& arguments) {
   line.add_output(
       "Prediction", "save-converted", "FILE.png",
       "what the autoencoder makes of the image; of several images, a sheet; - is the standard output");
+  line.add_output("Prediction", "save-logits", "FILE.safetensors",
+                  "the images' pixels and every exit's logits, for other programs to compare theirs with");
   line.add_choice("Prediction", "invert", {"yes", "no", "auto"},
                   "turn dark on white to light on black: all pictures, or those brighter at their border");
   line.add("Prediction", "resize", "", "stretch pictures of another size to the one that the network takes");
@@ -285,6 +298,8 @@ int run_predict(const Arguments& arguments) {
   const std::vector<std::string>& names = line.positional();
   if (!line.has("plan")) static_cast<void>(line.required("run"));
   if (names.empty()) line.fail("no IMAGE is given");
+  if (line.has("save-logits") && line.has("plan"))
+    line.fail("--save-logits needs --run: a plan has no modules");
   Json report = machine_json(line.device());
   std::vector<UnusableModel> unusable;
   const auto [model, predictor] = chosen(line, unusable);
@@ -312,6 +327,10 @@ int run_predict(const Arguments& arguments) {
     save_converted(line.text("save-converted"), answers.converted, captions(report["images"]));
     report["converted"] = line.text("save-converted");
     if (!line.quiet()) std::cout << "wrote " << line.text("save-converted") << '\n';
+  }
+  if (line.has("save-logits") && images.defined()) {
+    save_logits(line, model, images);
+    report["logits"] = line.text("save-logits");
   }
   write_report(line.json_file(), report);
   constexpr int kBadInput = 2;

@@ -167,3 +167,35 @@ TEST_CASE("many threads share a plan, each with a workspace of its own") {
   for (std::thread& caller : callers) caller.join();
   for (const auto& one : got) CHECK(one == expected);
 }
+
+TEST_CASE("what the modules make is what the predictors answer from") {
+  const TempFolder folder;
+  fill(RunFolder(folder.path()));
+  const Tensor images = random_images(5);
+  const auto names = [](const StateDict& outputs) {
+    std::string text;
+    for (const auto& [name, tensor] : outputs) text += concat(name, tensor.shape(), " ");
+    return text;
+  };
+  const auto largest = [](const Tensor& logits, std::int64_t row) {
+    const auto values = logits.select(0, row).to_vector<float>();
+    return std::max_element(values.begin(), values.end()) - values.begin();
+  };
+  const StateDict both = outputs_of_modules(folder.path(), "branchynet", images);
+  CHECK(names(both) == "exits.0(5,10) exits.1(5,10) ");
+  const Predictions early = load_predictor(folder.path(), "branchynet", {1e9})->predict(images);
+  const Predictions late = load_predictor(folder.path(), "branchynet", {0.0})->predict(images);
+  const StateDict cbnet = outputs_of_modules(folder.path(), "cbnet", images);
+  CHECK(names(cbnet) == "converted(5,1,28,28) exits.0(5,10) ");
+  const Predictions answers = load_predictor(folder.path(), "cbnet", {}, Engine::eager)->predict(images);
+  CHECK(cbnet.front().second.to_vector<float>() == answers.converted.to_vector<float>());
+  for (std::int64_t i = 0; i < 5; ++i) {
+    const auto row = static_cast<std::size_t>(i);
+    CHECK(largest(both[0].second, i) == early.labels[row]);
+    CHECK(largest(both[1].second, i) == late.labels[row]);
+    CHECK(largest(cbnet[1].second, i) == answers.labels[row]);
+  }
+  CHECK(names(outputs_of_modules(folder.path(), "autoencoder", images)) == "converted(5,1,28,28) ");
+  CHECK_THROWS_SAYING(outputs_of_modules(folder.path(), "resnet", images), std::invalid_argument,
+                      "got 'resnet'");
+}

@@ -83,7 +83,7 @@ EnergyResult measure_fault(const std::string& fault) {
   sleep_ms(100);
   dir.write("fault", fault);
   sleep_ms(100);
-  const EnergyResult result = meter->stop();
+  EnergyResult result = meter->stop();
   CHECK_FALSE(result.energy_j);
   CHECK_FALSE(result.power_w);
   CHECK(result.kind == Kind::counter);

@@ -8,6 +8,7 @@
 
 #include "data/idx.h"
 #include "data/image.h"
+#include "models/safetensors.h"
 #include "tensor/io.h"
 #include "tests/data/files.h"
 #include "tests/integration/cbnet_runs.h"
@@ -284,6 +285,39 @@ TEST_CASE("predict saves what the autoencoder makes") {
                 "lenet converts nothing");
   check_refused(cbnet_run({"predict", "--run", trained_run(), "--model", "autoencoder", excerpt_image(0)}),
                 "does not classify");
+}
+
+TEST_CASE("predict saves pixels and logits, from which its probabilities follow") {
+  const TempFolder folder;
+  const std::string file = folder / "logits.safetensors";
+  REQUIRE(cbnet_run({"predict", "--run", trained_run(), "--model", "branchynet", "--threshold", "0",
+                     excerpt_image(0), excerpt_image(1), "--save-logits", file, "--json", folder / "p.json"})
+              .exit_code == 0);
+  const cbnet::SafetensorsFile saved = cbnet::read_safetensors(file);
+  CHECK(*saved.find_metadata("cbnet.model") == "branchynet");
+  REQUIRE(saved.tensors.size() == 3);
+  CHECK(saved.tensors[0].first == "exits.0");
+  CHECK(saved.tensors[1].first == "exits.1");
+  CHECK(saved.tensors[2].first == "pixels");
+  CHECK(saved.tensors[2].second.select(0, 1).to_vector<std::uint8_t>() ==
+        cbnet::data::read_picture(excerpt_image(1), {1, 28, 28}, false).to_vector<std::uint8_t>());
+  const auto images = read_json(folder / "p.json")["images"];
+  for (std::int64_t i = 0; i < 2; ++i) {
+    const auto logits = saved.tensors[1].second.select(0, i).to_vector<double>();
+    double sum = 0;
+    for (const double logit : logits) sum += std::exp(logit);
+    for (std::size_t c = 0; c < logits.size(); ++c) {
+      CHECK(std::exp(logits[c]) / sum ==
+            doctest::Approx(images[static_cast<std::size_t>(i)]["probabilities"][c].get<double>())
+                .epsilon(1e-4));
+    }
+  }
+  CHECK(cbnet_run({"predict", "--run", trained_run(), "--model", "autoencoder", excerpt_image(0),
+                   "--save-logits", file})
+            .exit_code == 0);
+  CHECK(cbnet::read_safetensors(file).tensors.front().first == "converted");
+  check_refused(cbnet_run({"predict", "--plan", "p.plan", excerpt_image(0), "--save-logits", file}),
+                "--save-logits needs --run");
 }
 
 TEST_CASE("info tells of the machine, the networks and a model file") {
