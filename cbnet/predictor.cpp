@@ -327,12 +327,12 @@ StateDict outputs_of_modules(const std::filesystem::path& run, const std::string
   Tensor pixels = data::to_float(images);
   if (autoencoder) {
     pixels = convert(*autoencoder->network, input_of(*autoencoder, images), autoencoder->info.rescale);
-    out.emplace_back("converted", pixels);
+    out.emplace_back("converted", pixels.to(Device::cpu));
   }
   if (!classifier) return out;
   const Variable input(normalised(pixels, classifier->info.normalisation));
   for (const Variable& output : classifier->network->forward_exits(input))
-    out.emplace_back(concat("exits.", out.size() - (autoencoder ? 1 : 0)), output.value());
+    out.emplace_back(concat("exits.", out.size() - (autoencoder ? 1 : 0)), output.value().to(Device::cpu));
   return out;
 }
 
