@@ -169,6 +169,9 @@ class Training:
         extra = {"capturable": True, "fused": True} if device.type == "cuda" else {}
         self.optimizer = torch.optim.Adam(self.network.trunk.parameters(), lr=1e-3, **extra)
         self.loss_of = compiled(self._loss_of, way)
+        if self.loss_of != self._loss_of:
+            for tensor in (images, labels):
+                torch._dynamo.mark_static_address(tensor)  # else reduce-overhead copies them at every step
         self.captures = way in ("graph", "compile-graph")
         self.graphs = {}
 
