@@ -4,6 +4,7 @@
 #include <set>
 
 #include "models/kinds/add.h"
+#include "models/kinds/common.h"
 #include "models/kinds/global_avg_pool2d.h"
 #include "models/kinds/join.h"
 #include "models/kinds/max_pool2d.h"
@@ -164,10 +165,7 @@ void add_compositions(OnnxReaders& readers) {
   readers.on("Sum", read_sum);
   readers.on("Squeeze", read_squeeze);
   readers.on("Unsqueeze", read_unsqueeze);
-  readers.on("GlobalMaxPool", [](NodeReader& node) {
-    if (node.shape().size() != 3) node.fail("planes (C,H,W)", to_string(node.shape()));
-    node.add(max_of_planes(node.shape()));
-  });
+  kinds::on_planes(readers, "GlobalMaxPool", [](NodeReader& node) { node.add(max_of_planes(node.shape())); });
   readers.on("ReduceMean", [](NodeReader& node) { reduce(node, 18); });
   readers.on("ReduceMax", [](NodeReader& node) { reduce(node, 18); });
   readers.on("ReduceSum", [](NodeReader& node) { reduce(node, 13); });

@@ -3,7 +3,7 @@
 // Saves  : x's shape.
 // Grad   : dx = dy / size summed over the windows that hold the element.
 // Edge   : the size is that of the window clipped to the padded input, or to the input itself without
-//          count_include_pad; an empty batch stays empty; dilation other than 1 and padding above half the
+//          count_include_pad; an empty batch stays empty; dilation other than 1 and padding as large as the
 //          kernel throw.
 // Kernels: pool2d (baseline loops). A strided x is copied first.
 //          Ref: LeCun et al., "Gradient-based learning", section II; global: Lin et al., "Network in

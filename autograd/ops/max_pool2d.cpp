@@ -4,7 +4,7 @@
 // Grad   : dx = dy summed over the windows whose maximum stood there, 0 elsewhere.
 // Edge   : of equal maxima the first gets the gradient; NaN counts as largest; padding is -inf, and a window
 //          of padding only (possible with dilation) gives -inf and no gradient; an empty batch stays empty;
-//          padding above half the dilated kernel throws.
+//          padding as large as the dilated kernel throws.
 // Kernels: pool2d (4-lane vectors for f32 with kernel 2, stride 2, padding 0; baseline loops otherwise).
 //          A strided x is copied first.       Ref: LeCun et al., "Gradient-based learning", section II.
 #include "autograd/ops/max_pool2d.h"
