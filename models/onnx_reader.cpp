@@ -37,6 +37,7 @@ const OnnxReaders& OnnxReaders::all() {
     out.on("Dropout", pass_on);
     out.on("Identity", pass_on);
     add_compositions(out);
+    add_functions(out);
     add_constant_ops(out);
     return out;
   }();
@@ -175,8 +176,8 @@ const Shape& NodeReader::shape(std::size_t i) const {
 
 const Shape& NodeReader::last_shape() const { return to_.shapes_.back(); }
 
-std::int64_t NodeReader::sample_axis(std::int64_t axis) const {
-  const auto rank = static_cast<std::int64_t>(shape().size()) + 1;
+std::int64_t NodeReader::sample_axis(std::int64_t axis, std::size_t i) const {
+  const auto rank = static_cast<std::int64_t>(shape(i).size()) + 1;
   const std::int64_t at = axis < 0 ? axis + rank : axis;
   if (at < 1 || at >= rank) fail("an axis behind the batch", concat("axis ", axis, " of ", rank));
   return at - 1;

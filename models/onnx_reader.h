@@ -64,8 +64,8 @@ class NodeReader {
   const Shape& last_shape() const;
   /// As the graph declares it; -1 when it leaves it open.
   std::int64_t batch() const;
-  /// `axis` of input 0 with its batch axis, which may be negative, as one of a sample.
-  std::int64_t sample_axis(std::int64_t axis) const;
+  /// `axis` of input i with its batch axis, which may be negative, as one of a sample.
+  std::int64_t sample_axis(std::int64_t axis, std::size_t i = 0) const;
 
   /// Zeros that a Pad node puts around input 0 for this node alone: taken away from there where `accepts`
   /// says that the layer can do it by itself, else none.
@@ -167,6 +167,7 @@ class OnnxLayers {
 
 /// The ops that several layers make together, and those of constants.
 void add_compositions(OnnxReaders& readers);
+void add_functions(OnnxReaders& readers);
 void add_constant_ops(OnnxReaders& readers);
 
 /// "'conv1' (Conv)"; a node without a name is called after what it makes.

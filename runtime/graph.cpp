@@ -180,6 +180,16 @@ class NodeCheck {
     return node_.shape;
   }
 
+  Shape multiplied() const {
+    const Shape &a = in(), &b = in(1);
+    Shape out = a, inner = b;
+    need(a.size() >= 2 && b.size() == a.size() && a.back() == b[b.size() - 2], "multiplies ", a, " and ", b);
+    out.back() = inner.back();
+    inner[inner.size() - 2] = a[a.size() - 2];
+    need(inner == out, "multiplies ", a, " and ", b);
+    return out;
+  }
+
   Shape infer() const {
     switch (node_.kind) {
       case Kind::conv2d:
@@ -207,9 +217,7 @@ class NodeCheck {
       case Kind::mul:
         return joined();
       case Kind::matmul:
-        need(in().size() == 2 && in(1).size() == 2 && in()[1] == in(1)[0], "multiplies ", in(), " and ",
-             in(1));
-        return {in()[0], in(1)[1]};
+        return multiplied();
       case Kind::concat:
         return concatenated();
       case Kind::slice:
@@ -265,7 +273,7 @@ std::int64_t kept_weights(const LinearWeights& dense) {
 
 std::int64_t node_macs(const Graph& graph, const Node& node) {
   if (node.kind == Kind::linear) return kept_weights(node.dense);
-  if (node.kind == Kind::matmul) return numel(node.shape) * value_shape(graph, node.inputs[0])[1];
+  if (node.kind == Kind::matmul) return numel(node.shape) * value_shape(graph, node.inputs[0]).back();
   if (node.kind == Kind::conv2d) return numel(node.shape) * numel(node.weight.shape()) / node.weight.size(0);
   return 0;
 }

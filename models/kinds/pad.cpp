@@ -24,24 +24,22 @@ std::vector<std::int64_t> padded_positions(bool reflect, std::int64_t n, std::in
   return out;
 }
 
-/// The same elements of a value of a plan, whose shape grows: runs of neighbours, one after the other.
+/// The same elements of a value of a plan, whose shape grows: slices, one after the other.
 std::int32_t lower_select(Lowering& to, std::int32_t from, Shape& shape, std::size_t axis,
                           const std::vector<std::int64_t>& positions) {
   runtime::Node whole;
   whole.kind = runtime::Kind::concat;
   whole.axis = static_cast<std::int64_t>(axis);
-  for (std::size_t begin = 0, end = 1; begin < positions.size(); begin = end++) {
-    const std::int64_t step = end < positions.size() && positions[end] < positions[begin] ? -1 : 1;
-    while (end < positions.size() && positions[end] == positions[end - 1] + step) ++end;
+  for (const Slice& slice : slices_at(whole.axis, positions)) {
     runtime::Node part;
     part.kind = runtime::Kind::slice;
     part.inputs = {from};
     part.shape = shape;
-    part.shape[axis] = static_cast<std::int64_t>(end - begin);
+    part.shape[axis] = slice.size;
     part.starts.assign(shape.size(), 0);
     part.steps.assign(shape.size(), 1);
-    part.starts[axis] = positions[begin];
-    part.steps[axis] = step;
+    part.starts[axis] = slice.start;
+    part.steps[axis] = slice.step;
     whole.inputs.push_back(to.push(std::move(part)));
   }
   shape[axis] = static_cast<std::int64_t>(positions.size());

@@ -188,11 +188,13 @@ Body convolution(Isa isa, const Node& node, const Shape& input, std::int64_t& sc
 }
 
 Body matrix_product(Isa isa, const Shape& a, const Shape& b, std::int64_t& scratch_size) {
-  const Product product(isa, a[0], b[1], a[1]);
+  const std::int64_t m = a[a.size() - 2], k = a.back(), n = b.back(), count = numel(a) / (m * k);
+  const Product product(isa, m, n, k);
   scratch_size = kernels::kGemmWorkspace;
-  return [product, size = a[0] * b[1]](const float* const* x, float* y, float* scratch) {
-    std::fill_n(y, size, 0.0F);
-    product.add(x[0], x[1], y, scratch);
+  return [=](const float* const* x, float* y, float* scratch) {
+    std::fill_n(y, count * m * n, 0.0F);
+    for (std::int64_t i = 0; i < count; ++i)
+      product.add(x[0] + i * m * k, x[1] + i * k * n, y + i * m * n, scratch);
   };
 }
 
