@@ -33,7 +33,7 @@ Shape AvgPool2d::infer(const Args& args, std::span<const Shape> in) {
 Tensor AvgPool2d::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor x = in[0].contiguous();
   const Pool2dDims dims = dims_of(args.options, x.shape());
-  // One element stretched to x's shape: it holds the shape without holding x.
+  // One element is stretched to x's shape: it holds the shape without holding x.
   saved.keep({Tensor::empty({}, x).expand(x.shape())});
   Tensor y = Tensor::empty({x.size(0), x.size(1), dims.oh, dims.ow}, x);
   backend_of(x.device())

@@ -35,7 +35,7 @@ Tensor MaxPool2d::forward(const Args& args, Inputs in, Saved& saved) {
   if (saved.needs_grad[0]) {
     Tensor argmax = Tensor::empty(shape, DType::i32, x.device());
     call.argmax = static_cast<std::int32_t*>(argmax.address());
-    // One element stretched to x's shape: it holds the shape without holding x.
+    // One element is stretched to x's shape: it holds the shape without holding x.
     saved.keep({argmax, Tensor::empty({}, x).expand(x.shape())});
   }
   backend_of(x.device()).pool2d(call);
