@@ -53,7 +53,6 @@ struct Source {
 /// without a class. Local files are parsed without a checksum; downloaded ones are checked.
 Dataset load_dataset(const Source& source, Splits requested = Splits::both);
 Dataset load_dataset(DatasetId id, const Location& location);
-Dataset load_test_set(DatasetId id, const Location& location);
 
 /// These normalise the pixels of each channel, which are in [0, 1]. The deviation of a channel of one value
 /// is 1.
