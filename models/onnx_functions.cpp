@@ -153,7 +153,8 @@ void read_reduction(NodeReader& node, std::int64_t since, const Reduction& reduc
   const auto axes = node.axes(since);
   const bool keep = node.integer("keepdims", 1) != 0;
   const bool none = !axes || axes->empty();
-  if (node.integer("noop_with_empty_axes", 0) != 0 && none && reduction.before == reduction.after)
+  if (node.integer("noop_with_empty_axes", 0) != 0 && none && reduction.before == nullptr &&
+      reduction.after == nullptr)
     return node.pass_on();
   if (none) node.fail("axes, so that images stay apart", "none");
   std::vector<bool> goes(sample.size(), false);

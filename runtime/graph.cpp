@@ -146,8 +146,7 @@ class NodeCheck {
   Shape convolution() const {
     const bool weighted = node_.weight.defined() && node_.weight.rank() == 4;
     const std::int64_t channels = weighted ? node_.weight.size(0) : 0;
-    const Shape out =
-        named([&] { return window_shape(to_string(node_.kind), in(), channels, node_.window); });
+    Shape out = named([&] { return window_shape(to_string(node_.kind), in(), channels, node_.window); });
     need(node_.groups >= 1 && node_.groups <= kMaxElements, "has ", node_.groups, " groups");
     const auto& kernel = node_.window.kernel_size;
     const Shape expected = {channels, in()[0] / node_.groups, kernel.h, kernel.w};

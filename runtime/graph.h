@@ -20,10 +20,11 @@ enum class Kind : std::uint8_t {
 #define KIND(name, ...) name,
 #include "runtime/kinds.def"
 };
-#define KIND(...) +1
-inline constexpr int kKinds = 0
+/// All of them, in the order of their numbers.
+inline constexpr Kind kKinds[] = {
+#define KIND(name, ...) Kind::name,
 #include "runtime/kinds.def"
-    ;
+};
 
 const char* to_string(Kind kind);
 
