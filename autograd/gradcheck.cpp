@@ -82,7 +82,7 @@ GradcheckResult check(Variable output, const std::vector<Variable>& leaves, std:
 
 GradcheckResult gradcheck(const std::function<Variable(const std::vector<Variable>&)>& f,
                           const std::vector<Variable>& inputs, const GradcheckOptions& options) {
-  // Leaves of our own: the caller's gradients and elements stay as they are.
+  // These are leaves of our own: the caller's gradients and elements stay as they are.
   std::vector<Variable> leaves;
   std::vector<Tensor> probes;
   std::vector<Variable> arguments;

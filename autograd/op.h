@@ -12,7 +12,7 @@
 #include "autograd/variable.h"
 #include "tensor/flush_subnormals.h"
 
-// What an op is. Each is a struct in autograd/ops/<name>.h:
+// This says what an op is. Each is a struct in autograd/ops/<name>.h:
 //
 //   struct Relu {
 //     static constexpr const char* kName = "relu";
@@ -29,10 +29,10 @@
 namespace cbnet {
 
 using Inputs = std::span<const Tensor>;
-/// One per input; undefined where Saved::needs_grad says that nobody asks.
+/// There is one per input; undefined where Saved::needs_grad says that nobody asks.
 using Gradients = std::vector<Tensor>;
 
-/// What one recorded call keeps.
+/// This is what one recorded call keeps.
 struct Saved {
   std::vector<Tensor> tensors;
   std::vector<bool> needs_grad;
@@ -41,7 +41,7 @@ struct Saved {
   /// every gradient is.
   void keep(std::initializer_list<Tensor> kept, std::initializer_list<unsigned> readers = {});
 
-  /// What backward may rely on: the elements of `tensors` as they were when forward had ended.
+  /// Notes what backward may rely on: the elements of `tensors` as they were when forward had ended.
   void note_versions() noexcept;
   /// Throws "[op] …", naming the tensor, when one that a requested gradient reads was written to since.
   void require_unchanged(const char* op, const std::vector<Variable>& inputs) const;
@@ -74,8 +74,9 @@ concept OpType = requires(const typename Op::Args& args, std::span<const Shape> 
 }
 &&(Differentiable<Op> != NonDifferentiable<Op>);
 
-/// Whether an op's forward tells subnormals from zero. Most take them for zeros (tensor/flush_subnormals.h),
-/// as every backward and every optimizer does; true where a small input has a large result.
+/// Tells whether an op's forward tells subnormals from zero. Most take them for zeros
+/// (tensor/flush_subnormals.h), as every backward and every optimizer does; true where a small input has a
+/// large result.
 template <class Op>
 inline constexpr bool kKeepsSubnormals = false;
 

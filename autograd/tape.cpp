@@ -36,7 +36,7 @@ void run_backward(const Variable& root, const Tensor& seed) {
   require(root.requires_grad(), "backward",
           "this variable was not computed from anything that requires a gradient");
 
-  // Newest first: when a node is taken, every user of its output has already contributed.
+  // The newest comes first: when a node is taken, every user of its output has already contributed.
   std::map<std::uint64_t, Pending, std::greater<>> pending;
   std::map<const void*, LeafGradient> leaves;  // by the identity of their gradient
   const auto sum_of = [&](Variable& target) -> Tensor& {

@@ -10,14 +10,15 @@
 
 namespace cbnet {
 
-/// One recorded operation.
+/// A node is one recorded operation.
 struct Node {
   Node(const char* op_name, std::vector<Variable> op_inputs);
   virtual ~Node() = default;
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// d(loss)/d(input i) for every input, given d(loss)/d(output). Undefined where the input needs none.
+  /// Returns d(loss)/d(input i) for every input, given d(loss)/d(output). Undefined where the input needs
+  /// none.
   virtual std::vector<Tensor> backward(const Tensor& doutput) = 0;
   /// Drops saved tensors; the node cannot be walked again.
   virtual void release() = 0;
@@ -32,7 +33,7 @@ struct Node {
   std::shared_ptr<Node> next_unlinked;
 };
 
-/// Whether operations of this thread are recorded.
+/// Tells whether operations of this thread are recorded.
 bool grad_enabled();
 
 /// Operations of this thread are not recorded, and keep nothing, while one of these lives.

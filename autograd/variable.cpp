@@ -28,11 +28,11 @@ Variable::State::~State() {
     const std::shared_ptr<Node> current = std::move(pending);
     pending = std::move(current->next_unlinked);
     if (current.use_count() > 1) continue;
-    // One by one: x * x holds x twice, and only the second of the two holds it alone.
+    // They go one by one: x * x holds x twice, and only the second of the two holds it alone.
     for (Variable& input : current->inputs) {
       if (input.state_.use_count() == 1 && input.state_->node) {
         std::shared_ptr<Node> next = std::move(input.state_->node);
-        // Held elsewhere, it may be in another such list, and stays.
+        // Where it is held elsewhere, it may be in another such list, and stays.
         if (next.use_count() == 1) {
           next->next_unlinked = std::move(pending);
           pending = std::move(next);

@@ -8,14 +8,15 @@ namespace cbnet {
 
 struct Node;
 
-/// A tensor that remembers how it was computed. Copies share the value, the gradient and the history.
+/// A variable is a tensor that remembers how it was computed. Copies share the value, the gradient and the
+/// history.
 class Variable {
  public:
-  /// An undefined variable, e.g. a missing bias. defined(), requires_grad() (false) and same() may be asked
-  /// of it; everything else throws. A variable that was moved from is undefined too.
+  /// Makes an undefined variable, e.g. a missing bias. defined(), requires_grad() (false) and same() may be
+  /// asked of it; everything else throws. A variable that was moved from is undefined too.
   Variable() = default;
-  /// A leaf; a Tensor goes wherever a Variable is expected. Throws std::invalid_argument when the tensor is
-  /// undefined, or is one of integers that is to require a gradient.
+  /// Makes a leaf; a Tensor goes wherever a Variable is expected. Throws std::invalid_argument when the
+  /// tensor is undefined, or is one of integers that is to require a gradient.
   Variable(Tensor value, bool requires_grad = false);  // NOLINT(google-explicit-constructor)
 
   bool defined() const { return state_ != nullptr; }
@@ -26,12 +27,12 @@ class Variable {
   const Shape& shape() const { return value().shape(); }
   std::int64_t size(std::int64_t axis) const { return value().size(axis); }
   DType dtype() const { return value().dtype(); }
-  /// The only element, as a double.
+  /// Returns the only element, as a double.
   double item() const { return value().item(); }
 
-  /// True for leaves that were asked to, and for everything computed from them outside no_grad.
+  /// It is true for leaves that were asked to, and for everything computed from them outside no_grad.
   bool requires_grad() const;
-  /// d(loss)/d(this), summed over every backward() since zero_grad(); undefined before the first.
+  /// Returns d(loss)/d(this), summed over every backward() since zero_grad(); undefined before the first.
   const Tensor& grad() const;
   Tensor& mutable_grad();
   void zero_grad();
@@ -45,7 +46,7 @@ class Variable {
   /// Returns the same elements without the history.
   Variable detach() const;
 
-  /// The recorded operation that made this variable; null for leaves. For the tape.
+  /// Returns the recorded operation that made this variable; null for leaves. For the tape.
   const std::shared_ptr<Node>& node() const;
   static Variable from_node(Tensor value, std::shared_ptr<Node> node);
   bool same(const Variable& other) const { return state_ == other.state_; }

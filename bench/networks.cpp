@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::int64_t kSide = 28;
 
-/// The last fully connected layer makes classes or pixels: it keeps its size.
+/// The last linear layer makes classes or pixels: it keeps its size.
 void widen(LayerSpecs& layers, std::int64_t width) {
   const auto last = std::find_if(layers.rbegin(), layers.rend(),
                                  [](const LayerSpec& layer) { return layer.is<kinds::Linear>(); });

@@ -202,8 +202,7 @@ class Compressor {
                                               options_.sparsity);
       layers.emplace_back(masks_[node.name], weight);
     }
-    require(!layers.empty(), "compile", "no fully connected layer of at least ", kMinWeights,
-            " weights to prune");
+    require(!layers.empty(), "compile", "no linear layer of at least ", kMinWeights, " weights to prune");
     fine_tune(network, layers);
   }
 

@@ -11,7 +11,7 @@ namespace cbnet {
 
 struct CompressionOptions {
   runtime::Precision precision = runtime::Precision::fp32;
-  /// Share of the blocks of weights of the large fully connected layers that is left out; 0 leaves all in.
+  /// Share of the blocks of weights of the large linear layers that is left out; 0 leaves all in.
   double sparsity = 0.0;
   std::uint64_t seed = 1;  // of the order of images in fine-tuning, and of the choice of calibration images
   std::function<void(const std::string&)> say;
@@ -39,7 +39,7 @@ std::string to_json(const CompiledInfo& info);
 /// Throws InputError, naming `source`.
 CompiledInfo compiled_info_from_json(const std::string& text, const std::string& source);
 
-/// A model of a run for the inference engine, folded, its fully connected layers pruned and in the precision
+/// A model of a run for the inference engine, folded, its linear layers pruned and in the precision
 /// that is asked for; convolutions stay fp32.
 ///   sparsity: magnitude pruning by blocks (16 outputs x 1 input, for int8 x 4), then kFineTuningEpochs
 ///             epochs on the training images in which what was left out stays zero: an autoencoder learns

@@ -19,7 +19,8 @@ install(TARGETS ${cbnet_rooms} cbnet_flags cbnet_own_flags cbnet_blas EXPORT cbn
   FILE_SET HEADERS DESTINATION include/cbnet)
 # The lists that public headers expand (ops.def and its kind) are no headers to CMake.
 file(GLOB_RECURSE cbnet_lists CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
-  ${PROJECT_SOURCE_DIR}/autograd/*.def ${PROJECT_SOURCE_DIR}/layers/*.def ${PROJECT_SOURCE_DIR}/tensor/*.def)
+  ${PROJECT_SOURCE_DIR}/autograd/*.def ${PROJECT_SOURCE_DIR}/layers/*.def ${PROJECT_SOURCE_DIR}/runtime/*.def
+  ${PROJECT_SOURCE_DIR}/tensor/*.def)
 foreach(list ${cbnet_lists})
   get_filename_component(folder ${list} DIRECTORY)
   install(FILES ${PROJECT_SOURCE_DIR}/${list} DESTINATION include/cbnet/${folder})

@@ -11,7 +11,7 @@ struct Range {
   std::uint32_t first, last;
 };
 
-// Blocks, not single characters: what is drawn too narrow by this would only leave a column free.
+// These are blocks, not single characters: what is drawn too narrow by this would only leave a column free.
 constexpr std::array<Range, 6> kMarks{{{0x0300, 0x036f},
                                        {0x1ab0, 0x1aff},
                                        {0x200b, 0x200f},

@@ -24,7 +24,7 @@ constexpr const char* kCommonGroup = "Common";
 constexpr const char* kDataGroup = "Data";
 constexpr std::int64_t kMaxThreads = 1024;
 
-/// How many letters must be inserted, removed or replaced (Levenshtein).
+/// Counts how many letters must be inserted, removed or replaced (Levenshtein).
 std::size_t distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -40,7 +40,7 @@ std::size_t distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-/// What stands between the typographic quotes of a message by cxxopts; "" when there are none.
+/// Returns what stands between the typographic quotes of a message by cxxopts; "" when there are none.
 std::string quoted(const std::string& message) {
   const std::string open = "\u2018";
   const std::string close = "\u2019";
@@ -56,7 +56,7 @@ bool parse_whole(const std::string& text, T& value) {
   return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
 }
 
-/// "yes, no or auto".
+/// Lists words as in "yes, no or auto".
 std::string list_words(const std::vector<std::string>& words) {
   std::string out;
   for (std::size_t i = 0; i < words.size(); ++i)
@@ -145,8 +145,8 @@ void CommandLine::add_choice(const std::string& group, const std::string& name,
   choices_[name] = words;
 }
 
-/// Each option of a few words with its value behind '=', so that what follows one without is not taken for
-/// it.
+/// Returns each option of a few words with its value behind '=', so that what follows one without is not
+/// taken for it.
 std::vector<std::string> CommandLine::with_choices(const std::vector<std::string>& arguments) const {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -243,7 +243,7 @@ void CommandLine::print_help() const {
   std::cout << parser_->options.help(groups_) << '\n' << manual_.examples;
 }
 
-/// cxxopts' message in our words.
+/// Says cxxopts' message in our words.
 std::string CommandLine::explain(const std::string& message) const {
   const std::string name = quoted(message);
   if (message.ends_with("does not exist")) {

@@ -20,7 +20,7 @@ class UsageError : public std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
-/// What the help of a command says around its options.
+/// This is what the help of a command says around its options.
 struct Manual {
   const char* program;   // "cbnet"
   const char* command;   // "train"
@@ -29,8 +29,8 @@ struct Manual {
   const char* examples;  // the last part of the help
 };
 
-/// The command line of one command: the options that it declares, those that all commands share, and what
-/// was given. Wrong use throws UsageError, which names the option and says where to read on.
+/// This is the command line of one command: the options that it declares, those that all commands share, and
+/// what was given. Wrong use throws UsageError, which names the option and says where to read on.
 class CommandLine {
  public:
   explicit CommandLine(const Manual& manual);
@@ -40,19 +40,20 @@ class CommandLine {
   /// Declares options under a heading of the help; `value` is the placeholder, "" for a switch.
   void add(const std::string& group, const std::string& name, const std::string& value,
            const std::string& help);
-  /// An option that names a file to write: parse() checks that it can be, before anything long begins. While
-  /// one is "-", the standard output is its alone: what is printed goes to the standard error.
+  /// Declares an option that names a file to write: parse() checks that it can be, before anything long
+  /// begins. While one is "-", the standard output is its alone: what is printed goes to the standard error.
   void add_output(const std::string& group, const std::string& name, const std::string& value,
                   const std::string& help);
-  /// An option that may be repeated.
+  /// Declares an option that may be repeated.
   void add_list(const std::string& group, const std::string& name, const std::string& value,
                 const std::string& help);
-  /// An option that takes one of a few words; without one, the first of them. Its value is text(name).
+  /// Declares an option that takes one of a few words; without one, the first of them. Its value is
+  /// text(name).
   void add_choice(const std::string& group, const std::string& name, const std::vector<std::string>& words,
                   const std::string& help);
-  /// --dataset, the four explicit files, --no-download and what add_picture_options adds.
+  /// Declares --dataset, the four explicit files, --no-download and what add_picture_options adds.
   void add_dataset_options(const std::string& dataset_names);
-  /// --data, and how pictures are taken: --resize, --channels, --test-fraction and --split-seed.
+  /// Declares --data, and how pictures are taken: --resize, --channels, --test-fraction and --split-seed.
   void add_picture_options();
 
   /// A command whose every computation goes through ops calls this: --device reference is welcome then.
@@ -68,7 +69,7 @@ class CommandLine {
 
   bool has(const std::string& name) const;
   bool is_set(const std::string& name) const;
-  /// The value as given; "" when the option is absent.
+  /// Returns the value as given; "" when the option is absent.
   std::string text(const std::string& name) const;
   /// Returns the value of an option that must be there.
   std::string required(const std::string& name) const;
@@ -77,19 +78,19 @@ class CommandLine {
                        std::int64_t max = std::numeric_limits<std::int64_t>::max()) const;
   std::uint64_t unsigned_integer(const std::string& name) const;
   double number(const std::string& name) const;
-  /// One or more numbers between commas.
+  /// Reads one or more numbers between commas.
   std::vector<double> numbers(const std::string& name) const;
   /// Returns what --threshold says, none of them negative; empty when the option is absent.
   std::vector<double> thresholds() const;
 
   bool quiet() const { return is_set("quiet"); }
   std::string json_file() const { return text("json"); }
-  /// What --device names; parse() has made sure that it can compute here.
+  /// Returns what --device names; parse() has made sure that it can compute here.
   const std::string& device() const { return device_; }
   data::DatasetId dataset() const { return data::parse_dataset_id(required("dataset")); }
   data::Location location() const;
-  /// What --dataset or --data names; where neither is given, the dataset that `usual` is the name of, as
-  /// models have it. UsageError when there is none, and when both are given.
+  /// Returns what --dataset or --data names; where neither is given, the dataset that `usual` is the name of,
+  /// as models have it. UsageError when there is none, and when both are given.
   data::Source source(const std::string& usual = "") const;
 
   [[noreturn]] void fail(const std::string& message) const;

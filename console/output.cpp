@@ -44,7 +44,7 @@ void check_writable(const std::string& option, const std::string& file) {
   }
   const bool is_device = fs::exists(target.file, error) && !fs::is_regular_file(target.file, error);
   if (is_device) return;
-  // The nearest folder that is there: those below it will be made.
+  // This finds the nearest folder that is there: those below it will be made.
   fs::path folder = fs::absolute(target.file, error).parent_path();
   while (!fs::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
   if (!fs::is_directory(folder, error))

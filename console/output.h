@@ -18,19 +18,19 @@ void check_writable(const std::string& option, const std::string& file);
 /// output; nothing when `file` is "".
 void write_report(const std::string& file, const Json& report);
 
-/// The size of an output that was written; none of a descriptor, a pipe or a device.
+/// Returns the size of an output that was written; none of a descriptor, a pipe or a device.
 std::optional<std::int64_t> written_bytes(const std::string& file);
 
-/// What a result depends on besides its inputs: version, device, ISA, BLAS, threads, wait policy.
+/// Tells what a result depends on besides its inputs: version, device, ISA, BLAS, threads, wait policy.
 Json machine_json(const std::string& device);
 
-/// 1140070 -> "1,140,070".
+/// Makes "1,140,070" of 1140070.
 std::string grouped(std::int64_t number);
-/// `digits` digits after the point; "-" when there is no number.
+/// Writes `digits` digits after the point; "-" when there is no number.
 std::string fixed(std::optional<double> number, int digits);
-/// 0.8912 -> "89.12 %"; "-" for NaN.
+/// Makes "89.12 %" of 0.8912; "-" for NaN.
 std::string percent(double fraction);
-/// 75 -> "1:15", 3700 -> "1:01:40".
+/// Makes "1:15" of 75 and "1:01:40" of 3700.
 std::string duration_text(double seconds);
 
 /// Aligns columns, each as wide as their widest cell in characters: the first `left_columns` to the

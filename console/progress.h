@@ -27,12 +27,12 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  /// "head [####....]tail", `fraction` of it filled, cut to the terminal's width. `milestone`: worth a plain
-  /// line where no bar can move.
+  /// Shows "head [####....]tail", `fraction` of it filled, cut to the terminal's width. `milestone`: worth a
+  /// plain line where no bar can move.
   void update(const std::string& head, double fraction, const std::string& tail, bool milestone);
   /// Shows stage, epoch, loss, accuracy and time left of a training; a milestone is the end of an epoch.
   void update(const Progress& progress);
-  /// A line of text that stays.
+  /// Prints a line of text that stays.
   void say(const std::string& line);
 
  private:

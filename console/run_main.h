@@ -7,8 +7,8 @@
 
 namespace cbnet {
 
-/// The text with a blank for each control character: what a file or the user put into a message must not look
-/// like several lines.
+/// Returns the text with a blank for each control character: what a file or the user put into a message must
+/// not look like several lines.
 std::string one_line(std::string text);
 
 /// Runs a program and turns what it throws into one line on stderr and an exit code: 0 done, 2 wrong usage or
@@ -16,7 +16,7 @@ std::string one_line(std::string text);
 /// included.
 int run_main(const std::string& program, const std::function<int()>& body);
 
-/// One of the commands of a program, which takes the words after its name.
+/// This is one of the commands of a program, which takes the words after its name.
 struct Command {
   const char* name;
   int (*run)(const std::vector<std::string>& words);

@@ -5,12 +5,12 @@
 
 namespace cbnet {
 
-/// A line on stderr for each file that is passed over.
+/// Prints a line on stderr for each file that is passed over.
 void warn_of_unusable(const char* program, const std::string& run,
                       const std::vector<UnusableModel>& unusable);
 
-/// What the program ends with when the others are answered: 2 where a model of the paper, as training wrote
-/// it, could not be read; 0 where it was another file that lies in the folder.
+/// Returns what the program ends with when the others are answered: 2 where a model of the paper, as training
+/// wrote it, could not be read; 0 where it was another file that lies in the folder.
 int exit_code_for(const std::vector<UnusableModel>& unusable);
 
 /// Returns the name and reason of each, for the report.

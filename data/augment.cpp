@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t kAugmentStream = 0x6175676d656e74;  // "augment", apart from the split and the order
 
-/// What one sample meets.
+/// This is what one sample meets.
 struct Draw {
   std::int64_t dy = 0, dx = 0;
   bool flip = false;
@@ -49,7 +49,7 @@ void source_along(std::vector<std::int64_t>& out, std::int64_t shift, bool flip,
   }
 }
 
-/// One image at a time, all its planes alike; holds what that takes.
+/// Moves one image at a time, all its planes alike; holds what that takes.
 class Mover {
  public:
   Mover(std::int64_t channels, std::int64_t height, std::int64_t width)
@@ -94,7 +94,7 @@ class Mover {
     }
   }
 
-  /// Bilinear; pixels outside are 0.
+  /// Reads bilinearly; pixels outside are 0.
   float between(double y, double x) const {
     const double top = std::floor(y), left = std::floor(x);
     const auto row = static_cast<std::int64_t>(top), column = static_cast<std::int64_t>(left);

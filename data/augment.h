@@ -7,8 +7,8 @@
 
 namespace cbnet::data {
 
-/// Light augmentation of training images; the default does nothing. They happen in the order crop, flip,
-/// shift, rotation.
+/// This is light augmentation of training images; the default does nothing. They happen in the order crop,
+/// flip, shift, rotation.
 struct Augmentation {
   /// Moves by -shift to +shift pixels along each axis; what comes in is 0.
   std::int64_t shift = 0;

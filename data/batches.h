@@ -23,16 +23,16 @@ struct BatchOptions {
   Augmentation augmentation{};
 };
 
-/// 0..count-1 in the order of an epoch: a function of its arguments alone, so that a run resumed at any
-/// epoch sees the samples in the order it would have seen them.
+/// Returns 0..count-1 in the order of an epoch: a function of its arguments alone, so that a run resumed at
+/// any epoch sees the samples in the order it would have seen them.
 std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, std::int64_t epoch);
 
-/// u8 (N,C,H,W) -> f32 of the same shape, divided by 255.
+/// Makes u8 (N,C,H,W) f32 of the same shape, divided by 255.
 Tensor to_float(const Tensor& images);
 /// Takes the samples in `indices`, in that order.
 Tensor to_float(const Tensor& images, const std::vector<std::int64_t>& indices);
 
-/// The batches of a set, or of a part of it, epoch by epoch.
+/// These are the batches of a set, or of a part of it, epoch by epoch.
 ///
 ///   for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
 ///     batches.set_epoch(epoch);

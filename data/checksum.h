@@ -9,13 +9,14 @@ struct evp_md_ctx_st;  // libcrypto's
 
 namespace cbnet::data {
 
-/// MD5 (RFC 1321), the checksum that the publishers of the datasets state. It tells a damaged download
-/// from a whole one; it does not defend against forgery. Throws std::runtime_error where libcrypto has none.
+/// This is MD5 (RFC 1321), the checksum that the publishers of the datasets state. It tells a damaged
+/// download from a whole one; it does not defend against forgery. Throws std::runtime_error where libcrypto
+/// has none.
 class Md5 {
  public:
   Md5();
   void update(const void* bytes, std::size_t size_bytes);
-  /// 32 hexadecimal digits; ends the computation.
+  /// Returns 32 hexadecimal digits; ends the computation.
   std::string finish();
 
  private:

@@ -186,13 +186,6 @@ Dataset load_dataset(DatasetId id, const Location& location) {
   return load_dataset(source);
 }
 
-Dataset load_test_set(DatasetId id, const Location& location) {
-  Source source;
-  source.id = id;
-  source.location = location;
-  return load_dataset(source, Splits::test);
-}
-
 Statistics measure(const Tensor& images) {
   require(images.defined() && images.rank() == 4 && images.dtype() == DType::u8 && images.numel() > 0,
           "measure", "images must be u8 (N,C,H,W), at least one; got ",

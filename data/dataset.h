@@ -17,12 +17,12 @@ struct Split {
   Tensor labels;  ///< u8 (N), each below the number of classes
 
   std::int64_t size() const { return labels.size(0); }
-  /// (C,H,W).
+  /// Returns (C,H,W).
   Shape image_shape() const { return {images.size(1), images.size(2), images.size(3)}; }
 };
 
 struct Dataset {
-  /// What models remember. Of a dataset with a name of its own to_string(id); "kmnist-first7011" when
+  /// Models remember this. Of a dataset with a name of its own to_string(id); "kmnist-first7011" when
   /// KMNIST's training set is the subset of 7,011 images, "cifar10-first2000" where CIFAR-10 is not whole. Of
   /// a path its last part.
   std::string name;
@@ -35,7 +35,7 @@ struct Dataset {
   bool cut_off = false;
 };
 
-/// What to load, and how it is to be.
+/// Says what to load, and how it is to be.
 struct Source {
   std::optional<DatasetId> id;  ///< a dataset by name, searched at `location`; else what lies at `path`
   std::string path;
@@ -53,17 +53,16 @@ struct Source {
 /// without a class. Local files are parsed without a checksum; downloaded ones are checked.
 Dataset load_dataset(const Source& source, Splits requested = Splits::both);
 Dataset load_dataset(DatasetId id, const Location& location);
-Dataset load_test_set(DatasetId id, const Location& location);
 
 /// These normalise the pixels of each channel, which are in [0, 1]. The deviation of a channel of one value
 /// is 1.
 struct Statistics {
   std::vector<double> mean, deviation;
 };
-/// images u8 (N,C,H,W), at least one.
+/// Takes images u8 (N,C,H,W), at least one.
 Statistics measure(const Tensor& images);
 
-/// One split from two files, each IDX, IDX in gzip, or .npz (by content), checked as above.
+/// Reads one split from two files, each IDX, IDX in gzip, or .npz (by content), checked as above.
 Split read_split(const std::string& images_file, const std::string& labels_file, std::int64_t classes = 256);
 
 }  // namespace cbnet::data

@@ -46,9 +46,10 @@ bool worth_another_try(int exit_code) {
       concat(what, ": ", std::strerror(error), "; hint: check free space and permissions"));
 }
 
-/// The part of a download, open and locked. The lock is on the part itself: nothing is left to clean up, and
-/// curl inherits it, so that an orphaned curl keeps others out as well. Its name holds the checksum of what
-/// is requested: no other program's file has it, and what it holds is a beginning of the same content.
+/// This is the part of a download, open and locked. The lock is on the part itself: nothing is left to clean
+/// up, and curl inherits it, so that an orphaned curl keeps others out as well. Its name holds the checksum
+/// of what is requested: no other program's file has it, and what it holds is a beginning of the same
+/// content.
 class Part {
  public:
   explicit Part(std::string path) : path_(std::move(path)) {
@@ -89,7 +90,7 @@ class Part {
       throw_system_error(concat("cannot write ", path_), errno);
     check_own();
     while (::flock(fd_, LOCK_EX) != 0) {
-      // A file system without locks: the checksum still guards the final name.
+      // A file system may have no locks: the checksum still guards the final name.
       if (errno != EINTR) return true;
     }
     struct stat mine {};
@@ -98,7 +99,7 @@ class Part {
            mine.st_dev == named.st_dev;
   }
 
-  /// What curl would write to: a file of this user under this name alone.
+  /// Checks what curl would write to: a file of this user under this name alone.
   void check_own() {
     struct stat status {};
     if (fd_ >= 0 && ::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink <= 1 &&
@@ -127,7 +128,7 @@ struct CurlResult {
 
 /// Continues the part from where it ends; an empty one from the start.
 CurlResult run_curl(const std::string& url, const Part& part, const DownloadOptions& options) {
-  // -q, which must stand first: a user's .curlrc could send the file elsewhere.
+  // -q must stand first: a user's .curlrc could send the file elsewhere.
   std::vector<std::string> words{options.curl,
                                  "-q",
                                  "--fail",
@@ -180,7 +181,7 @@ CurlResult run_curl(const std::string& url, const Part& part, const DownloadOpti
   return result;
 }
 
-/// "" when the part holds the right bytes; else the reason why this host could not give them.
+/// Returns "" when the part holds the right bytes; else the reason why this host could not give them.
 std::string fetch(const std::string& url, const Part& part, const std::string& md5,
                   const DownloadOptions& options) {
   std::string reason;
@@ -210,7 +211,7 @@ std::string fetch(const std::string& url, const Part& part, const std::string& m
   return reason;
 }
 
-/// True when the target is there and right.
+/// Tells whether the target is there and right.
 bool already_there(const std::string& target, const std::string& md5) {
   std::error_code error;
   if (!fs::exists(target, error)) return false;

@@ -7,9 +7,9 @@
 namespace cbnet::data {
 
 struct DownloadOptions {
-  /// curl's progress bar on stderr.
+  /// Shows curl's progress bar on stderr.
   bool progress = false;
-  /// How often one host may cut the connection before the next one is tried.
+  /// Says how often one host may cut the connection before the next one is tried.
   int attempts = 4;
   std::string curl = "curl";
   /// This is more than twice the largest of the datasets' files; it stops a host that never ends.

@@ -9,7 +9,7 @@ namespace {
 using Glyph = std::array<std::uint8_t, 8>;  // rows from the top; bit 4 is the leftmost pixel
 
 constexpr char kFirst = ' ';
-// Drawn for this project. The eighth row holds descenders.
+// They were drawn for this project. The eighth row holds descenders.
 // clang-format off
 constexpr std::array<Glyph, 95> kGlyphs{{
     {0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00},  //  

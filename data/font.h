@@ -7,7 +7,8 @@
 
 namespace cbnet::data {
 
-/// A character's cell in font pixels: 5x7, one row below for descenders, and the space to its neighbours.
+/// A character's cell is this large in font pixels: 5x7, one row below for descenders, and the space to its
+/// neighbours.
 inline constexpr std::int64_t kGlyphWidth = 6;
 inline constexpr std::int64_t kGlyphHeight = 10;
 

@@ -18,9 +18,9 @@ namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{1} << 16;
 constexpr unsigned char kMagic[2] = {0x1f, 0x8b};
-// Far more than any of the datasets' files, packed or not.
+// This is far more than any of the datasets' files, packed or not.
 constexpr std::size_t kMaxHeldBytes = std::size_t{1} << 30;
-// 15 bits of window, and a gzip wrapper rather than zlib's own.
+// These are 15 bits of window, and a gzip wrapper rather than zlib's own.
 constexpr int kGzipWindowBits = 15 + 16;
 
 struct CloseFile {

@@ -7,7 +7,7 @@
 
 namespace cbnet::data {
 
-/// The content of a plain or gzip file, in order, through a fixed buffer; of a pipe or, as "-", of the
+/// Reads the content of a plain or gzip file, in order, through a fixed buffer; of a pipe or, as "-", of the
 /// standard input, which is taken into memory. Which of the two it is, the first two bytes say (1f 8b), never
 /// the name. Members of a gzip file may follow one another (RFC 1952, section 2.2), and zero bytes may follow
 /// the last one, as `gzip -t` has it; anything else there is an error.
@@ -41,7 +41,7 @@ class ContentReader {
   std::unique_ptr<State> state_;
 };
 
-/// What one byte of gzip or deflate may stand for at most, rounded up.
+/// One byte of gzip or deflate stands for at most so many, rounded up.
 inline constexpr std::uint64_t kMaxInflation = 1100;
 
 }  // namespace cbnet::data

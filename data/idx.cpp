@@ -40,9 +40,9 @@ std::string hex(const unsigned char* bytes, std::size_t count) {
   return text;
 }
 
-// Held against every promise: the largest set here, MNIST's training images, is 47 MB.
+// Every promise is held against this: the largest set here, MNIST's training images, is 47 MB.
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
-// What a gzip header may promise without being counted first.
+// A gzip header may promise so much without being counted first.
 constexpr std::uint64_t kBelievedBytes = std::uint64_t{64} << 20;
 
 struct Header {

@@ -21,7 +21,7 @@
 namespace cbnet::data {
 namespace {
 
-// The largest image at two bytes a pixel, and room for a header.
+// This holds the largest image at two bytes a pixel, and room for a header.
 constexpr std::size_t kMaxFileBytes = std::size_t{2} * kMaxImageSide * kMaxImageSide + (std::size_t{1} << 16);
 constexpr std::string_view kPngMagic("\x89PNG\r\n\x1a\n", 8);
 
@@ -34,7 +34,7 @@ struct PngImage {
   PngImage& operator=(const PngImage&) = delete;
 };
 
-/// The words of a PGM or PPM file, between white space and comments.
+/// Reads the words of a PGM or PPM file, between white space and comments.
 class PnmText {
  public:
   PnmText(std::string_view bytes, const std::string& path) : bytes_(bytes), path_(path) {}
@@ -72,7 +72,7 @@ class PnmText {
   std::size_t at_ = 2;  // behind "P2", …
 };
 
-/// PGM or PPM: (1,H,W) or (3,H,W).
+/// Reads PGM or PPM: (1,H,W) or (3,H,W).
 Tensor decode_pnm(const std::string& bytes, const std::string& path) {
   PnmText text(bytes, path);
   const std::uint64_t width = text.number("width");
@@ -118,7 +118,7 @@ bool is_file(const std::string& path) {
   return std::filesystem::is_regular_file(path, error);
 }
 
-/// The number behind the last '#', when everything before it names the file.
+/// Returns the number behind the last '#', when everything before it names the file.
 std::optional<std::int64_t> item_number(std::string_view path) {
   const std::size_t hash = path.rfind('#');
   if (hash == std::string_view::npos) return std::nullopt;

@@ -16,8 +16,8 @@
 namespace cbnet::data {
 namespace {
 
-/// libjpeg's structure, and what its callbacks need. It leaves a function in the middle by longjmp(), which
-/// runs no destructor: only start() and read_rows() call it, and they hold no object that has one.
+/// This is libjpeg's structure, and what its callbacks need. It leaves a function in the middle by longjmp(),
+/// which runs no destructor: only start() and read_rows() call it, and they hold no object that has one.
 struct Decoder {
   jpeg_decompress_struct jpeg{};
   jpeg_error_mgr errors{};
@@ -52,7 +52,7 @@ bool start(Decoder& decoder, const unsigned char* bytes, unsigned long size) {
   return true;
 }
 
-/// Rows of interleaved samples into `pixels`, row_bytes each.
+/// Reads rows of interleaved samples into `pixels`, row_bytes each.
 bool read_rows(Decoder& decoder, unsigned char* pixels, std::size_t row_bytes) {
   if (setjmp(decoder.back) != 0) return false;
   decoder.jpeg.dct_method = JDCT_ISLOW;

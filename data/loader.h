@@ -7,11 +7,11 @@
 
 namespace cbnet::data {
 
-/// One way in which pictures and their labels may lie at a path. data/loaders.def lists them; each is a pair
-/// of files in data/loaders/.
+/// A loader is one way in which pictures and their labels may lie at a path. data/loaders.def lists them;
+/// each is a pair of files in data/loaders/.
 struct Loader {
   const char* name;
-  /// What must lie there, for messages.
+  /// Says what must lie there, for messages.
   const char* understands;
   /// Judges by names and first bytes alone; throws nothing.
   bool (*recognises)(const std::filesystem::path&);
@@ -24,8 +24,8 @@ struct Loader {
 /// Lists them in the order in which they look at a path.
 const std::vector<Loader>& loaders();
 
-/// The one that knows what lies there. InputError, saying what lies there and what is understood, when none
-/// does.
+/// Returns the one that knows what lies there. InputError, saying what lies there and what is understood,
+/// when none does.
 const Loader& loader_for(const std::filesystem::path& path);
 
 }  // namespace cbnet::data

@@ -60,7 +60,7 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-/// Sorted; empty when the folder cannot be read.
+/// Returns them sorted; empty when the folder cannot be read.
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
@@ -82,12 +82,13 @@ std::string plain_name(std::string name) {
   return name;
 }
 
-/// What lies in one folder, to be asked for many names.
+/// Lists what lies in one folder, to be asked for many names.
 class Listing {
  public:
   explicit Listing(const fs::path& folder) : folder_(folder), names_(names_in(folder)) {}
 
-  /// The file of that name: packed, else plain, else under a variant of the name; "" when there is none.
+  /// Finds the file of that name: packed, else plain, else under a variant of the name; "" when there is
+  /// none.
   std::string find(const std::string& name) const {
     for (const char* suffix : {".gz", ""}) {
       const fs::path path = folder_ / (name + suffix);
@@ -97,7 +98,7 @@ class Listing {
     for (const std::string& there : names_) {
       if (plain_name(there) != requested) continue;
       if (is_file(folder_ / there)) return (folder_ / there).string();
-      // A folder of the file's name around the file.
+      // A folder of the file's name may be around the file.
       for (const std::string& inside : names_in(folder_ / there))
         if (plain_name(inside) == requested && is_file(folder_ / there / inside))
           return (folder_ / there / inside).string();
@@ -132,7 +133,7 @@ bool find_pair(const Listing& listing, const std::vector<Pair>& names, std::stri
   return any;
 }
 
-/// Whether a folder of that name is the dataset's: fmnist, fashion-mnist, FashionMNIST.
+/// Tells whether a folder of that name is the dataset's: fmnist, fashion-mnist, FashionMNIST.
 bool is_named_after(const std::string& name, DatasetId id) {
   const auto letters = [](std::string text) {
     text = plain_name(std::move(text));
@@ -144,8 +145,8 @@ bool is_named_after(const std::string& name, DatasetId id) {
                      [&](const std::string& known) { return letters(known) == letters(name); });
 }
 
-/// Whether the folder, or the one around its raw, bears the name of another dataset: the names of the files
-/// do not tell the datasets apart, but this does.
+/// Tells whether the folder, or the one around its raw, bears the name of another dataset: the names of the
+/// files do not tell the datasets apart, but this does.
 bool is_of_another(DatasetId id, const std::string& place) {
   fs::path self = fs::path(place).lexically_normal();
   if (!self.has_filename()) self = self.parent_path();
@@ -155,7 +156,7 @@ bool is_of_another(DatasetId id, const std::string& place) {
                      [&](DatasetId other) { return other != id && is_named_after(name, other); });
 }
 
-/// The folder as it may stand for this dataset: those named after it, then itself, each with its raw.
+/// Returns the folder as it may stand for this dataset: those named after it, then itself, each with its raw.
 std::vector<fs::path> candidates(DatasetId id, const std::string& place) {
   std::vector<fs::path> out;
   const auto add = [&](const fs::path& folder) {
@@ -184,7 +185,7 @@ std::vector<Place> places(const Location& location) {
   return out;
 }
 
-/// "a and b, or c and d": the names of one split.
+/// Lists them as "a and b, or c and d": the names of one split.
 std::string list_pairs(const std::vector<Pair>& pairs) {
   std::string out;
   for (const Pair& pair : pairs)
@@ -198,7 +199,7 @@ std::string list_names(DatasetId id, Splits requested) {
   return requested == Splits::test ? test : concat(list_pairs(train_names(id)), "; ", test);
 }
 
-/// What the search of one place came to.
+/// This is what the search of one place came to.
 struct Search {
   FoundFiles found;
   bool any = false;  // there is a file of this dataset, be it alone

@@ -22,7 +22,7 @@ struct Location {
   std::vector<std::string> system_dirs{"/usr/local/share/datasets", "/usr/share/datasets"};
   bool use_environment = true;
   bool allow_download = true;
-  /// curl's progress bar on stderr.
+  /// Shows curl's progress bar on stderr.
   bool progress = false;
   /// They stand in for the official hosts; each ends in '/'.
   std::vector<std::string> base_urls;
@@ -31,7 +31,7 @@ struct Location {
 /// Training goes with the test set; measuring needs the test set alone.
 enum class Splits { both, test };
 
-/// The four files, "" where missing, and one line for each place that was searched in vain.
+/// These are the four files, "" where missing, and one line for each place that was searched in vain.
 struct FoundFiles {
   std::string train_images, train_labels, test_images, test_labels;
   std::vector<std::string> searched;
@@ -55,11 +55,11 @@ struct FoundFiles {
 /// the same file: the first batch, or the archive.
 FoundFiles find_dataset(DatasetId id, const Location& location, Splits requested = Splits::both);
 
-/// The files of MNIST's and KMNIST's names that lie in a folder itself, of one split or both; none where it
-/// is no folder.
+/// Finds the files of MNIST's and KMNIST's names that lie in a folder itself, of one split or both; none
+/// where it is no folder.
 FoundFiles files_in(const std::string& folder);
 
-/// "a, b, c and 7 more": what lies in a folder.
+/// Lists them as "a, b, c and 7 more": what lies in a folder.
 std::string list_content(const std::string& folder);
 
 }  // namespace cbnet::data

@@ -26,9 +26,9 @@ static_assert(std::endian::native == std::endian::little, "elements are copied a
 constexpr std::size_t kMaxHeaderBytes = std::size_t{1} << 16;
 constexpr std::size_t kChunkElements = std::size_t{1} << 15;
 constexpr std::size_t kMaxRank = 4;
-// Held against every promise: the largest set here, MNIST's training images, is 47 MB.
+// Every promise is held against this: the largest set here, MNIST's training images, is 47 MB.
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
-// What the directory of an archive may promise of a deflated member without being counted first.
+// The directory of an archive may promise so much of a deflated member without being counted first.
 constexpr std::uint64_t kBelievedBytes = std::uint64_t{64} << 20;
 
 struct CloseZip {
@@ -38,7 +38,7 @@ struct CloseMember {
   void operator()(zip_file_t* member) const { zip_fclose(member); }
 };
 
-/// A member of an archive, open for reading.
+/// This is a member of an archive, open for reading.
 struct Member {
   std::string path;  // "archive[member]", for messages
   std::unique_ptr<zip_t, CloseZip> archive;
@@ -142,7 +142,7 @@ struct NpyHeader {
   std::uint64_t header_bytes = 0;
 };
 
-/// The text behind "'key':" in the header's Python dictionary.
+/// Returns the text behind "'key':" in the header's Python dictionary.
 std::string_view value_of(std::string_view header, std::string_view key, const std::string& path) {
   for (const char quote : {'\'', '"'}) {
     const std::string quoted = concat(quote, key, quote);

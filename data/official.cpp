@@ -12,9 +12,9 @@
 namespace cbnet::data {
 namespace {
 
-// The gzip checksums as the publishers and the common loaders state them; the content checksums were
-// computed from files whose gzip checksum, or whose origin, is the publisher's. That of KMNIST's training
-// images is not known.
+// These are the gzip checksums as the publishers and the common loaders state them; the content checksums
+// were computed from files whose gzip checksum, or whose origin, is the publisher's. That of KMNIST's
+// training images is not known.
 constexpr std::array<OfficialFile, 4> kMnist{{
     {"train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873", "6bbc9ace898e44ae57da46a324031adb"},
     {"train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432", "a25bea736e30d166cdddb491f175f624"},

@@ -10,7 +10,7 @@
 
 namespace cbnet::data {
 
-/// A file as its publisher offers it. An empty checksum is not known.
+/// This is a file as its publisher offers it. An empty checksum is not known.
 struct OfficialFile {
   const char* name;
   const char* gzip_md5;
@@ -41,7 +41,7 @@ struct VerifiedFile {
   std::string path;
   Verdict verdict;
   std::string file_md5, content_md5;
-  /// One line for people: what was expected where the file differs.
+  /// This is one line for people: what was expected where the file differs.
   std::string note;
 };
 

@@ -16,7 +16,7 @@ Tensor dense(const Tensor& image, const char* where) {
   return image.contiguous();
 }
 
-/// What each of `to` pixels along one axis takes of `from` pixels: weights from pixel `first` on.
+/// Says what each of `to` pixels along one axis takes of `from` pixels: weights from pixel `first` on.
 struct Taps {
   std::int64_t first = 0;
   std::vector<float> weights;
@@ -41,7 +41,7 @@ std::vector<Taps> taps_along(std::int64_t from, std::int64_t to) {
   return out;
 }
 
-/// One plane: along its rows, then along its columns.
+/// Resizes one plane: along its rows, then along its columns.
 void resize_plane(const std::uint8_t* from, std::int64_t width, const std::vector<Taps>& rows,
                   const std::vector<Taps>& columns, std::vector<float>& narrow, std::uint8_t* to) {
   const std::size_t columns_made = columns.size();
@@ -96,7 +96,7 @@ Tensor with_channels(const Tensor& pictures, std::int64_t channels) {
       for (int c = 0; c < 3; ++c) std::copy(a, a + area, b + c * area);
       continue;
     }
-    // 0.299, 0.587 and 0.114 in 16 bits; they sum to 65,536.
+    // The weights are 0.299, 0.587 and 0.114 in 16 bits; they sum to 65,536.
     for (std::int64_t i = 0; i < area; ++i)
       b[i] = static_cast<std::uint8_t>(
           (a[i] * 19595 + a[area + i] * 38470 + a[2 * area + i] * 7471 + 32768) >> 16);
@@ -155,7 +155,7 @@ bool is_brighter_at_border(const Tensor& image) {
     all += pixels[i];
     if (y > 0 && x > 0 && y + 1 < height && x + 1 < width) inside += pixels[i];
   }
-  // Means, compared without a division.
+  // Means are compared without a division.
   const std::int64_t inside_count = (height - 2) * (width - 2);
   return (all - inside) * inside_count > inside * (height * width - inside_count);
 }

@@ -20,9 +20,9 @@ namespace {
 
 constexpr std::uint64_t kMaxSample = 65535;
 
-/// libpng's two structures, and what its callbacks need. It leaves a function in the middle by longjmp(),
-/// which runs no destructor: only read_header() and read_rows() call it, and they hold no object that has
-/// one.
+/// These are libpng's two structures, and what its callbacks need. It leaves a function in the middle by
+/// longjmp(), which runs no destructor: only read_header() and read_rows() call it, and they hold no object
+/// that has one.
 struct Decoder {
   png_structp png = nullptr;
   png_infop info = nullptr;
@@ -63,7 +63,8 @@ bool read_header(Decoder& decoder) {
   if (setjmp(png_jmpbuf(decoder.png)) != 0) return false;
   png_set_read_fn(decoder.png, &decoder, Decoder::take);
 #ifdef PNG_HANDLE_AS_UNKNOWN_SUPPORTED
-  // Colour spaces, texts and the like: they change no sample here, and a damaged one spoils no picture.
+  // Nobody needs colour spaces, texts and the like: they change no sample here, and a damaged one spoils no
+  // picture.
   png_set_keep_unknown_chunks(decoder.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
 #endif
   png_read_info(decoder.png, decoder.info);
@@ -117,7 +118,7 @@ class Ink {
       for (int c = 0; c < colors_; ++c) color.at(static_cast<std::size_t>(c)) = next(row);
       if (colors_ == 1) color[1] = color[2] = color[0];
       const std::uint64_t alpha = has_alpha_ ? next(row) : kMaxSample;
-      // 0.299, 0.587 and 0.114 in 16 bits; they sum to 65,536, so that grey stays as it is.
+      // The weights are 0.299, 0.587 and 0.114 in 16 bits; they sum to 65,536, so that grey stays as it is.
       const std::uint64_t luma = color[0] * 19595 + color[1] * 38470 + color[2] * 7471;
       constexpr std::uint64_t kOne = 65536 * kMaxSample * kMaxSample;
       const auto on_black = [&](std::uint64_t sample) {  // of 65,536 times kMaxSample
@@ -135,7 +136,7 @@ class Ink {
     }
   }
 
-  /// Whether transparency varies while the colour does not: then alpha is the drawing.
+  /// Tells whether transparency varies while the colour does not: then alpha is the drawing.
   bool is_in_alpha() const {
     if (least_alpha_ == most_alpha_) return false;
     for (std::size_t c = 0; c < 3; ++c)

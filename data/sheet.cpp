@@ -73,7 +73,7 @@ Layout plan(const std::vector<std::vector<Tile>>& rows, const std::vector<std::s
   return out;
 }
 
-/// One plane of an image onto one plane of the sheet.
+/// Draws one plane of an image onto one plane of the sheet.
 void draw_plane(Tensor& sheet, const Tensor& image, std::int64_t x, std::int64_t y, std::int64_t scale) {
   const Tensor dense = image.contiguous();
   const auto* from = dense.data<std::uint8_t>();
@@ -86,7 +86,7 @@ void draw_plane(Tensor& sheet, const Tensor& image, std::int64_t x, std::int64_t
   }
 }
 
-/// All of one plane of the sheet; words are as black in each.
+/// Draws all of one plane of the sheet; words are as black in each.
 void draw_all(Tensor& plane, std::int64_t channel, const Layout& layout,
               const std::vector<std::vector<Tile>>& rows, const std::vector<std::string>& row_titles) {
   for (std::size_t r = 0; r < rows.size(); ++r) {

@@ -8,8 +8,8 @@
 
 namespace cbnet::data {
 
-/// An image, u8 (C,H,W), grey or colour, and the words below it; '\n' starts another line. An undefined image
-/// leaves a gap.
+/// A tile is an image, u8 (C,H,W), grey or colour, and the words below it; '\n' starts another line. An
+/// undefined image leaves a gap.
 struct Tile {
   Tensor image;
   std::string caption;

@@ -62,7 +62,7 @@ CpuUtilisation utilisation(const CpuTimes& before, const CpuTimes& after) {
   const auto delta = [&](std::uint64_t CpuTimes::*column) {
     return after.*column > before.*column ? static_cast<double>(after.*column - before.*column) : 0.0;
   };
-  // Neither guest column: the kernel counts their time inside user and nice already.
+  // Neither guest column is added: the kernel counts their time inside user and nice already.
   const double total = delta(&CpuTimes::user) + delta(&CpuTimes::nice) + delta(&CpuTimes::system) +
                        delta(&CpuTimes::idle) + delta(&CpuTimes::iowait) + delta(&CpuTimes::irq) +
                        delta(&CpuTimes::softirq) + delta(&CpuTimes::steal);

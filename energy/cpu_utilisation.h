@@ -8,8 +8,9 @@
 // CPU utilisation of the whole machine follows psutil's formula, the tool of the paper (section IV-C).
 namespace cbnet::energy {
 
-// The first line of /proc/stat: ticks of 1/sysconf(_SC_CLK_TCK) s, summed over CPUs. Columns that an
-// older kernel or container does not print are 0. In a container the numbers are usually the host's.
+// These are the numbers in the first line of /proc/stat: ticks of 1/sysconf(_SC_CLK_TCK) s, summed over CPUs.
+// Columns that an older kernel or container does not print are 0. In a container the numbers are usually the
+// host's.
 struct CpuTimes {
   std::uint64_t user = 0, nice = 0, system = 0, idle = 0, iowait = 0;
   std::uint64_t irq = 0, softirq = 0, steal = 0, guest = 0, guest_nice = 0;

@@ -21,7 +21,7 @@ std::string read_text(const std::filesystem::path& path) {
   return std::string(trim(text));
 }
 
-// The value of the last "key : value" line; the Pi's own keys come after those of every core.
+// Returns the value of the last "key : value" line; the Pi's own keys come after those of every core.
 std::string cpuinfo_value(std::string_view cpuinfo, std::string_view key) {
   std::string value;
   while (!cpuinfo.empty()) {
@@ -35,7 +35,7 @@ std::string cpuinfo_value(std::string_view cpuinfo, std::string_view key) {
   return value;
 }
 
-// The board type inside a new-style revision code (bit 23 set): bits 4 to 11.
+// Returns the board type inside a new-style revision code (bit 23 set): bits 4 to 11.
 // Source: "Raspberry Pi revision codes", raspberrypi.com documentation.
 std::string pi_model_of_revision(const std::string& revision) {
   constexpr std::array<std::pair<unsigned, const char*>, 12> kTypes{{{0x04, "Raspberry Pi 2 Model B"},

@@ -26,7 +26,7 @@ struct Host {
 // file only leaves its field unset. Never throws for what it finds there.
 Host recognise_host(const std::filesystem::path& root = "/");
 
-// The model for `which`: "auto" (Eq. 2 on a Raspberry Pi, Eq. 1 elsewhere), "pi4", "gci", or "none",
+// Returns the model for `which`: "auto" (Eq. 2 on a Raspberry Pi, Eq. 1 elsewhere), "pi4", "gci", or "none",
 // which gives no model and hence no energy. The label says when the model is of another machine.
 // `constants` as in parse_constants. Throws std::invalid_argument on any other word, on constants
 // that the model does not have, and on constants for "none".

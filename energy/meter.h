@@ -39,7 +39,7 @@ struct EnergyResult {
   std::string warning;  // why there is no energy, or what weakens it; joined by "; "
 };
 
-// One window at a time: start(), the work, stop().
+// A meter has one window at a time: start(), the work, stop().
 class Meter {
  public:
   Meter() = default;

@@ -18,7 +18,7 @@
 namespace cbnet::energy {
 namespace {
 
-// Bounds on what a runaway program can make this process keep.
+// These bound what a runaway program can make this process keep.
 constexpr std::size_t kMaxLineBytes = 64 * 1024;
 constexpr std::size_t kMaxQuotedBytes = 160;
 constexpr std::size_t kMaxGpus = 64;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kFields = 5;
 
-// Letters, and the bytes of "µ" in UTF-8: what a unit can be made of.
+// Tells whether the text is letters, and the bytes of "µ" in UTF-8: what a unit can be made of.
 bool is_unit(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
@@ -24,7 +24,7 @@ bool says_missing(std::string_view text) {
          text == "Not Supported" || text == "Unknown Error";
 }
 
-// Exactly five fields: a truncated row has fewer; one more is a decimal comma or two rows in one line,
+// Finds exactly five fields: a truncated row has fewer; one more is a decimal comma or two rows in one line,
 // where the last field would pass for a power.
 bool split(std::string_view line, std::array<std::string_view, kFields>& fields) {
   for (std::size_t i = 0; i + 1 < kFields; ++i) {

@@ -4,10 +4,10 @@
 #include <string>
 #include <string_view>
 
-// One line of `nvidia-smi --query-gpu=... --format=csv,noheader,nounits`.
+// A row is one line of `nvidia-smi --query-gpu=... --format=csv,noheader,nounits`.
 namespace cbnet::energy {
 
-// The columns that parse_row reads; the caller appends the power field, "power.draw" as a rule.
+// parse_row reads these columns; the caller appends the power field, "power.draw" as a rule.
 inline constexpr std::string_view kNvidiaSmiColumns = "index,uuid,name,driver_version";
 
 // A reading outside (0 W, 10 kW) is a fault of the sensor or of the unit.

@@ -12,7 +12,7 @@
 namespace cbnet::energy {
 namespace {
 
-// A constant's name, as options and describe() spell it, beside its place in the model.
+// This is a constant's name, as options and describe() spell it, beside its place in the model.
 template <class Model>
 struct Constant {
   const char* name;

@@ -8,7 +8,7 @@
 
 #include "energy/kind.h"
 
-// The paper's two power models (section IV-C), which turn CPU utilisation into watts.
+// The paper's two power models (section IV-C) turn CPU utilisation into watts.
 namespace cbnet::energy {
 
 // Eq. 1 models a fraction of a physical server: P = (n/N) (P_idle + (P_peak - P_idle) u^beta), in W.
@@ -49,7 +49,7 @@ using PowerConstants = std::vector<std::pair<std::string, double>>;
 // missing '=', a value that is not a finite number, or a name given twice.
 PowerConstants parse_constants(std::string_view text);
 
-// The model with these constants replaced, checked. Throws std::invalid_argument on a name that the
+// Returns the model with these constants replaced, checked. Throws std::invalid_argument on a name that the
 // model does not have.
 GciModel with_constants(GciModel model, const PowerConstants& constants);
 PiModel with_constants(PiModel model, const PowerConstants& constants);
@@ -62,13 +62,13 @@ class PowerModel {
   PowerModel(GciModel model, std::string label, std::string note = {});
   PowerModel(PiModel model, std::string label, std::string note = {});
 
-  // "gci" or "pi4", as choose_model reads it.
+  // Returns "gci" or "pi4", as choose_model reads it.
   std::string name() const;
   Kind kind() const { return Kind::modelled; }
   const std::string& label() const { return label_; }
   const std::string& note() const { return note_; }
   double power_w(double u) const;
-  // Every constant, on one line.
+  // Lists every constant, on one line.
   std::string describe() const;
 
  private:

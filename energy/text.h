@@ -7,16 +7,16 @@
 // Numbers in this room's texts never depend on the locale.
 namespace cbnet::energy {
 
-// The one form of this room's errors: "[energy] expected A; got B; hint: C".
+// Makes the one form of this room's errors: "[energy] expected A; got B; hint: C".
 std::string fault(std::string_view expected, std::string_view got, std::string_view hint);
 
 // Drops white space and NUL bytes (device-tree strings end in one) at both ends.
 std::string_view trim(std::string_view text);
 
-// The whole text as a number, or nothing.
+// Reads the whole text as a number, or gives nothing.
 std::optional<double> parse_number(std::string_view text);
 
-// The shortest text that reads back as the same double.
+// Returns the shortest text that reads back as the same double.
 std::string format_number(double value);
 
 // Formats as "%.<decimals>f" does, rounding from the exact binary value, half to even.

@@ -7,7 +7,7 @@
 
 namespace cbnet {
 
-/// A function of one variable as a module. x -> same shape.
+/// Makes a function of one variable a module. x -> same shape.
 template <Variable (*function)(const Variable&)>
 class Activation : public Module {
  public:
@@ -18,7 +18,7 @@ using Relu = Activation<relu>;
 using Sigmoid = Activation<sigmoid>;
 using Tanh = Activation<tanh>;
 
-/// max(x, 0) + slope min(x, 0).
+/// y = max(x, 0) + slope min(x, 0).
 class LeakyRelu : public Module {
  public:
   explicit LeakyRelu(double slope = 0.01) : slope_(slope) {}
@@ -28,7 +28,7 @@ class LeakyRelu : public Module {
   double slope_;
 };
 
-/// A function along an axis as a module. x -> same shape.
+/// Makes a function along an axis a module. x -> same shape.
 template <Variable (*function)(const Variable&, std::int64_t)>
 class AxisActivation : public Module {
  public:

@@ -8,7 +8,7 @@ namespace cbnet {
 
 namespace {
 
-/// Whether two tensors are one: the same elements in the same layout.
+/// Tells whether two tensors are one: the same elements in the same layout.
 bool same_view(const Tensor& a, const Tensor& b) {
   return a.shares_storage(b) && a.dtype() == b.dtype() && a.shape() == b.shape() &&
          a.strides() == b.strides() && a.address() == b.address();
@@ -16,7 +16,7 @@ bool same_view(const Tensor& a, const Tensor& b) {
 
 bool same_view(const Variable& a, const Variable& b) { return a.same(b); }
 
-/// The first entry of `entries` that is the same thing as `requested`.
+/// Finds the first entry of `entries` that is the same thing as `requested`.
 template <class Entries, class T>
 auto first_of(Entries& entries, const T& requested) {
   return std::find_if(entries.begin(), entries.end(),

@@ -10,10 +10,11 @@
 
 namespace cbnet {
 
-/// Names as in "trunk.0.weight", in the order in which the modules were built.
+/// Names are as in "trunk.0.weight", in the order in which the modules were built.
 using StateDict = std::vector<std::pair<std::string, Tensor>>;
 
-/// A part of a network: named parameters (trained), named buffers (kept, not trained) and child modules.
+/// A module is a part of a network: named parameters (trained), named buffers (kept, not trained) and child
+/// modules.
 class Module {
  public:
   Module() = default;
@@ -26,8 +27,8 @@ class Module {
   virtual Variable forward(const Variable& x) = 0;
   Variable operator()(const Variable& x) { return forward(x); }
 
-  /// Each parameter once, under the first of its names: a module that stands in two places, and a Variable
-  /// that two modules share, are tied weights.
+  /// Returns each parameter once, under the first of its names: a module that stands in two places, and a
+  /// Variable that two modules share, are tied weights.
   std::vector<std::pair<std::string, Variable>> named_parameters() const;
   std::vector<Variable> parameters() const;
   std::int64_t parameter_count() const;
@@ -99,9 +100,9 @@ class Sequential : public Module {
   std::vector<std::shared_ptr<Module>> modules_;
 };
 
-/// sequential(Linear(2, 32), Relu(), Linear(32, 2)): takes modules over, or shares those given by shared_ptr.
-/// C++ leaves open which argument is made first, and with it which numbers of default_rng() a layer starts
-/// from; layers that are named before, and moved here, start from the same with every compiler.
+/// Makes sequential(Linear(2, 32), Relu(), Linear(32, 2)): takes modules over, or shares those given by
+/// shared_ptr. C++ leaves open which argument is made first, and with it which numbers of default_rng() a
+/// layer starts from; layers that are named before, and moved here, start from the same with every compiler.
 template <class... Modules>
 Sequential sequential(Modules&&... modules) {
   Sequential out;

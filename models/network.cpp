@@ -73,19 +73,6 @@ std::unique_ptr<Network> truncate_at_exit(const Network& network, std::size_t e,
   return out;
 }
 
-std::unique_ptr<Network> with_exit(const Network& network, std::int64_t after, const LayerSpecs& branch,
-                                   std::string name, std::uint64_t seed) {
-  NetworkSpec spec = network.spec();
-  spec.name = std::move(name);
-  spec.exits = {{after, branch}};
-  const auto layers = static_cast<std::int64_t>(spec.trunk.size());
-  auto out = std::make_unique<Network>(std::move(spec), seed, network.dtype());
-  StateDict target = out->state_dict();
-  copy_layers(network.state_dict(), "trunk.", 0, 0, layers, target);
-  out->train(network.training());
-  return out;
-}
-
 std::unique_ptr<Network> truncate_after(const Network& network, std::int64_t layers, const LayerSpecs& head,
                                         std::string name, std::uint64_t seed) {
   auto out = std::make_unique<Network>(truncate(network.spec(), layers, head, std::move(name)), seed,

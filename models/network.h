@@ -47,11 +47,6 @@ class Network : public Module {
 /// weights (the paper's lightweight classifier, III-B). Both keep dtype and training mode.
 std::unique_ptr<Network> truncate_at_exit(const Network& network, std::size_t e, std::string name);
 
-/// The network with a side exit behind the trunk's first `after` layers and no other, with copies of the
-/// trunk's weights and fresh ones in the branch.
-std::unique_ptr<Network> with_exit(const Network& network, std::int64_t after, const LayerSpecs& branch,
-                                   std::string name, std::uint64_t seed);
-
 /// The first `layers` of the trunk with copies of their weights, then `head` with fresh ones.
 std::unique_ptr<Network> truncate_after(const Network& network, std::int64_t layers, const LayerSpecs& head,
                                         std::string name, std::uint64_t seed);

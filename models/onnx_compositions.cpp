@@ -4,12 +4,11 @@
 #include <set>
 
 #include "models/kinds/add.h"
-#include "models/kinds/global_avg_pool2d.h"
+#include "models/kinds/common.h"
 #include "models/kinds/join.h"
 #include "models/kinds/max_pool2d.h"
 #include "models/kinds/mul.h"
 #include "models/kinds/pointwise.h"
-#include "models/kinds/transpose.h"
 #include "models/kinds/unflatten.h"
 #include "models/onnx_reader.h"
 #include "tensor/error.h"
@@ -53,6 +52,7 @@ void read_div(NodeReader& node) {
   node.add(kinds::Mul{}, {node.position(0), node.last()});
 }
 
+/// Sum, and Mean, which divides it.
 void read_sum(NodeReader& node) {
   if (node.input_count() == 1) return node.pass_on();
   std::size_t first = 0;
@@ -66,6 +66,9 @@ void read_sum(NodeReader& node) {
       node.add(kinds::Add{}, {sum, node.position(i)});
     sum = node.last();
   }
+  if (node.op() == "Mean")
+    node.add(kinds::Pointwise{.function = "scale", .a = 1.0 / static_cast<double>(node.input_count())},
+             {sum});
 }
 
 /// Input 0 in another shape, whose batch is -1 where it is computed.
@@ -118,42 +121,25 @@ void read_unsqueeze(NodeReader& node) {
   reshape(node, full);
 }
 
-kinds::MaxPool2d max_of_planes(const Shape& planes) { return {.kernel_size = {planes.at(1), planes.at(2)}}; }
-
-/// Over some axes of a sample: they are made the rows of one plane for each of the other elements, which is
-/// then pooled as a whole. `axes` is an attribute before opset `since`, then an input.
-void reduce(NodeReader& node, std::int64_t since) {
+/// Repeated elements are products with ones.
+void read_expand(NodeReader& node) {
+  constexpr std::int64_t kMaxOnes = 1 << 20;
   const Shape sample = node.shape();
-  const auto axes = node.axes(since);
-  const bool keep = node.integer("keepdims", 1) != 0;
-  const bool none = !axes || axes->empty();
-  if (node.integer("noop_with_empty_axes", 0) != 0 && none) return node.pass_on();
-  if (none) node.fail("axes, so that images stay apart", "none");
-  std::vector<bool> goes(sample.size(), false);
-  for (const std::int64_t axis : *axes) goes[static_cast<std::size_t>(node.sample_axis(axis))] = true;
-  kinds::Transpose order;
-  Shape planes = {1, 1, 1}, kept;
-  for (const bool reduced : {false, true}) {
-    for (std::size_t i = 0; i < sample.size(); ++i) {
-      if (goes[i] && !reduced && keep) kept.push_back(1);
-      if (!goes[i] && !reduced) kept.push_back(sample[i]);
-      if (goes[i] != reduced) continue;
-      order.axes.push_back(static_cast<std::int64_t>(i));
-      planes[reduced ? 1 : 0] *= sample[i];
-    }
+  Shape target = node.integers(1);
+  if (target.size() > sample.size() + 1) node.fail("the batch in front", to_string(target));
+  target.insert(target.begin(), sample.size() + 1 - target.size(), 1);
+  if (target[0] != 1 && target[0] != node.batch() && target[0] != OnnxLayers::kBatch)
+    node.fail("as many images as there are", to_string(target));
+  target.erase(target.begin());
+  std::int64_t ones = 1;
+  for (std::size_t i = 0; i < sample.size(); ++i) {
+    if (target[i] == sample[i]) target[i] = 1;
+    if (target[i] < 1 || target[i] > kMaxOnes / ones || (sample[i] != 1 && target[i] != 1))
+      node.fail("sizes that stretch those of an image", to_string(target));
+    ones *= target[i];
   }
-  if (kept.empty()) node.fail("an axis besides the batch that stays", to_string(sample));
-  const bool of_planes = sample.size() == 3 && !goes[0] && goes[1] && goes[2];
-  if (of_planes) planes = sample;
-  if (!std::is_sorted(order.axes.begin(), order.axes.end())) node.then(order);
-  if (!of_planes) node.then(kinds::reshape_to(planes));
-  if (node.op() == "ReduceMax")
-    node.then(max_of_planes(planes));
-  else
-    node.then(kinds::GlobalAvgPool2d{});
-  if (node.op() == "ReduceSum")
-    node.then(kinds::Pointwise{.function = "scale", .a = static_cast<double>(planes[1] * planes[2])});
-  if (kept != Shape{planes[0], 1, 1}) node.then(kinds::reshape_to(kept));
+  if (ones == 1) return node.pass_on();
+  join_constant<kinds::Mul>(node, node.position(0), Tensor::ones(target));
 }
 
 }  // namespace
@@ -162,15 +148,13 @@ void add_compositions(OnnxReaders& readers) {
   readers.on("Sub", read_sub);
   readers.on("Div", read_div);
   readers.on("Sum", read_sum);
+  readers.on("Mean", read_sum);
+  readers.on("Expand", read_expand);
   readers.on("Squeeze", read_squeeze);
   readers.on("Unsqueeze", read_unsqueeze);
-  readers.on("GlobalMaxPool", [](NodeReader& node) {
-    if (node.shape().size() != 3) node.fail("planes (C,H,W)", to_string(node.shape()));
-    node.add(max_of_planes(node.shape()));
+  kinds::on_planes(readers, "GlobalMaxPool", [](NodeReader& node) {
+    node.add(kinds::MaxPool2d{.kernel_size = {node.shape()[1], node.shape()[2]}});
   });
-  readers.on("ReduceMean", [](NodeReader& node) { reduce(node, 18); });
-  readers.on("ReduceMax", [](NodeReader& node) { reduce(node, 18); });
-  readers.on("ReduceSum", [](NodeReader& node) { reduce(node, 13); });
 }
 
 }  // namespace cbnet

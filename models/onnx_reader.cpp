@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/kinds/pad.h"
+#include "models/kinds/unflatten.h"
 #include "tensor/error.h"
 
 namespace cbnet {
@@ -36,6 +37,7 @@ const OnnxReaders& OnnxReaders::all() {
     out.on("Dropout", pass_on);
     out.on("Identity", pass_on);
     add_compositions(out);
+    add_functions(out);
     add_constant_ops(out);
     return out;
   }();
@@ -158,7 +160,12 @@ std::int64_t NodeReader::position(std::size_t i) const {
   if (is_constant(i))
     fail(concat("input ", i, " to come from the network's input"),
          concat("the constant '", node_.inputs[i], "'"));
-  return to_.values_.at(node_.inputs[i]).position;
+  return i == 0 && seen_ >= 0 ? seen_ : to_.values_.at(node_.inputs[i]).position;
+}
+
+void NodeReader::see_input_as(const Shape& shape) {
+  add(kinds::reshape_to(shape));
+  seen_ = last();
 }
 
 std::int64_t NodeReader::last() const { return static_cast<std::int64_t>(to_.spec.trunk.size()); }
@@ -167,8 +174,10 @@ const Shape& NodeReader::shape(std::size_t i) const {
   return to_.shapes_.at(static_cast<std::size_t>(position(i)));
 }
 
-std::int64_t NodeReader::sample_axis(std::int64_t axis) const {
-  const auto rank = static_cast<std::int64_t>(shape().size()) + 1;
+const Shape& NodeReader::last_shape() const { return to_.shapes_.back(); }
+
+std::int64_t NodeReader::sample_axis(std::int64_t axis, std::size_t i) const {
+  const auto rank = static_cast<std::int64_t>(shape(i).size()) + 1;
   const std::int64_t at = axis < 0 ? axis + rank : axis;
   if (at < 1 || at >= rank) fail("an axis behind the batch", concat("axis ", axis, " of ", rank));
   return at - 1;

@@ -52,14 +52,20 @@ class NodeReader {
   std::vector<std::int64_t> integers(std::size_t i) const;
   /// The position of the layer that makes input i.
   std::int64_t position(std::size_t i) const;
+  /// From here on input 0 is seen in another shape, by a layer that is added for it.
+  void see_input_as(const Shape& shape);
+  /// Input 0 is a line that is seen as a plane of one row.
+  bool sees_line() const { return seen_ >= 0; }
   /// That of the layer that was added last.
   std::int64_t last() const;
   /// Of one sample of input i.
   const Shape& shape(std::size_t i = 0) const;
+  /// Of what the layer that was added last makes.
+  const Shape& last_shape() const;
   /// As the graph declares it; -1 when it leaves it open.
   std::int64_t batch() const;
-  /// `axis` of input 0 with its batch axis, which may be negative, as one of a sample.
-  std::int64_t sample_axis(std::int64_t axis) const;
+  /// `axis` of input i with its batch axis, which may be negative, as one of a sample.
+  std::int64_t sample_axis(std::int64_t axis, std::size_t i = 0) const;
 
   /// Zeros that a Pad node puts around input 0 for this node alone: taken away from there where `accepts`
   /// says that the layer can do it by itself, else none.
@@ -87,6 +93,7 @@ class NodeReader {
   const OnnxNode& node_;
   std::vector<std::string> known_;
   bool has_added_ = false;
+  std::int64_t seen_ = -1;  // the position of what stands for input 0, or -1
 };
 
 /// What the ops of ONNX become, by name.
@@ -160,6 +167,7 @@ class OnnxLayers {
 
 /// The ops that several layers make together, and those of constants.
 void add_compositions(OnnxReaders& readers);
+void add_functions(OnnxReaders& readers);
 void add_constant_ops(OnnxReaders& readers);
 
 /// "'conv1' (Conv)"; a node without a name is called after what it makes.

@@ -9,7 +9,7 @@
 
 namespace cbnet {
 
-/// LeNet, the baseline: three 5x5 convolutions and two fully connected layers.
+/// LeNet, the baseline: three 5x5 convolutions and two linear layers.
 /// 1,140,070 MACs and 67,824 parameters for 28x28 pixels and 10 classes.
 NetworkSpec lenet_spec(const ImageTask& task = {});
 
@@ -21,7 +21,7 @@ NetworkSpec branchynet_spec(const ImageTask& task = {});
 enum class OutputActivation { softmax, sigmoid };
 const char* to_string(OutputActivation activation);
 
-/// The converting autoencoder of Table I for "mnist", "fmnist" or "kmnist": four fully connected layers, as
+/// The converting autoencoder of Table I for "mnist", "fmnist" or "kmnist": four linear layers, as
 /// many pixels in as out. For another dataset, which the table does not have, its hidden layers are those for
 /// "fmnist".
 NetworkSpec autoencoder_spec(const std::string& dataset, OutputActivation output,

@@ -15,7 +15,7 @@ struct AdamOptions {
   bool decoupled = false;
 };
 
-/// Adam (Kingma and Ba 2015, algorithm 1), the optimizer of the paper (III-A.3):
+/// This is Adam (Kingma and Ba 2015, algorithm 1), the optimizer of the paper (III-A.3):
 ///   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2,
 ///   w -= lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps).
 class Adam : public Optimizer {

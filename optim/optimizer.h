@@ -17,7 +17,7 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// One update; the gradients stay. When it throws, nothing has changed.
+  /// Makes one update; the gradients stay. When it throws, nothing has changed.
   virtual void step() = 0;
   void zero_grad();
 
@@ -37,8 +37,8 @@ class Optimizer {
   Tensor& slot(std::size_t which, std::size_t parameter) { return slots_[which].tensors[parameter]; }
   std::vector<Variable>& parameters() { return parameters_; }
   void count_step() { ++steps_; }
-  /// The gradient of every parameter, contiguous, or undefined where there is none. Whatever a step can fail
-  /// of fails here, before it changes anything; throws when a gradient's shape or dtype is not the
+  /// Returns the gradient of every parameter, contiguous, or undefined where there is none. Whatever a step
+  /// can fail of fails here, before it changes anything; throws when a gradient's shape or dtype is not the
   /// parameter's.
   std::vector<Tensor> gradients() const;
 

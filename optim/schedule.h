@@ -5,7 +5,7 @@
 
 namespace cbnet {
 
-/// The learning rate as a function of how far training is.
+/// The learning rate is a function of how far training is.
 enum class ScheduleKind {
   constant,
   /// The rate is multiplied by `factor` after every third of the run.

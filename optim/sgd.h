@@ -12,7 +12,7 @@ struct SgdOptions {
   bool nesterov = false;
 };
 
-/// Stochastic gradient descent with momentum (Sutskever et al. 2013, as PyTorch writes it):
+/// This is stochastic gradient descent with momentum (Sutskever et al. 2013, as PyTorch writes it):
 ///   u = momentum u + g,  w -= lr * u   (Nesterov: w -= lr * (g + momentum u)).
 class Sgd : public Optimizer {
  public:

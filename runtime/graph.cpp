@@ -7,29 +7,78 @@
 namespace cbnet::runtime {
 namespace {
 
-constexpr const char* kNames[] = {"conv2d",      "linear",     "max_pool2d", "avg_pool2d", "affine",
-                                  "relu",        "leaky_relu", "sigmoid",    "tanh",       "softmax",
-                                  "log_softmax", "rescale",    "reshape",    "transpose",  "add",
-                                  "mul",         "matmul",     "concat",     "pointwise",  "slice"};
+/// The fields of a node that are not every kind's.
+enum Fields : unsigned {
+  kNone = 0,
+  kWindow = 1,
+  kGroups = 2,
+  kCeilMode = 4,
+  kCountPad = 8,
+  kValue = 16,
+  kFunction = 32,
+  kAxis = 64,
+  kAxes = 128,
+  kSlices = 256,
+  kWeight = 512,
+  kBias = 1024,
+  kDense = 2048
+};
 
 /// Most elements of one sample of a value: far above any image, far below what overflows a product.
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 28;
 
+/// Weights that are not left out.
+std::int64_t kept_weights(const LinearWeights& dense) {
+  const BlockMask& mask = dense.mask;
+  if (mask.kept.empty()) return dense.in * dense.out;
+  const std::int64_t columns = (dense.in + mask.block_in - 1) / mask.block_in;
+  std::int64_t out = 0;
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(mask.kept.size()); ++i) {
+    if (mask.kept[static_cast<std::size_t>(i)] == 0) continue;
+    out += std::min(mask.block_out, dense.out - i / columns * mask.block_out) *
+           std::min(mask.block_in, dense.in - i % columns * mask.block_in);
+  }
+  return out;
+}
+
+std::int64_t no_macs(const Graph&, const Node&) { return 0; }
+std::int64_t linear_macs(const Graph&, const Node& node) { return kept_weights(node.dense); }
+std::int64_t matmul_macs(const Graph& graph, const Node& node) {
+  return numel(node.shape) * value_shape(graph, node.inputs[0]).back();
+}
+std::int64_t convolution_macs(const Graph&, const Node& node) {
+  return numel(node.shape) * numel(node.weight.shape()) / node.weight.size(0);
+}
+
 /// What is wrong with one node.
 class NodeCheck {
  public:
-  NodeCheck(const Graph& graph, std::size_t i) : graph_(graph), node_(graph.nodes[i]), position_(i) {}
+  NodeCheck(const Graph& graph, std::size_t i)
+      : graph_(graph), node_(graph.nodes[i]), rules_(rules(node_.kind)), position_(i) {}
+
+  /// A line of kinds.def.
+  struct Rules {
+    std::size_t min_inputs, max_inputs;
+    unsigned fields;
+    Shape (NodeCheck::*shape)() const;
+    std::int64_t (*macs)(const Graph& graph, const Node& node);
+  };
+  static const Rules& rules(Kind kind) {
+    static constexpr Rules kRules[] = {
+#define KIND(name, min, max, fields, shape, macs, step) {min, max, fields, &NodeCheck::shape, macs},
+#include "runtime/kinds.def"
+    };
+    return kRules[static_cast<std::size_t>(kind)];
+  }
 
   void run() const {
-    const std::size_t min = node_.kind == Kind::matmul ? 2 : 1;
-    const bool joins = node_.kind == Kind::add || node_.kind == Kind::mul;
-    const std::size_t max = node_.kind == Kind::concat ? 4096 : joins ? 2 : min;
-    need(node_.inputs.size() >= min && node_.inputs.size() <= max, "reads ", node_.inputs.size(), " values");
+    need(node_.inputs.size() >= rules_.min_inputs && node_.inputs.size() <= rules_.max_inputs, "reads ",
+         node_.inputs.size(), " values");
     for (const std::int32_t v : node_.inputs)
       need(v >= 0 && static_cast<std::size_t>(v) <= position_, "reads value ", v, ", which is not before it");
     need(std::isfinite(node_.value), "has the parameter ", node_.value);
     only_own_fields();
-    const Shape made = infer();
+    const Shape made = (this->*rules_.shape)();
     need(made == node_.shape, "makes ", made, ", not ", node_.shape);
     for (const Tensor& tensor : {node_.weight, node_.bias}) {
       if (!tensor.defined()) continue;
@@ -46,39 +95,39 @@ class NodeCheck {
 
   /// What a kind does not know stands at its default: what reads a field trusts it where it is set.
   void only_own_fields() const {
-    const auto is = [&](auto... kinds) { return ((node_.kind == kinds) || ...); };
     const LinearWeights& dense = node_.dense;
     const bool no_dense = dense.in == 0 && dense.out == 0 && dense.precision == Precision::fp32 &&
                           dense.fp32.empty() && dense.bf16.empty() && dense.int8.empty() &&
                           dense.scales.empty() && dense.bias.empty() && dense.mask.kept.empty() &&
                           dense.mask.block_out == 0 && dense.mask.block_in == 0;
-    const bool windows = is(Kind::conv2d, Kind::max_pool2d, Kind::avg_pool2d);
-    const bool constant = is(Kind::add, Kind::mul) && node_.inputs.size() == 1;
     struct Field {
       const char* name;
-      bool known, set;
+      Fields of;
+      bool set;
     };
     const Field fields[] = {
-        {"a kernel", windows, node_.window.kernel_size != 1},
-        {"a stride", windows, node_.window.stride != 1},
-        {"a padding", windows, !node_.window.padding.is_none()},
-        {"a dilation", windows, node_.window.dilation != 1},
-        {"groups", is(Kind::conv2d), node_.groups != 1},
-        {"ceil_mode", is(Kind::max_pool2d, Kind::avg_pool2d), node_.window.ceil_mode},
-        {"count_include_pad", is(Kind::avg_pool2d), !node_.count_include_pad},
-        {"a parameter", is(Kind::leaky_relu, Kind::rescale, Kind::pointwise, Kind::slice), node_.value != 0},
-        {"a function", is(Kind::pointwise), node_.function != Pointwise::relu},
-        {"an axis", is(Kind::concat), node_.axis != 0},
-        {"axes", is(Kind::transpose), !node_.axes.empty()},
-        {"starts", is(Kind::slice), !node_.starts.empty()},
-        {"steps", is(Kind::slice), !node_.steps.empty()},
-        {"weights", is(Kind::conv2d, Kind::affine) || constant, node_.weight.defined()},
-        {"a bias", is(Kind::conv2d, Kind::affine), node_.bias.defined()},
-        {"a linear layer's weights", is(Kind::linear), !no_dense},
-        {"a quantization", is(Kind::linear), node_.input.scale != 1.0F || node_.input.zero_point != 0},
+        {"a kernel", kWindow, node_.window.kernel_size != 1},
+        {"a stride", kWindow, node_.window.stride != 1},
+        {"a padding", kWindow, !node_.window.padding.is_none()},
+        {"a dilation", kWindow, node_.window.dilation != 1},
+        {"groups", kGroups, node_.groups != 1},
+        {"ceil_mode", kCeilMode, node_.window.ceil_mode},
+        {"count_include_pad", kCountPad, !node_.count_include_pad},
+        {"a parameter", kValue, node_.value != 0},
+        {"a function", kFunction, node_.function != Pointwise::relu},
+        {"an axis", kAxis, node_.axis != 0},
+        {"axes", kAxes, !node_.axes.empty()},
+        {"starts", kSlices, !node_.starts.empty()},
+        {"steps", kSlices, !node_.steps.empty()},
+        // What reads two values has no constant besides.
+        {"weights", node_.inputs.size() == 1 ? kWeight : kNone, node_.weight.defined()},
+        {"a bias", kBias, node_.bias.defined()},
+        {"a linear layer's weights", kDense, !no_dense},
+        {"a quantization", kDense, node_.input.scale != 1.0F || node_.input.zero_point != 0},
     };
     for (const Field& field : fields)
-      need(field.known || !field.set, "has ", field.name, ", which this kind does not have");
+      need((rules_.fields & field.of) != 0 || !field.set, "has ", field.name,
+           ", which this kind does not have");
   }
 
   /// f(), with the node's name before what it throws.
@@ -97,8 +146,7 @@ class NodeCheck {
   Shape convolution() const {
     const bool weighted = node_.weight.defined() && node_.weight.rank() == 4;
     const std::int64_t channels = weighted ? node_.weight.size(0) : 0;
-    const Shape out =
-        named([&] { return window_shape(to_string(node_.kind), in(), channels, node_.window); });
+    Shape out = named([&] { return window_shape(to_string(node_.kind), in(), channels, node_.window); });
     need(node_.groups >= 1 && node_.groups <= kMaxElements, "has ", node_.groups, " groups");
     const auto& kernel = node_.window.kernel_size;
     const Shape expected = {channels, in()[0] / node_.groups, kernel.h, kernel.w};
@@ -180,51 +228,40 @@ class NodeCheck {
     return node_.shape;
   }
 
-  Shape infer() const {
-    switch (node_.kind) {
-      case Kind::conv2d:
-        return convolution();
-      case Kind::linear:
-        return linear();
-      case Kind::max_pool2d:
-      case Kind::avg_pool2d:
-        return pooled();
-      case Kind::affine:
-        need(!in().empty() && node_.weight.defined() && node_.bias.defined() &&
-                 node_.weight.shape() == Shape{in()[0]} && node_.bias.shape() == Shape{in()[0]},
-             "needs a factor and a summand per channel of ", in());
-        return in();
-      case Kind::softmax:
-      case Kind::log_softmax:
-        need(!in().empty(), "reads a scalar");
-        return in();
-      case Kind::reshape:
-        need(numel(in()) == numel(node_.shape), "reads ", in());
-        return node_.shape;
-      case Kind::transpose:
-        return transposed();
-      case Kind::add:
-      case Kind::mul:
-        return joined();
-      case Kind::matmul:
-        need(in().size() == 2 && in(1).size() == 2 && in()[1] == in(1)[0], "multiplies ", in(), " and ",
-             in(1));
-        return {in()[0], in(1)[1]};
-      case Kind::concat:
-        return concatenated();
-      case Kind::slice:
-        return sliced();
-      case Kind::pointwise:
-        need(is_unary(node_.function), "has the function ", to_string(node_.function),
-             ", which takes two numbers");
-        return in();
-      default:
-        return in();
-    }
+  Shape multiplied() const {
+    const Shape &a = in(), &b = in(1);
+    Shape out = a, inner = b;
+    need(a.size() >= 2 && b.size() == a.size() && a.back() == b[b.size() - 2], "multiplies ", a, " and ", b);
+    out.back() = inner.back();
+    inner[inner.size() - 2] = a[a.size() - 2];
+    need(inner == out, "multiplies ", a, " and ", b);
+    return out;
+  }
+
+  Shape same() const { return in(); }
+  Shape lines() const {
+    need(!in().empty(), "reads a scalar");
+    return in();
+  }
+  Shape per_channel() const {
+    need(!in().empty() && node_.weight.defined() && node_.bias.defined() &&
+             node_.weight.shape() == Shape{in()[0]} && node_.bias.shape() == Shape{in()[0]},
+         "needs a factor and a summand per channel of ", in());
+    return in();
+  }
+  Shape reshaped() const {
+    need(numel(in()) == numel(node_.shape), "reads ", in());
+    return node_.shape;
+  }
+  Shape of_function() const {
+    need(is_unary(node_.function), "has the function ", to_string(node_.function),
+         ", which takes two numbers");
+    return in();
   }
 
   const Graph& graph_;
   const Node& node_;
+  const Rules& rules_;
   std::size_t position_;
 };
 
@@ -239,35 +276,20 @@ void check_size(const Shape& shape, const std::string& name) {
 
 }  // namespace
 
-const char* to_string(Kind kind) { return kNames[static_cast<std::size_t>(kind)]; }
+const char* to_string(Kind kind) {
+  static constexpr const char* kNames[] = {
+#define KIND(name, ...) #name,
+#include "runtime/kinds.def"
+  };
+  return kNames[static_cast<std::size_t>(kind)];
+}
 
 const Shape& value_shape(const Graph& graph, std::int32_t v) {
   return v == 0 ? graph.input : graph.nodes.at(static_cast<std::size_t>(v) - 1).shape;
 }
 
-namespace {
-
-/// Weights that are not left out.
-std::int64_t kept_weights(const LinearWeights& dense) {
-  const BlockMask& mask = dense.mask;
-  if (mask.kept.empty()) return dense.in * dense.out;
-  const std::int64_t columns = (dense.in + mask.block_in - 1) / mask.block_in;
-  std::int64_t out = 0;
-  for (std::int64_t i = 0; i < static_cast<std::int64_t>(mask.kept.size()); ++i) {
-    if (mask.kept[static_cast<std::size_t>(i)] == 0) continue;
-    out += std::min(mask.block_out, dense.out - i / columns * mask.block_out) *
-           std::min(mask.block_in, dense.in - i % columns * mask.block_in);
-  }
-  return out;
-}
-
-}  // namespace
-
 std::int64_t node_macs(const Graph& graph, const Node& node) {
-  if (node.kind == Kind::linear) return kept_weights(node.dense);
-  if (node.kind == Kind::matmul) return numel(node.shape) * value_shape(graph, node.inputs[0])[1];
-  if (node.kind == Kind::conv2d) return numel(node.shape) * numel(node.weight.shape()) / node.weight.size(0);
-  return 0;
+  return NodeCheck::rules(node.kind).macs(graph, node);
 }
 
 std::int64_t node_weight_bytes(const Node& node) {

@@ -15,27 +15,15 @@
 
 namespace cbnet::runtime {
 
+/// What a node can be: the lines of runtime/kinds.def.
 enum class Kind : std::uint8_t {
-  conv2d,      // weight (O,C/groups,Kh,Kw), bias (O) or none
-  linear,      // weights as LinearWeights
-  max_pool2d,  // padding is -inf
-  avg_pool2d,  // padding is 0
-  affine,      // y = weight[c] * x + bias[c], c along the first axis
-  relu,
-  leaky_relu,  // slope `value`
-  sigmoid,
-  tanh,
-  softmax,  // along the last axis
-  log_softmax,
-  rescale,  // min(`value` * x, 1)
-  reshape,
-  transpose,  // axes of one sample, `axes`
-  add,        // of two values of one shape, or of one and `weight`, stretched
-  mul,
-  matmul,     // (…,m,k) by (…,k,n)
-  concat,     // along `axis`
-  pointwise,  // `function` of one number, with the parameter `value`
-  slice,      // y[i] = x[starts + steps i] along every axis, `value` where that is outside x
+#define KIND(name, ...) name,
+#include "runtime/kinds.def"
+};
+/// All of them, in the order of their numbers.
+inline constexpr Kind kKinds[] = {
+#define KIND(name, ...) Kind::name,
+#include "runtime/kinds.def"
 };
 
 const char* to_string(Kind kind);

@@ -75,7 +75,7 @@ class Reader {
     std::memcpy(&value, take(sizeof value), sizeof value);
   }
   void number(bool& value) { choice(value, 1); }
-  void number(Kind& value) { choice(value, static_cast<std::uint8_t>(Kind::slice)); }
+  void number(Kind& value) { choice(value, static_cast<std::uint8_t>(std::size(kKinds) - 1)); }
   void number(Precision& value) { choice(value, static_cast<std::uint8_t>(Precision::int8)); }
   void number(Pointwise& value) {
     std::string name;

@@ -150,7 +150,7 @@ other_packages() {
 
 # install_packages <group>…: installs what is missing and nothing else.
 install_packages() {
-  local client group packages=()
+  local client group words packages=()
   if [ -n "${CBNET_NO_INSTALL:-}" ]; then
     say "CBNET_NO_INSTALL is set: installing no packages"
     check_tools

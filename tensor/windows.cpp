@@ -50,16 +50,10 @@ Shape pool_shape(const char* where, const Shape& planes, const Window2d& window)
   const auto& [kernel, stride, padding, dilation, ceil_mode] = window;
   Shape out = window_shape(where, planes, planes.empty() ? 0 : planes[0], window);
   const Pair reach((kernel.h - 1) * dilation.h + 1, (kernel.w - 1) * dilation.w + 1);
-  if (padding.is_symmetric()) {
-    require(2 * padding.top <= reach.h && 2 * padding.left <= reach.w, where,
-            "padding must be at most half of the kernel ", Shape{reach.h, reach.w}, "; got ",
-            Shape{padding.top, padding.left});
-  } else {
-    require(
-        std::max(padding.top, padding.bottom) < reach.h && std::max(padding.left, padding.right) < reach.w,
-        where, "padding must be less than the kernel ", Shape{reach.h, reach.w});
-    require(!ceil_mode, where, "ceil_mode needs the same padding on opposite sides");
-  }
+  require(std::max(padding.top, padding.bottom) < reach.h && std::max(padding.left, padding.right) < reach.w,
+          where, "padding must be less than the kernel ", Shape{reach.h, reach.w}, "; got ",
+          Shape{padding.top, padding.left, padding.bottom, padding.right});
+  require(!ceil_mode || padding.is_symmetric(), where, "ceil_mode needs the same padding on opposite sides");
   return out;
 }
 

@@ -48,8 +48,8 @@ struct Window2d {
 /// unless the sizes are in range and a window fits.
 Shape window_shape(const char* where, const Shape& planes, std::int64_t channels, const Window2d& window);
 
-/// That of pooling: (C,H,W) -> (C,OH,OW). Padding is at most half of the dilated kernel, so that every window
-/// holds a number; where it differs from side to side it is less than the kernel, and ceil_mode is off.
+/// That of pooling: (C,H,W) -> (C,OH,OW). Padding is less than the dilated kernel, so that every window
+/// reaches the plane; ceil_mode is off where it differs from side to side.
 Shape pool_shape(const char* where, const Shape& planes, const Window2d& window);
 
 struct Conv2dOptions {
@@ -92,7 +92,7 @@ struct Pool2dDims {
 };
 
 /// The windows that `options` lay over `planes` planes of h x w. Throws "[op] ..." unless kernel, stride and
-/// dilation are positive, 0 <= padding <= half the dilated kernel, and at least one window fits.
+/// dilation are positive, 0 <= padding < the dilated kernel, and at least one window fits.
 Pool2dDims pool2d_dims(const char* op, std::int64_t planes, std::int64_t h, std::int64_t w,
                        const Pool2dOptions& options);
 

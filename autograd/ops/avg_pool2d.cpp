@@ -3,7 +3,7 @@
 // Saves  : x's shape.
 // Grad   : dx = dy / size summed over the windows that hold the element.
 // Edge   : the size is that of the window clipped to the padded input, or to the input itself without
-//          count_include_pad; an empty batch stays empty; dilation other than 1 and padding above half the
+//          count_include_pad; an empty batch stays empty; dilation other than 1 and padding as large as the
 //          kernel throw.
 // Kernels: pool2d (baseline loops). A strided x is copied first.
 //          Ref: LeCun et al., "Gradient-based learning", section II; global: Lin et al., "Network in
@@ -33,7 +33,7 @@ Shape AvgPool2d::infer(const Args& args, std::span<const Shape> in) {
 Tensor AvgPool2d::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor x = in[0].contiguous();
   const Pool2dDims dims = dims_of(args.options, x.shape());
-  // One element stretched to x's shape: it holds the shape without holding x.
+  // One element is stretched to x's shape: it holds the shape without holding x.
   saved.keep({Tensor::empty({}, x).expand(x.shape())});
   Tensor y = Tensor::empty({x.size(0), x.size(1), dims.oh, dims.ow}, x);
   backend_of(x.device())

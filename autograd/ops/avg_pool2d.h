@@ -19,14 +19,14 @@ struct AvgPool2d {
 
 }  // namespace ops
 
-/// The mean of every window; shapes as for max_pool2d, without dilation. Padding counts as zeros, or not at
-/// all when count_include_pad is false; what hangs over the padding (ceil_mode) never counts.
-/// Throws std::invalid_argument when the options are out of range or no window fits.
+/// Takes the mean of every window; shapes as for max_pool2d, without dilation. Padding counts as zeros, or
+/// not at all when count_include_pad is false; what hangs over the padding (ceil_mode) never counts. Throws
+/// std::invalid_argument when the options are out of range or no window fits.
 inline Variable avg_pool2d(const Variable& x, const Pool2dOptions& options, bool count_include_pad = true) {
   return apply<ops::AvgPool2d>({options, count_include_pad}, {x});
 }
 
-/// The mean of every plane. x (N, C, H, W) -> (N, C, 1, 1). Throws std::invalid_argument when x has no
+/// Takes the mean of every plane. x (N, C, H, W) -> (N, C, 1, 1). Throws std::invalid_argument when x has no
 /// elements along H or W.
 Variable global_avg_pool2d(const Variable& x);
 

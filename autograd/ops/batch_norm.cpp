@@ -55,7 +55,7 @@ Tensor BatchNorm::forward(const Args& args, Inputs in, Saved& saved) {
   Tensor y = Tensor::empty(x.shape(), x);
   Tensor mean = Tensor::empty(gamma.shape(), DType::f64, x.device());
   Tensor inverse_std = Tensor::empty(gamma.shape(), DType::f64, x.device());
-  // Stored together, when nothing can fail any more.
+  // They are stored together, when nothing can fail any more.
   Tensor moved_mean = Tensor::empty(gamma.shape(), x), moved_var = Tensor::empty(gamma.shape(), x);
   saved.keep({x, gamma, mean, inverse_std}, {3, 1, 3, 3});
   backend_of(x.device())

@@ -6,9 +6,9 @@ namespace cbnet {
 
 struct BatchNormOptions {
   bool training = true;
-  /// The fraction of this batch in the running statistics.
+  /// This is the fraction of this batch in the running statistics.
   double momentum = 0.1;
-  /// Added to the variance under the root.
+  /// It is added to the variance under the root.
   double eps = 1e-5;
 };
 
@@ -18,7 +18,7 @@ struct BatchNorm {
   static constexpr const char* kName = "batch_norm";
   struct Args {
     BatchNormOptions options;
-    /// (C), of x's dtype.
+    /// They are (C), of x's dtype.
     Tensor running_mean, running_var;
   };
   static Shape infer(const Args&, std::span<const Shape>);

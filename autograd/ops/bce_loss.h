@@ -18,7 +18,7 @@ struct BceLoss {
 template <>
 inline constexpr bool kKeepsSubnormals<ops::BceLoss> = true;
 
-/// Binary cross-entropy: mean over all elements of -(t ln p + (1 - t) ln(1 - p)), a scalar; p are
+/// Computes binary cross-entropy: mean over all elements of -(t ln p + (1 - t) ln(1 - p)), a scalar; p are
 /// probabilities. Logarithms are cut off at -100.
 /// bce_with_logits is the better op behind a sigmoid: near 0 and 1 p has lost what the gradient is made of,
 /// and bce_loss(sigmoid(x), t) then pulls too weakly at x or, where the sigmoid is saturated, not at all.

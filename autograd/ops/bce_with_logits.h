@@ -15,8 +15,8 @@ struct BceWithLogits {
 
 }  // namespace ops
 
-/// Binary cross-entropy of p = sigmoid(x): mean over all elements of -(t ln p + (1 - t) ln(1 - p)), a scalar.
-/// Unlike bce_loss(sigmoid(x), t) it is exact for logits of any size, and so is its gradient.
+/// Computes the binary cross-entropy of p = sigmoid(x): mean over all elements of -(t ln p + (1 - t) ln(1 -
+/// p)), a scalar. Unlike bce_loss(sigmoid(x), t) it is exact for logits of any size, and so is its gradient.
 /// Throws std::invalid_argument unless both have the same shape and at least one element.
 inline Variable bce_with_logits(const Variable& x, const Variable& target) {
   return apply<ops::BceWithLogits>({}, {x, target});

@@ -19,7 +19,7 @@ struct Concat {
 
 }  // namespace ops
 
-/// The inputs one after another along `axis`, which may be negative. All other sizes must agree.
+/// Puts the inputs one after another along `axis`, which may be negative. All other sizes must agree.
 /// Throws std::invalid_argument when they do not, or for an empty list.
 // A template, so that it wins over the variadic cbnet::concat of tensor/error.h for every integer type.
 template <std::integral Axis>

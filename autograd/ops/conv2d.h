@@ -5,7 +5,7 @@
 
 namespace cbnet {
 
-/// One number per direction, height then width; square() gives both the same.
+/// There is one number per direction, height then width; square() gives both the same.
 namespace ops {
 
 struct Conv2d {
@@ -21,7 +21,7 @@ struct Conv2d {
 
 }  // namespace ops
 
-/// Cross-correlation. x (N, C, H, W), weight (O, C/groups, Kh, Kw), bias (O) or undefined ->
+/// Computes the cross-correlation. x (N, C, H, W), weight (O, C/groups, Kh, Kw), bias (O) or undefined ->
 /// y (N, O, OH, OW) with OH = (H + 2 padding - dilation (Kh - 1) - 1) / stride + 1, rounded down.
 /// Throws std::invalid_argument when the shapes or options do not fit.
 inline Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias = {},

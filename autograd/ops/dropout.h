@@ -10,7 +10,7 @@ struct Dropout {
   struct Args {
     double p = 0.5;
     bool training = true;
-    /// Used by forward alone, so it must outlive the call, not the graph.
+    /// Forward alone uses it, so it must outlive the call, not the graph.
     Rng* rng = nullptr;
   };
   static Shape infer(const Args&, std::span<const Shape>);

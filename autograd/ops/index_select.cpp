@@ -41,9 +41,9 @@ Shape IndexSelect::infer(const Args& args, std::span<const Shape> in) {
 
 Tensor IndexSelect::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor x = in[0].contiguous();
-  // A copy: the caller may write to its index before the backward pass.
+  // This is a copy: the caller may write to its index before the backward pass.
   const Tensor index = args.index.clone().to(x.device());
-  // One element stretched to x's shape: it holds the shape without holding x.
+  // One element is stretched to x's shape: it holds the shape without holding x.
   saved.keep({Tensor::empty({}, x).expand(x.shape()), index});
   const Shape shapes[] = {x.shape()};
   Tensor y = Tensor::empty(infer(args, shapes), x);

@@ -9,7 +9,7 @@ struct IndexSelect {
   static constexpr const char* kName = "index_select";
   struct Args {
     std::int64_t axis = 0;
-    /// i64 (M), of any device; copied to that of x.
+    /// It is i64 (M), of any device; copied to that of x.
     Tensor index;
   };
   static Shape infer(const Args&, std::span<const Shape>);

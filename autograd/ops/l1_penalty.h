@@ -17,8 +17,8 @@ struct L1Penalty {
 
 }  // namespace ops
 
-/// coefficient * sum |x| / N, a scalar; N is the size of the first axis. An activity regulariser: add it to
-/// the loss. Throws std::invalid_argument unless x has a first axis of at least 1.
+/// y = coefficient * sum |x| / N, a scalar; N is the size of the first axis. An activity regulariser: add it
+/// to the loss. Throws std::invalid_argument unless x has a first axis of at least 1.
 inline Variable l1_penalty(const Variable& x, double coefficient) {
   return apply<ops::L1Penalty>({coefficient}, {x});
 }

@@ -17,7 +17,7 @@ struct LogSoftmax {
 
 }  // namespace ops
 
-/// ln softmax(x) along `axis`, which may be negative, finite where softmax underflows. Same shape.
+/// y = ln softmax(x) along `axis`, which may be negative, finite where softmax underflows. Same shape.
 /// Throws std::invalid_argument when x lacks the axis or has no elements along it.
 inline Variable log_softmax(const Variable& x, std::int64_t axis = -1) {
   return apply<ops::LogSoftmax>({axis}, {x});

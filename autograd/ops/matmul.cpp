@@ -13,7 +13,7 @@
 namespace cbnet::ops {
 namespace {
 
-/// A batch of products; a shared b is one tall matrix times b, so its batch is 1.
+/// This is a batch of products; a shared b is one tall matrix times b, so its batch is 1.
 struct MatmulSizes {
   std::int64_t batch, m, n, k;
 };

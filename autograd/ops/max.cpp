@@ -39,7 +39,7 @@ Tensor Max::forward(const Args& args, Inputs in, Saved& saved) {
             .x = x.address(),
             .y = y.address(),
             .index = static_cast<std::int64_t*>(index.address())});
-  // One element stretched to x's shape: it holds the shape without holding x.
+  // One element is stretched to x's shape: it holds the shape without holding x.
   saved.keep({Tensor::empty({}, x).expand(x.shape()), index});
   return y;
 }

@@ -18,13 +18,13 @@ struct Max {
 
 }  // namespace ops
 
-/// The largest element along `axis` (negative ones count from the end), which disappears, or stays with
+/// Takes the largest element along `axis` (negative ones count from the end), which disappears, or stays with
 /// size 1 when `keepdim`. Throws std::invalid_argument when the axis is missing or empty.
 inline Variable max(const Variable& x, std::int64_t axis, bool keepdim = false) {
   return apply<ops::Max>({axis, keepdim}, {x});
 }
 
-/// The largest of all elements, a scalar of shape (). Throws std::invalid_argument when there are none.
+/// Takes the largest of all elements, a scalar of shape (). Throws std::invalid_argument when there are none.
 Variable max(const Variable& x);
 
 }  // namespace cbnet

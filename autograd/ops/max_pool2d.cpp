@@ -4,7 +4,7 @@
 // Grad   : dx = dy summed over the windows whose maximum stood there, 0 elsewhere.
 // Edge   : of equal maxima the first gets the gradient; NaN counts as largest; padding is -inf, and a window
 //          of padding only (possible with dilation) gives -inf and no gradient; an empty batch stays empty;
-//          padding above half the dilated kernel throws.
+//          padding as large as the dilated kernel throws.
 // Kernels: pool2d (4-lane vectors for f32 with kernel 2, stride 2, padding 0; baseline loops otherwise).
 //          A strided x is copied first.       Ref: LeCun et al., "Gradient-based learning", section II.
 #include "autograd/ops/max_pool2d.h"
@@ -35,7 +35,7 @@ Tensor MaxPool2d::forward(const Args& args, Inputs in, Saved& saved) {
   if (saved.needs_grad[0]) {
     Tensor argmax = Tensor::empty(shape, DType::i32, x.device());
     call.argmax = static_cast<std::int32_t*>(argmax.address());
-    // One element stretched to x's shape: it holds the shape without holding x.
+    // One element is stretched to x's shape: it holds the shape without holding x.
     saved.keep({argmax, Tensor::empty({}, x).expand(x.shape())});
   }
   backend_of(x.device()).pool2d(call);

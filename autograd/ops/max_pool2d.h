@@ -16,7 +16,7 @@ struct MaxPool2d {
 
 }  // namespace ops
 
-/// The largest element of every window. x (N, C, H, W) -> (N, C, OH, OW) with
+/// Takes the largest element of every window. x (N, C, H, W) -> (N, C, OH, OW) with
 /// OH = (H + 2 padding - dilation (K - 1) - 1) / stride + 1, rounded down, or up with ceil_mode; a window
 /// that would start beyond the input and its left padding is dropped. E.g. Pool2dOptions::square(2, 2).
 /// Throws std::invalid_argument when the options are out of range or no window fits.

@@ -14,7 +14,7 @@ namespace cbnet {
 namespace ops {
 namespace {
 
-/// 1 / M; infinite for M == 0, which makes the mean of nothing 0 * inf = NaN.
+/// This is 1 / M; infinite for M == 0, which makes the mean of nothing 0 * inf = NaN.
 double weight(const Shape& shape, const std::vector<std::int64_t>& axes) {
   const auto rank = static_cast<std::int64_t>(shape.size());
   double count = 1.0;
@@ -31,7 +31,7 @@ Shape Mean::infer(const Args& args, std::span<const Shape> in) {
 }
 
 Tensor Mean::forward(const Args& args, Inputs in, Saved& saved) {
-  // One element stretched to x's shape: it holds the shape without holding x.
+  // One element is stretched to x's shape: it holds the shape without holding x.
   saved.keep({Tensor::empty({}, in[0]).expand(in[0].shape())});
   return sum_axes(in[0], args.axes, args.keepdim, weight(in[0].shape(), args.axes));
 }

@@ -18,14 +18,14 @@ struct Mean {
 
 }  // namespace ops
 
-/// The mean over the axes (negative ones count from the end), which disappear, or stay with size 1 when
+/// Takes the mean over the axes (negative ones count from the end), which disappear, or stay with size 1 when
 /// `keepdim`; NaN where there is nothing to average. No axes: nothing is averaged.
 /// Throws std::invalid_argument for an axis that x lacks or that is named twice.
 inline Variable mean(const Variable& x, const std::vector<std::int64_t>& axes, bool keepdim = false) {
   return apply<ops::Mean>({axes, keepdim}, {x});
 }
 
-/// The mean of all elements, a scalar of shape ().
+/// Takes the mean of all elements, a scalar of shape ().
 Variable mean(const Variable& x);
 
 }  // namespace cbnet

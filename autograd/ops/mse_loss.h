@@ -14,17 +14,18 @@ struct MseLoss {
   static Gradients backward(const Args&, const Saved&, const Tensor& doutput);
 };
 
-// What the losses share.
+// The losses share this.
 
-/// coefficient * the sum of a loss over the elements of x / divisor, a scalar; `target` is undefined for l1.
+/// Computes coefficient * the sum of a loss over the elements of x / divisor, a scalar; `target` is undefined
+/// for l1.
 Tensor loss_of(LossKind kind, const Tensor& x, const Tensor& target, double coefficient, double divisor);
-/// Its gradients by x and, where there is one, by the target.
+/// Returns its gradients by x and, where there is one, by the target.
 Gradients loss_gradients(LossKind kind, const Saved& saved, double coefficient, double divisor,
                          const Tensor& doutput);
 
 }  // namespace ops
 
-/// Mean over all elements of (x - target)^2, a scalar.
+/// Takes the mean over all elements of (x - target)^2, a scalar.
 /// Throws std::invalid_argument unless both have the same shape and at least one element.
 inline Variable mse_loss(const Variable& x, const Variable& target) {
   return apply<ops::MseLoss>({}, {x, target});

@@ -1,6 +1,6 @@
 #pragma once
 
-// Every op.
+// This includes every op.
 
 #include "autograd/ops/avg_pool2d.h"
 #include "autograd/ops/batch_norm.h"

@@ -6,7 +6,7 @@
 namespace cbnet::ops {
 namespace {
 
-/// f(x), or what else the table has of a function of one, as a contiguous tensor.
+/// Computes f(x), or what else the table has of a function of one, as a contiguous tensor.
 Tensor map(Pointwise function, const Tensor& x, double a) {
   Tensor y = Tensor::empty(x.shape(), x);
   backend_of(x.device())
@@ -21,7 +21,7 @@ Tensor map(Pointwise function, const Tensor& x, double a) {
   return y;
 }
 
-/// A part of f of two tensors over their broadcast shape, as a contiguous tensor.
+/// Computes a part of f of two tensors over their broadcast shape, as a contiguous tensor.
 Tensor map(Pointwise function, PointwisePart part, const Tensor& x, const Tensor& z, double a = 0.0) {
   const Shape shape = broadcast_shapes(x.shape(), z.shape(), "pointwise");
   Tensor y = Tensor::empty(shape, x);
@@ -42,7 +42,7 @@ Tensor map(Pointwise function, PointwisePart part, const Tensor& x, const Tensor
   return y;
 }
 
-/// The gradient by one operand, `part`, of shape `shape`.
+/// Returns the gradient by one operand, `part`, of shape `shape`.
 Tensor gradient_by(Pointwise function, PointwisePart part, const Saved& saved, const Tensor& dy,
                    const Shape& shape) {
   return sum_to(product(map(function, part, saved.tensors[0], saved.tensors[1]), dy), shape);

@@ -1,6 +1,6 @@
 #pragma once
 
-// Pointwise ops, from the table in pointwise.def.
+// Pointwise ops come from the table in pointwise.def.
 //
 // Shapes : unary x -> y same; binary x, z -> their broadcast shape.   Dtypes: f32, f64.
 // Saves  : x or y, as the table says; both operands of a binary op.
@@ -48,7 +48,7 @@ namespace ops {
 /// Sums `tensor` over the axes along which `shape` was stretched to become tensor's shape.
 Tensor sum_to(const Tensor& tensor, const Shape& shape);
 
-/// a b over their broadcast shape, as a contiguous tensor.
+/// Computes a b over their broadcast shape, as a contiguous tensor.
 Tensor product(const Tensor& a, const Tensor& b);
 
 /// Returns the number as a tensor () of x's dtype and device.

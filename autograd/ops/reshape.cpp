@@ -29,7 +29,7 @@ Shape Reshape::infer(const Args& args, std::span<const Shape> in) {
 }
 
 Tensor Reshape::forward(const Args& args, Inputs in, Saved& saved) {
-  // One element stretched to x's shape: it holds the shape without holding x.
+  // One element is stretched to x's shape: it holds the shape without holding x.
   saved.keep({Tensor::empty({}, in[0]).expand(in[0].shape())});
   const Shape shapes[] = {in[0].shape()};
   return in[0].reshape(infer(args, shapes));

@@ -15,7 +15,7 @@ struct SoftmaxEntropy {
 
 }  // namespace ops
 
-/// -sum p ln p (in nats, 0 to ln C) with p = softmax(logits), for every row. logits (N, C) -> (N).
+/// Computes -sum p ln p (in nats, 0 to ln C) with p = softmax(logits), for every row. logits (N, C) -> (N).
 /// Small where the classifier is sure: the exit score of BranchyNet.
 /// Throws std::invalid_argument unless logits have 2 axes and C > 0.
 inline Variable softmax_entropy(const Variable& logits) { return apply<ops::SoftmaxEntropy>({}, {logits}); }

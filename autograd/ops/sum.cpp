@@ -80,7 +80,7 @@ Shape Sum::infer(const Args& args, std::span<const Shape> in) {
 }
 
 Tensor Sum::forward(const Args& args, Inputs in, Saved& saved) {
-  // One element stretched to x's shape: it holds the shape without holding x.
+  // One element is stretched to x's shape: it holds the shape without holding x.
   saved.keep({Tensor::empty({}, in[0]).expand(in[0].shape())});
   return sum_axes(in[0], args.axes, args.keepdim);
 }

@@ -16,9 +16,9 @@ struct Sum {
   static Gradients backward(const Args&, const Saved&, const Tensor& doutput);
 };
 
-// What sum shares with other ops that walk along axes.
+// sum shares this with other ops that walk along axes.
 
-/// A row-major tensor seen from one axis: sizes before it and after it, multiplied.
+/// This is a row-major tensor seen from one axis: sizes before it and after it, multiplied.
 struct AxisSplit {
   std::int64_t outer;
   std::int64_t size;
@@ -28,28 +28,29 @@ struct AxisSplit {
 /// Throws "[where] ..." when `shape` lacks the axis.
 AxisSplit split_at_axis(const Shape& shape, std::int64_t axis, const char* where);
 
-/// `shape` without the axes, or with size 1 there when `keepdim`. Throws "[where] ..." for an axis that
-/// `shape` lacks or that is named twice.
+/// Returns `shape` without the axes, or with size 1 there when `keepdim`. Throws "[where] ..." for an axis
+/// that `shape` lacks or that is named twice.
 Shape reduced_shape(const Shape& shape, const std::vector<std::int64_t>& axes, bool keepdim,
                     const char* where);
 
-/// factor * the sum over the axes, as a new contiguous tensor. Sums are kept in f64 and rounded once. Their
-/// order depends on the shape alone, so the bits depend neither on the strides nor on the threads.
+/// Computes factor * the sum over the axes, as a new contiguous tensor. Sums are kept in f64 and rounded
+/// once. Their order depends on the shape alone, so the bits depend neither on the strides nor on the
+/// threads.
 Tensor sum_axes(const Tensor& x, const std::vector<std::int64_t>& axes, bool keepdim, double factor = 1.0);
 
-/// `doutput`, whose axes were reduced away, stretched over `shape` again: a view with stride 0.
+/// Returns `doutput`, whose axes were reduced away, stretched over `shape` again: a view with stride 0.
 Tensor stretch_back(const Tensor& doutput, const std::vector<std::int64_t>& axes, const Shape& shape);
 
 }  // namespace ops
 
-/// The sum over the axes (negative ones count from the end), which disappear, or stay with size 1 when
+/// Takes the sum over the axes (negative ones count from the end), which disappear, or stay with size 1 when
 /// `keepdim`. No axes: nothing is summed. Throws std::invalid_argument for an axis that x lacks or that is
 /// named twice.
 inline Variable sum(const Variable& x, const std::vector<std::int64_t>& axes, bool keepdim = false) {
   return apply<ops::Sum>({axes, keepdim}, {x});
 }
 
-/// The sum of all elements, a scalar of shape ().
+/// Takes the sum of all elements, a scalar of shape ().
 Variable sum(const Variable& x);
 
 }  // namespace cbnet

@@ -63,7 +63,7 @@ struct ModelCost {
   double macs = 0.0;
   double macs_without_padding = 0.0;  // less those whose pixel is padding
   double weight_bytes = 0.0;          // f32
-  /// The fully connected layers' part of them, which int8 variants compute in bytes.
+  /// The linear layers' part of them, which int8 variants compute in bytes.
   double dense_macs = 0.0, dense_weight_bytes = 0.0;
 };
 
@@ -78,7 +78,7 @@ PeerModel peer_model(std::string name, NetworkSpec spec, StateDict weights, doub
 /// Throws std::invalid_argument for an unknown name.
 PeerModel make_model(const std::string& name, std::uint64_t seed, double hard_share);
 
-/// Adjacent fully connected layers become one where that saves multiply-adds; the function stays the same.
+/// Adjacent linear layers become one where that saves multiply-adds; the function stays the same.
 PeerModel folded(const PeerModel& model);
 
 ModelCost cost_of(const PeerModel& model, double hard_share);

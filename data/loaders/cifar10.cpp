@@ -22,7 +22,7 @@ constexpr std::size_t kBlockBytes = 512;  // of a tar archive
 // Five batches are 154 MB.
 constexpr std::size_t kMaxRecords = 350'000;
 
-/// Records one after the other.
+/// These are records one after the other.
 struct Records {
   std::vector<std::uint8_t> labels, pixels;
 
@@ -58,7 +58,7 @@ bool is_tar(const std::string& file) {
   return fs::path(file).filename().string().find(".tar") != std::string::npos;
 }
 
-/// Which batch a file is by its name: 1 to 5, 0 for the test batch, nothing for others.
+/// Tells which batch a file is by its name: 1 to 5, 0 for the test batch, nothing for others.
 /// "data_batch_1.bin.gz", "test_batch-first1000.bin".
 std::optional<int> batch_of(std::string_view name) {
   if (!name.ends_with(".bin") && !name.ends_with(".bin.gz")) return std::nullopt;
@@ -69,8 +69,8 @@ std::optional<int> batch_of(std::string_view name) {
   return digit >= '1' && digit <= '5' ? std::optional<int>(digit - '0') : std::nullopt;
 }
 
-/// The members of a tar archive (POSIX ustar): a block of 512 bytes with the name and, in octal digits, the
-/// size; then the content, filled up to blocks.
+/// Reads the members of a tar archive (POSIX ustar): a block of 512 bytes with the name and, in octal digits,
+/// the size; then the content, filled up to blocks.
 Records read_tar(const std::string& file, bool train) {
   ContentReader reader(file);
   Records out;
@@ -105,7 +105,7 @@ Records read_tar(const std::string& file, bool train) {
   return out;
 }
 
-/// The folder with the batches at a path, or "".
+/// Returns the folder with the batches at a path, or "".
 std::string folder_at(const fs::path& path) {
   for (const fs::path& folder : {path, path / "cifar-10-batches-bin"}) {
     std::error_code error;

@@ -8,16 +8,16 @@
 
 namespace cbnet::data {
 
-/// The folder cifar-10-batches-bin, or one around it; or the official cifar-10-binary.tar.gz. A folder may
-/// hold the beginnings of batches instead, under names such as data_batch_1-first2000.bin; files may be in
-/// gzip.
+/// Reads the folder cifar-10-batches-bin, or one around it; or the official cifar-10-binary.tar.gz. A folder
+/// may hold the beginnings of batches instead, under names such as data_batch_1-first2000.bin; files may be
+/// in gzip.
 Loader cifar10_loader();
 
 /// Returns all pictures of one split, "train" or "test", from the archive, or from the files beside one of
 /// the batches. InputError: a batch is missing, a record is cut off, or a label is above 9.
 Split read_cifar10(const std::string& file, bool train);
 
-/// The files that read_cifar10 reads.
+/// Returns the files that read_cifar10 reads.
 std::vector<std::string> cifar10_files(const std::string& file, bool train);
 
 }  // namespace cbnet::data

@@ -26,7 +26,7 @@ Kind kind_of(const fs::path& file) {
   return Kind::other;
 }
 
-/// Sorted; hidden ones left out.
+/// Returns them sorted; hidden ones left out.
 std::vector<fs::path> entries(const fs::path& folder, bool folders) {
   std::vector<fs::path> out;
   std::error_code error;
@@ -60,7 +60,7 @@ std::vector<std::string> class_folders(const fs::path& root) {
   return out;
 }
 
-/// What all pictures must be like; the first one says it.
+/// This is what all pictures must be like; the first one says it.
 struct Form {
   PictureOptions options;
   Shape shape;

@@ -4,9 +4,9 @@
 
 namespace cbnet::data {
 
-/// A folder with one subfolder a class, in them PNG, JPEG, PGM or PPM files; or with folders train and test
-/// (or train alone) that look so. Classes are called by their folders, and numbered in the order of their
-/// names.
+/// Reads a folder with one subfolder a class, in them PNG, JPEG, PGM or PPM files; or with folders train and
+/// test (or train alone) that look so. Classes are called by their folders, and numbered in the order of
+/// their names.
 ///
 /// All pictures have the size of the first one, or PictureOptions says which they are to have. Where the
 /// first is in colour, grey ones are repeated in three channels; where it is grey, one in colour is an error

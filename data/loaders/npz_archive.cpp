@@ -9,7 +9,7 @@ namespace {
 
 bool recognises(const std::filesystem::path& path) { return is_zip(path); }
 
-/// (N,C,H,W) of what programs call images.
+/// Makes (N,C,H,W) of what programs call images.
 Tensor as_planes(const Tensor& images, const std::string& source) {
   const auto is_channels = [&](std::int64_t axis) {
     return images.size(axis) == 1 || images.size(axis) == 3;

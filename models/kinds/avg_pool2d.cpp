@@ -24,8 +24,8 @@ void read(NodeReader& node) {
   // Zeros that a node put there are numbers like others.
   if (!window.ceil_mode && window.padding.is_none()) {
     window.padding = node.take_padding([&](const Padding2d& zeros) {
-      return std::max(zeros.top, zeros.bottom) <= window.kernel_size.h / 2 &&
-             std::max(zeros.left, zeros.right) <= window.kernel_size.w / 2;
+      return std::max(zeros.top, zeros.bottom) < window.kernel_size.h &&
+             std::max(zeros.left, zeros.right) < window.kernel_size.w;
     });
     counted = counted || !window.padding.is_none();
   }
@@ -85,6 +85,6 @@ std::string AvgPool2d::write_onnx(OnnxWriter& to) const {
   return to.node("AveragePool", to.inputs, std::move(attributes));
 }
 
-void AvgPool2d::read_onnx(OnnxReaders& readers) { readers.on("AveragePool", read); }
+void AvgPool2d::read_onnx(OnnxReaders& readers) { on_planes(readers, "AveragePool", read); }
 
 }  // namespace cbnet::kinds

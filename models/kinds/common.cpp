@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "autograd/ops/concat.h"
+#include "autograd/ops/index_select.h"
 #include "models/kinds/transpose.h"
 #include "models/kinds/unflatten.h"
 #include "models/onnx_reader.h"
@@ -18,13 +19,32 @@ std::int64_t same_padding(std::int64_t size, std::int64_t kernel, std::int64_t s
   return std::max<std::int64_t>((windows - 1) * stride + (kernel - 1) * dilation + 1 - size, 0);
 }
 
+}  // namespace
+
+void on_planes(OnnxReaders& readers, const std::string& op, std::function<void(NodeReader&)> read) {
+  readers.on(op, [read = std::move(read)](NodeReader& node) {
+    const Shape given = node.shape();
+    if (given.size() == 3) return read(node);
+    if (given.size() != 2) node.fail("planes (C,H,W) or lines (C,L)", to_string(given));
+    node.see_input_as({given[0], 1, given[1]});
+    read(node);
+    node.then(reshape_to({node.last_shape()[0], node.last_shape()[2]}));
+  });
+}
+
 Pair read_pair(NodeReader& node, const char* name, Pair usual) {
   const std::vector<std::int64_t> values = node.integers(name, {usual.h, usual.w});
+  if (values.size() == 1 && node.sees_line()) return {1, values[0]};
   if (values.size() != 2) node.fail(concat("attribute ", name, " with 2 values"), to_string(values));
   return {values[0], values[1]};
 }
 
-}  // namespace
+Tensor read_kernel(const NodeReader& node) {
+  const Tensor& weight = node.constant(1);
+  if (weight.rank() == 3 && node.sees_line()) return weight.unsqueeze(2);
+  if (weight.rank() != 4) node.fail("a 2-d kernel, of 4 axes", to_string(weight.shape()));
+  return weight;
+}
 
 Pool2dOptions pool_options(const Window2d& window) {
   const auto& [kernel, stride, padding, dilation, ceil_mode] = window;
@@ -32,6 +52,10 @@ Pool2dOptions pool_options(const Window2d& window) {
   return {
       kernel.h,   kernel.w,   stride.h, stride.w, symmetric ? padding.top : 0, symmetric ? padding.left : 0,
       dilation.h, dilation.w, ceil_mode};
+}
+
+Variable select(const Variable& x, std::int64_t axis, const std::vector<std::int64_t>& positions) {
+  return index_select(x, axis, Tensor::from(positions, {static_cast<std::int64_t>(positions.size())}));
 }
 
 Variable pad_axis(const Variable& x, std::int64_t axis, std::int64_t before, std::int64_t after,
@@ -69,7 +93,8 @@ Window2d read_explicit_window(NodeReader& node, Pair kernel, bool dilated) {
   out.kernel_size = read_pair(node, "kernel_shape", kernel);
   out.stride = read_pair(node, "strides", 1);
   if (dilated) out.dilation = read_pair(node, "dilations", 1);
-  const std::vector<std::int64_t> pads = node.integers("pads", {0, 0, 0, 0});
+  std::vector<std::int64_t> pads = node.integers("pads", {0, 0, 0, 0});
+  if (pads.size() == 2 && node.sees_line()) pads = {0, pads[0], 0, pads[1]};
   if (pads.size() != 4) node.fail("attribute pads with 4 values", to_string(pads));
   out.padding = {pads[0], pads[1], pads[2], pads[3]};
   return out;
@@ -85,7 +110,6 @@ Window2d read_window(NodeReader& node, Pair kernel, bool dilated) {
   if (!upper && automatic != "SAME_LOWER")
     node.fail("attribute auto_pad = NOTSET, VALID, SAME_UPPER or SAME_LOWER", automatic);
   const Shape& planes = node.shape();
-  if (planes.size() != 3) node.fail("planes (C,H,W)", to_string(planes));
   if (std::min({out.stride.h, out.stride.w, out.dilation.h, out.dilation.w}) < 1)
     node.fail("strides and dilations of at least 1", "smaller ones");
   const std::int64_t rows = same_padding(planes[1], out.kernel_size.h, out.stride.h, out.dilation.h);

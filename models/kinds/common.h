@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "models/layer.h"
 #include "models/onnx_node.h"
 #include "tensor/error.h"
@@ -33,11 +35,21 @@ inline const Shape& only(const char* kind, Shapes in) {
 /// Of the ops max_pool2d and avg_pool2d. One-sided padding is left to pad_planes.
 Pool2dOptions pool_options(const Window2d& window);
 
+/// The elements at `positions` of axis `axis`.
+Variable select(const Variable& x, std::int64_t axis, const std::vector<std::int64_t>& positions);
 /// x between `before` and `after` slices of `value` along `axis`.
 Variable pad_axis(const Variable& x, std::int64_t axis, std::int64_t before, std::int64_t after,
                   double value);
 /// x (N,C,H,W) with rows and columns of `value` around its planes.
 Variable pad_planes(const Variable& x, const Padding2d& padding, double value);
+
+/// Puts in front of the reader of an op over planes (C,H,W) that lines (C,L) become planes of one row for it,
+/// and lines again.
+void on_planes(OnnxReaders& readers, const std::string& op, std::function<void(NodeReader&)> read);
+/// A number per direction; of lines the file has one.
+Pair read_pair(NodeReader& node, const char* name, Pair usual);
+/// The constant input 1, (O,C,Kh,Kw); of lines the file has (O,C,K).
+Tensor read_kernel(const NodeReader& node);
 
 /// Opset 1 to 23: kernel_shape, strides, pads and, where `dilated`, dilations.
 OnnxNode::Attributes write_window(const Window2d& window, bool dilated);

@@ -14,8 +14,7 @@ namespace cbnet::kinds {
 namespace {
 
 void read(NodeReader& node) {
-  const Tensor& weight = node.constant(1);
-  if (weight.rank() != 4) node.fail("a 2-d kernel (O,C,Kh,Kw)", to_string(weight.shape()));
+  const Tensor weight = read_kernel(node);
   const Pair kernel(weight.size(2), weight.size(3));
   Window2d window = read_window(node, kernel, true);
   if (window.kernel_size != kernel)
@@ -97,6 +96,6 @@ std::string Conv2d::write_onnx(OnnxWriter& to) const {
   return to.node("Conv", reads, std::move(attributes));
 }
 
-void Conv2d::read_onnx(OnnxReaders& readers) { readers.on("Conv", read); }
+void Conv2d::read_onnx(OnnxReaders& readers) { on_planes(readers, "Conv", read); }
 
 }  // namespace cbnet::kinds

@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "autograd/ops/conv2d.h"
-#include "autograd/ops/index_select.h"
 #include "autograd/ops/reshape.h"
 #include "autograd/ops/transpose.h"
 #include "autograd/tape.h"
@@ -30,14 +29,14 @@ Variable cropped(const Variable& x, std::int64_t axis, std::int64_t before, std:
   if (before == 0 && after == 0) return x;
   std::vector<std::int64_t> order(static_cast<std::size_t>(x.size(axis) - before - after));
   std::iota(order.begin(), order.end(), before);
-  return index_select(x, axis, Tensor::from(order, {static_cast<std::int64_t>(order.size())}));
+  return select(x, axis, order);
 }
 
 /// Axis `axis` backwards.
 Variable reversed(const Variable& x, std::int64_t axis) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(x.size(axis)));
   std::iota(order.rbegin(), order.rend(), 0);
-  return index_select(x, axis, Tensor::from(order, {x.size(axis)}));
+  return select(x, axis, order);
 }
 
 /// (C, out / groups, Kh, Kw) -> (out, C / groups, Kh, Kw), rows and columns reversed.
@@ -122,30 +121,27 @@ struct SizedPadding {
 /// auto_pad and output_shape, which take the place of pads.
 void read_size(NodeReader& node, ConvTranspose2d& layer) {
   const std::string automatic = node.text("auto_pad", "NOTSET");
-  std::vector<std::int64_t> size = node.integers("output_shape", {});
+  Pair size = read_pair(node, "output_shape", 0);
   const bool same = automatic == "SAME_UPPER" || automatic == "SAME_LOWER";
   if (!same && automatic != "NOTSET" && automatic != "VALID")
     node.fail("attribute auto_pad = NOTSET, VALID, SAME_UPPER or SAME_LOWER", automatic);
-  if (!same && size.empty()) return;
+  if (!same && size == 0) return;
   const Shape& planes = node.shape();
-  if (planes.size() != 3) node.fail("planes (C,H,W)", to_string(planes));
-  if (size.empty()) size = {planes[1] * layer.stride.h, planes[2] * layer.stride.w};
-  if (size.size() != 2) node.fail("attribute output_shape with 2 values", to_string(size));
+  if (size == 0) size = {planes[1] * layer.stride.h, planes[2] * layer.stride.w};
   const bool upper = automatic == "SAME_UPPER";
   layer.padding = 0;
   const Shape whole = layer.infer(std::vector<Shape>{planes});
-  const SizedPadding rows(whole[1], size[0], upper), columns(whole[2], size[1], upper);
+  const SizedPadding rows(whole[1], size.h, upper), columns(whole[2], size.w, upper);
   layer.padding = {rows.before, columns.before, rows.after, columns.after};
   layer.output_padding.h += rows.more;
   layer.output_padding.w += columns.more;
 }
 
 void read(NodeReader& node) {
-  const Tensor& weight = node.constant(1);
-  if (weight.rank() != 4) node.fail("a 2-d kernel (C,O,Kh,Kw)", to_string(weight.shape()));
+  const Tensor weight = read_kernel(node);
   const Pair kernel(weight.size(2), weight.size(3));
-  const std::vector<std::int64_t> more = node.integers("output_padding", {0, 0});
-  if (more.size() != 2) node.fail("attribute output_padding with 2 values", to_string(more));
+  Pair more = read_pair(node, "output_padding", 0);
+  if (node.sees_line()) more.h = 0;
   const Window2d window = read_explicit_window(node, kernel, true);
   const std::int64_t groups = node.integer("group", 1);
   const bool bias = node.has_input(2);
@@ -153,7 +149,7 @@ void read(NodeReader& node) {
                         .kernel_size = kernel,
                         .stride = window.stride,
                         .padding = window.padding,
-                        .output_padding = {more[0], more[1]},
+                        .output_padding = more,
                         .dilation = window.dilation,
                         .groups = groups,
                         .bias = bias};
@@ -240,6 +236,6 @@ std::string ConvTranspose2d::write_onnx(OnnxWriter& to) const {
   return to.node("ConvTranspose", reads, std::move(attributes));
 }
 
-void ConvTranspose2d::read_onnx(OnnxReaders& readers) { readers.on("ConvTranspose", read); }
+void ConvTranspose2d::read_onnx(OnnxReaders& readers) { on_planes(readers, "ConvTranspose", read); }
 
 }  // namespace cbnet::kinds

@@ -32,7 +32,7 @@ std::int32_t GlobalAvgPool2d::lower(Lowering& to) const {
 std::string GlobalAvgPool2d::write_onnx(OnnxWriter& to) const { return to.node("GlobalAveragePool"); }
 
 void GlobalAvgPool2d::read_onnx(OnnxReaders& readers) {
-  readers.on("GlobalAveragePool", [](NodeReader& node) { node.add(GlobalAvgPool2d{}); });
+  on_planes(readers, "GlobalAveragePool", [](NodeReader& node) { node.add(GlobalAvgPool2d{}); });
 }
 
 }  // namespace cbnet::kinds

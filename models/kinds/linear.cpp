@@ -1,7 +1,9 @@
 #include "models/kinds/linear.h"
 
 #include "layers/linear.h"
+#include "models/kinds/add.h"
 #include "models/kinds/common.h"
+#include "models/kinds/pointwise.h"
 #include "models/lowering.h"
 #include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
@@ -11,7 +13,7 @@ CBNET_LAYER_KIND(linear, Linear)
 namespace cbnet::kinds {
 namespace {
 
-/// y = alpha A B + beta C, where A is one row per image and B and C are constants.
+/// y = alpha A B + beta C, where A is one row per image, B a constant, and C one or computed.
 void read(NodeReader& node) {
   node.must_be("transA", 0);
   const bool transposed = node.integer("transB", 0) != 0;
@@ -20,10 +22,15 @@ void read(NodeReader& node) {
   if (given.rank() != 2) node.fail("a matrix of weights", to_string(given.shape()));
   Tensor weight = (transposed ? given : given.permute({1, 0})).clone();
   if (alpha != 1.0) weight.scale(alpha);
-  const bool bias = node.has_input(2);
+  const bool has_c = node.has_input(2), bias = has_c && node.is_constant(2);
   const std::int64_t features = weight.size(0);
   node.add(Linear{.out = features, .bias = bias});
   node.weight("weight", std::move(weight));
+  if (has_c && !bias) {
+    const std::int64_t product = node.last();
+    node.add(Pointwise{.function = "scale", .a = beta}, {node.position(2)});
+    return node.add(Add{}, {product, node.last()});
+  }
   if (!bias) return;
   const Tensor& stored = node.constant(2);
   const bool fits =

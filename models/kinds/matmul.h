@@ -4,7 +4,7 @@
 
 namespace cbnet::kinds {
 
-/// The matrix product of two layers: (M,K) and (K,N) -> (M,N).
+/// The matrix products of two layers: (…,M,K) and (…,K,N) -> (…,M,N).
 struct Matmul {
   CBNET_LAYER_PARTS("matmul", Matmul)
 };

@@ -58,6 +58,6 @@ std::string MaxPool2d::write_onnx(OnnxWriter& to) const {
   return to.node("MaxPool", to.inputs, std::move(attributes));
 }
 
-void MaxPool2d::read_onnx(OnnxReaders& readers) { readers.on("MaxPool", read); }
+void MaxPool2d::read_onnx(OnnxReaders& readers) { on_planes(readers, "MaxPool", read); }
 
 }  // namespace cbnet::kinds

@@ -7,10 +7,12 @@
 
 namespace cbnet::kinds {
 
-/// x with elements of `value` around it: so many before and after it, by axis.
+/// x with elements around it: so many before and after it, by axis. Mode "constant" puts `value` there,
+/// "edge" the element at the edge, "reflect" what lies as far inside of it.
 struct Pad {
   std::vector<std::int64_t> before = {}, after = {};
   double value = 0.0;
+  std::string mode = "constant";
 
   /// Returns the padding of planes (C,H,W) with zeros, which a convolution can do by itself, where it is
   /// that.

@@ -125,13 +125,6 @@ void Pointwise::read_onnx(OnnxReaders& readers) {
     add_hard_sigmoid(node, node.number("alpha", 0.2), node.number("beta", 0.5));
   });
   readers.on("HardSwish", read_hard_swish);
-  for (const auto& [op, name] : {std::pair{"Max", "clamp_min"}, {"Min", "clamp_max"}}) {
-    readers.on(op, [function = name](NodeReader& node) {
-      if (node.input_count() != 2 || node.constant(1).numel() != 1)
-        node.fail("a layer and one number", concat(node.input_count(), " inputs"));
-      node.add(Pointwise{.function = function, .a = node.constant(1).item()});
-    });
-  }
 }
 
 }  // namespace cbnet::kinds

@@ -4,8 +4,9 @@
 #include <limits>
 #include <numeric>
 
-#include "autograd/ops/index_select.h"
 #include "models/kinds/common.h"
+#include "models/kinds/concat.h"
+#include "models/kinds/unflatten.h"
 #include "models/lowering.h"
 #include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
@@ -62,6 +63,31 @@ void read_split(NodeReader& node) {
   }
 }
 
+/// Elements at constant positions; the axis becomes those of the list of positions.
+void read_gather(NodeReader& node) {
+  const std::int64_t axis = node.sample_axis(node.integer("axis", 0));
+  const Tensor& indices = node.constant(1);
+  Shape made = node.shape();
+  const std::int64_t n = made[static_cast<std::size_t>(axis)];
+  if (indices.dtype() != DType::i64 || indices.numel() == 0)
+    node.fail("indices of integers", describe(indices));
+  std::vector<std::int64_t> positions = indices.to_vector<std::int64_t>();
+  for (std::int64_t& position : positions) {
+    if (position < -n || position >= n) node.fail(concat("indices of ", n, " elements"), concat(position));
+    position += position < 0 ? n : 0;
+  }
+  std::vector<std::int64_t> parts;
+  for (const Slice& slice : slices_at(axis, positions)) {
+    node.add(slice, {node.position(0)});
+    parts.push_back(node.last());
+  }
+  if (parts.size() > 1) node.add(Concat{.axis = axis}, parts);
+  made.erase(made.begin() + axis);
+  made.insert(made.begin() + axis, indices.shape().begin(), indices.shape().end());
+  if (made.empty()) node.fail("an axis besides the batch that stays", "none");
+  if (indices.rank() != 1) node.then(reshape_to(made));
+}
+
 }  // namespace
 
 Slice OnnxSlice::of(std::int64_t n) const {
@@ -74,6 +100,16 @@ Slice OnnxSlice::of(std::int64_t n) const {
   const std::int64_t behind = stride > 0 ? within(end, 0, n) : within(end, -1, n - 1);
   const std::int64_t length = stride > 0 ? behind - first : first - behind;
   return {0, first, length > 0 ? (length - 1) / std::abs(stride) + 1 : 0, stride};
+}
+
+std::vector<Slice> slices_at(std::int64_t axis, const std::vector<std::int64_t>& positions) {
+  std::vector<Slice> out;
+  for (std::size_t begin = 0, end = 1; begin < positions.size(); begin = end++) {
+    const std::int64_t step = end < positions.size() && positions[end] < positions[begin] ? -1 : 1;
+    while (end < positions.size() && positions[end] == positions[end - 1] + step) ++end;
+    out.push_back({axis, positions[begin], static_cast<std::int64_t>(end - begin), step});
+  }
+  return out;
 }
 
 std::vector<OnnxSlice> read_slices(NodeReader& node) {
@@ -124,9 +160,8 @@ Cost Slice::cost(Shapes, const Shape&) const { return {}; }
 BuiltLayer Slice::build(const BuildContext&) const {
   std::vector<std::int64_t> positions;
   for (std::int64_t i = 0; i < size; ++i) positions.push_back(start + i * step);
-  return BuiltLayer([at = axis + 1, index = Tensor::from(positions, {size})](std::span<const Variable> x) {
-    return index_select(x[0], at, index);
-  });
+  return BuiltLayer(
+      [at = axis + 1, positions](std::span<const Variable> x) { return select(x[0], at, positions); });
 }
 
 std::int32_t Slice::lower(Lowering& to) const {
@@ -153,6 +188,7 @@ std::string Slice::write_onnx(OnnxWriter& to) const {
 void Slice::read_onnx(OnnxReaders& readers) {
   readers.on("Slice", read);
   readers.on("Split", read_split);
+  readers.on("Gather", read_gather);
 }
 
 }  // namespace cbnet::kinds

@@ -15,6 +15,9 @@ struct Slice {
   CBNET_LAYER_PARTS("slice", Slice)
 };
 
+/// What is at `positions` of an axis, as few slices one after the other.
+std::vector<Slice> slices_at(std::int64_t axis, const std::vector<std::int64_t>& positions);
+
 /// A Slice node of ONNX asks for this along one axis.
 struct OnnxSlice {
   std::int64_t axis = 0, start = 0, end = 0, step = 1;

@@ -14,6 +14,9 @@ void add_attribute(onnx::NodeProto& node, const std::string& name, const OnnxNod
   } else if (const auto* number = std::get_if<float>(&value)) {
     out.set_type(onnx::AttributeProto::FLOAT);
     out.set_f(*number);
+  } else if (const auto* text = std::get_if<std::string>(&value)) {
+    out.set_type(onnx::AttributeProto::STRING);
+    out.set_s(*text);
   } else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&value)) {
     out.set_type(onnx::AttributeProto::INTS);
     for (const std::int64_t each : *integers) out.add_ints(each);

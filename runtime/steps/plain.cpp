@@ -44,12 +44,22 @@ Body pointwise(std::int64_t size, F f) {
   };
 }
 
+/// What a plain step is made of.
+struct Making {
+  Isa isa;
+  const Graph& graph;
+  const Node& node;
+  const Shape& input;          // of the first value that it reads
+  std::int64_t size;           // elements of one sample of what it makes
+  std::int64_t& scratch_size;  // elements that the step needs
+};
+
 /// By the formulas of the table, which name x and a.
-Body table_function(const Node& node) {
-  const std::int64_t size = numel(node.shape);
-  const auto a = static_cast<float>(node.value);
+Body table_function(Pointwise function, const Making& m) {
+  const std::int64_t size = m.size;
+  const auto a = static_cast<float>(m.node.value);
   using T = float;
-  switch (node.function) {
+  switch (function) {
 #define UNARY(name, Type, formula, VALUE, ...) \
   case Pointwise::name:                        \
     return pointwise(size, [a](T x) -> T { return static_cast<void>(a), VALUE; });
@@ -60,6 +70,26 @@ Body table_function(const Node& node) {
 #include "tensor/pointwise.def"
   }
   throw std::invalid_argument("[plan] a function of two numbers");
+}
+
+template <Pointwise kFunction>
+Body by_table(const Making& m) {
+  return table_function(kFunction, m);
+}
+Body by_function(const Making& m) { return table_function(m.node.function, m); }
+
+Body rescaled(const Making& m) {
+  return pointwise(m.size,
+                   [value = static_cast<float>(m.node.value)](float x) { return std::min(value * x, 1.0F); });
+}
+
+/// Line by line: of several at once, the backend would make threads of its own.
+Body softmax(const Making& m) {
+  const SoftmaxKind kind = m.node.kind == Kind::softmax ? SoftmaxKind::softmax : SoftmaxKind::log_softmax;
+  return [kind, n = m.node.shape.back(), size = m.size](const float* const* x, float* y, float*) {
+    for (std::int64_t i = 0; i < size; i += n)
+      cpu::softmax({.dtype = DType::f32, .kind = kind, .outer = 1, .channels = n, .x = x[0] + i, .y = y + i});
+  };
 }
 
 /// Strides, per axis of `shape`, of a value of shape `stretched` that is repeated along its missing axes and
@@ -90,7 +120,8 @@ void walk(const Shape& shape, const std::vector<std::int64_t>& strides, Fn fn) {
 
 /// Of two values, or of one and the node's constant; either may be stretched.
 template <class F>
-Body join(const Graph& graph, const Node& node, F f) {
+Body join(const Making& m, F f) {
+  const auto& [isa, graph, node, input, size_of, scratch] = m;
   const bool pair = node.inputs.size() == 2;
   const Shape& left = value_shape(graph, node.inputs[0]);
   const Shape& right = pair ? value_shape(graph, node.inputs[1]) : node.weight.shape();
@@ -112,7 +143,15 @@ Body join(const Graph& graph, const Node& node, F f) {
   };
 }
 
-Body affine(const Node& node) {
+Body sum(const Making& m) {
+  return join(m, [](float a, float b) { return a + b; });
+}
+Body product(const Making& m) {
+  return join(m, [](float a, float b) { return a * b; });
+}
+
+Body affine(const Making& m) {
+  const Node& node = m.node;
   const std::int64_t channels = node.shape.front();
   const std::int64_t inner = numel(node.shape) / channels;
   return [=, scale = node.weight, shift = node.bias](const float* const* x, float* y, float*) {
@@ -124,7 +163,8 @@ Body affine(const Node& node) {
 }
 
 /// Plane by plane: of several at once, the backend would make threads of its own.
-Body pool(const Node& node, const Shape& input) {
+Body pool(const Making& m) {
+  const auto& [isa, graph, node, input, size, scratch] = m;
   const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
   const Pool2dDims dims = {1,        input[1], input[2],    node.shape[1], node.shape[2], kernel.h,  kernel.w,
                            stride.h, stride.w, padding.top, padding.left,  dilation.h,    dilation.w};
@@ -157,7 +197,8 @@ class Product {
   std::int64_t m_, n_, k_;
 };
 
-Body convolution(Isa isa, const Node& node, const Shape& input, std::int64_t& scratch_size) {
+Body convolution(const Making& m) {
+  const auto& [isa, graph, node, input, size, scratch_size] = m;
   const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
   const Conv2dSizes sizes = {
       1,
@@ -187,22 +228,26 @@ Body convolution(Isa isa, const Node& node, const Shape& input, std::int64_t& sc
   };
 }
 
-Body matrix_product(Isa isa, const Shape& a, const Shape& b, std::int64_t& scratch_size) {
-  const Product product(isa, a[0], b[1], a[1]);
-  scratch_size = kernels::kGemmWorkspace;
-  return [product, size = a[0] * b[1]](const float* const* x, float* y, float* scratch) {
-    std::fill_n(y, size, 0.0F);
-    product.add(x[0], x[1], y, scratch);
+Body matrix_product(const Making& making) {
+  const Shape &a = making.input, &b = value_shape(making.graph, making.node.inputs[1]);
+  const std::int64_t m = a[a.size() - 2], k = a.back(), n = b.back(), count = numel(a) / (m * k);
+  const Product product(making.isa, m, n, k);
+  making.scratch_size = kernels::kGemmWorkspace;
+  return [=](const float* const* x, float* y, float* scratch) {
+    std::fill_n(y, count * m * n, 0.0F);
+    for (std::int64_t i = 0; i < count; ++i)
+      product.add(x[0] + i * m * k, x[1] + i * k * n, y + i * m * n, scratch);
   };
 }
 
-Body concatenation(const Graph& graph, const Node& node) {
+Body concatenation(const Making& m) {
+  const Node& node = m.node;
   const auto axis = static_cast<std::size_t>(node.axis);
   const Shape& shape = node.shape;
   const std::int64_t outer = numel(Shape(shape.begin(), shape.begin() + node.axis));
   const std::int64_t inner = numel(Shape(shape.begin() + node.axis + 1, shape.end()));
   std::vector<std::int64_t> sizes;
-  for (const std::int32_t v : node.inputs) sizes.push_back(value_shape(graph, v)[axis] * inner);
+  for (const std::int32_t v : node.inputs) sizes.push_back(value_shape(m.graph, v)[axis] * inner);
   return [=](const float* const* x, float* y, float*) {
     for (std::int64_t o = 0; o < outer; ++o) {
       for (std::size_t k = 0; k < sizes.size(); ++k) y = std::copy_n(x[k] + o * sizes[k], sizes[k], y);
@@ -210,11 +255,11 @@ Body concatenation(const Graph& graph, const Node& node) {
   };
 }
 
-Body transposed(const Node& node, const Shape& input) {
-  const std::vector<std::int64_t> own = contiguous_strides(input);
+Body transposed(const Making& m) {
+  const std::vector<std::int64_t> own = contiguous_strides(m.input);
   std::vector<std::int64_t> strides;
-  for (const std::int64_t axis : node.axes) strides.push_back(own[static_cast<std::size_t>(axis)]);
-  return [shape = node.shape, strides](const float* const* x, float* y, float*) {
+  for (const std::int64_t axis : m.node.axes) strides.push_back(own[static_cast<std::size_t>(axis)]);
+  return [shape = m.node.shape, strides](const float* const* x, float* y, float*) {
     walk(shape, strides, [&](std::int64_t to, std::int64_t from) { y[to] = x[0][from]; });
   };
 }
@@ -230,7 +275,9 @@ struct Inside {
   std::int64_t first = 0, last = 0;
 };
 
-Body sliced(const Node& node, const Shape& input) {
+Body sliced(const Making& m) {
+  const Node& node = m.node;
+  const Shape& input = m.input;
   const std::vector<std::int64_t> x_strides = contiguous_strides(input),
                                   y_strides = contiguous_strides(node.shape);
   // The part of y that lies inside x: its sizes, its first element in both, and the steps to the next in x.
@@ -264,65 +311,20 @@ Body sliced(const Node& node, const Shape& input) {
   };
 }
 
-/// scratch_size: elements that it needs, 0 where it is not set.
-Body body_of(Isa isa, const Graph& graph, const Node& node, std::int64_t& scratch_size) {
-  const Shape& input = value_shape(graph, node.inputs.front());
-  const std::int64_t size = numel(node.shape);
-  const auto value = static_cast<float>(node.value);
-  switch (node.kind) {
-    case Kind::relu:
-      return pointwise(size, [](float x) { return x > 0 ? x : (x < 0 ? 0.0F : x); });
-    case Kind::leaky_relu:
-      return pointwise(size, [value](float x) { return x > 0 ? x : value * x; });
-    case Kind::sigmoid:
-      return pointwise(size, [](float x) { return 1.0F / (1.0F + std::exp(-x)); });
-    case Kind::tanh:
-      return pointwise(size, [](float x) { return std::tanh(x); });
-    case Kind::pointwise:
-      return table_function(node);
-    case Kind::rescale:
-      return pointwise(size, [value](float x) { return std::min(value * x, 1.0F); });
-    case Kind::softmax:
-    case Kind::log_softmax:
-      return [n = node.shape.back(), size,
-              kind = node.kind == Kind::softmax ? SoftmaxKind::softmax : SoftmaxKind::log_softmax](
-                 const float* const* x, float* y, float*) {
-        // Line by line: of several at once, the backend would make threads of its own.
-        for (std::int64_t i = 0; i < size; i += n)
-          cpu::softmax(
-              {.dtype = DType::f32, .kind = kind, .outer = 1, .channels = n, .x = x[0] + i, .y = y + i});
-      };
-    case Kind::affine:
-      return affine(node);
-    case Kind::max_pool2d:
-    case Kind::avg_pool2d:
-      return pool(node, input);
-    case Kind::conv2d:
-      return convolution(isa, node, input, scratch_size);
-    case Kind::add:
-      return join(graph, node, [](float a, float b) { return a + b; });
-    case Kind::mul:
-      return join(graph, node, [](float a, float b) { return a * b; });
-    case Kind::matmul:
-      return matrix_product(isa, input, value_shape(graph, node.inputs[1]), scratch_size);
-    case Kind::concat:
-      return concatenation(graph, node);
-    case Kind::transpose:
-      return transposed(node, input);
-    case Kind::slice:
-      return sliced(node, input);
-    case Kind::linear:
-    case Kind::reshape:
-      break;
-  }
-  throw std::invalid_argument(concat("[plan] ", node.name, ": no plain step for ", to_string(node.kind)));
+Body no_step(const Making& m) {
+  throw std::invalid_argument(concat("[plan] ", m.node.name, ": no plain step for ", to_string(m.node.kind)));
 }
 
 }  // namespace
 
 StepPtr make_plain_step(Isa isa, const Graph& graph, const Node& node, const std::vector<int>& from, int to) {
+  static constexpr Body (*kMakers[])(const Making&) = {
+#define KIND(name, min, max, fields, shape, macs, step) step,
+#include "runtime/kinds.def"
+  };
   std::int64_t scratch_size = 0;
-  Body body = body_of(isa, graph, node, scratch_size);
+  Body body = kMakers[static_cast<std::size_t>(node.kind)](
+      {isa, graph, node, value_shape(graph, node.inputs.front()), numel(node.shape), scratch_size});
   return std::make_unique<PlainStep>(from, to, std::move(body), 4 * scratch_size);
 }
 

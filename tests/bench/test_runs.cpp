@@ -73,7 +73,7 @@ TEST_CASE("runs: a compiled plan stands behind its model, one that lost too much
   CHECK(all.timed[1].precision == "bf16");
   CHECK(all.timed[1].engine == Engine::plan);
   CHECK(all.timed[1].reference == nullptr);
-  // The two fully connected layers folded into one; convolutions and biases in f32.
+  // The two linear layers folded into one; convolutions and biases in f32.
   CHECK(all.timed[1].predictor->weight_bytes() == 4 * (130 + 1260 + 5020 + 10) + 2 * (720 * 10));
   CHECK(all.timed[2].engine == Engine::eager);
   CHECK(all.timed[2].reference == nullptr);

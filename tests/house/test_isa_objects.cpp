@@ -1,25 +1,15 @@
 #include <doctest/doctest.h>
 
-#include <stdio.h>
-
 #include <filesystem>
 #include <regex>
 #include <string>
 #include <vector>
 
+#include "tensor/process.h"
+
 namespace fs = std::filesystem;
 
 namespace {
-
-/// The output of a shell command; empty when it fails.
-std::string output_of(const std::string& command) {
-  FILE* pipe = popen(command.c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::string text;
-  char buffer[4096];
-  for (std::size_t n = 0; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) text.append(buffer, n);
-  return pclose(pipe) == 0 ? text : std::string();
-}
 
 /// Weak definitions in the output of nm that do not carry the namespace of the ISA in their names: the
 /// linker keeps one of several such definitions, and may keep this one for code that runs everywhere.
@@ -55,8 +45,10 @@ TEST_CASE("the objects compiled per ISA leak no inline symbol") {
     ++objects;
     const std::string isa =
         entry.path().filename().string().substr(0, entry.path().filename().string().find('.'));
-    const std::string symbols = output_of("nm '" + entry.path().string() + "'");
-    REQUIRE_MESSAGE(!symbols.empty(), "nm could not read " << entry.path());
+    cbnet::Process nm({"nm", entry.path().string()});
+    const std::string symbols = nm.read_all();
+    nm.wait();
+    REQUIRE_MESSAGE((nm.exit_code() == 0 && !symbols.empty()), "nm could not read " << entry.path());
     for (const std::string& symbol : leaks(symbols, isa)) {
       FAIL_CHECK(isa << ": " << symbol);
     }

@@ -36,7 +36,7 @@ TEST_CASE("layers that read the wrong ones throw and name the layer") {
   throws({LayerSpec(kinds::Concat{.axis = 2}, {0, 0})}, "[concat] along axis 2 of (2,3)");
   throws({kinds::Flatten{}, LayerSpec(kinds::Concat{}, {0, 1})}, "[concat] needs one rank");
   throws({kinds::Flatten{}, LayerSpec(kinds::Mul{}, {0, 1})}, "sizes do not fit; got (2,3) and (6)");
-  throws({LayerSpec(kinds::Matmul{}, {0, 0})}, "[matmul] needs (M,K) and (K,N); got (2,3) and (2,3)");
+  throws({LayerSpec(kinds::Matmul{}, {0, 0})}, "[matmul] needs (…,M,K) and (…,K,N); got (2,3) and (2,3)");
   throws({kinds::Transpose{.axes = {0, 0}}}, "every axis of (2,3) once; got (0,0)");
   throws({kinds::Add{.shape = {1, 2, 3}}}, "sizes do not fit");
   throws({kinds::Add{.shape = {4}}}, "trunk.0: [add] shapes must broadcast");

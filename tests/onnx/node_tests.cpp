@@ -98,9 +98,10 @@ class NodeTest {
 
   bool has_no_axes() const {
     static const std::set<std::string> kOps = {
-        "Abs",       "Add",     "Clip", "Div", "Erf", "Exp", "HardSigmoid", "HardSwish",
-        "LeakyRelu", "Log",     "Max",  "Min", "Mul", "Neg", "Pow",         "Reciprocal",
-        "Relu",      "Sigmoid", "Sqrt", "Sub", "Sum", "Tanh"};
+        "Abs",         "Add",       "Celu",      "Clip", "Div",        "Elu",  "Erf",  "Exp",
+        "HardSigmoid", "HardSwish", "LeakyRelu", "Log",  "Max",        "Mean", "Min",  "Mish",
+        "Mul",         "Neg",       "PRelu",     "Pow",  "Reciprocal", "Relu", "Selu", "Sigmoid",
+        "Softplus",    "Softsign",  "Sqrt",      "Sub",  "Sum",        "Tanh"};
     return model_.graph().node_size() == 1 && kOps.contains(op_);
   }
 

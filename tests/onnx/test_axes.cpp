@@ -193,3 +193,46 @@ TEST_CASE("onnx ops: ConvTranspose, whose output may be given instead of its pad
     });
   }
 }
+
+TEST_CASE("onnx ops: convolution and pooling of lines") {
+  const Shape sample = {2, 7};
+  const Tensor weight = numbers_of({3, 2, 3}, 8), turned = numbers_of({2, 1, 3}, 9);
+  const Values w(weight), t(turned);
+  SmallGraph conv(sample);
+  conv.constant("w", weight);
+  conv.op("Conv", {"x", "w"}, {{"strides", Shape{2}}, {"pads", Shape{1, 2}}, {"dilations", Shape{2}}});
+  check_graph(conv, sample, {3, 3}, [&](const Values& x, const Index& i) {
+    double sum = 0;
+    for (std::int64_t c = 0; c < 2; ++c)
+      for (std::int64_t k = 0; k < 3; ++k) sum += w({i[1], c, k}) * x({i[0], c, 2 * i[2] + 2 * k - 1});
+    return sum;
+  });
+  SmallGraph same(sample);
+  same.constant("w", weight);
+  set_text(same.op("Conv", {"x", "w"}), "auto_pad", "SAME_UPPER");
+  CHECK(same.imported().network->spec().trunk.size() == 3);
+  SmallGraph transposed(sample);
+  transposed.constant("w", turned);
+  transposed.op("ConvTranspose", {"x", "w"}, {{"strides", Shape{2}}, {"output_padding", Shape{1}}});
+  check_graph(transposed, sample, {1, 16}, [&](const Values& x, const Index& i) {
+    double sum = 0;
+    for (std::int64_t c = 0; c < 2; ++c)
+      for (std::int64_t k = 0; k < 7; ++k) {
+        const std::int64_t at = i[2] - 2 * k;
+        if (at >= 0 && at < 3) sum += x({i[0], c, k}) * t({c, 0, at});
+      }
+    return sum;
+  });
+  SmallGraph largest(sample);
+  largest.op("MaxPool", {"x"}, {{"kernel_shape", Shape{2}}, {"strides", Shape{2}}}, "m");
+  largest.op("GlobalAveragePool", {"m"});
+  check_graph(largest, sample, {2, 1}, [](const Values& x, const Index& i) {
+    double sum = 0;
+    for (std::int64_t k = 0; k < 6; k += 2) sum += std::max(x({i[0], i[1], k}), x({i[0], i[1], k + 1}));
+    return sum / 3;
+  });
+  SmallGraph volumes({2, 3, 4, 5});
+  volumes.op("MaxPool", {"x"}, {{"kernel_shape", Shape{2, 2, 2}}});
+  CHECK(volumes.refusal() ==
+        "m.onnx: node 'y' (MaxPool): expected planes (C,H,W) or lines (C,L); found (2,3,4,5)");
+}

@@ -137,14 +137,15 @@ Tensor first(const Tensor& images, std::int64_t count) {
 
 /// The first test images of the dataset that the run was trained on; of the excerpt where there is no other.
 Tensor test_images(const std::string& dataset) {
-  const std::string known = dataset.substr(0, dataset.find('-'));
-  data::Location location;
-  location.allow_download = false;
+  data::Source source;
+  source.id = data::parse_dataset_id(dataset.substr(0, dataset.find('-')));
+  source.location.allow_download = false;
   try {
-    return first(data::load_test_set(data::parse_dataset_id(known), location).test.images, kImages);
+    return first(data::load_dataset(source, data::Splits::test).test.images, kImages);
   } catch (const InputError&) {
-    location.data_dir = cbnet::test::excerpt_folder();
-    return first(data::load_test_set(data::DatasetId::fmnist, location).test.images, kImages);
+    source.id = data::DatasetId::fmnist;
+    source.location.data_dir = cbnet::test::excerpt_folder();
+    return first(data::load_dataset(source, data::Splits::test).test.images, kImages);
   }
 }
 

@@ -151,16 +151,44 @@ TEST_CASE("onnx ops: Pad on any axis, with any number, and cutting off") {
   check_graph(attributes, sample, {2, 5, 7}, [](const Values& x, const Index& i) {
     return i[3] == 0 ? -1.0 : x({i[0], i[1], i[2], i[3] - 1});
   });
-  SmallGraph reflected(sample, 10);
-  set_text(reflected.op("Pad", {"x"}, {{"pads", Shape{0, 0, 0, 1, 0, 0, 0, 0}}}), "mode", "reflect");
-  CHECK(reflected.refusal() == "m.onnx: node 'y' (Pad): expected attribute mode = constant; found reflect");
+  for (const bool reflect : {true, false}) {
+    SmallGraph mirror(sample, 10);
+    set_text(mirror.op("Pad", {"x"}, {{"pads", Shape{0, 0, 2, 1, 0, 0, 4, 3}}}), "mode",
+             reflect ? "reflect" : "edge");
+    check_graph(mirror, sample, {2, 11, 10}, [&](const Values& x, const Index& i) {
+      const auto inside = [&](std::int64_t at, std::int64_t n) {
+        if (at >= 0 && at < n) return at;
+        return reflect ? (at < 0 ? -at : 2 * (n - 1) - at) : (at < 0 ? 0 : n - 1);
+      };
+      return x({i[0], i[1], inside(i[2] - 2, 5), inside(i[3] - 1, 6)});
+    });
+  }
+  SmallGraph wrapped(sample, 19);
+  wrapped.numbers("pads", {0, 0, 0, 1, 0, 0, 0, 0});
+  set_text(wrapped.op("Pad", {"x", "pads"}), "mode", "wrap");
+  CHECK(wrapped.refusal() ==
+        "m.onnx: node 'y' (Pad): expected attribute mode = constant, edge or reflect; found wrap");
+  SmallGraph cut(sample, 10);
+  set_text(cut.op("Pad", {"x"}, {{"pads", Shape{0, 0, 0, -1, 0, 0, 0, 0}}}), "mode", "edge");
+  CHECK(cut.refusal().find("node 'y' (Pad): expected pads that leave something") != std::string::npos);
   SmallGraph batch(sample, 10);
   batch.op("Pad", {"x"}, {{"pads", Shape{1, 0, 0, 0, 0, 0, 0, 0}}});
   CHECK(batch.refusal() == "m.onnx: node 'y' (Pad): expected an axis behind the batch; found axis 0 of 4");
 }
 
-TEST_CASE("onnx ops: pooling whose padding differs from side to side") {
+TEST_CASE("onnx ops: pooling whose padding differs from side to side, and is more than half of the kernel") {
   const Shape sample = {2, 5, 6};
+  for (const std::int64_t more : {0, 1}) {
+    SmallGraph largest(sample);
+    largest.op("MaxPool", {"x"}, {{"kernel_shape", Shape{3, 3}}, {"pads", Shape{2, 2, 2, 1 + more}}});
+    check_graph(largest, sample, {2, 7, 7 + more}, [](const Values& x, const Index& i) {
+      double most = -HUGE_VAL;
+      for (std::int64_t r = std::max<std::int64_t>(i[2] - 2, 0); r <= std::min<std::int64_t>(i[2], 4); ++r)
+        for (std::int64_t s = std::max<std::int64_t>(i[3] - 2, 0); s <= std::min<std::int64_t>(i[3], 5); ++s)
+          most = std::max(most, x({i[0], i[1], r, s}));
+      return most;
+    });
+  }
   for (const bool counted : {true, false}) {
     SmallGraph graph(sample);
     graph.op("AveragePool", {"x"},

@@ -91,7 +91,7 @@ TEST_CASE("graph: each broken rule is named, with the node") {
   CHECK_SAYS("n1 (conv2d) has weights that are not finite",
              g.nodes[0].bias = Tensor::full({8}, static_cast<double>(kNan)));
   CHECK_SAYS("n1 (conv2d) [conv2d] needs planes (C,H,W); got (4,36)", g.input = {4, 36});
-  CHECK_SAYS("n4 (max_pool2d) [max_pool2d] padding must be at most half of the kernel (2,2); got (2,2)",
+  CHECK_SAYS("n4 (max_pool2d) [max_pool2d] padding must be less than the kernel (2,2); got (2,2,2,2)",
              g.nodes[3].window.padding = 2);
   CHECK_SAYS("n4 (avg_pool2d) has a dilation", g.nodes[3].kind = Kind::avg_pool2d;
              g.nodes[3].window.dilation = 2);

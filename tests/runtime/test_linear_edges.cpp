@@ -1,4 +1,4 @@
-// What fully connected layers do at the edges: the largest sums, what is not finite, the far ends of
+// What linear layers do at the edges: the largest sums, what is not finite, the far ends of
 // activations; and softmax over rows.
 #include <doctest/doctest.h>
 

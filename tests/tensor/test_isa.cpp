@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -11,6 +10,7 @@
 #include <string>
 
 #include "tensor/cpu/kernels/isa_table.h"
+#include "tensor/process.h"
 
 using cbnet::Isa;
 
@@ -32,15 +32,10 @@ bool contains(const std::string& text, const std::string& part) {
 // What this program prints when it runs the child case below with the pin set.
 std::string run_pinned(const std::string& pin) {
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
-  const std::string command =
-      "CBNET_FORCE_ISA='" + pin + "' '" + self + "' --no-skip --test-case='isa child' 2>&1";
-  std::FILE* pipe = popen(command.c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::string text;
-  std::array<char, 256> buffer{};
-  while (std::fgets(buffer.data(), buffer.size(), pipe) != nullptr) text += buffer.data();
-  pclose(pipe);
-  return text;
+  cbnet::ProcessOptions options;
+  options.error = cbnet::ProcessOptions::kOutput;
+  options.environment = {{"CBNET_FORCE_ISA", pin}};
+  return cbnet::Process({self, "--no-skip", "--test-case=isa child"}, options).read_all();
 }
 
 }  // namespace

@@ -36,8 +36,9 @@ TEST_CASE("window: ceil_mode keeps a last window that starts inside the input or
 
 TEST_CASE("window: pools pad less than what they look at") {
   CHECK(pool_shape("op", {2, 6, 6}, {3, 2, 1}) == Shape{2, 3, 3});
+  CHECK(pool_shape("op", {2, 6, 6}, {3, 2, 2}) == Shape{2, 4, 4});
   CHECK_THROWS_SAYING(pool_shape("op", {2, 6, 6}, {2, 2, 2}), std::invalid_argument,
-                      "[op] padding must be at most half of the kernel (2,2); got (2,2)");
+                      "[op] padding must be less than the kernel (2,2); got (2,2,2,2)");
   CHECK_THROWS_SAYING(pool_shape("op", {2, 6, 6}, {2, 2, {0, 0, 2, 0}}), std::invalid_argument,
                       "[op] padding must be less than the kernel (2,2)");
   CHECK_THROWS_SAYING(pool_shape("op", {2, 6, 6}, {2, 2, {0, 0, 1, 0}, 1, true}), std::invalid_argument,

@@ -135,7 +135,7 @@ class TinyDnn final : public Engine {
 }  // namespace
 
 EngineInfo engine_info() {
-  // Its fully connected layers walk the weights with a stride: a second a batch of 1,024 would tell no more.
+  // Its linear layers walk the weights with a stride: a second a batch of 1,024 would tell no more.
   const auto takes = [](const PeerModel& model, std::int64_t batch) {
     const bool dense = model.trunk.front().is<kinds::Flatten>();
     return !model.has_exit() && (!dense || batch <= 64);

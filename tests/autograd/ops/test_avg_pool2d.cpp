@@ -26,6 +26,9 @@ std::vector<OpSample> samples_avg_pool2d() {
        .inputs = {random({1, 2, 6, 7}, 4)},
        .call = pool(overlapping)},
       {.name = "padding not counted", .inputs = {random({1, 2, 6, 7}, 5)}, .call = pool(overlapping, false)},
+      {.name = "padded by more than half of the kernel",
+       .inputs = {random({1, 2, 4, 5}, 10)},
+       .call = pool(Pool2dOptions::square(3, 2, 2, 1, true), false)},
       {.name = "rectangle", .inputs = {random({2, 1, 5, 4}, 6)}, .call = pool(rectangle, false)},
       {.name = "global",
        .inputs = {random({2, 3, 7, 5}, 7)},
@@ -68,7 +71,8 @@ TEST_CASE("avg_pool2d: wrong use throws") {
   CHECK_THROWS_WITH_AS(call({1, 1, 4, 4}, Pool2dOptions::square(2, 2, 0, 2)),
                        "[avg_pool2d] dilation must be 1; got (2,2)", std::invalid_argument);
   CHECK_THROWS_WITH_AS(call({1, 1, 4, 4}, Pool2dOptions::square(2, 2, 2)),
-                       doctest::Contains("[avg_pool2d] padding must be at most half"), std::invalid_argument);
+                       doctest::Contains("[avg_pool2d] padding must be less than the kernel"),
+                       std::invalid_argument);
   CHECK_THROWS_WITH_AS(call({1, 1, 4, 4}, Pool2dOptions::square(5, 1)),
                        doctest::Contains("[avg_pool2d] the kernel is larger than the padded input (1,4"),
                        std::invalid_argument);

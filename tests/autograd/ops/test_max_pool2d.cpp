@@ -48,6 +48,9 @@ std::vector<OpSample> samples_max_pool2d() {
       {.name = "overlapping, padded",
        .inputs = {distinct({1, 2, 7, 7}, 7)},
        .call = pool(Pool2dOptions::square(3, 2, 1))},
+      {.name = "padded by more than half of the kernel",
+       .inputs = {distinct({1, 2, 4, 5}, 12)},
+       .call = pool(Pool2dOptions::square(3, 2, 2, 1, true))},
       {.name = "dilated rectangle", .inputs = {distinct({1, 2, 7, 5}, 8)}, .call = pool(rectangle)},
       {.name = "empty batch",
        .inputs = {distinct({0, 2, 4, 4}, 9)},
@@ -100,8 +103,8 @@ TEST_CASE("max_pool2d: wrong use throws") {
                        std::invalid_argument);
   CHECK_THROWS_WITH_AS(call({1, 1, 4, 4}, Pool2dOptions::square(2, 2, 0, -1)),
                        doctest::Contains("must be 1 to 2147483647; got -1"), std::invalid_argument);
-  CHECK_THROWS_WITH_AS(call({1, 1, 4, 4}, Pool2dOptions::square(3, 2, 2)),
-                       "[max_pool2d] padding must be at most half of the kernel (3,3); got (2,2)",
+  CHECK_THROWS_WITH_AS(call({1, 1, 4, 4}, Pool2dOptions::square(3, 2, 3)),
+                       "[max_pool2d] padding must be less than the kernel (3,3); got (3,3,3,3)",
                        std::invalid_argument);
   CHECK_THROWS_WITH_AS(call({1, 1, 4, 4}, Pool2dOptions::square(3, 2, -1)),
                        doctest::Contains("padding must be 0 to 2147483647; got -1"), std::invalid_argument);
