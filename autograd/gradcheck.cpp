@@ -52,12 +52,12 @@ GradcheckResult check(Variable output, const std::vector<Variable>& leaves, std:
       tried.resize(static_cast<std::size_t>(options.elements));
     }
     for (const std::size_t e : tried) {
-      double& element = probes[i].data<double>()[e];
-      const double before = element;
+      Tensor element = probes[i].view({-1}).select(0, static_cast<std::int64_t>(e));
+      const double before = element.item();
       const auto shifted = [&](double delta) {
-        element = before + delta;
+        element.fill(before + delta);
         const double sum = weighted_sum(evaluate(), weights);
-        element = before;
+        element.fill(before);
         return sum;
       };
       const double numeric = (shifted(options.step) - shifted(-options.step)) / (2.0 * options.step);

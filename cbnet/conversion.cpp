@@ -154,18 +154,12 @@ Variable conversion_loss(Network& autoencoder, const Variable& pixels, const Ten
 
 Tensor convert(Network& autoencoder, const Tensor& pixels, double rescale) {
   const NoGrad no_grad;
-  Tensor out = autoencoder.forward(Variable(pixels)).value();
-  require(out.numel() == pixels.numel(), "convert",
+  Variable out = autoencoder.forward(autoencoder.input(pixels));
+  require(out.value().numel() == pixels.numel(), "convert",
           "the autoencoder must give back as many pixels as it got; got ", describe(pixels), " and ",
-          describe(out));
-  if (rescale != 1.0) {
-    out = out.clone();
-    auto* values = out.data<float>();
-    const auto factor = static_cast<float>(rescale);
-    std::transform(values, values + out.numel(), values,
-                   [factor](float v) { return std::min(v * factor, 1.0F); });
-  }
-  return out.view(pixels.shape());
+          describe(out.value()));
+  if (rescale != 1.0) out = clamp_max(scale(out, rescale), 1.0);
+  return out.value().to(pixels.device()).view(pixels.shape());
 }
 
 }  // namespace cbnet

@@ -79,7 +79,7 @@ std::vector<ExitScores> score_exits(Network& network, const Tensor& images,
   for (std::int64_t begin = 0; begin < images.size(0); begin += kBatch) {
     const Tensor part = images.slice(0, begin, std::min(begin + kBatch, images.size(0)));
     const std::vector<Variable> logits =
-        network.forward_exits(Variable(normalised(data::to_float(part), normalisation)));
+        network.forward_exits(network.input(normalised(data::to_float(part), normalisation)));
     for (std::size_t e = 0; e < scores.size(); ++e) {
       const auto entropy = softmax_entropy(logits[e]).value().to_vector<double>();
       const auto labels = argmax_rows(logits[e].value());

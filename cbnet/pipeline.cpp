@@ -59,7 +59,8 @@ RunIdentity identity_of(const data::Dataset& dataset, const PipelineOptions& opt
   out.has_exits = !options.network->spec.exits.empty();
   data::Md5 weights;
   for (const auto& [name, tensor] : options.network->weights)
-    weights.update(tensor.data<float>(), static_cast<std::size_t>(tensor.numel()) * sizeof(float));
+    weights.update(std::as_const(tensor).data<float>(),
+                   static_cast<std::size_t>(tensor.numel()) * sizeof(float));
   if (!options.network->weights.empty()) out.weights_md5 = weights.finish();
   return out;
 }

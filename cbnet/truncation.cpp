@@ -121,7 +121,7 @@ class Trials {
 
   Tensor features_of(const Tensor& pixels, const Cut& cut) {
     const NoGrad no_grad;
-    return network_.forward_trunk(Variable(pixels), 0, cut.layers).value();
+    return network_.forward_trunk(network_.input(pixels), 0, cut.layers).value().to(Device::cpu);
   }
 
   CutTrial try_cut(const Cut& cut, Network& classifier) {

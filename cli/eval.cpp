@@ -160,7 +160,7 @@ std::string warn_of_other_dataset(const std::string& trained_on, const std::stri
 
 int run_eval(const Arguments& arguments) {
   CommandLine line(kManual);
-  line.allow_reference();
+  line.allow_other_devices();
   line.add("Models", "run", "RUN", "the folder that `cbnet train` wrote");
   line.add("Models", "model", "M",
            "one of the run's: lenet, branchynet, … or the name of its file (default: all of them)");

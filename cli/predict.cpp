@@ -277,7 +277,7 @@ void save_logits(const CommandLine& line, const std::string& model, const Tensor
 
 int run_predict(const Arguments& arguments) {
   CommandLine line(kManual);
-  line.allow_reference();
+  line.allow_other_devices();
   line.add("Prediction", "run", "RUN", "the folder that `cbnet train` wrote");
   line.add(
       "Prediction", "model", "M",

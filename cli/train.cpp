@@ -273,7 +273,7 @@ void declare(CommandLine& line) {
 
 int run_train(const Arguments& arguments) {
   CommandLine line(kManual);
-  line.allow_reference();
+  line.allow_other_devices();
   declare(line);
   if (!line.parse(arguments, false)) return 0;
   const data::Source source = line.source();

@@ -328,9 +328,9 @@ void CommandLine::choose_device() {
   if (has("device")) device_ = text("device");
   const Device device = parse_device(device_);
   // What has no other way computes on the CPU: saying so beats computing there unasked.
-  require(device == Device::cpu || (device == Device::reference && may_use_reference_), "device", "`",
-          manual_.program, " ", manual_.command, "` computes on the CPU; hint: use --device cpu");
-  set_default_device(device);
+  require(device == Device::cpu || may_use_others_, "device", "`", manual_.program, " ", manual_.command,
+          "` computes on the CPU; hint: use --device cpu");
+  set_compute_device(device);
 }
 
 data::Source CommandLine::source(const std::string& usual) const {

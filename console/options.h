@@ -57,7 +57,7 @@ class CommandLine {
   void add_picture_options();
 
   /// A command whose every computation goes through ops calls this: --device reference is welcome then.
-  void allow_reference() { may_use_reference_ = true; }
+  void allow_other_devices() { may_use_others_ = true; }
 
   /// Parses the arguments behind the command's name, applies --threads and --device, and checks the files to
   /// write, of which one may be the standard output. False when --help was asked for and printed.
@@ -117,7 +117,7 @@ class CommandLine {
   std::map<std::string, std::vector<std::string>> choices_;
   std::vector<std::string> positional_;
   std::string device_ = "cpu";
-  bool may_use_reference_ = false;
+  bool may_use_others_ = false;
 };
 
 /// "; did you mean X?" for the nearest of `known`, or "" when none is near.

@@ -36,7 +36,15 @@ Network::Network(NetworkSpec spec, std::uint64_t seed, DType dtype)
     const ExitSpec& exit = spec_.exits[e];
     exits_.push_back(register_module(concat("exits.", e), list(exit.branch, trunk_shape(spec_, exit.after))));
   }
+  to(compute_device());
 }
+
+Device Network::device() const {
+  const std::vector<Variable> all = parameters();
+  return all.empty() ? compute_device() : all.front().value().device();
+}
+
+Variable Network::input(const Tensor& x) const { return Variable(x.to(device())); }
 
 Variable Network::forward(const Variable& x) { return trunk_->forward(x); }
 

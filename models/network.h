@@ -32,6 +32,11 @@ class Network : public Module {
 
   DType dtype() const { return dtype_; }
 
+  /// Where its parameters are: compute_device() at first, until to() moves them.
+  Device device() const;
+  /// x on the network's device.
+  Variable input(const Tensor& x) const;
+
   /// The generator of the dropout layers, whose state a training checkpoint holds.
   Rng& dropout_rng() { return dropout_rng_; }
 

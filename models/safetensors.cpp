@@ -163,7 +163,7 @@ std::string serialize_safetensors(const SafetensorsFile& file) {
   bytes.reserve(8 + text.size() + offset);
   bytes += text;
   for (const auto& [name, tensor] : file.tensors) {
-    const Tensor dense = tensor.contiguous();
+    const Tensor dense = tensor.to(Device::cpu).contiguous();
     dispatch(dense.dtype(), [&](auto zero) {
       using T = decltype(zero);
       bytes.append(reinterpret_cast<const char*>(dense.data<T>()),

@@ -7,7 +7,7 @@
 
 namespace cbnet {
 namespace {
-std::atomic<Device> default_value{Device::cpu};
+std::atomic<Device> default_value{Device::cpu}, compute_value{Device::cpu};
 }  // namespace
 
 Device parse_device(const std::string& name) {
@@ -21,5 +21,7 @@ Device parse_device(const std::string& name) {
 
 Device default_device() { return default_value; }
 void set_default_device(Device device) { default_value = device; }
+Device compute_device() { return compute_value; }
+void set_compute_device(Device device) { compute_value = device; }
 
 }  // namespace cbnet

@@ -25,4 +25,9 @@ inline bool is_host_readable(Device device) { return device != Device::cuda; }
 Device default_device();
 void set_default_device(Device device);
 
+/// Where networks are put, and so compute, when nobody says where: the CPU, until set_compute_device(), which
+/// a program calls for its --device. What is read from files and written to them stays in the host's memory.
+Device compute_device();
+void set_compute_device(Device device);
+
 }  // namespace cbnet

@@ -9,8 +9,8 @@ namespace cbnet {
 
 /// One block of Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): four
 /// words that depend on the counter and the key alone, so that any draw can be made without those before it.
-inline std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
-                                               std::array<std::uint32_t, 2> key) {
+constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                                  std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t a = std::uint64_t{0xD2511F53} * counter[0];
     const std::uint64_t b = std::uint64_t{0xCD9E8D57} * counter[2];
@@ -28,7 +28,7 @@ struct RngState {
   bool operator==(const RngState&) const = default;
 
   /// The 64 bits of the draw `ahead` of this position.
-  std::uint64_t bits(std::uint64_t ahead = 0) const {
+  constexpr std::uint64_t bits(std::uint64_t ahead = 0) const {
     const std::uint64_t draw = position + ahead, block = draw / 2;
     const auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
     const auto high = [](std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); };
@@ -38,7 +38,9 @@ struct RngState {
     return words[half] | std::uint64_t{words[half + 1]} << 32;
   }
   /// Uniform in [0, 1) with 53 bits.
-  double uniform(std::uint64_t ahead = 0) const { return static_cast<double>(bits(ahead) >> 11) * 0x1.0p-53; }
+  constexpr double uniform(std::uint64_t ahead = 0) const {
+    return static_cast<double>(bits(ahead) >> 11) * 0x1.0p-53;
+  }
   /// Standard normal (Box-Muller), of the draws `ahead` and `ahead` + 1.
   double normal(std::uint64_t ahead = 0) const;
 };

@@ -139,6 +139,7 @@ void Tensor::check_readable(DType wanted) const {
 double Tensor::item() const {
   check_defined("item");
   require(numel_ == 1, "item", "expected one element; got ", *this);
+  if (!is_host_readable(device())) return to(Device::cpu).item();
   return dispatch(dtype_, [&](auto zero) { return static_cast<double>(*data<decltype(zero)>()); });
 }
 
@@ -152,7 +153,7 @@ double Tensor::at(std::initializer_list<std::int64_t> index) const {
     require(i >= 0 && i < shape_[axis], "at", "index ", i, " is outside axis ", axis, " of ", *this);
     offset += i * strides_[axis++];
   }
-  return dispatch(dtype_, [&](auto zero) { return static_cast<double>(data<decltype(zero)>()[offset]); });
+  return with_view({}, {}, offset_ + offset).item();
 }
 
 Tensor Tensor::with_view(Shape shape, std::vector<std::int64_t> strides, std::int64_t offset) const {

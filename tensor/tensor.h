@@ -137,14 +137,16 @@ class Tensor {
     return storage_->data() + offset_bytes();
   }
 
-  /// The only element, as a double.
+  // Copies of elements, which come from any device: each waits until that has computed them.
+
+  /// Returns the only element, as a double.
   double item() const;
-  /// One element, as a double; for tests and small reads.
+  /// Returns one element, as a double; for tests and small reads.
   double at(std::initializer_list<std::int64_t> index) const;
-  /// All elements in row-major order, converted to T.
+  /// Returns all elements in row-major order, converted to T.
   template <class T>
   std::vector<T> to_vector() const {
-    check_readable(dtype());
+    if (!is_host_readable(device())) return to(Device::cpu).to_vector<T>();
     const Tensor dense = to(DTypeOf<T>::value).contiguous();
     const T* first = dense.data<T>();
     return std::vector<T>(first, first + dense.numel_);

@@ -55,7 +55,7 @@ std::string GraphWriter::weight(const std::string& name, const Tensor& value) {
   onnx::TensorProto& out = *weights_.add_initializer();
   out.set_name(name);
   for (const std::int64_t size : value.shape()) out.add_dims(size);
-  const Tensor dense = value.contiguous();
+  const Tensor dense = value.to(Device::cpu).contiguous();
   const auto raw = [&](int dtype, const auto* elements) {
     out.set_data_type(dtype);
     // Little-endian, as every machine that cbnet builds on.

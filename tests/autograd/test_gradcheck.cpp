@@ -53,14 +53,15 @@ struct AllZero {
   static Tensor change(const Tensor& dx) { return Tensor::zeros(dx.shape(), dx.dtype()); }
 };
 struct NotANumber {
-  static Tensor change(Tensor dx) {
-    dx.data<double>()[4] = kNan;
+  static Tensor change(const Tensor& dx) {
+    dx.view({-1}).select(0, 4).fill(kNan);
     return dx;
   }
 };
 struct OneElement {
-  static Tensor change(Tensor dx) {
-    dx.data<double>()[4] += 0.5;
+  static Tensor change(const Tensor& dx) {
+    Tensor element = dx.view({-1}).select(0, 4);
+    element.fill(element.item() + 0.5);
     return dx;
   }
 };

@@ -22,9 +22,9 @@ struct Round {
   struct Args {};
   static Shape infer(const Args&, std::span<const Shape> in) { return in[0]; }
   static Tensor forward(const Args&, Inputs in, Saved&) {
-    Tensor y = in[0].clone();
-    for (std::int64_t i = 0; i < y.numel(); ++i) y.data<double>()[i] = std::round(y.data<double>()[i]);
-    return y;
+    std::vector<double> y = in[0].to_vector<double>();
+    for (double& value : y) value = std::round(value);
+    return Tensor::from(y, in[0].shape());
   }
 };
 

@@ -64,25 +64,20 @@ inline Tensor random(const Shape& shape, std::uint64_t seed, double low = -1.0, 
 
 /// Either sign, magnitude in [margin, 1): away from a kink at 0.
 inline Tensor away_from_zero(const Shape& shape, std::uint64_t seed, double margin = 0.1) {
-  Tensor out = random(shape, seed);
-  double* values = out.data<double>();
-  for (std::int64_t i = 0; i < out.numel(); ++i) {
-    values[i] = std::copysign(margin + (1.0 - margin) * std::abs(values[i]), values[i]);
-  }
-  return out;
+  std::vector<double> values = random(shape, seed).to_vector<double>();
+  for (double& value : values) value = std::copysign(margin + (1.0 - margin) * std::abs(value), value);
+  return Tensor::from(values, shape);
 }
 
 /// A shuffle of equally spaced values in [-1, 1): no two are equal, for ops that choose a maximum.
 inline Tensor distinct(const Shape& shape, std::uint64_t seed) {
-  Tensor out = Tensor::empty(shape, DType::f64);
-  double* values = out.data<double>();
-  const std::int64_t n = out.numel();
-  for (std::int64_t i = 0; i < n; ++i) {
-    values[i] = -1.0 + 2.0 * static_cast<double>(i) / static_cast<double>(n);
+  std::vector<double> values(static_cast<std::size_t>(numel(shape)));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = -1.0 + 2.0 * static_cast<double>(i) / static_cast<double>(values.size());
   }
   Rng rng(seed);
-  rng.shuffle(std::span<double>(values, static_cast<std::size_t>(n)));
-  return out;
+  rng.shuffle(std::span<double>(values));
+  return Tensor::from(values, shape);
 }
 
 /// f64 values written out, e.g. values({1, 2, 3}, {3}).

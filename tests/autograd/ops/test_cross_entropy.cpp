@@ -13,9 +13,9 @@ std::vector<OpSample> samples_cross_entropy() {
   // Labels 0, 3, 6, … modulo the classes.
   const auto loss = [](std::int64_t n, std::int64_t classes, double smoothing = 0.0) {
     return [=](const std::vector<Variable>& in) {
-      Tensor labels = Tensor::empty({n}, DType::i64);
-      for (std::int64_t row = 0; row < n; ++row) labels.data<std::int64_t>()[row] = 3 * row % classes;
-      return cross_entropy(in[0], labels, smoothing);
+      std::vector<std::int64_t> labels;
+      for (std::int64_t row = 0; row < n; ++row) labels.push_back(3 * row % classes);
+      return cross_entropy(in[0], Tensor::from(labels, {n}), smoothing);
     };
   };
   return {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -79,9 +80,9 @@ struct Run {
   Run(const Tensor& x, const Pool2dOptions& options) {
     const Variable in = leaf(x);
     Variable out = max_pool2d(in, options);
-    Tensor seed = Tensor::empty(out.shape(), DType::f64);
-    for (std::int64_t i = 0; i < seed.numel(); ++i) seed.data<double>()[i] = static_cast<double>(i + 1);
-    out.backward(seed);
+    std::vector<double> seed(static_cast<std::size_t>(out.value().numel()));
+    std::iota(seed.begin(), seed.end(), 1.0);
+    out.backward(Tensor::from(seed, out.shape()));
     y = out.value().to_vector<double>();
     dx = in.grad().to_vector<double>();
   }
@@ -157,10 +158,8 @@ TEST_CASE("max_pool2d: special values") {
     CAPTURE(width);
     // 12 columns take the vector path; the window of interest is the last one.
     const auto window = [width](double a, double b, double c, double d) {
-      Tensor x = Tensor::full({1, 1, 2, width}, 0.25);
-      float* last = x.data<float>() + width - 2;
-      last[0] = static_cast<float>(a), last[1] = static_cast<float>(b);
-      last[width] = static_cast<float>(c), last[width + 1] = static_cast<float>(d);
+      const Tensor x = Tensor::full({1, 1, 2, width}, 0.25);
+      x.slice(3, width - 2, width).copy_from(Tensor::from<double>({a, b, c, d}, {1, 1, 2, 2}));
       const Variable in = leaf(x);
       Variable out = max_pool2d(in, Pool2dOptions::square(2, 2));
       out.backward(Tensor::ones(out.shape()));
