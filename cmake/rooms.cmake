@@ -26,9 +26,10 @@ function(cbnet_room name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${dir}/*.cpp)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${dir}/*.h)
   list(FILTER headers EXCLUDE REGEX "\\.inc\\.h$")
-  # One file per ISA is compiled with its own flags by cbnet_isa_sources; ONNX is optional: cbnet_onnx.
-  list(FILTER sources EXCLUDE REGEX "/isa/|/onnx/")
-  list(FILTER headers EXCLUDE REGEX "/onnx/graph_")
+  # One file per ISA is compiled with its own flags by cbnet_isa_sources; ONNX and CUDA are optional: cbnet_onnx,
+  # cbnet_cuda.
+  list(FILTER sources EXCLUDE REGEX "/isa/|/onnx/|/cuda/")
+  list(FILTER headers EXCLUDE REGEX "/onnx/graph_|/cuda/(context|functions|launch)")
   add_library(cbnet_${name} STATIC ${sources})
   add_library(cbnet::${name} ALIAS cbnet_${name})
   set_target_properties(cbnet_${name} PROPERTIES EXPORT_NAME ${name})

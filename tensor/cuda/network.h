@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+// A whole network as one kernel: a list of steps that a team of blocks goes through for each image, with the
+// weights in its shared memory. runtime/device_plan makes the list of a graph. Nothing here names CUDA's
+// types.
+
+namespace cbnet::cuda {
+
+enum class NetStepKind : int {
+  conv2d,    // weights (o, c / groups, kh, kw), and where `pool` is 2 the largest of every 2 x 2 outputs
+  linear,    // weights (o, c)
+  max_pool,  // padding is -inf
+  avg_pool,
+  affine,  // y = weight[channel] x + bias[channel], channels of h * w
+  map,     // the activation alone
+  add,     // of two values, then the activation
+  mul,
+  softmax,  // over c
+  copy,     // c numbers, to the output's place in a longer one
+  exit,     // the c logits at `input` end the image where their entropy is below `threshold`
+};
+
+enum class NetActivation : int { none, relu, leaky_relu, sigmoid, tanh, rescale };
+
+/// Sizes of one image; offsets in floats, of the activations or of the weights.
+struct NetStep {
+  NetStepKind kind = NetStepKind::map;
+  NetActivation activation = NetActivation::none;
+  float value = 0.0F;  // the slope of leaky_relu, the factor of rescale
+  int input = 0, other = 0, output = 0;
+  int weight = 0, bias = -1;  // -1: none
+  int c = 1, h = 1, w = 1, o = 1, oh = 1, ow = 1;
+  int kh = 1, kw = 1, stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1,
+      groups = 1;
+  int pad_bottom = 0, pad_right = 0;  // what an average counts
+  int pool = 1;
+  bool count_include_pad = true;
+  float threshold = 0.0F;
+  int exit = 0;
+};
+
+struct NetProgram {
+  std::vector<NetStep> steps;
+  std::vector<float> weights;
+  int pixels = 0;       // of an image; they stand at offset 0
+  int activations = 0;  // floats
+  bool classifies = true;
+  int outputs = 0;  // classes, or pixels; of a network that does not classify at `output`
+  int output = 0;
+};
+
+/// How an image reaches the kernel.
+enum class NetLaunch {
+  mailbox,  // a kernel that stays on the device reads it out of the host's pinned memory and answers there
+  graph,    // a captured launch for each image
+  stream,   // a launch for each image
+};
+const char* to_string(NetLaunch launch);
+
+/// What became of n images. Probabilities are those of the exit that each took.
+struct NetAnswers {
+  std::vector<std::int32_t> labels, exits;  // empty where the network does not classify; label -1: not finite
+  std::vector<float> entropy;               // of the first exit
+  std::vector<float> outputs;               // (n, outputs)
+};
+
+/// Throws std::invalid_argument where the device has too little memory for the network's activations.
+class NetEngine {
+ public:
+  explicit NetEngine(const NetProgram& program);
+  ~NetEngine();
+  NetEngine(const NetEngine&) = delete;
+  NetEngine& operator=(const NetEngine&) = delete;
+
+  /// One image, bytes, by a team of blocks: from the host's memory to the host's memory.
+  void run_one(const std::uint8_t* pixels, NetLaunch launch, NetAnswers& out);
+  /// n images, a block each at a time; both copies overlap with the computing of other images.
+  void run_many(const std::uint8_t* pixels, std::int64_t n, NetAnswers& out);
+
+  /// Nanoseconds that the kernel alone takes for n images which lie on the device, the median of `repeats`;
+  /// one image by a team.
+  double kernel_ns(std::int64_t n, int repeats);
+
+  /// Blocks of the team, bytes of shared memory, and the fraction of the weights that stand there.
+  int team() const;
+  std::size_t shared_bytes() const;
+  double resident_fraction() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cbnet::cuda
