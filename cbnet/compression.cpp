@@ -220,7 +220,7 @@ class Compressor {
     stage.recipe.epochs = kFineTuningEpochs;
     stage.recipe.batch_size = kBatch;
     stage.step = [&](const data::Batch& batch, std::int64_t) {
-      return StepResult{loss_of(network, *teacher, batch), -1};
+      return StepResult{loss_of(network, *teacher, batch), {}};
     };
     stage.validate = [] { return std::map<std::string, double>(); };
     stage.after_step = mask_all;

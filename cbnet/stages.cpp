@@ -107,8 +107,9 @@ ConversionStage::ConversionStage(Network& classifier, double threshold, const St
       stage_{"autoencoder", &autoencoder_, recipe.autoencoder, {}, {}, data.normalisation} {
   stage_.step = [this](const data::Batch& batch, std::int64_t epoch) {
     const Tensor rows = targets_.rows(batch.labels, batch.indices, epoch);
-    return StepResult{
-        conversion_loss(autoencoder_, Variable(batch.pixels), rows, recipe_, targets_.rescale()), -1};
+    return StepResult{conversion_loss(autoencoder_, autoencoder_.input(batch.pixels),
+                                      autoencoder_.input(rows).value(), recipe_, targets_.rescale()),
+                      {}};
   };
   stage_.validate = [this] {
     return std::map<std::string, double>{
@@ -127,8 +128,8 @@ double ConversionStage::cbnet_accuracy() {
     const std::int64_t end = std::min(begin + kBatch, count);
     const Tensor pixels =
         normalised(data::to_float(data_.validation_images.slice(0, begin, end)), data_.normalisation);
-    const Variable converted(
-        normalised(convert(autoencoder_, pixels, targets_.rescale()), data_.normalisation));
+    const Variable converted =
+        classifier_.input(normalised(convert(autoencoder_, pixels, targets_.rescale()), data_.normalisation));
     correct +=
         count_correct(classifier_.forward(converted).value(), data_.validation_labels.slice(0, begin, end));
   }

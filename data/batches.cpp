@@ -111,7 +111,7 @@ void Batches::set_epoch(std::int64_t epoch) {
   epoch_ = epoch;
 }
 
-Batch Batches::batch(std::int64_t i) const {
+Batch Batches::labels_of(std::int64_t i) const {
   require(i >= 0 && i < size(), "batches", "batch must be below ", size(), "; got ", i);
   const std::int64_t begin = i * options_.batch_size;
   const std::int64_t end = std::min(begin + options_.batch_size, num_samples());
@@ -124,6 +124,11 @@ Batch Batches::batch(std::int64_t i) const {
     out.indices.push_back(index);
     labels[k - begin] = all_labels[index];
   }
+  return out;
+}
+
+Batch Batches::batch(std::int64_t i) const {
+  Batch out = labels_of(i);
   out.pixels = to_float(images_, out.indices);
   augment(out.pixels, out.indices, options_.augmentation, options_.seed, epoch_);
   return out;

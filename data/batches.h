@@ -56,6 +56,8 @@ class Batches {
 
   /// Returns batch 0 <= i < size() of the current epoch.
   Batch batch(std::int64_t i) const;
+  /// The same without pixels, for who has those already.
+  Batch labels_of(std::int64_t i) const;
 
  private:
   Tensor images_, labels_;

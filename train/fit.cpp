@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "autograd/ops/index_select.h"
 #include "autograd/tape.h"
 #include "models/json.h"
 #include "models/safetensors.h"
@@ -122,6 +123,12 @@ TrainingState load_state(const Stage& stage, Optimizer& optimizer, const FitOpti
   return state;
 }
 
+/// What a step has left on the device, to be read with that of others: each reading waits for the device.
+struct Unread {
+  std::int64_t batch = 0, images = 0;
+  Tensor loss, scores, labels;
+};
+
 /// Sums over the images of an epoch so far.
 struct EpochSums {
   double loss = 0.0;
@@ -146,6 +153,11 @@ class Training {
         optimizer_(make_optimizer(stage.recipe, stage.network->parameters())),
         batches_(data.images, data.labels, data.split.train, batch_options(stage.recipe, options.seed)),
         images_per_epoch_(static_cast<std::int64_t>(data.split.train.size())) {
+    const Device device = stage.network->device();
+    // A GPU keeps the pixels of all images, and goes on with the next steps while nobody has read its losses.
+    if (!is_host_readable(device)) steps_unread_ = 32;
+    if (!is_host_readable(device) && !stage.recipe.augmentation.any())
+      resident_ = normalised(data::to_float(data.images), stage.normalisation).to(device);
     schedule_.kind = stage.recipe.schedule;
     schedule_.base_rate = stage.recipe.learning_rate;
     schedule_.warmup_steps = stage.recipe.warmup_epochs * batches_.size();
@@ -243,30 +255,52 @@ class Training {
     batches_.set_epoch(epoch);
     stage_.network->train();
     EpochSums sums;
+    std::vector<Unread> unread;
     for (std::int64_t b = 0; b < batches_.size(); ++b) {
-      data::Batch batch = batches_.batch(b);
-      batch.pixels = normalised(batch.pixels, stage_.normalisation);
+      const data::Batch batch = batch_of(b);
       optimizer_->set_learning_rate(
           schedule_.rate(epoch * batches_.size() + b, batches_.size() * stage_.recipe.epochs));
       optimizer_->zero_grad();
       StepResult step = stage_.step(batch, epoch);
-      const double loss = step.loss.value().item();
-      if (!std::isfinite(loss)) {
-        throw std::runtime_error(concat(stage_.name, ": the loss is ", loss, " in epoch ", epoch + 1,
-                                        ", batch ", b + 1, "; hint: a smaller learning_rate"));
+      unread.push_back(
+          {b, static_cast<std::int64_t>(batch.indices.size()), step.loss.value(), step.scores, batch.labels});
+      if (static_cast<std::int64_t>(unread.size()) == steps_unread_ || b + 1 == batches_.size()) {
+        read(unread, epoch, sums);
+        if (options_.progress) report(epoch, b + 1, sums);
       }
       step.loss.backward();
       optimizer_->step();
       if (stage_.after_step) stage_.after_step();
-
-      const auto count = static_cast<std::int64_t>(batch.indices.size());
-      sums.loss += loss * static_cast<double>(count);
-      sums.classifies = step.correct >= 0;
-      sums.correct += step.correct;
-      sums.images += count;
-      if (options_.progress) report(epoch, b + 1, sums);
     }
     return sums;
+  }
+
+  /// Normalised, and on the device where all of its pixels are.
+  data::Batch batch_of(std::int64_t b) const {
+    data::Batch out = resident_.defined() ? batches_.labels_of(b) : batches_.batch(b);
+    if (resident_.defined()) {
+      const Tensor index = Tensor::from(out.indices, {static_cast<std::int64_t>(out.indices.size())});
+      out.pixels = index_select(Variable(resident_), 0, index).value();
+    } else {
+      out.pixels = normalised(out.pixels, stage_.normalisation);
+    }
+    return out;
+  }
+
+  /// Adds up what the steps have left, in their order, and forgets it.
+  void read(std::vector<Unread>& steps, std::int64_t epoch, EpochSums& sums) const {
+    for (const Unread& step : steps) {
+      const double loss = step.loss.item();
+      if (!std::isfinite(loss)) {
+        throw std::runtime_error(concat(stage_.name, ": the loss is ", loss, " in epoch ", epoch + 1,
+                                        ", batch ", step.batch + 1, "; hint: a smaller learning_rate"));
+      }
+      sums.loss += loss * static_cast<double>(step.images);
+      sums.classifies = step.scores.defined();
+      if (sums.classifies) sums.correct += count_correct(step.scores, step.labels);
+      sums.images += step.images;
+    }
+    steps.clear();
   }
 
   void report(std::int64_t epoch, std::int64_t batches_done, const EpochSums& sums) const {
@@ -304,6 +338,8 @@ class Training {
   const FitOptions& options_;
   std::unique_ptr<Optimizer> optimizer_;
   data::Batches batches_;
+  Tensor resident_;  // f32 (N,C,H,W), normalised, on a GPU that trains; else undefined
+  std::int64_t steps_unread_ = 1;
   std::int64_t images_per_epoch_;
   Schedule schedule_;
   TrainingState state_;

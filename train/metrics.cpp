@@ -11,7 +11,7 @@ namespace cbnet {
 
 std::vector<std::int64_t> argmax_rows(const Tensor& scores) {
   require(scores.rank() == 2 && scores.size(1) > 0, "argmax_rows", "expected (N, C); got ", describe(scores));
-  const Tensor dense = scores.contiguous();
+  const Tensor dense = scores.to(Device::cpu).contiguous();
   std::vector<std::int64_t> out(static_cast<std::size_t>(dense.size(0)));
   dispatch_floating(dense.dtype(), "argmax_rows", [&](auto zero) {
     const auto* row = dense.data<decltype(zero)>();
@@ -46,7 +46,8 @@ double accuracy_of(Network& network, const Tensor& images, const Tensor& labels,
   std::int64_t correct = 0;
   for (std::int64_t begin = 0; begin < images.size(0); begin += kBatch) {
     const std::int64_t end = std::min(begin + kBatch, images.size(0));
-    const Variable pixels(normalised(data::to_float(images.slice(0, begin, end)), normalisation));
+    const Variable pixels =
+        network.input(normalised(data::to_float(images.slice(0, begin, end)), normalisation));
     correct += count_correct(network.forward(pixels).value(), labels.slice(0, begin, end));
   }
   return static_cast<double>(correct) / static_cast<double>(images.size(0));
@@ -54,10 +55,10 @@ double accuracy_of(Network& network, const Tensor& images, const Tensor& labels,
 
 StepResult classification_step(Network& network, const data::Batch& batch, double side_weight,
                                double final_weight) {
-  const Variable pixels(batch.pixels);
+  const Variable pixels = network.input(batch.pixels);
   if (network.exit_count() == 1) {
     const Variable logits = network.forward(pixels);
-    return {cross_entropy(logits, batch.labels), count_correct(logits.value(), batch.labels)};
+    return {cross_entropy(logits, batch.labels), logits.value()};
   }
   const std::vector<Variable> logits = network.forward_exits(pixels);
   Variable loss;
@@ -66,7 +67,7 @@ StepResult classification_step(Network& network, const data::Batch& batch, doubl
     const Variable part = scale(cross_entropy(logits[e], batch.labels), final ? final_weight : side_weight);
     loss = e == 0 ? part : loss + part;
   }
-  return {loss, count_correct(logits.back().value(), batch.labels)};
+  return {loss, logits.back().value()};
 }
 
 }  // namespace cbnet

@@ -23,12 +23,12 @@ double accuracy_of(Network& network, const Tensor& images, const Tensor& labels,
 
 /// A training step gives this.
 struct StepResult {
-  Variable loss;              // scalar, mean over the batch
-  std::int64_t correct = -1;  // of the batch; -1 when the network does not classify
+  Variable loss;  // scalar, mean over the batch
+  Tensor scores;  // (N, classes); undefined where the network does not classify
 };
 
 /// Returns the loss of a classifier: cross-entropy, with side exits the weighted sum of all exits' (what the
-/// paper minimises for BranchyNet); `side_weight` is each side exit's. `correct` is that of the trunk's end.
+/// paper minimises for BranchyNet); `side_weight` is each side exit's. `scores` are those of the trunk's end.
 StepResult classification_step(Network& network, const data::Batch& batch, double side_weight = 1.0,
                                double final_weight = 1.0);
 

@@ -68,7 +68,7 @@ std::vector<double> all_weights(const Network& network) {
 }
 
 Trained train_on(Device device, const Epoch& epoch) {
-  set_default_device(device);
+  set_compute_device(device);
   const data::Dataset dataset = bar_dataset(epoch.images, 10);
   const std::vector<std::int64_t> truth = dataset.train.labels.to_vector<std::int64_t>();
   const TrainingData data = {dataset.train.images, dataset.train.labels,
@@ -90,7 +90,9 @@ Trained train_on(Device device, const Epoch& epoch) {
     StepResult result;
     if (epoch.converts) {
       const Tensor rows = targets.rows(batch.labels, batch.indices, number);
-      result = {conversion_loss(network, Variable(batch.pixels), rows, recipe, targets.rescale()), -1};
+      result = {conversion_loss(network, network.input(batch.pixels), network.input(rows).value(), recipe,
+                                targets.rescale()),
+                {}};
     } else {
       result = classification_step(network, batch);
     }
@@ -101,7 +103,7 @@ Trained train_on(Device device, const Epoch& epoch) {
   out.start = all_weights(network);
   fit(stage, data, FitOptions());
   out.weights = all_weights(network);
-  set_default_device(Device::cpu);
+  set_compute_device(Device::cpu);
   return out;
 }
 
