@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "bench/accuracy.h"
+#include "bench/gpu.h"
 #include "bench/growth.h"
 #include "bench/ops.h"
 #include "bench/recipes.h"
@@ -12,9 +13,10 @@
 namespace {
 
 constexpr cbnet::Command kCommands[] = {
-    {"table2", cbnet::bench::run_table2}, {"roofline", cbnet::bench::run_roofline},
-    {"growth", cbnet::bench::run_growth}, {"accuracy", cbnet::bench::run_accuracy},
-    {"ops", cbnet::bench::run_ops},       {"recipes", cbnet::bench::run_recipes}};
+    {"table2", cbnet::bench::run_table2},     {"roofline", cbnet::bench::run_roofline},
+    {"growth", cbnet::bench::run_growth},     {"gpu", cbnet::bench::run_gpu},
+    {"accuracy", cbnet::bench::run_accuracy}, {"ops", cbnet::bench::run_ops},
+    {"recipes", cbnet::bench::run_recipes}};
 
 constexpr const char* kUsage =
     "cbnet_bench: measurements of cbnet's models and engine\n"
@@ -24,6 +26,7 @@ constexpr const char* kUsage =
     "  table2    latency, energy and accuracy of the models of a run, beside the paper's Table II\n"
     "  roofline  every step of the models' plans, beside the limits of the machine\n"
     "  growth    time per image against batch, threads, width and image side; a plot of it\n"
+    "  gpu       the models of a run on a GPU: one image launched in three ways, and batches\n"
     "  accuracy  test accuracy over several runs: mean and range\n"
     "  ops       every op of the engine on its own, forward and backward\n"
     "  recipes   trains CBNet in several ways and compares their validation accuracy\n"

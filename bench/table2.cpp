@@ -49,6 +49,7 @@ struct Settings {
 };
 
 void declare(CommandLine& line) {
+  line.allow_other_devices();
   line.add_picture_options();
   line.add_list("Measurement", "run", "RUN", "a run folder made by `cbnet train`; may be repeated");
   line.add("Measurement", "engine", "ENGINE",
@@ -166,6 +167,7 @@ Report measure_runs(const Settings& settings, const CommandLine& line, ProgressB
     };
     for (Row& row : measure(contenders, test, settings.batch, *meter, protocol, log)) {
       row.run = settings.runs[r];
+      row.device = to_string(compute_device());
       report.rows.push_back(std::move(row));
     }
   }

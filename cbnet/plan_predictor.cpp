@@ -111,8 +111,8 @@ CompiledModel load_compiled(const std::filesystem::path& file, const std::vector
   }
   CompiledModel out;
   out.info = from.info;
-  require(default_device() == Device::cpu, "plan", file.string(), " computes on the cpu, not on ",
-          to_string(default_device()), "; hint: use --device cpu, or the model that it was compiled from");
+  require(compute_device() == Device::cpu, "plan", file.string(), " computes on the cpu, not on ",
+          to_string(compute_device()), "; hint: use --device cpu, or the model that it was compiled from");
   const CompiledInfo& info = out.info;
   const Shape& made = value_shape(from.graph, static_cast<std::int32_t>(from.graph.nodes.size()));
   const std::int64_t classes = from.graph.classifies ? numel(made) : 0;

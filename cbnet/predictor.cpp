@@ -5,11 +5,13 @@
 #include <numeric>
 #include <optional>
 
+#include "autograd/ops/index_select.h"
 #include "autograd/ops/pointwise.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/softmax_entropy.h"
 #include "autograd/tape.h"
 #include "cbnet/conversion.h"
+#include "cbnet/device_predictor.h"
 #include "cbnet/exit_rule.h"
 #include "cbnet/plan_predictor.h"
 #include "cbnet/run_folder.h"
@@ -33,7 +35,7 @@ Tensor input_of(const Model& model, const Tensor& images) {
 /// behind it. What an imported network ends in may be probabilities already; ours end in logits.
 class Cascade {
  public:
-  Cascade(const Model& model, Variable pixels) : model_(model), at_(std::move(pixels)) {}
+  Cascade(const Model& model, const Tensor& pixels) : model_(model), at_(model.network->input(pixels)) {}
 
   Predictions run() {
     const NetworkSpec& spec = model_.network->spec();
@@ -57,7 +59,7 @@ class Cascade {
   /// Answers the images that are left, and keeps those whose entropy is not below the threshold. At the end
   /// there is nowhere to go on to.
   void leave(const Variable& logits, std::size_t exit, double threshold) {
-    const Tensor probabilities = softmax(logits, -1).value();
+    const Tensor probabilities = softmax(logits, -1).value().to(Device::cpu);
     const std::vector<std::int64_t> labels = argmax_rows(logits.value());
     const auto entropy = softmax_entropy(logits).value().to_vector<double>();
     const bool all = exit == 0;
@@ -80,7 +82,7 @@ class Cascade {
     }
     if (exit == model_.network->spec().exits.size()) return;
     if (staying.size() < labels.size() && !staying.empty())
-      at_ = Variable(data::gather(at_.value(), staying));
+      at_ = index_select(at_, 0, Tensor::from(staying, {static_cast<std::int64_t>(staying.size())}));
     rows_ = std::move(rows);
   }
 
@@ -98,7 +100,7 @@ class EagerClassifier : public Predictor {
 
   Predictions predict(const Tensor& images) override {
     const NoGrad no_grad;
-    return Cascade(model_, Variable(input_of(model_, images))).run();
+    return Cascade(model_, input_of(model_, images)).run();
   }
 
  private:
@@ -128,7 +130,7 @@ class EagerConverter : public Predictor {
         convert(*autoencoder_.network, input_of(autoencoder_, images), autoencoder_.info.rescale);
     Predictions out;
     if (classifier_)
-      out = Cascade(*classifier_, Variable(normalised(converted, classifier_->info.normalisation))).run();
+      out = Cascade(*classifier_, normalised(converted, classifier_->info.normalisation)).run();
     out.converted = converted;
     return out;
   }
@@ -165,7 +167,7 @@ PredictorInfo info_of(const Model& model, const std::string& name) {
 
 const char* to_string(Engine engine) { return engine == Engine::plan ? "plan" : "eager"; }
 
-Engine default_engine() { return default_device() == Device::cpu ? Engine::plan : Engine::eager; }
+Engine default_engine() { return compute_device() == Device::reference ? Engine::eager : Engine::plan; }
 
 std::vector<std::string> model_names() {
   return {"lenet", "branchynet", "autoencoder", "classifier", "cbnet"};
@@ -180,14 +182,25 @@ bool has_model(const std::filesystem::path& run, const std::string& name) {
 
 namespace {
 
+void require_plan_device() {
+  require(compute_device() != Device::reference, "plan",
+          "expected the device cpu or cuda; got reference, which has ",
+          "no plans; hint: --engine eager, where there is that option, or --device cpu");
+}
+
 std::unique_ptr<Predictor> planned(const Model& model, const std::string& name) {
-  return make_plan_predictor({info_of(model, name), runtime::Plan(model_graph(model)), std::nullopt});
+  require_plan_device();
+  const runtime::Graph graph = model_graph(model);
+  if (compute_device() == Device::cuda) return make_device_predictor(info_of(model, name), graph);
+  return make_plan_predictor({info_of(model, name), runtime::Plan(graph), std::nullopt});
 }
 
 std::unique_ptr<Predictor> planned_cbnet(const Model& autoencoder, const Model& classifier) {
-  return make_plan_predictor({info_of_cbnet(autoencoder, classifier),
-                              runtime::Plan(cbnet_graph(autoencoder, classifier)),
-                              runtime::Plan(model_graph(autoencoder))});
+  require_plan_device();
+  const PredictorInfo info = info_of_cbnet(autoencoder, classifier);
+  const runtime::Graph graph = cbnet_graph(autoencoder, classifier), converter = model_graph(autoencoder);
+  if (compute_device() == Device::cuda) return make_device_predictor(info, graph, converter);
+  return make_plan_predictor({info, runtime::Plan(graph), runtime::Plan(converter)});
 }
 
 /// What answers to a name of a run: one of the two, or for CBNet both.

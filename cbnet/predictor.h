@@ -65,7 +65,7 @@ class Predictor {
 /// What runs a model: the plan of runtime/, or the modules that trained it.
 enum class Engine { plan, eager };
 const char* to_string(Engine engine);
-/// The plan, which computes on the CPU; the modules where the default device is another.
+/// The plan, the CPU's or the GPU's; the modules where the reference computes.
 Engine default_engine();
 
 /// The paper's models in the order in which tables list them.
