@@ -318,7 +318,7 @@ def main():
     if device.type == "cuda":
         if not torch.cuda.is_available():
             raise Refused(f"expected a GPU that PyTorch {torch.__version__} can use; found none; hint: --device cpu")
-        torch.cuda.set_device(device)
+        torch.cuda.set_device(device.index or 0)
         torch.backends.cudnn.benchmark = True
     record = {"schema": "cbnet-gpu-peers-torch/1", **describe(device), "repeats": options.repeats,
               "block_s": options.block_s, "checks": [], "results": [], "training": [], "not_measured": []}
