@@ -21,15 +21,6 @@ namespace {
 
 using namespace net;  // NOLINT
 
-template <class T>
-T* device_copy(const std::vector<T>& from) {
-  const std::size_t size = std::max<std::size_t>(from.size(), 1) * sizeof(T);
-  std::byte* out = kDeviceMemory.allocate(size);
-  if (!from.empty())
-    kDeviceMemory.copy_in(out, reinterpret_cast<const std::byte*>(from.data()), from.size() * sizeof(T));
-  return reinterpret_cast<T*>(out);
-}
-
 /// Memory of the host that the device reads and writes by itself.
 std::byte* pinned(std::size_t size) {
   void* out = nullptr;
@@ -74,14 +65,15 @@ struct NetEngine::Impl {
   cudaGraphExec_t graph{};
   std::int64_t batch_images = 0;  // what the buffers below hold
   Batch batch{};
-  std::byte* pinned_images = nullptr;
+  std::byte* pinned_answers = nullptr;
+  std::vector<std::unique_ptr<Scratch>> owned;  // all of the engine's memory on the device
 
   explicit Impl(NetProgram from) : program(std::move(from)) {
     int current = 0;
     check(cudaGetDevice(&current), "network");
     check(cudaGetDeviceProperties(&device, current), "network");
-    steps = device_copy(program.steps);
-    weights = device_copy(program.weights);
+    steps = copy_of(program.steps);
+    weights = copy_of(program.weights);
     const int team = device.major >= 9 ? 8 : 1;
     one = variant(team, false);
     many = variant(1, true);
@@ -98,22 +90,38 @@ struct NetEngine::Impl {
     question = pinned(question_packets() * sizeof(uint4));
     answer = pinned(answer_packets() * sizeof(uint4));
     const std::vector<unsigned> zeros(2, 0);
-    unsigned* words = device_copy(zeros);
+    unsigned* words = copy_of(zeros);
     box = {reinterpret_cast<const uint4*>(question), reinterpret_cast<uint4*>(answer), words,
            reinterpret_cast<int*>(words + 1)};
     check(cudaStreamSynchronize(stream()), "network");
   }
 
   ~Impl() {
-    if (lost) return;
+    if (lost) {
+      for (auto& memory : owned) static_cast<void>(memory.release());
+      return;
+    }
     try {
       dismiss();
     } catch (const std::exception&) {
       // The device is lost, and with it the kernel.
     }
-    // The pool and the driver keep the rest for the next engine or the end of the process.
-    for (std::byte* pages : {question, answer, pinned_images}) cudaFreeHost(pages);
+    for (std::byte* pages : {question, answer, pinned_answers}) cudaFreeHost(pages);
     if (graph != nullptr) cudaGraphExecDestroy(graph);
+  }
+
+  template <class T>
+  T* take(std::size_t count) {
+    owned.push_back(std::make_unique<Scratch>(std::max<std::size_t>(count, 1) * sizeof(T)));
+    return owned.back()->template as<T>();
+  }
+  template <class T>
+  T* copy_of(const std::vector<T>& from) {
+    T* out = take<T>(from.size());
+    if (from.empty()) return out;
+    kDeviceMemory.copy_in(reinterpret_cast<std::byte*>(out), reinterpret_cast<const std::byte*>(from.data()),
+                          from.size() * sizeof(T));
+    return out;
   }
 
   std::size_t question_packets() const {
@@ -125,7 +133,7 @@ struct NetEngine::Impl {
 
   /// What stands in shared memory: the activations where a block has an image of its own, then weights in the
   /// order of the steps, as long as there is room.
-  Variant variant(int team, bool arena_wanted) const {
+  Variant variant(int team, bool arena_wanted) {
     constexpr std::size_t kReserved = 2048;
     const std::size_t room = device.sharedMemPerBlockOptin - kReserved;
     Variant out;
@@ -161,7 +169,7 @@ struct NetEngine::Impl {
     }
     out.resident_fraction = needed == 0 ? 1.0 : static_cast<double>(kept) / needed;
     out.args = {steps,
-                device_copy(out.resident),
+                copy_of(out.resident),
                 weights,
                 nullptr,
                 layout,
@@ -183,10 +191,9 @@ struct NetEngine::Impl {
     return static_cast<int>(std::clamp<std::size_t>(by_memory, 1, 8));
   }
 
-  void give_arena(Variant& v, std::size_t teams) const {
+  void give_arena(Variant& v, std::size_t teams) {
     if (v.args.layout.arena_in_shared) return;
-    v.args.arena = reinterpret_cast<float*>(
-        kDeviceMemory.allocate(teams * static_cast<std::size_t>(program.activations) * sizeof(float)));
+    v.args.arena = take<float>(teams * static_cast<std::size_t>(program.activations));
   }
 
   /// 12 pixels, then the question's number, which the device sees last.
@@ -277,15 +284,13 @@ struct NetEngine::Impl {
   void make_room(std::int64_t n) {
     if (n <= batch_images) return;
     const auto count = static_cast<std::size_t>(n);
-    batch.images = reinterpret_cast<std::uint8_t*>(
-        kDeviceMemory.allocate(count * static_cast<std::size_t>(program.pixels)));
-    std::byte* answers = kDeviceMemory.allocate(answer_bytes(count));
-    batch.labels = reinterpret_cast<std::int32_t*>(answers);
+    batch.images = take<std::uint8_t>(count * static_cast<std::size_t>(program.pixels));
+    batch.labels = reinterpret_cast<std::int32_t*>(take<std::byte>(answer_bytes(count)));
     batch.exits = batch.labels + n;
     batch.entropy = reinterpret_cast<float*>(batch.exits + n);
     batch.outputs = batch.entropy + n;
-    if (pinned_images != nullptr) check(cudaFreeHost(pinned_images), "network");
-    pinned_images = pinned(answer_bytes(count));
+    if (pinned_answers != nullptr) check(cudaFreeHost(pinned_answers), "network");
+    pinned_answers = pinned(answer_bytes(count));
     batch_images = n;
   }
   std::size_t answer_bytes(std::size_t n) const {
@@ -322,9 +327,9 @@ void NetEngine::run_many(const std::uint8_t* pixels, std::int64_t n, NetAnswers&
   const auto get = [&](auto& to, const auto* from, std::size_t count) {
     to.resize(count);
     const std::size_t bytes = count * sizeof(to[0]);
-    check(cudaMemcpyAsync(impl.pinned_images, from, bytes, cudaMemcpyDeviceToHost, stream()), "network");
+    check(cudaMemcpyAsync(impl.pinned_answers, from, bytes, cudaMemcpyDeviceToHost, stream()), "network");
     check(cudaStreamSynchronize(stream()), "network");
-    std::memcpy(to.data(), impl.pinned_images, bytes);
+    std::memcpy(to.data(), impl.pinned_answers, bytes);
   };
   const auto count = static_cast<std::size_t>(n);
   if (impl.program.classifies) {

@@ -92,11 +92,33 @@ void beyond_shared(float* out) {
   out[threadIdx.x] = 1.0F;
 }
 
+/// Each of two blocks of a cluster reads what the other wrote: numbers (2, 2, 32), written and read.
+template <bool kBarrier>
+void swap_blocks(float* numbers) {
+  numbers[blockIdx.x * 32 + threadIdx.x] = static_cast<float>(blockIdx.x * 32 + threadIdx.x);
+  if (kBarrier) cuda::team_barrier(2);
+  numbers[64 + blockIdx.x * 32 + threadIdx.x] = numbers[(1 - blockIdx.x) * 32 + threadIdx.x];
+}
+
+std::vector<float> swapped(void (*kernel)(float*), Order order) {
+  emulation::set_order(order, 7);
+  std::vector<float> numbers(128, -1.0F);
+  cuda::launch("planted", kernel, {dim3(2), dim3(32), 0, 2}, numbers.data());
+  emulation::set_order(Order::forwards);
+  return numbers;
+}
+
 }  // namespace
 
 TEST_CASE("a missing barrier changes the numbers with the order of the threads") {
   CHECK(in_every_order(reverse<true>).size() == 1);
   CHECK(in_every_order(reverse<false>).size() > 1);
+}
+
+TEST_CASE("a missing barrier between the blocks of a cluster changes the numbers with their order") {
+  CHECK(swapped(swap_blocks<true>, Order::forwards) == swapped(swap_blocks<true>, Order::backwards));
+  CHECK(swapped(swap_blocks<true>, Order::forwards) == swapped(swap_blocks<true>, Order::shuffled));
+  CHECK(swapped(swap_blocks<false>, Order::forwards) != swapped(swap_blocks<false>, Order::backwards));
 }
 
 TEST_CASE("a race in shared memory changes the numbers with the order of the threads") {
@@ -122,7 +144,7 @@ TEST_CASE("shared memory that nobody wrote to is not zero") {
 
 // The address sanitizer ends the program here; without it there is nothing to see.
 #if defined(__SANITIZE_ADDRESS__)
-TEST_CASE("an index one too far is caught by the address sanitizer" * doctest::skip()) {
+TEST_CASE("an index one too far in shared memory is caught" * doctest::skip()) {
   static_cast<void>(run(beyond_shared, Order::forwards));
 }
 TEST_CASE("an index one too far in the device's memory is caught" * doctest::skip()) {
