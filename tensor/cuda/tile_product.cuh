@@ -34,7 +34,7 @@ struct TileMemory {
 };
 
 template <class T, class Problem, int kRows, int kColumns>
-__global__ void __launch_bounds__(256, sizeof(T) == 8 ? 1 : 3)
+__global__ void __launch_bounds__(256, sizeof(T) == 8 ? 1 : 2)
     tile_product_kernel(Problem problem, int parts) {
   constexpr int kRowsEach = kRows / 16, kColumnsEach = kColumns / 16;
   auto& tile = *shared_memory<TileMemory<T, Problem, kRows, kColumns>>();
