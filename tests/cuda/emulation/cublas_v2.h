@@ -13,7 +13,12 @@ using cublasHandle_t = struct CbnetBlas*;
 
 inline cublasStatus_t cublasCreate(cublasHandle_t*) { return CUBLAS_STATUS_SUCCESS; }
 inline cublasStatus_t cublasSetStream(cublasHandle_t, cudaStream_t) { return CUBLAS_STATUS_SUCCESS; }
-inline cublasStatus_t cublasSetWorkspace(cublasHandle_t, void*, std::size_t) { return CUBLAS_STATUS_SUCCESS; }
+/// What the one handle keeps, which is never destroyed.
+inline void* emulated_blas_workspace = nullptr;
+inline cublasStatus_t cublasSetWorkspace(cublasHandle_t, void* workspace, std::size_t) {
+  emulated_blas_workspace = workspace;
+  return CUBLAS_STATUS_SUCCESS;
+}
 inline const char* cublasGetStatusString(cublasStatus_t) { return "success"; }
 inline cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t) { return CUBLAS_STATUS_SUCCESS; }
 
