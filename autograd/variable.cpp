@@ -32,7 +32,7 @@ Variable::State::~State() {
     for (Variable& input : current->inputs) {
       if (input.state_.use_count() == 1 && input.state_->node) {
         std::shared_ptr<Node> next = std::move(input.state_->node);
-        // Where it is held elsewhere, it may be in another such list, and stays.
+        // A node that somebody else holds stays: it may be in another such list.
         if (next.use_count() == 1) {
           next->next_unlinked = std::move(pending);
           pending = std::move(next);

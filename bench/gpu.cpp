@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
-#include <memory>
+#include <optional>
 
 #include "bench/records.h"
-#include "bench/statistics.h"
 #include "cbnet/predictor.h"
 #include "cbnet/run_folder.h"
 #include "console/options.h"
@@ -43,8 +42,8 @@ Examples:
 constexpr double kTolerance = 1e-3;
 /// Images that are compared one by one, too.
 constexpr std::int64_t kAlone = 20;
-/// What may leave at another exit, or get another label: images whose entropy is the threshold, or whose two
-/// best classes are equal, but for the last digits.
+/// At most this fraction of the images may leave at another exit or get another label: their entropy is the
+/// threshold, or their two best classes are equal, but for the last digits.
 constexpr double kMaxOtherwise = 0.001;
 
 runtime::Graph graph_of(const std::string& run, const std::string& name) {
@@ -157,7 +156,7 @@ Json measure_case(Case& one, const GpuOptions& options, std::int64_t images) {
   for (const cuda::NetLaunch launch : kLaunches)
     out["one"][to_string(launch)] = timing_json(timings[t++], std::nullopt, 1);
   out["one"]["cpu"] = timing_json(timings[t++], std::nullopt, 1);
-  const int repeats = 10 * options.timing.rounds - 7;
+  const int repeats = 10 * options.timing.rounds;
   for (const std::int64_t batch : options.batches) {
     Json entry = timing_json(timings[t++], std::nullopt, batch);
     entry["batch"] = batch;
@@ -184,13 +183,15 @@ Json measure_gpu(const GpuOptions& options, const Tensor& images) {
   out["models"] = Json::array();
   out["left_out"] = Json::array();
   for (const std::string& name : options.models.empty() ? models_in(options.run) : options.models) {
+    std::optional<Case> one;
     try {
-      Case one(options.run, name, images);
-      out["models"].push_back(measure_case(one, options, images.size(0)));
+      one.emplace(options.run, name, images);
     } catch (const std::invalid_argument& error) {
       if (!options.models.empty()) throw;
       out["left_out"].push_back({{"model", name}, {"reason", error.what()}});
+      continue;
     }
+    out["models"].push_back(measure_case(*one, options, images.size(0)));
   }
   return out;
 }

@@ -8,8 +8,8 @@
 #include "data/dataset.h"
 #include "models/json.h"
 
-// What a GPU makes of a run's models: one image by three ways of launching, batches with both copies and
-// without.
+// This bench times a run's models on a GPU: one image by three ways of launching, batches with both copies
+// and without.
 
 namespace cbnet::bench {
 

@@ -5,7 +5,7 @@
 #include "console/options.h"
 #include "energy/meter.h"
 
-// What turns a window into joules, as the command line chooses it.
+// The command line chooses the meter, which turns a window into joules.
 
 namespace cbnet::bench {
 

@@ -20,6 +20,7 @@
 #include "data/split.h"
 #include "models/compile.h"
 #include "models/kinds/softmax.h"
+#include "runtime/device_plan.h"
 #include "train/metrics.h"
 #include "train/provenance.h"
 
@@ -167,8 +168,6 @@ PredictorInfo info_of(const Model& model, const std::string& name) {
 
 const char* to_string(Engine engine) { return engine == Engine::plan ? "plan" : "eager"; }
 
-Engine default_engine() { return compute_device() == Device::reference ? Engine::eager : Engine::plan; }
-
 std::vector<std::string> model_names() {
   return {"lenet", "branchynet", "autoencoder", "classifier", "cbnet"};
 }
@@ -188,6 +187,12 @@ void require_plan_device() {
           "no plans; hint: --engine eager, where there is that option, or --device cpu");
 }
 
+/// Whether the device that computes has plans, and one of this network.
+bool has_plans(const runtime::Graph& graph) {
+  if (compute_device() == Device::cuda) return runtime::device_computes(graph);
+  return compute_device() == Device::cpu;
+}
+
 std::unique_ptr<Predictor> planned(const Model& model, const std::string& name) {
   require_plan_device();
   const runtime::Graph graph = model_graph(model);
@@ -203,7 +208,7 @@ std::unique_ptr<Predictor> planned_cbnet(const Model& autoencoder, const Model& 
   return make_plan_predictor({info, runtime::Plan(graph), runtime::Plan(converter)});
 }
 
-/// What answers to a name of a run: one of the two, or for CBNet both.
+/// A name of a run stands for one of these, or for CBNet both.
 struct LoadedModels {
   std::optional<Model> autoencoder, classifier;
 };
@@ -281,7 +286,8 @@ void require_usable(const Model& model, const std::string& source) {
   }
 }
 
-RunModels load_run(const std::filesystem::path& run, const std::vector<double>& thresholds, Engine engine) {
+RunModels load_run(const std::filesystem::path& run, const std::vector<double>& thresholds,
+                   std::optional<Engine> engine) {
   RunModels out;
   for (const std::string& name : models_in(run)) {
     try {
@@ -316,14 +322,18 @@ LoadedModels load_models(const std::filesystem::path& run, const std::string& na
 }  // namespace
 
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
-                                          const std::vector<double>& thresholds, Engine engine) {
+                                          const std::vector<double>& thresholds,
+                                          std::optional<Engine> engine) {
   auto [autoencoder, classifier] = load_models(run, name);
   const std::size_t exits = autoencoder ? 0 : classifier->network->spec().exits.size();
   if (exits == 0)
     require(thresholds.empty(), "model", "only a model with side exits has thresholds; got one for ", name);
   else if (!thresholds.empty())
     classifier->info.thresholds = thresholds_for(thresholds, exits);
-  const bool plans = engine == Engine::plan;
+  const bool plans =
+      engine ? *engine == Engine::plan
+             : has_plans(autoencoder && classifier ? cbnet_graph(*autoencoder, *classifier)
+                                                   : model_graph(autoencoder ? *autoencoder : *classifier));
   if (!autoencoder) {
     if (plans) return planned(*classifier, name);
     return std::make_unique<EagerClassifier>(std::move(*classifier), name);
@@ -343,7 +353,7 @@ StateDict outputs_of_modules(const std::filesystem::path& run, const std::string
     out.emplace_back("converted", pixels.to(Device::cpu));
   }
   if (!classifier) return out;
-  const Variable input(normalised(pixels, classifier->info.normalisation));
+  const Variable input = classifier->network->input(normalised(pixels, classifier->info.normalisation));
   for (const Variable& output : classifier->network->forward_exits(input))
     out.emplace_back(concat("exits.", out.size() - (autoencoder ? 1 : 0)), output.value().to(Device::cpu));
   return out;

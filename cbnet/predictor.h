@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,8 +66,6 @@ class Predictor {
 /// What runs a model: the plan of runtime/, or the modules that trained it.
 enum class Engine { plan, eager };
 const char* to_string(Engine engine);
-/// The plan, the CPU's or the GPU's; the modules where the reference computes.
-Engine default_engine();
 
 /// The paper's models in the order in which tables list them.
 std::vector<std::string> model_names();
@@ -76,13 +75,15 @@ std::vector<std::string> models_in(const std::filesystem::path& run);
 
 /// Loads `name` from a run folder: one of the paper's models, or <name>.safetensors as `cbnet train` or
 /// `cbnet import` wrote it. `thresholds` are for its side exits, one for all or one each; empty: the stored
-/// ones. Throws std::invalid_argument for an unknown name and for thresholds where there is no side exit,
-/// InputError for missing or damaged files and for a network that is none of pictures.
+/// ones. Without an engine it is the plan; the modules where the reference computes, and on a GPU for a
+/// network with a layer that its plans lack. Throws std::invalid_argument for an unknown name and for
+/// thresholds where there is no side exit, InputError for missing or damaged files and for a network that is
+/// none of pictures.
 std::unique_ptr<Predictor> load_predictor(const std::filesystem::path& run, const std::string& name,
                                           const std::vector<double>& thresholds = {},
-                                          Engine engine = default_engine());
+                                          std::optional<Engine> engine = std::nullopt);
 
-/// What the modules of a run's model make of u8 images (N,C,H,W), for another program to be held against:
+/// Runs the modules of a run's model on u8 images (N,C,H,W), for another program to be held against:
 /// "exits.0", "exits.1", …, f32 (N, classes), the output of every exit for every image, and before them,
 /// where there is an autoencoder, "converted" f32 (N,C,H,W), what it makes. Throws as load_predictor.
 StateDict outputs_of_modules(const std::filesystem::path& run, const std::string& name, const Tensor& images);
@@ -103,7 +104,7 @@ struct RunModels {
 /// All models of a run folder; one that cannot be loaded stops no other. `thresholds` are for those with side
 /// exits. Throws InputError where there are models and none can be loaded.
 RunModels load_run(const std::filesystem::path& run, const std::vector<double>& thresholds = {},
-                   Engine engine = default_engine());
+                   std::optional<Engine> engine = std::nullopt);
 
 /// Whether the run folder has the files of model `name`.
 bool has_model(const std::filesystem::path& run, const std::string& name);

@@ -56,7 +56,7 @@ class Batches {
 
   /// Returns batch 0 <= i < size() of the current epoch.
   Batch batch(std::int64_t i) const;
-  /// The same without pixels, for who has those already.
+  /// Returns that batch without its pixels, which a GPU that trains has already.
   Batch labels_of(std::int64_t i) const;
 
  private:

@@ -263,7 +263,7 @@ class NvmlMeter final : public Meter {
                  "--meter nvidia-smi samples power instead");
   }
 
-  // As with power samples, one GPU without a result leaves none.
+  // One GPU without a result leaves no sum, as with power samples.
   void integrate(const NvmlSnapshot& snapshot, EnergyResult& result) const {
     std::optional<double> counted_j = 0;
     SampledEnergy sampled{0.0, 1, sampler_.power_source()};

@@ -315,6 +315,16 @@ cuda::NetProgram device_program(const Graph& graph) {
   return Lowering(graph).run();
 }
 
+bool device_computes(const Graph& graph) {
+  const Graph folded = fold(graph);
+  try {
+    static_cast<void>(Lowering(folded).run());
+    return true;
+  } catch (const std::invalid_argument&) {
+    return false;  // what the graph has, check() has found right: it is the program that lacks a layer
+  }
+}
+
 DevicePlan::DevicePlan(const Graph& graph)
     : graph_(fold(graph)), engine_(std::make_unique<cuda::NetEngine>(device_program(graph_))) {}
 

@@ -14,6 +14,9 @@ namespace cbnet::runtime {
 /// slices.
 cuda::NetProgram device_program(const Graph& graph);
 
+/// Whether there is a program of the graph, folded.
+bool device_computes(const Graph& graph);
+
 /// A network on the device; the plan's counterpart there. For one thread at a time.
 class DevicePlan {
  public:

@@ -168,17 +168,8 @@ struct NetEngine::Impl {
       out.resident.push_back(where);
     }
     out.resident_fraction = needed == 0 ? 1.0 : static_cast<double>(kept) / needed;
-    out.args = {steps,
-                copy_of(out.resident),
-                weights,
-                nullptr,
-                layout,
-                team,
-                program.pixels,
-                program.activations,
-                program.outputs,
-                program.output,
-                program.classifies};
+    out.args = {steps,          copy_of(out.resident), weights,         nullptr,       layout, team,
+                program.pixels, program.activations,   program.outputs, program.output};
     out.grid = {dim3(static_cast<unsigned>(team)), dim3(kThreadsOfBlock), layout.bytes(),
                 static_cast<unsigned>(team)};
     return out;

@@ -68,7 +68,7 @@ struct NetAnswers {
   std::vector<float> outputs;               // (n, outputs)
 };
 
-/// Throws std::invalid_argument where the device has too little memory for the network's activations.
+/// A program on the device. Throws std::runtime_error where that is out of memory or does not answer.
 class NetEngine {
  public:
   explicit NetEngine(const NetProgram& program);
@@ -78,11 +78,11 @@ class NetEngine {
 
   /// One image, bytes, by a team of blocks: from the host's memory to the host's memory.
   void run_one(const std::uint8_t* pixels, NetLaunch launch, NetAnswers& out);
-  /// n images, a block each at a time; both copies overlap with the computing of other images.
+  /// n images, a block each at a time: they are copied in, computed, and the answers copied out.
   void run_many(const std::uint8_t* pixels, std::int64_t n, NetAnswers& out);
 
-  /// Nanoseconds that the kernel alone takes for n images which lie on the device, the median of `repeats`;
-  /// one image by a team.
+  /// Returns nanoseconds that the kernel of run_many alone takes for n images on the device, the median of
+  /// `repeats`.
   double kernel_ns(std::int64_t n, int repeats);
 
   /// Blocks of the team, bytes of shared memory, and the fraction of the weights that stand there.

@@ -19,7 +19,6 @@ struct Header {
   Decision decision;
   LogSum log_sum;
   float first_entropy;
-  int stopped;
 };
 
 struct Layout {
@@ -47,7 +46,6 @@ struct NetArgs {
   float* arena;  // of one team behind the other, where it is not in shared memory
   Layout layout;
   int team, pixels, arena_floats, outputs, output;
-  bool classifies;
 };
 
 /// n images and what becomes of them, in the device's memory.

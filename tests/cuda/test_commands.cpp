@@ -47,6 +47,8 @@ TEST_CASE("the models of a run are judged there as on the CPU") {
   const Json here = report_of("cbnet", folder, eval),
              device = report_of("cbnet_emulated_cuda", folder, there);
   REQUIRE(here["models"].size() == device["models"].size());
+  REQUIRE(here["models"]["lenet"].contains("accuracy"));
+  REQUIRE(here["models"]["branchynet"].contains("exit_rates"));
   for (const auto& [name, model] : here["models"].items()) {
     CAPTURE(name);
     if (model.contains("accuracy")) CHECK(device["models"][name]["accuracy"] == model["accuracy"]);

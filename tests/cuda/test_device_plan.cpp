@@ -99,12 +99,14 @@ TEST_CASE("the order of the threads changes no bit of a network's answer") {
 
 TEST_CASE("what the kernel does not compute is refused by the layer's name") {
   runtime::Graph graph = graph_of(lenet_spec());
+  CHECK(runtime::device_computes(graph));
   runtime::Node node;
   node.kind = runtime::Kind::log_softmax;
   node.name = "trunk.99";
   node.inputs = {static_cast<std::int32_t>(graph.nodes.size())};
   node.shape = {10};
   graph.nodes.push_back(node);
+  CHECK_FALSE(runtime::device_computes(graph));
   CHECK_THROWS_SAYING(runtime::DevicePlan{graph}, std::invalid_argument,
                       "layer 'trunk.99' (log_softmax): the device's kernel does not");
 }
