@@ -7,20 +7,26 @@ namespace cbnet::runtime {
 /// An activation lies in memory so. A value may lie in several layouts at once, one for each kind of reader.
 struct Layout {
   enum class Type : std::uint8_t {
-    dense,   // f32, row-major
-    padded,  // f32, planes with zeros around, as kernels/fused_conv2d.h wants them
-    u8,      // row-major, real value = scale * (stored - zero_point)
+    dense,          // f32, row-major
+    padded,         // f32, planes with zeros around, as kernels/fused_conv2d.h wants them
+    channels_last,  // f32, the channels of a pixel side by side, as kernels/channels.h draws it
+    u8,             // row-major, real value = scale * (stored - zero_point)
   };
   Type type = Type::dense;
-  // padded: planes of h x w, pad_h zero rows above and below, pad_w zeros left of each row
+  // padded, channels_last: h x w pixels, pad_h rows of zeros above and below, pad_w zero pixels left of each
+  // row, which are also those on the right of the row before
   std::int64_t c = 0, h = 0, w = 0, pad_h = 0, pad_w = 0;
   // u8
   float scale = 1.0F;
   std::int32_t zero_point = 0;
+  std::int64_t pitch = 1;  // channels_last: elements from one pixel to the next
 
+  /// Pixels from one row to the next.
   std::int64_t row() const { return w + pad_w; }
   std::int64_t plane() const { return (h + 2 * pad_h) * row(); }
-  /// Of the first pixel.
+  /// Elements of an image in channels_last.
+  std::int64_t image() const { return (plane() + pad_w) * pitch; }
+  /// The number of the first pixel.
   std::int64_t first() const { return pad_h * row() + pad_w; }
   /// Both are planes of one size, whatever stands around them.
   bool same_planes(const Layout& other) const {

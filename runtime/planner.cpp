@@ -15,8 +15,20 @@ struct Fused {
   std::vector<const Node*> nodes;
   std::int32_t made = 0;  // the value of the last
   std::size_t segment = 0;
-  ConvTail tail;  // of a convolution
+  ConvTail tail;              // of a convolution of planes
+  ChannelsTail bounds;        // of one of channels side by side
+  const Node* sum = nullptr;  // the addition of another value that such a convolution takes with it
+  std::int32_t addend = 0;
 };
+
+bool is_windowed(Kind kind) {
+  return kind == Kind::conv2d || kind == Kind::max_pool2d || kind == Kind::avg_pool2d;
+}
+
+bool is_by_number(Kind kind) {
+  return kind == Kind::relu || kind == Kind::leaky_relu || kind == Kind::sigmoid || kind == Kind::tanh ||
+         kind == Kind::rescale || kind == Kind::pointwise;
+}
 
 class Planner {
  public:
@@ -28,6 +40,8 @@ class Planner {
         readers_(graph.nodes.size() + 1),
         is_exit_(graph.nodes.size() + 1),
         by_winograd_(graph.nodes.size()),
+        channels_(graph.nodes.size()),
+        ready_(graph.nodes.size() + 1),
         buffers_(graph.nodes.size() + 1) {
     exits_.push_back({static_cast<std::int32_t>(graph.nodes.size()), 0.0});
     for (const Exit& exit : exits_) is_exit_[at(exit.logits)] = true;
@@ -38,10 +52,12 @@ class Planner {
       const bool reshape = v > 0 && graph.nodes[at(v) - 1].kind == Kind::reshape;
       source_.push_back(reshape ? source_[at(graph.nodes[at(v) - 1].inputs.front())] : v);
     }
+    ready_[0] = true;
     check_sizes();
   }
 
   Schedule run() {
+    choose_channels();
     fuse();
     choose_layouts();
     std::size_t next = 0;
@@ -96,8 +112,12 @@ class Planner {
     for (std::size_t segment = 0; segment < exits_.size(); ++segment) {
       const std::size_t end = at(exits_[segment].logits);
       for (; i < end; ++i) {
+        if (graph_.nodes[i].kind == Kind::reshape) ready_[i + 1] = ready_[at(source_[i + 1])];
         if (taken[i] || graph_.nodes[i].kind == Kind::reshape) continue;
-        Fused fused{{&graph_.nodes[i]}, static_cast<std::int32_t>(i) + 1, segment, {}};
+        Fused fused;
+        fused.nodes = {&graph_.nodes[i]};
+        fused.made = static_cast<std::int32_t>(i) + 1;
+        fused.segment = segment;
         // The node of that kind which alone reads what is made so far, before the exit.
         const auto take = [&](Kind kind, auto fits) {
           const std::vector<std::size_t>& readers = readers_[at(fused.made)];
@@ -110,7 +130,9 @@ class Planner {
           return true;
         };
         const auto any = [](const Node&) { return true; };
-        if (is_direct(graph_.nodes[i])) {
+        if (channels_[i]) {
+          fuse_channels(fused, take);
+        } else if (is_direct(graph_.nodes[i])) {
           fuse_conv(fused, take(Kind::max_pool2d, is_direct_pool));
           fused.tail.relu = take(Kind::relu, any);
           by_winograd_[i] = fused.tail.winograd;
@@ -118,9 +140,129 @@ class Planner {
           static_cast<void>(take(Kind::relu, any) || take(Kind::leaky_relu, any) ||
                             take(Kind::sigmoid, any) || take(Kind::tanh, any));
         }
+        ready_[at(fused.made)] = true;
         fused_.push_back(std::move(fused));
       }
     }
+  }
+
+  /// An addend that is made before, then the bounds that ReLU and its like set.
+  template <class Take>
+  void fuse_channels(Fused& fused, Take take) const {
+    const Node& conv = *fused.nodes.front();
+    if (!is_windowed(conv.kind)) return;
+    const auto is_ready_sum = [&](const Node& sum) {
+      if (sum.inputs.size() != 2 || sum.inputs[0] == sum.inputs[1]) return false;
+      const std::int32_t other = sum.inputs[sum.inputs[0] == fused.made ? 1 : 0];
+      return shape(other) == conv.shape && ready_[at(other)];
+    };
+    if (takes_addend(conv) && take(Kind::add, is_ready_sum)) {
+      fused.sum = fused.nodes.back();
+      const std::int32_t first = static_cast<std::int32_t>(&conv - graph_.nodes.data()) + 1;
+      fused.addend = fused.sum->inputs[fused.sum->inputs[0] == first ? 1 : 0];
+    }
+    const auto any = [](const Node&) { return true; };
+    const auto is = [](Pointwise function) {
+      return [function](const Node& node) { return node.function == function; };
+    };
+    if (take(Kind::relu, any)) {
+      fused.bounds.low = 0.0F;
+    } else if (take(Kind::pointwise, is(Pointwise::clamp_min))) {
+      fused.bounds.low = static_cast<float>(fused.nodes.back()->value);
+    }
+    if (take(Kind::pointwise, is(Pointwise::clamp_max)))
+      fused.bounds.high = static_cast<float>(fused.nodes.back()->value);
+  }
+
+  // ---- which values have their channels side by side
+
+  /// Tells whether there are steps for this node in that layout.
+  bool can_channels(const Node& node) const {
+    if (node.shape.size() != 3 || shape(node.inputs[0]).size() != 3) return false;
+    const Shape& input = shape(node.inputs[0]);
+    const auto is_pixel = [&](std::int32_t v) { return shape(v) == Shape{node.shape[0], 1, 1}; };
+    switch (node.kind) {
+      case Kind::conv2d: {
+        Layout layout = channels_layout(input, table_.conv.lanes);
+        add_border(layout, node);
+        const double elements = static_cast<double>(layout.h + 2 * layout.pad_h) *
+                                static_cast<double>(layout.row() + 1) * static_cast<double>(layout.pitch);
+        return 4 * elements < static_cast<double>(kMaxArenaBytes);
+      }
+      case Kind::max_pool2d:
+        return node.window.dilation == 1;
+      case Kind::avg_pool2d:
+        return node.window.padding.is_symmetric();
+      case Kind::add:
+      case Kind::mul:
+        return node.inputs.size() == 2 &&
+               std::all_of(node.inputs.begin(), node.inputs.end(),
+                           [&](std::int32_t v) { return shape(v) == node.shape || is_pixel(v); }) &&
+               std::any_of(node.inputs.begin(), node.inputs.end(),
+                           [&](std::int32_t v) { return shape(v) == node.shape; });
+      case Kind::concat:
+        return node.axis == 0;
+      case Kind::affine:
+        return true;
+      default:
+        return is_by_number(node.kind);
+    }
+  }
+
+  /// Nodes that hand values to each other go together: into the layout in which their convolutions cost less.
+  void choose_channels() {
+    std::vector<std::int32_t> leader(readers_.size());  // by value, of those that go together
+    for (std::size_t v = 0; v < leader.size(); ++v) leader[v] = static_cast<std::int32_t>(v);
+    const auto find = [&](std::int32_t v) {
+      while (leader[at(v)] != v) v = leader[at(v)] = leader[at(leader[at(v)])];
+      return v;
+    };
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      channels_[i] = can_channels(graph_.nodes[i]);
+      if (!channels_[i]) continue;
+      for (const std::int32_t v : graph_.nodes[i].inputs)
+        leader[at(find(v))] = find(static_cast<std::int32_t>(i) + 1);
+    }
+    std::vector<double> gain(readers_.size(), 0.0);
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      const Node& node = graph_.nodes[i];
+      if (!channels_[i] || node.kind != Kind::conv2d) continue;
+      gain[at(find(static_cast<std::int32_t>(i) + 1))] +=
+          planes_cost(i) - channels_cost(table_, node, shape(node.inputs[0]));
+    }
+    // What comes from or goes to other layers is brought to their layout, a number at a time.
+    for (std::int32_t v = 0; at(v) < readers_.size(); ++v) {
+      if (shape(v).size() != 3) continue;
+      bool here = v > 0 && channels_[at(v) - 1], elsewhere = !here;
+      for (const std::size_t i : readers_[at(v)]) (channels_[i] ? here : elsewhere) = true;
+      if (here && (elsewhere || readers_[at(v)].empty()))
+        gain[at(find(v))] -= 1.5 * static_cast<double>(numel(shape(v)));
+    }
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
+      channels_[i] = channels_[i] && gain[at(find(static_cast<std::int32_t>(i) + 1))] > 0;
+  }
+
+  double planes_cost(std::size_t i) const {
+    const Node& node = graph_.nodes[i];
+    const std::vector<std::size_t>& readers = readers_[i + 1];
+    const Node* pool = readers.size() == 1 ? &graph_.nodes[readers[0]] : nullptr;
+    if (is_direct(node)) return direct_cost(table_, node, shape(node.inputs[0]), pool);
+    // im2col and a product: the columns are written and read again, and a group has few outputs.
+    const auto macs = static_cast<double>(node_macs(graph_, node));
+    const auto outputs = static_cast<double>(node.shape[0] / node.groups);
+    return macs / static_cast<double>(table_.conv.lanes) * 1.5 + 2 * macs / outputs;
+  }
+
+  Layout channels_of(std::int32_t v) const {
+    Layout layout = channels_layout(shape(v), table_.conv.lanes);
+    bool all_convs = v == 0;
+    for (const std::size_t i : readers_[at(v)]) {
+      const Node& node = graph_.nodes[i];
+      if (channels_[i] && node.kind == Kind::conv2d) add_border(layout, node);
+      all_convs = all_convs && channels_[i] && node.kind == Kind::conv2d && takes_addend(node);
+    }
+    if (all_convs) layout.pitch = layout.c;  // the rows of a window are runs then
+    return layout;
   }
 
   void fuse_conv(Fused& fused, bool pools) const {
@@ -153,6 +295,7 @@ class Planner {
   /// The layout in which node i would have value v.
   Layout requested_by(std::size_t i, std::int32_t v) const {
     const Node& node = graph_.nodes[i];
+    if (channels_[i]) return channels_of(v);
     if (node.kind == Kind::reshape) {
       // Through a reshape only a byte is a byte: planes have other sizes on its other side.
       const Layout& layout = requested_[i + 1];
@@ -181,6 +324,7 @@ class Planner {
     // Whole cache lines an image, but for rows of a matrix product: those may be read as one run.
     buffer.pitch =
         layout.type == Layout::Type::padded ? (layout.c * layout.plane() + 15) / 16 * 16 : buffer.size;
+    if (layout.type == Layout::Type::channels_last) buffer.pitch = (layout.image() + 15) / 16 * 16;
     out_.buffers.push_back(buffer);
     buffers_[at(source_[at(v)])].push_back(static_cast<int>(out_.buffers.size()) - 1);
     return buffers_[at(source_[at(v)])].back();
@@ -220,16 +364,32 @@ class Planner {
     return in_layout(v, Layout{});
   }
 
+  std::size_t at_node(const Node& node) const {
+    return static_cast<std::size_t>(&node - graph_.nodes.data());
+  }
+
+  StepPtr channels_step(const Fused& fused) {
+    const Node& node = *fused.nodes.front();
+    std::vector<Operand> from;
+    for (const std::int32_t v : node.inputs) from.push_back(operand(in_layout(v, channels_of(v))));
+    if (fused.sum != nullptr) from.push_back(operand(in_layout(fused.addend, channels_of(fused.addend))));
+    const Operand to = operand(new_buffer(fused.made, channels_of(fused.made)));
+    return is_windowed(node.kind) ? make_channels_step(table_, node, fused.bounds, from, to)
+                                  : make_pixels_step(isa_, graph_, node, from, to);
+  }
+
   void emit(const Fused& fused) {
     const Node& node = *fused.nodes.front();
     const std::int32_t input = node.inputs.front();
     const Layout& requested = requested_[at(fused.made)];
     const bool bytes = requested.type == Layout::Type::u8;
     StepPtr step;
-    if (is_direct(node)) {
+    if (channels_[at_node(node)]) {
+      step = channels_step(fused);
+    } else if (is_direct(node)) {
       const Layout planes = conv_layout(node, shape(input));
       const int from = fused.tail.winograd ? in_any_layout(input, planes) : in_layout(input, planes);
-      const int to = new_buffer(fused.made, bytes ? Layout{} : requested);
+      const int to = new_buffer(fused.made, requested.type == Layout::Type::padded ? requested : Layout{});
       step = make_conv_step(table_, node, shape(input), fused.tail, operand(from), operand(to));
     } else if (node.kind == Kind::linear) {
       const int from = in_layout(input, input_layout(node));
@@ -264,6 +424,8 @@ class Planner {
   std::vector<std::int32_t> source_;
   std::vector<Layout> requested_;
   std::vector<bool> by_winograd_;
+  std::vector<bool> channels_;  // by node: it has its channels side by side
+  std::vector<bool> ready_;     // by value: a step that is there makes it
   std::vector<std::vector<int>> buffers_;
   std::vector<Fused> fused_;
   Schedule out_;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -95,10 +96,34 @@ bool is_direct_pool(const Node& pool);
 /// Whether winograd.h can do it with less work, given the one layer that reads it (or null). It reads its
 /// input in any f32 layout.
 bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool);
+/// Of the faster of the two, in units of a vector's FMA.
+double direct_cost(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool);
 /// The padded layout for a direct convolution's input, whose shape is (C,H,W).
 Layout conv_layout(const Node& conv, const Shape& input);
 StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
                        const ConvTail& tail, const Operand& from, const Operand& to);
+
+/// What follows a convolution or pool of channels_last values at once: an addend, where it has a second
+/// input, then bounds.
+struct ChannelsTail {
+  float low = -std::numeric_limits<float>::infinity(), high = std::numeric_limits<float>::infinity();
+};
+/// The layout, without a border, of a value of shape (C,H,W).
+Layout channels_layout(const Shape& planes, std::int64_t lanes);
+/// Widens the border to what this convolution reads of it.
+void add_border(Layout& layout, const Node& conv);
+/// Writes the zeros around an image.
+void zero_border(const Layout& layout, float* image);
+/// In units of a vector's FMA, as direct_cost.
+double channels_cost(const kernels::KernelTable& table, const Node& conv, const Shape& input);
+/// Tells whether make_channels_step takes a second input, which is added to the result.
+bool takes_addend(const Node& node);
+/// A conv2d, max_pool2d or avg_pool2d, all operands in channels_last.
+StepPtr make_channels_step(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,
+                           const std::vector<Operand>& from, const Operand& to);
+/// What is done number by number, channel by channel or pixel by pixel, all operands in channels_last.
+StepPtr make_pixels_step(Isa isa, const Graph& graph, const Node& node, const std::vector<Operand>& from,
+                         const Operand& to);
 
 /// `then` is the pointwise node that the layer takes with it, or null.
 StepPtr make_linear_step(Isa isa, const Node& linear, const Node* then, const Operand& from,

@@ -238,6 +238,34 @@ class ConvStep : public Step {
   std::vector<float> packed_, bias_, last_;
 };
 
+/// Of fused_conv2d.h.
+double by_rows_cost(const ConvTable& table, const Node& conv, const Shape& input) {
+  std::vector<ConvBlock> blocks;
+  const Conv direct = plan_conv(table, conv, input, input[2] + conv.window.padding.left, blocks);
+  return cost(direct, blocks, direct.outputs);
+}
+
+/// Of winograd.h, infinite where it cannot do this.
+double by_points_cost(const ConvTable& table, const Node& conv, const Shape& input, const Node* pool) {
+  const auto& [kernel, stride, padding, dilation, ceil_mode] = conv.window;
+  const bool can = is_direct(conv) && (kernel == 3 || kernel == 5) && padding.top == padding.left &&
+                   pool != nullptr && is_direct_pool(*pool);
+  if (!can) return INFINITY;
+  std::vector<ConvBlock> blocks;
+  const Winograd by_points = plan_winograd(table, conv, input, pool->shape[2], blocks);
+  const auto vectors = [&](std::int64_t n) {
+    const std::int64_t whole = round_up(n, table.lanes) / table.lanes;
+    return static_cast<double>(whole);
+  };
+  const auto points = static_cast<double>(by_points.points);
+  const auto planes = static_cast<double>(by_points.sums.c), outputs = static_cast<double>(by_points.sums.o);
+  // B' d and A' take some instructions a point, most of them stores and loads.
+  const double transforms =
+      planes * static_cast<double>(by_points.h) * vectors(by_points.pairs) * (4 * points + 8) +
+      outputs * vectors(by_points.sums.oh * by_points.pairs) * (3 * points);
+  return points * cost(by_points.sums, blocks, by_points.sums.outputs) + transforms;
+}
+
 }  // namespace
 
 bool is_direct(const Node& conv) {
@@ -254,25 +282,12 @@ bool is_direct_pool(const Node& pool) {
 }
 
 bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool) {
-  const auto& [kernel, stride, padding, dilation, ceil_mode] = conv.window;
-  const bool can = is_direct(conv) && (kernel == 3 || kernel == 5) && padding.top == padding.left &&
-                   pool != nullptr && is_direct_pool(*pool);
-  if (!can) return false;
-  std::vector<ConvBlock> blocks;
-  const Winograd by_points = plan_winograd(table.conv, conv, input, pool->shape[2], blocks);
-  const auto vectors = [&](std::int64_t n) {
-    const std::int64_t whole = round_up(n, table.conv.lanes) / table.conv.lanes;
-    return static_cast<double>(whole);
-  };
-  const auto points = static_cast<double>(by_points.points);
-  const auto planes = static_cast<double>(by_points.sums.c), outputs = static_cast<double>(by_points.sums.o);
-  // B' d and A' take some instructions a point, most of them stores and loads.
-  const double transforms =
-      planes * static_cast<double>(by_points.h) * vectors(by_points.pairs) * (4 * points + 8) +
-      outputs * vectors(by_points.sums.oh * by_points.pairs) * (3 * points);
-  const double cycles = points * cost(by_points.sums, blocks, by_points.sums.outputs) + transforms;
-  const Conv direct = plan_conv(table.conv, conv, input, input[2] + padding.left, blocks);
-  return cycles < cost(direct, blocks, direct.outputs);
+  return by_points_cost(table.conv, conv, input, pool) < by_rows_cost(table.conv, conv, input);
+}
+
+double direct_cost(const kernels::KernelTable& table, const Node& conv, const Shape& input,
+                   const Node* pool) {
+  return std::min(by_points_cost(table.conv, conv, input, pool), by_rows_cost(table.conv, conv, input));
 }
 
 Layout conv_layout(const Node& conv, const Shape& input) {

@@ -22,6 +22,32 @@ void copy_planes(const float* from, const Layout& source, float* to, const Layou
   }
 }
 
+/// Channel by channel of a plane of pixels, to where the channels of a pixel lie side by side.
+template <class T, class F>
+void interleave(const T* from, float* to, const Layout& target, F f) {
+  zero_border(target, to);
+  for (std::int64_t c = 0; c < target.c; ++c) {
+    float* row = to + target.first() * target.pitch + c;
+    for (std::int64_t i = 0; i < target.h; ++i, from += target.w, row += target.row() * target.pitch) {
+      for (std::int64_t j = 0; j < target.w; ++j) row[j * target.pitch] = f(from[j]);
+    }
+  }
+}
+
+void interleave(const float* from, float* to, const Layout& target) {
+  interleave(from, to, target, [](float x) { return x; });
+}
+
+/// The way back.
+void separate(const float* from, const Layout& source, float* to) {
+  for (std::int64_t c = 0; c < source.c; ++c) {
+    const float* row = from + source.first() * source.pitch + c;
+    for (std::int64_t i = 0; i < source.h; ++i, to += source.w, row += source.row() * source.pitch) {
+      for (std::int64_t j = 0; j < source.w; ++j) to[j] = row[j * source.pitch];
+    }
+  }
+}
+
 void quantize(const kernels::KernelTable& table, const float* from, std::uint8_t* to, std::int64_t size,
               const Layout& layout, std::uint8_t* not_finite = nullptr) {
   table.linear.prepare[static_cast<int>(kernels::LinearKind::s8)](
@@ -63,7 +89,14 @@ class InputStep : public Step {
         continue;
       }
       float* to = frame.at<float>(writes, i);
-      if (frame.pixels_u8 != nullptr) {
+      if (layout_.type == Layout::Type::channels_last) {
+        if (frame.pixels_u8 != nullptr) {
+          interleave(frame.pixels_u8 + i * size_, to, layout_,
+                     [](std::uint8_t pixel) { return static_cast<float>(pixel) / 255.0F; });
+        } else {
+          interleave(frame.pixels_f32 + i * size_, to, layout_);
+        }
+      } else if (frame.pixels_u8 != nullptr) {
         const std::uint8_t* from = frame.pixels_u8 + i * size_;
         for (std::int64_t c = 0; c < planes_.c; ++c)
           table_.conv.pixels(from + c * planes_.h * planes_.w, to + planes_.first() + c * planes_.plane(),
@@ -80,6 +113,26 @@ class InputStep : public Step {
   Layout layout_, planes_;
   std::array<std::uint8_t, 256> stored_{};  // of a byte layout: what each byte of the caller's becomes
   bool as_they_are_ = true;
+};
+
+class ChannelsStep : public Step {
+ public:
+  ChannelsStep(const Operand& from, const Operand& to)
+      : Step({from.buffer}, to.buffer),
+        to_channels_(to.layout.type == Layout::Type::channels_last),
+        layout_(to_channels_ ? to.layout : from.layout) {}
+
+  void run(const Frame& frame) const override {
+    for (std::int64_t i = 0; i < frame.n; ++i) {
+      const auto* const from = frame.at<float>(reads[0], i);
+      auto* const to = frame.at<float>(writes, i);
+      to_channels_ ? interleave(from, to, layout_) : separate(from, layout_, to);
+    }
+  }
+
+ private:
+  bool to_channels_;
+  Layout layout_;
 };
 
 class LayoutStep : public Step {
@@ -120,6 +173,14 @@ StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, co
 
 StepPtr make_layout_step(const kernels::KernelTable& table, std::int64_t size, const Operand& from,
                          const Operand& to) {
+  const auto is = [](const Operand& operand, Layout::Type type) { return operand.layout.type == type; };
+  const bool to_channels = is(to, Layout::Type::channels_last),
+             from_channels = is(from, Layout::Type::channels_last);
+  if (to_channels || from_channels) {
+    require(is(to_channels ? from : to, Layout::Type::dense), "plan",
+            "channels side by side come from dense values and become those");
+    return std::make_unique<ChannelsStep>(from, to);
+  }
   const bool to_dense = from.layout.type == Layout::Type::padded && to.layout.type == Layout::Type::dense;
   require(
       from.layout.type == Layout::Type::dense || to_dense || from.layout.same_planes(to.layout), "plan",

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tensor/cpu/kernels/adam.h"
+#include "tensor/cpu/kernels/channels.h"
 #include "tensor/cpu/kernels/conv2d_direct.h"
 #include "tensor/cpu/kernels/conv2d_lanes.h"
 #include "tensor/cpu/kernels/exit.h"
@@ -42,6 +43,7 @@ struct IsaTable {
 // These belong to the inference engine.
 struct KernelTable {
   ConvTable conv;
+  ChannelsTable channels;
   LinearTable linear;
   ExitTable exit;
 };

@@ -1,4 +1,5 @@
 // The kernels of the inference engine for one ISA, and the table of them.
+#include "tensor/cpu/kernels/channels.inc.h"
 #include "tensor/cpu/kernels/exit.inc.h"
 #include "tensor/cpu/kernels/isa_table.h"
 #include "tensor/cpu/kernels/linear.inc.h"
@@ -12,6 +13,7 @@ const KernelTable inference_table = {
              .run = conv_run,
              .run_winograd = winograd_run,
              .pixels = pixels_run},
+    .channels = kChannelsTable,
     .linear = kLinearTable,
     .exit = {.classify = classify_rows},
 };

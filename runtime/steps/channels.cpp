@@ -1,0 +1,325 @@
+// Convolutions and pools of images whose channels lie side by side, by kernels/channels.h: the offsets of
+// their windows, and the weights as the kernels read them.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "runtime/step.h"
+#include "tensor/cpu/kernels/split.h"
+
+namespace cbnet::runtime {
+namespace {
+
+using kernels::ChannelsTable;
+using Offsets = std::vector<std::int32_t>;
+
+std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// The element at which pixel (i, j) begins; both may lie in the border.
+std::int32_t pixel_offset(const Layout& layout, std::int64_t i, std::int64_t j) {
+  return static_cast<std::int32_t>((layout.first() + i * layout.row() + j) * layout.pitch);
+}
+
+/// Of the pixels (first.h + i step.h, first.w + j step.w), i < rows and j < cols, row by row.
+Offsets pixel_offsets(const Layout& layout, std::int64_t rows, std::int64_t cols, Pair first = 0,
+                      Pair step = 1) {
+  Offsets out;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < cols; ++j)
+      out.push_back(pixel_offset(layout, first.h + i * step.h, first.w + j * step.w));
+  }
+  return out;
+}
+
+Offsets window_offsets(const Layout& layout, const Node& node) {
+  const Window2d& window = node.window;
+  return pixel_offsets(layout, node.shape[1], node.shape[2], {-window.padding.top, -window.padding.left},
+                       window.stride);
+}
+
+/// The taps of a window, from its first one.
+Offsets tap_offsets(const Layout& layout, const Window2d& window) {
+  Offsets out;
+  for (std::int64_t ky = 0; ky < window.kernel_size.h; ++ky) {
+    for (std::int64_t kx = 0; kx < window.kernel_size.w; ++kx)
+      out.push_back(static_cast<std::int32_t>(
+          (ky * window.dilation.h * layout.row() + kx * window.dilation.w) * layout.pitch));
+  }
+  return out;
+}
+
+/// How a convolution's channels are cut into blocks, and what each block reads of the input's channels: those
+/// of its groups. Weights between other groups are zeros.
+struct Blocks {
+  std::int64_t pixels = 1, vectors = 1;
+  std::int64_t inputs = 0;  // channels that a block reads
+  Offsets first_inputs;     // by block
+  double cost = std::numeric_limits<double>::infinity();
+};
+
+/// In units of an FMA of vectors, as conv.cpp counts: loads and latency may cost more than the sums.
+Blocks cut(const ChannelsTable& table, std::int64_t lanes, const Node& node, std::int64_t channels,
+           std::int64_t block_pixels, std::int64_t block_vectors) {
+  Blocks out;
+  out.pixels = block_pixels;
+  out.vectors = block_vectors;
+  if (block_pixels * block_vectors + block_vectors + 1 > table.registers) return out;
+  const std::int64_t outputs = node.shape[0];
+  const std::int64_t group_inputs = channels / node.groups, group_outputs = outputs / node.groups;
+  const kernels::Split vectors((outputs + lanes - 1) / lanes, block_vectors);
+  const kernels::Split pixels(node.shape[1] * node.shape[2], block_pixels);
+  for (std::int64_t b = 0; b < vectors.blocks; ++b) {
+    const std::int64_t first = vectors.first(b) * lanes;
+    const std::int64_t last = std::min(first + vectors[b] * lanes, outputs) - 1;
+    const std::int64_t first_group = first / group_outputs, last_group = last / group_outputs;
+    out.first_inputs.push_back(static_cast<std::int32_t>(first_group * group_inputs));
+    out.inputs = std::max(out.inputs, (last_group - first_group + 1) * group_inputs);
+  }
+  for (std::int32_t& first : out.first_inputs)
+    first = std::min(first, static_cast<std::int32_t>(channels - out.inputs));
+  const auto taps = static_cast<double>(out.inputs * node.window.kernel_size.h * node.window.kernel_size.w);
+  const auto block_cost = [&](std::int64_t p, std::int64_t v) {
+    const auto sums = static_cast<double>(p * v), loads = static_cast<double>(p + v);
+    return taps * std::max({sums, 0.9 * loads, 6.0}) + 2 * sums + 20;
+  };
+  out.cost = 0;
+  for (std::int64_t b = 0; b < vectors.blocks; ++b) {
+    const auto larger = static_cast<double>(pixels.larger),
+               rest = static_cast<double>(pixels.blocks) - larger;
+    out.cost += larger * block_cost(pixels.size + 1, vectors[b]) + rest * block_cost(pixels.size, vectors[b]);
+  }
+  return out;
+}
+
+Blocks choose(const ChannelsTable& table, std::int64_t lanes, const Node& node, std::int64_t channels) {
+  Blocks best;
+  for (std::int64_t vectors = 1; vectors <= kernels::kChannelsVectors; ++vectors) {
+    for (std::int64_t pixels = 1; pixels <= kernels::kChannelsPixels; ++pixels) {
+      Blocks blocks = cut(table, lanes, node, channels, pixels, vectors);
+      if (blocks.cost < best.cost) best = std::move(blocks);
+    }
+  }
+  return best;
+}
+
+bool is_depthwise(const Node& conv) {
+  return conv.groups > 1 && conv.weight.size(0) == conv.groups && conv.weight.size(1) == 1;
+}
+
+/// Zeros behind the bias of the last channel fill its vector.
+std::vector<float> padded_bias(const Node& node, std::int64_t size) {
+  std::vector<float> out(at(size), 0.0F);
+  if (node.bias.defined()) std::copy_n(node.bias.data<float>(), node.bias.numel(), out.begin());
+  return out;
+}
+
+class ChannelsConvStep : public Step {
+ public:
+  ChannelsConvStep(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,
+                   const std::vector<Operand>& from, const Operand& to)
+      : Step({}, to.buffer), run_(table.channels.conv), target_(to.layout) {
+    for (const Operand& operand : from) reads.push_back(operand.buffer);
+    const std::int64_t lanes = table.conv.lanes;
+    const Layout& source = from[0].layout;
+    const Blocks blocks = choose(table.channels, lanes, node, source.c);
+    const Offsets taps = tap_offsets(source, node.window);
+    in_offsets_ = window_offsets(source, node);
+    out_offsets_ = pixel_offsets(target_, node.shape[1], node.shape[2]);
+    if (from.size() > 1) add_offsets_ = pixel_offsets(from[1].layout, node.shape[1], node.shape[2]);
+    first_inputs_ = blocks.first_inputs;
+    // Where nothing lies between two pixels, a row of the window is one run.
+    const bool whole_rows = blocks.inputs == source.pitch && node.window.dilation.w == 1;
+    const std::int64_t columns = node.window.kernel_size.w;
+    for (std::size_t tap = 0; tap < taps.size(); tap += whole_rows ? at(columns) : 1)
+      run_offsets_.push_back(taps[tap]);
+    conv_.pixels = node.shape[1] * node.shape[2];
+    conv_.runs = static_cast<std::int64_t>(run_offsets_.size());
+    conv_.run = whole_rows ? columns * blocks.inputs : blocks.inputs;
+    conv_.vectors = (node.shape[0] + lanes - 1) / lanes;
+    conv_.block_vectors = blocks.vectors;
+    conv_.block_pixels = blocks.pixels;
+    conv_.low = tail.low;
+    conv_.high = tail.high;
+    bias_ = padded_bias(node, conv_.vectors * lanes);
+    pack(node, blocks, lanes);
+    conv_.in_offsets = in_offsets_.data();
+    conv_.out_offsets = out_offsets_.data();
+    conv_.add_offsets = add_offsets_.empty() ? nullptr : add_offsets_.data();
+    conv_.run_offsets = run_offsets_.data();
+    conv_.first_inputs = first_inputs_.data();
+    conv_.packed = packed_.data();
+    conv_.bias = bias_.data();
+  }
+
+  void run(const Frame& frame) const override {
+    for (std::int64_t i = 0; i < frame.n; ++i) {
+      auto* const out = frame.at<float>(writes, i);
+      const float* const add = reads.size() > 1 ? frame.at<float>(reads[1], i) : nullptr;
+      zero_border(target_, out);
+      run_(conv_, frame.at<float>(reads[0], i), add, out);
+    }
+  }
+
+ private:
+  /// By block of channels: tap by tap, input channel by input channel, the weights of the block's outputs.
+  void pack(const Node& node, const Blocks& blocks, std::int64_t lanes) {
+    const Tensor& w = node.weight;
+    const std::int64_t outputs = w.size(0), group_inputs = w.size(1), taps = w.size(2) * w.size(3);
+    const std::int64_t group_outputs = outputs / node.groups;
+    const kernels::Split vectors(conv_.vectors, blocks.vectors);
+    for (std::int64_t b = 0; b < vectors.blocks; ++b) {
+      const std::int64_t first = vectors.first(b) * lanes, last = first + vectors[b] * lanes;
+      for (std::int64_t tap = 0; tap < taps; ++tap) {
+        for (std::int64_t c = 0; c < blocks.inputs; ++c) {
+          const std::int64_t input = first_inputs_[at(b)] + c;
+          for (std::int64_t o = first; o < last; ++o) {
+            const bool joined = o < outputs && o / group_outputs == input / group_inputs;
+            packed_.push_back(joined ? w.data<float>()[(o * group_inputs + input % group_inputs) * taps + tap]
+                                     : 0.0F);
+          }
+        }
+      }
+    }
+  }
+
+  void (*run_)(const kernels::ChannelsConv&, const float*, const float*, float*);
+  Layout target_;
+  kernels::ChannelsConv conv_;
+  Offsets in_offsets_, out_offsets_, add_offsets_, run_offsets_, first_inputs_;
+  std::vector<float> packed_, bias_;
+};
+
+class ChannelsDepthwiseStep : public Step {
+ public:
+  ChannelsDepthwiseStep(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,
+                        const Operand& from, const Operand& to)
+      : Step({from.buffer}, to.buffer), run_(table.channels.depthwise), target_(to.layout) {
+    const std::int64_t lanes = table.conv.lanes, channels = node.shape[0];
+    in_offsets_ = window_offsets(from.layout, node);
+    out_offsets_ = pixel_offsets(target_, node.shape[1], node.shape[2]);
+    tap_offsets_ = tap_offsets(from.layout, node.window);
+    conv_.pixels = node.shape[1] * node.shape[2];
+    conv_.taps = static_cast<std::int64_t>(tap_offsets_.size());
+    conv_.vectors = (channels + lanes - 1) / lanes;
+    conv_.low = tail.low;
+    conv_.high = tail.high;
+    bias_ = padded_bias(node, conv_.vectors * lanes);
+    for (std::int64_t first = 0; first < channels; first += lanes) {
+      for (std::int64_t tap = 0; tap < conv_.taps; ++tap) {
+        for (std::int64_t c = first; c < first + lanes; ++c)
+          packed_.push_back(c < channels ? node.weight.data<float>()[c * conv_.taps + tap] : 0.0F);
+      }
+    }
+    conv_.in_offsets = in_offsets_.data();
+    conv_.out_offsets = out_offsets_.data();
+    conv_.tap_offsets = tap_offsets_.data();
+    conv_.packed = packed_.data();
+    conv_.bias = bias_.data();
+  }
+
+  void run(const Frame& frame) const override {
+    for (std::int64_t i = 0; i < frame.n; ++i) {
+      zero_border(target_, frame.at<float>(writes, i));
+      run_(conv_, frame.at<float>(reads[0], i), frame.at<float>(writes, i));
+    }
+  }
+
+ private:
+  void (*run_)(const kernels::ChannelsDepthwise&, const float*, float*);
+  Layout target_;
+  kernels::ChannelsDepthwise conv_;
+  Offsets in_offsets_, out_offsets_, tap_offsets_;
+  std::vector<float> packed_, bias_;
+};
+
+class ChannelsPoolStep : public Step {
+ public:
+  ChannelsPoolStep(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,
+                   const Operand& from, const Operand& to)
+      : Step({from.buffer}, to.buffer), run_(table.channels.pool), target_(to.layout) {
+    const Layout& source = from.layout;
+    const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
+    pool_.low = tail.low;
+    pool_.high = tail.high;
+    pool_.average = node.kind == Kind::avg_pool2d;
+    pool_.vectors = (source.c + table.conv.lanes - 1) / table.conv.lanes;
+    pool_.row_step = source.row() * source.pitch;
+    pool_.col_step = source.pitch;
+    for (std::int64_t i = 0; i < node.shape[1]; ++i) {
+      for (std::int64_t j = 0; j < node.shape[2]; ++j) {
+        const std::int64_t top = i * stride.h - padding.top, left = j * stride.w - padding.left;
+        const std::int64_t row = std::max<std::int64_t>(top, 0), col = std::max<std::int64_t>(left, 0);
+        const std::int64_t rows = std::min(top + kernel.h, source.h) - row;
+        const std::int64_t cols = std::min(left + kernel.w, source.w) - col;
+        const std::int64_t padded = (std::min(top + kernel.h, source.h + padding.top) - top) *
+                                    (std::min(left + kernel.w, source.w + padding.left) - left);
+        windows_.push_back({pixel_offset(source, row, col), pixel_offset(target_, i, j),
+                            static_cast<std::int32_t>(rows), static_cast<std::int32_t>(cols),
+                            1.0F / static_cast<float>(node.count_include_pad ? padded : rows * cols)});
+      }
+    }
+    pool_.pixels = static_cast<std::int64_t>(windows_.size());
+    pool_.windows = windows_.data();
+  }
+
+  void run(const Frame& frame) const override {
+    for (std::int64_t i = 0; i < frame.n; ++i) {
+      zero_border(target_, frame.at<float>(writes, i));
+      run_(pool_, frame.at<float>(reads[0], i), frame.at<float>(writes, i));
+    }
+  }
+
+ private:
+  void (*run_)(const kernels::ChannelsPool&, const float*, float*);
+  Layout target_;
+  kernels::ChannelsPool pool_;
+  std::vector<kernels::ChannelsWindow> windows_;
+};
+
+}  // namespace
+
+void zero_border(const Layout& layout, float* image) {
+  if (layout.pad_h == 0 && layout.pad_w == 0) return;
+  const std::int64_t row = layout.row() * layout.pitch, side = layout.pad_w * layout.pitch;
+  std::fill_n(image, layout.first() * layout.pitch, 0.0F);
+  float* end = image + (layout.first() + layout.w) * layout.pitch;  // of the first row
+  for (std::int64_t i = 0; i < layout.h; ++i, end += row) std::fill_n(end, side, 0.0F);
+  std::fill_n(end - row + side, layout.pad_h * row, 0.0F);
+}
+
+Layout channels_layout(const Shape& planes, std::int64_t lanes) {
+  Layout layout;
+  layout.type = Layout::Type::channels_last;
+  layout.c = planes[0];
+  layout.h = planes[1];
+  layout.w = planes[2];
+  layout.pitch = round_up(layout.c, lanes);
+  return layout;
+}
+
+void add_border(Layout& layout, const Node& conv) {
+  const auto& [kernel, stride, padding, dilation, ceil_mode] = conv.window;
+  layout.pad_h = std::max({layout.pad_h, padding.top, padding.bottom});
+  layout.pad_w = std::max({layout.pad_w, padding.left, padding.right});
+}
+
+double channels_cost(const kernels::KernelTable& table, const Node& conv, const Shape& input) {
+  const std::int64_t lanes = table.conv.lanes;
+  if (!is_depthwise(conv))
+    return choose(table.channels, lanes, conv, input[0]).cost * table.channels.relative_cost;
+  const std::int64_t taps = conv.window.kernel_size.h * conv.window.kernel_size.w;
+  const std::int64_t vectors = round_up(conv.shape[0], lanes) / lanes;
+  return static_cast<double>(conv.shape[1] * conv.shape[2] * vectors * (taps + 4));
+}
+
+StepPtr make_channels_step(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,
+                           const std::vector<Operand>& from, const Operand& to) {
+  if (node.kind != Kind::conv2d) return std::make_unique<ChannelsPoolStep>(table, node, tail, from[0], to);
+  if (is_depthwise(node)) return std::make_unique<ChannelsDepthwiseStep>(table, node, tail, from[0], to);
+  return std::make_unique<ChannelsConvStep>(table, node, tail, from, to);
+}
+
+bool takes_addend(const Node& node) { return node.kind == Kind::conv2d && !is_depthwise(node); }
+
+}  // namespace cbnet::runtime

@@ -1,0 +1,160 @@
+#pragma once
+// The body of channels.h. A block's sums stay in registers over its whole window:
+//
+//              V vectors of weights, packed so that a step reads the next ones
+//              w[k, 0..V)
+//   x[p, k] -> sum[p][0..V)     one element of P pixels, each repeated in all lanes
+//
+// P * V sums, V weights and 1 element must fit the registers (ChannelsTable::registers).
+
+#include "tensor/cpu/kernels/channels.h"
+#include "tensor/cpu/kernels/simd.inc.h"
+
+namespace cbnet::kernels::CBNET_ISA {
+namespace {
+
+#if CBNET_VECTOR_BYTES == 64 || CBNET_VECTOR_BYTES == 16
+constexpr int kChannelsRegisters = 32;
+#else
+constexpr int kChannelsRegisters = 16;
+#endif
+
+[[gnu::always_inline]] inline F32 clamp(F32 x, float low, float high) {
+  const F32 bound = broadcast(high);
+  x = max(broadcast(low), x);
+  return bound < x ? bound : x;  // NaN stays NaN
+}
+
+/// P pixels by V vectors of channels.
+template <int P, int V>
+[[gnu::noinline]] void channels_block(const ChannelsConv& a, int64_t pixel, const float* in, const float* w,
+                                      const float* bias, const float* add, float* out) {
+  const float* x[P];
+  CBNET_UNROLL for (int p = 0; p < P; ++p) x[p] = in + a.in_offsets[pixel + p];
+  F32 sum[P][V];
+  CBNET_UNROLL for (int v = 0; v < V; ++v) {
+    const F32 b = load(bias + v * kLanesF32);
+    CBNET_UNROLL for (int p = 0; p < P; ++p) sum[p][v] = b;
+  }
+  const auto step = [&](int64_t k) __attribute__((always_inline)) {
+    F32 weight[V];
+    CBNET_UNROLL for (int v = 0; v < V; ++v) weight[v] = load(w + v * kLanesF32);
+    CBNET_UNROLL for (int p = 0; p < P; ++p) {
+      const F32 element = broadcast(x[p][k]);
+      CBNET_UNROLL for (int v = 0; v < V; ++v) sum[p][v] += element * weight[v];
+    }
+    w += V * kLanesF32;
+  };
+  for (int64_t r = 0; r < a.runs; ++r) {
+    int64_t k = a.run_offsets[r];
+    const int64_t end = k + a.run;
+    for (; k + 4 <= end; k += 4) {
+      step(k);
+      step(k + 1);
+      step(k + 2);
+      step(k + 3);
+    }
+    for (; k < end; ++k) step(k);
+  }
+  CBNET_UNROLL for (int p = 0; p < P; ++p) {
+    float* const to = out + a.out_offsets[pixel + p];
+    CBNET_UNROLL for (int v = 0; v < V; ++v) {
+      F32 y = sum[p][v];
+      if (add != nullptr) y += load(add + a.add_offsets[pixel + p] + v * kLanesF32);
+      store(to + v * kLanesF32, clamp(y, a.low, a.high));
+    }
+  }
+}
+
+struct ChannelsBlockFn {
+  template <int P, int V>
+  static void at(const ChannelsConv& a, int64_t pixel, const float* in, const float* w, const float* bias,
+                 const float* add, float* out) {
+    // The planner keeps to what fits the registers.
+    if constexpr (P * V + V + 1 <= kChannelsRegisters) channels_block<P, V>(a, pixel, in, w, bias, add, out);
+  }
+};
+
+void channels_conv(const ChannelsConv& a, const float* in, const float* add, float* out) {
+  const Split vectors(a.vectors, a.block_vectors), pixels(a.pixels, a.block_pixels);
+  const int64_t window = a.runs * a.run * kLanesF32;
+  for (int64_t b = 0; b < vectors.blocks; ++b) {
+    const int64_t first = vectors.first(b) * kLanesF32;
+    for (int64_t t = 0; t < pixels.blocks; ++t) {
+      const auto block = pick<ChannelsBlockFn, kChannelsPixels, kChannelsVectors>(pixels[t], vectors[b]);
+      block(a, pixels.first(t), in + a.first_inputs[b], a.packed + vectors.first(b) * window, a.bias + first,
+            add == nullptr ? nullptr : add + first, out + first);
+    }
+  }
+}
+
+template <int P>
+[[gnu::noinline]] void depthwise_block(const ChannelsDepthwise& a, int64_t pixel, const float* in,
+                                       const float* w, const float* bias, float* out) {
+  const float* x[P];
+  CBNET_UNROLL for (int p = 0; p < P; ++p) x[p] = in + a.in_offsets[pixel + p];
+  F32 sum[P];
+  CBNET_UNROLL for (int p = 0; p < P; ++p) sum[p] = load(bias);
+  for (int64_t t = 0; t < a.taps; ++t, w += kLanesF32) {
+    const F32 weight = load(w);
+    const int64_t at = a.tap_offsets[t];
+    CBNET_UNROLL for (int p = 0; p < P; ++p) sum[p] += load(x[p] + at) * weight;
+  }
+  CBNET_UNROLL for (int p = 0; p < P; ++p) {
+    store(out + a.out_offsets[pixel + p], clamp(sum[p], a.low, a.high));
+  }
+}
+
+struct DepthwiseBlockFn {
+  template <int P, int V>
+  static void at(const ChannelsDepthwise& a, int64_t pixel, const float* in, const float* w,
+                 const float* bias, float* out) {
+    depthwise_block<P>(a, pixel, in, w, bias, out);
+  }
+};
+
+void channels_depthwise(const ChannelsDepthwise& a, const float* in, float* out) {
+  constexpr int kPixels = 8;
+  const Split pixels(a.pixels, kPixels);
+  for (int64_t v = 0; v < a.vectors; ++v) {
+    for (int64_t t = 0; t < pixels.blocks; ++t) {
+      const auto block = pick<DepthwiseBlockFn, kPixels, 1>(pixels[t], 1);
+      block(a, pixels.first(t), in + v * kLanesF32, a.packed + v * a.taps * kLanesF32, a.bias + v * kLanesF32,
+            out + v * kLanesF32);
+    }
+  }
+}
+
+template <bool Average>
+void channels_pool_as(const ChannelsPool& a, const float* in, float* out) {
+  for (int64_t p = 0; p < a.pixels; ++p) {
+    const ChannelsWindow& window = a.windows[p];
+    for (int64_t v = 0; v < a.vectors; ++v) {
+      const float* row = in + window.in + v * kLanesF32;
+      F32 y = Average ? F32{} : load(row);
+      for (int64_t i = 0; i < window.rows; ++i, row += a.row_step) {
+        const float* x = row;
+        for (int64_t j = 0; j < window.cols; ++j, x += a.col_step) {
+          if constexpr (Average)
+            y += load(x);
+          else
+            y = max_keep_nan(y, load(x));
+        }
+      }
+      store(out + window.out + v * kLanesF32, clamp(Average ? y * window.scale : y, a.low, a.high));
+    }
+  }
+}
+
+void channels_pool(const ChannelsPool& a, const float* in, float* out) {
+  a.average ? channels_pool_as<true>(a, in, out) : channels_pool_as<false>(a, in, out);
+}
+
+constexpr ChannelsTable kChannelsTable = {.registers = kChannelsRegisters,
+                                          .relative_cost = CBNET_VECTOR_BYTES == 0 ? 2.5 : 1.0,
+                                          .conv = channels_conv,
+                                          .depthwise = channels_depthwise,
+                                          .pool = channels_pool};
+
+}  // namespace
+}  // namespace cbnet::kernels::CBNET_ISA

@@ -1,0 +1,233 @@
+// Convolutions and pools whose channels lie side by side: every kind of window alone, and networks of them.
+#include <doctest/doctest.h>
+
+#include "runtime/plan.h"
+#include "runtime/planner.h"
+#include "tests/runtime/conv_step.h"
+
+using namespace cbnet;
+using namespace cbnet::runtime;
+using namespace cbnet::runtime::test;
+
+namespace {
+
+// Sums of f32 in another order than those of f64: the longest here has 40 * 25 products.
+constexpr double kTolerance = 3e-6;
+
+/// One of 1, …, n.
+std::int64_t any(Builder& b, std::int64_t n) {
+  return 1 + static_cast<std::int64_t>(b.rng.uniform() * static_cast<double>(n));
+}
+
+/// A convolution of any window, with any groups.
+std::int32_t any_conv(Builder& b, std::int32_t from, bool depthwise) {
+  const Shape in = b.shape(from);
+  Node node;
+  node.kind = Kind::conv2d;
+  node.name = "n" + std::to_string(b.graph.nodes.size() + 1);
+  node.inputs = {from};
+  node.window.kernel_size = {any(b, 5), any(b, 5)};
+  node.window.stride = {any(b, 3), any(b, 3)};
+  node.window.dilation = {any(b, 2), any(b, 2)};
+  node.window.padding = {any(b, 3) - 1, any(b, 3) - 1, any(b, 3) - 1, any(b, 3) - 1};
+  do node.groups = depthwise ? in[0] : any(b, in[0]);
+  while (in[0] % node.groups != 0);
+  const std::int64_t outputs = node.groups * (depthwise ? 1 : any(b, 1 + 70 / node.groups));
+  node.shape = window_shape("test", in, outputs, node.window);
+  const Shape weights = {outputs, in[0] / node.groups, node.window.kernel_size.h, node.window.kernel_size.w};
+  node.weight = Tensor::uniform(weights, -1, 1, b.rng);
+  if (any(b, 4) > 1) node.bias = Tensor::uniform({outputs}, -1, 1, b.rng);
+  b.graph.nodes.push_back(node);
+  return static_cast<std::int32_t>(b.graph.nodes.size());
+}
+
+/// An image in this layout: zeros around it, NaN where nobody may look.
+struct Image {
+  Image(const Layout& given, const float* planes)
+      : layout(given), elements(given.image() + kernels::kSlack, NAN) {
+    zero_border(layout, elements.data());
+    for (std::int64_t c = 0; c < layout.c; ++c) {
+      for (std::int64_t p = 0; p < layout.h * layout.w; ++p)
+        elements.data()[place(c, p)] = planes == nullptr ? 0.0F : *planes++;
+    }
+  }
+  std::int64_t place(std::int64_t c, std::int64_t p) const {
+    return (layout.first() + p / layout.w * layout.row() + p % layout.w) * layout.pitch + c;
+  }
+  Layout layout;
+  Elements elements;
+};
+
+/// Runs the step of the last node alone and returns its largest error relative to the sum of absolute
+/// products.
+double worst_error(const Builder& b, const std::vector<float>& pixels, Isa isa, bool tight, bool clamped) {
+  const Node& node = b.graph.nodes.back();
+  const kernels::KernelTable& table = kernels::kernel_table(isa);
+  Layout from = channels_layout(b.graph.input, table.conv.lanes),
+         to = channels_layout(node.shape, table.conv.lanes);
+  if (node.kind == Kind::conv2d) add_border(from, node);
+  if (tight && takes_addend(node)) from.pitch = from.c;
+  to.pad_h = 2, to.pad_w = 1;
+  ChannelsTail tail;
+  if (clamped) tail = {-0.5F, 0.75F};
+  const StepPtr step = make_channels_step(table, node, tail, {{0, from}}, {1, to});
+  const Image in(from, pixels.data()), out(to, nullptr);
+  const Slot slots[] = {{0, 0},
+                        {static_cast<std::size_t>(reinterpret_cast<std::byte*>(out.elements.data()) -
+                                                  reinterpret_cast<std::byte*>(in.elements.data())),
+                         0}};
+  Frame frame;
+  frame.arena = reinterpret_cast<std::byte*>(in.elements.data());
+  frame.slots = slots;
+  frame.n = 1;
+  step->run(frame);
+  const Values want = naive_output(b.graph, pixels.data());
+  const Values allowed = naive_output(sizes_of(b.graph), sizes_of(pixels).data());
+  double worst = 0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    const auto at = static_cast<std::int64_t>(i), plane = to.h * to.w;
+    const double expected = clamped ? std::clamp(want[i], -0.5, 0.75) : want[i];
+    const double got = static_cast<double>(out.elements.data()[out.place(at / plane, at % plane)]);
+    const double error = std::fabs(got - expected) / (allowed[i] + 1e-30);
+    if (!(error <= worst)) worst = error;  // a NaN is the worst
+  }
+  for (std::int64_t i = 0; i < to.first() * to.pitch; ++i)
+    if (out.elements.data()[i] != 0.0F) worst = HUGE_VAL;
+  return worst;
+}
+
+/// The plan's answer to two images on every ISA, beside the loop nests'.
+void check_plan(Builder& b) {
+  b.graph.classifies = false;
+  const std::vector<float> pixels = b.pixels(2);
+  Values want;
+  double size = 0;
+  for (std::int64_t i = 0; i < 2; ++i) {
+    for (const double y : naive_output(b.graph, pixels.data() + i * numel(b.graph.input))) {
+      want.push_back(y);
+      size = std::max(size, std::fabs(y));
+    }
+  }
+  for (const Isa isa : available_isas()) {
+    const Plan plan(b.graph, isa);
+    Workspace workspace(plan);
+    const std::span<const float> got = plan.run(pixels.data(), 2, workspace).output;
+    REQUIRE(got.size() == want.size());
+    double worst = 0;
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      const double error = std::fabs(static_cast<double>(got[i]) - want[i]) / size;
+      if (!(error <= worst)) worst = error;
+    }
+    CHECK_MESSAGE(worst <= 1e-5, to_string(isa) << ": " << worst << " of the largest");
+  }
+}
+
+/// The steps of a schedule, by the names of their layers.
+std::string steps_of(const Graph& graph) {
+  std::string out;
+  for (const StepPtr& step : make_schedule(graph, available_isas().back()).steps)
+    out += (out.empty() ? "" : " | ") + step->name;
+  return out;
+}
+
+std::int32_t strided(Builder& b, std::int32_t from, std::int64_t outputs, std::int64_t stride) {
+  const std::int32_t made = b.conv(from, outputs, 3, 1);
+  Node& node = b.last();
+  node.window.stride = stride;
+  node.shape = window_shape("test", b.shape(from), outputs, node.window);
+  return made;
+}
+
+std::int32_t depthwise(Builder& b, std::int32_t from, std::int64_t stride) {
+  const std::int64_t channels = b.shape(from)[0];
+  const std::int32_t made = strided(b, from, channels, stride);
+  b.last().groups = channels;
+  b.last().weight = Tensor::uniform({channels, 1, 3, 3}, -1, 1, b.rng);
+  return made;
+}
+
+std::int32_t average(Builder& b, std::int32_t from, std::int64_t kernel) {
+  const std::int32_t made = b.max_pool(from, kernel, 1, false);
+  b.last().kind = Kind::avg_pool2d;
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("channels: windows of any kernel, stride, dilation, padding and groups, alone") {
+  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+    Builder b({0, 0, 0}, seed);
+    b.graph.input = {any(b, 40), 9 + any(b, 9), 9 + any(b, 9)};
+    any_conv(b, 0, seed % 4 == 0);
+    const std::vector<float> pixels = b.pixels(1);
+    for (const Isa isa : available_isas()) {
+      const double worst = worst_error(b, pixels, isa, seed % 3 == 0, seed % 5 == 0);
+      CHECK_MESSAGE(worst <= kTolerance, "seed " << seed << ", " << to_string(isa) << ": " << worst);
+    }
+  }
+}
+
+TEST_CASE("channels: pools of any window, alone") {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    Builder b({0, 0, 0}, seed);
+    b.graph.input = {any(b, 40), 5 + any(b, 9), 5 + any(b, 9)};
+    const std::int64_t kernel = any(b, 4);
+    b.max_pool(0, kernel, any(b, 3), seed % 2 == 0, std::min(kernel / 2, any(b, 3) - 1));
+    if (seed % 3 != 0) {
+      b.last().kind = Kind::avg_pool2d;
+      b.last().count_include_pad = seed % 3 == 1;
+    }
+    const std::vector<float> pixels = b.pixels(1);
+    for (const Isa isa : available_isas()) {
+      const double worst = worst_error(b, pixels, isa, false, false);
+      CHECK_MESSAGE(worst <= kTolerance, "seed " << seed << ", " << to_string(isa) << ": " << worst);
+    }
+  }
+}
+
+TEST_CASE("channels: a residual block is a step for each convolution") {
+  Builder b({3, 16, 16});
+  const auto stem = b.plain(Kind::relu, strided(b, 0, 24, 2));
+  const auto inner = strided(b, b.plain(Kind::relu, strided(b, stem, 40, 2)), 40, 1);
+  const auto shortcut = strided(b, stem, 40, 2);
+  const auto joined = b.plain(Kind::relu, b.add(Kind::add, {inner, shortcut}, {40, 4, 4}));
+  average(b, joined, 4);
+  if (available_isas().back() == Isa::scalar) return;
+  CHECK(steps_of(b.graph) ==
+        "pixels | n1 conv2d, n2 relu | n3 conv2d, n4 relu | n5 conv2d | n6 conv2d, n7 add, n8 relu | "
+        "n9 avg_pool2d | copy");
+  check_plan(b);
+}
+
+TEST_CASE("channels: separable convolutions with bounds, a gate per channel, and branches joined") {
+  Builder b({3, 17, 15}, 2);
+  const auto stem = b.plain(Kind::relu, strided(b, 0, 20, 2));
+  auto separable = b.plain(Kind::relu, depthwise(b, stem, 1));
+  separable = b.add(Kind::pointwise, {separable}, b.shape(separable), 1.5);
+  b.last().function = Pointwise::clamp_max;
+  const auto mixed = b.conv(separable, 20, 1, 0);
+  auto gate = average(b, mixed, 8);  // (20,2,1)
+  gate = b.max_pool(gate, 1, 2, false);
+  gate = b.plain(Kind::sigmoid, b.conv(gate, 20, 1, 0));
+  REQUIRE(b.shape(gate) == Shape{20, 1, 1});
+  const auto gated = b.add(Kind::mul, {mixed, gate}, b.shape(mixed));
+  const auto swapped = b.add(Kind::add, {gate, gated}, b.shape(mixed));
+  const auto both = b.add(Kind::concat, {swapped, stem}, {40, 9, 8});
+  const auto normed = b.plain(Kind::leaky_relu, b.affine(both), 0.1);
+  const auto small = b.max_pool(strided(b, normed, 33, 2), 2, 2, true);
+  const std::int64_t size = numel(b.shape(small));
+  b.linear(b.add(Kind::reshape, {small}, {size}), 7);
+  check_plan(b);
+}
+
+TEST_CASE("channels: what another layer reads too, and a value added to itself") {
+  Builder b({2, 12, 12}, 3);
+  const auto first = strided(b, 0, 18, 2);
+  const auto doubled = b.add(Kind::add, {first, first}, b.shape(first));
+  const auto active = b.plain(Kind::relu, first);
+  const auto sum = b.add(Kind::add, {strided(b, active, 18, 1), doubled}, b.shape(first));
+  const auto turned = b.add(Kind::transpose, {sum}, {6, 18, 6});
+  b.last().axes = {1, 0, 2};
+  b.add(Kind::add, {turned, b.add(Kind::reshape, {active}, {6, 18, 6})}, {6, 18, 6});
+  check_plan(b);
+}
