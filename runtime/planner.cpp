@@ -25,11 +25,6 @@ bool is_windowed(Kind kind) {
   return kind == Kind::conv2d || kind == Kind::max_pool2d || kind == Kind::avg_pool2d;
 }
 
-bool is_by_number(Kind kind) {
-  return kind == Kind::relu || kind == Kind::leaky_relu || kind == Kind::sigmoid || kind == Kind::tanh ||
-         kind == Kind::rescale || kind == Kind::pointwise;
-}
-
 class Planner {
  public:
   Planner(const Graph& graph, Isa isa)
@@ -40,7 +35,6 @@ class Planner {
         readers_(graph.nodes.size() + 1),
         is_exit_(graph.nodes.size() + 1),
         by_winograd_(graph.nodes.size()),
-        channels_(graph.nodes.size()),
         ready_(graph.nodes.size() + 1),
         buffers_(graph.nodes.size() + 1) {
     exits_.push_back({static_cast<std::int32_t>(graph.nodes.size()), 0.0});
@@ -57,7 +51,7 @@ class Planner {
   }
 
   Schedule run() {
-    choose_channels();
+    channels_ = choose_channels(graph_, table_, readers_);
     fuse();
     choose_layouts();
     std::size_t next = 0;
@@ -172,85 +166,6 @@ class Planner {
     }
     if (take(Kind::pointwise, is(Pointwise::clamp_max)))
       fused.bounds.high = static_cast<float>(fused.nodes.back()->value);
-  }
-
-  // ---- which values have their channels side by side
-
-  /// Tells whether there are steps for this node in that layout.
-  bool can_channels(const Node& node) const {
-    if (node.shape.size() != 3 || shape(node.inputs[0]).size() != 3) return false;
-    const Shape& input = shape(node.inputs[0]);
-    const auto is_pixel = [&](std::int32_t v) { return shape(v) == Shape{node.shape[0], 1, 1}; };
-    switch (node.kind) {
-      case Kind::conv2d: {
-        Layout layout = channels_layout(input, table_.conv.lanes);
-        add_border(layout, node);
-        const double elements = static_cast<double>(layout.h + 2 * layout.pad_h) *
-                                static_cast<double>(layout.row() + 1) * static_cast<double>(layout.pitch);
-        return 4 * elements < static_cast<double>(kMaxArenaBytes);
-      }
-      case Kind::max_pool2d:
-        return node.window.dilation == 1;
-      case Kind::avg_pool2d:
-        return node.window.padding.is_symmetric();
-      case Kind::add:
-      case Kind::mul:
-        return node.inputs.size() == 2 &&
-               std::all_of(node.inputs.begin(), node.inputs.end(),
-                           [&](std::int32_t v) { return shape(v) == node.shape || is_pixel(v); }) &&
-               std::any_of(node.inputs.begin(), node.inputs.end(),
-                           [&](std::int32_t v) { return shape(v) == node.shape; });
-      case Kind::concat:
-        return node.axis == 0;
-      case Kind::affine:
-        return true;
-      default:
-        return is_by_number(node.kind);
-    }
-  }
-
-  /// Nodes that hand values to each other go together: into the layout in which their convolutions cost less.
-  void choose_channels() {
-    std::vector<std::int32_t> leader(readers_.size());  // by value, of those that go together
-    for (std::size_t v = 0; v < leader.size(); ++v) leader[v] = static_cast<std::int32_t>(v);
-    const auto find = [&](std::int32_t v) {
-      while (leader[at(v)] != v) v = leader[at(v)] = leader[at(leader[at(v)])];
-      return v;
-    };
-    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-      channels_[i] = can_channels(graph_.nodes[i]);
-      if (!channels_[i]) continue;
-      for (const std::int32_t v : graph_.nodes[i].inputs)
-        leader[at(find(v))] = find(static_cast<std::int32_t>(i) + 1);
-    }
-    std::vector<double> gain(readers_.size(), 0.0);
-    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-      const Node& node = graph_.nodes[i];
-      if (!channels_[i] || node.kind != Kind::conv2d) continue;
-      gain[at(find(static_cast<std::int32_t>(i) + 1))] +=
-          planes_cost(i) - channels_cost(table_, node, shape(node.inputs[0]));
-    }
-    // What comes from or goes to other layers is brought to their layout, a number at a time.
-    for (std::int32_t v = 0; at(v) < readers_.size(); ++v) {
-      if (shape(v).size() != 3) continue;
-      bool here = v > 0 && channels_[at(v) - 1], elsewhere = !here;
-      for (const std::size_t i : readers_[at(v)]) (channels_[i] ? here : elsewhere) = true;
-      if (here && (elsewhere || readers_[at(v)].empty()))
-        gain[at(find(v))] -= 1.5 * static_cast<double>(numel(shape(v)));
-    }
-    for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
-      channels_[i] = channels_[i] && gain[at(find(static_cast<std::int32_t>(i) + 1))] > 0;
-  }
-
-  double planes_cost(std::size_t i) const {
-    const Node& node = graph_.nodes[i];
-    const std::vector<std::size_t>& readers = readers_[i + 1];
-    const Node* pool = readers.size() == 1 ? &graph_.nodes[readers[0]] : nullptr;
-    if (is_direct(node)) return direct_cost(table_, node, shape(node.inputs[0]), pool);
-    // im2col and a product: the columns are written and read again, and a group has few outputs.
-    const auto macs = static_cast<double>(node_macs(graph_, node));
-    const auto outputs = static_cast<double>(node.shape[0] / node.groups);
-    return macs / static_cast<double>(table_.conv.lanes) * 1.5 + 2 * macs / outputs;
   }
 
   Layout channels_of(std::int32_t v) const {

@@ -45,6 +45,11 @@ inline constexpr std::int64_t kMaxArenaBytes = std::int64_t{256} << 20;
 /// Fuses the nodes of a folded graph into steps and gives every buffer its place.
 Schedule make_schedule(const Graph& graph, Isa isa);
 
+/// By node: whether it has the channels of a pixel side by side (Layout::Type::channels_last). `readers` are,
+/// by value, the nodes that read it.
+std::vector<bool> choose_channels(const Graph& graph, const kernels::KernelTable& table,
+                                  const std::vector<std::vector<std::size_t>>& readers);
+
 /// Settles the lifetimes and offsets of the buffers, what segments carry, the tile and the sizes. What is
 /// never in use at once may lie in one place. Throws std::invalid_argument where kMaxArenaBytes are too few.
 void place_buffers(Schedule& schedule);

@@ -4,7 +4,7 @@
 #include <functional>
 #include <numeric>
 
-#include "runtime/step.h"
+#include "runtime/steps/plain.h"
 #include "tensor/cpu/functions.h"
 #include "tensor/cpu/kernels/im2col.h"
 #include "tensor/cpu/kernels/isa_table.h"
@@ -12,47 +12,12 @@
 namespace cbnet::runtime {
 namespace {
 
-/// One image of every input -> one image of the output.
-using Body = std::function<void(const float* const* x, float* y, float* scratch)>;
-
-class PlainStep : public Step {
- public:
-  PlainStep(const std::vector<int>& from, int to, Body body, std::int64_t scratch_bytes)
-      : Step(from, to), body_(std::move(body)) {
-    // The pointers of a call stand before what the body needs: a plan is shared by threads.
-    pointers_ = (static_cast<std::int64_t>(from.size() * sizeof(float*)) + 63) / 64 * 64;
-    scratch_fixed_ = pointers_ + scratch_bytes;
-  }
-
-  void run(const Frame& frame) const override {
-    auto* x = reinterpret_cast<const float**>(frame.scratch);
-    for (std::int64_t i = 0; i < frame.n; ++i) {
-      for (std::size_t k = 0; k < reads.size(); ++k) x[k] = frame.at<float>(reads[k], i);
-      body_(x, frame.at<float>(writes, i), reinterpret_cast<float*>(frame.scratch + pointers_));
-    }
-  }
-
- private:
-  Body body_;
-  std::int64_t pointers_ = 0;
-};
-
 template <class F>
 Body pointwise(std::int64_t size, F f) {
   return [size, f](const float* const* x, float* y, float*) {
     for (std::int64_t i = 0; i < size; ++i) y[i] = f(x[0][i]);
   };
 }
-
-/// What a plain step is made of.
-struct Making {
-  Isa isa;
-  const Graph& graph;
-  const Node& node;
-  const Shape& input;          // of the first value that it reads
-  std::int64_t size;           // elements of one sample of what it makes
-  std::int64_t& scratch_size;  // elements that the step needs
-};
 
 /// By the formulas of the table, which name x and a.
 Body table_function(Pointwise function, const Making& m) {
@@ -319,109 +284,15 @@ constexpr Body (*kMakers[])(const Making&) = {
 #include "runtime/kinds.def"
 };
 
-// ---- the channels of a pixel side by side
-
-/// The elements of a row of pixels, which a body for so many elements takes at once.
-Body by_rows(Body row, const std::vector<Operand>& from, const Layout& target) {
-  std::vector<Layout> sources;
-  for (const Operand& operand : from) sources.push_back(operand.layout);
-  return [=](const float* const* x, float* y, float* scratch) {
-    zero_border(target, y);
-    for (std::int64_t i = 0; i < target.h; ++i) {
-      const float* rows[2] = {};
-      for (std::size_t k = 0; k < sources.size(); ++k)
-        rows[k] = x[k] + (sources[k].first() + i * sources[k].row()) * sources[k].pitch;
-      row(rows, y + (target.first() + i * target.row()) * target.pitch, scratch);
-    }
-  };
-}
-
-/// fn(pixel of x[0], pixel of y, x) for all pixels.
-template <class Fn>
-Body by_pixels(const Layout& source, const Layout& target, Fn fn) {
-  return [=](const float* const* x, float* y, float*) {
-    zero_border(target, y);
-    for (std::int64_t i = 0; i < target.h; ++i) {
-      const float* from = x[0] + (source.first() + i * source.row()) * source.pitch;
-      float* to = y + (target.first() + i * target.row()) * target.pitch;
-      for (std::int64_t j = 0; j < target.w; ++j, from += source.pitch, to += target.pitch) fn(from, to, x);
-    }
-  };
-}
-
-/// Of a value of shape (C,H,W) and one of (C,1,1).
-template <class F>
-Body join_channels(const std::vector<Operand>& from, const Layout& target, F f) {
-  const bool swapped = from[0].layout.h * from[0].layout.w < target.h * target.w;
-  const Layout &whole = from[swapped ? 1 : 0].layout, &channels = from[swapped ? 0 : 1].layout;
-  const Body joined = by_pixels(whole, target, [=](const float* a, float* y, const float* const* x) {
-    const float* b = x[1] + channels.first() * channels.pitch;
-    for (std::int64_t c = 0; c < target.c; ++c) y[c] = f(a[c], b[c]);
-  });
-  if (!swapped) return joined;
-  return [=](const float* const* x, float* y, float* scratch) {
-    const float* const both[] = {x[1], x[0]};
-    joined(both, y, scratch);
-  };
-}
-
-Body concat_channels(const std::vector<Operand>& from, const Layout& target) {
-  std::vector<Layout> sources;
-  for (const Operand& operand : from) sources.push_back(operand.layout);
-  return [=](const float* const* x, float* y, float*) {
-    zero_border(target, y);
-    std::int64_t channel = 0;
-    for (std::size_t k = 0; k < sources.size(); channel += sources[k++].c) {
-      const float* const part[] = {x[k]};
-      const std::int64_t count = sources[k].c;
-      by_pixels(sources[k], target, [=](const float* a, float* to, const float* const*) {
-        std::copy_n(a, count, to + channel);
-      })(part, y, nullptr);
-    }
-  };
-}
-
-Body affine_channels(const Making& m, const Layout& source, const Layout& target) {
-  return by_pixels(
-      source, target,
-      [=, scale = m.node.weight, shift = m.node.bias](const float* x, float* y, const float* const*) {
-        const float *a = scale.data<float>(), *b = shift.data<float>();
-        for (std::int64_t c = 0; c < target.c; ++c) y[c] = a[c] * x[c] + b[c];
-      });
-}
-
 }  // namespace
+
+Body plain_body(const Making& making) { return kMakers[static_cast<std::size_t>(making.node.kind)](making); }
 
 StepPtr make_plain_step(Isa isa, const Graph& graph, const Node& node, const std::vector<int>& from, int to) {
   std::int64_t scratch_size = 0;
-  Body body = kMakers[static_cast<std::size_t>(node.kind)](
+  Body body = plain_body(
       {isa, graph, node, value_shape(graph, node.inputs.front()), numel(node.shape), scratch_size});
   return std::make_unique<PlainStep>(from, to, std::move(body), 4 * scratch_size);
-}
-
-StepPtr make_pixels_step(Isa isa, const Graph& graph, const Node& node, const std::vector<Operand>& from,
-                         const Operand& to) {
-  const Layout& target = to.layout;
-  std::vector<int> buffers;
-  for (const Operand& operand : from) buffers.push_back(operand.buffer);
-  std::int64_t scratch_size = 0;
-  const Making making{
-      isa, graph, node, value_shape(graph, node.inputs.front()), target.w * target.pitch, scratch_size};
-  const bool stretched =
-      from.size() == 2 && from[0].layout.h * from[0].layout.w != from[1].layout.h * from[1].layout.w;
-  Body body;
-  if (node.kind == Kind::concat) {
-    body = concat_channels(from, target);
-  } else if (node.kind == Kind::affine) {
-    body = affine_channels(making, from[0].layout, target);
-  } else if (stretched && node.kind == Kind::add) {
-    body = join_channels(from, target, [](float a, float b) { return a + b; });
-  } else if (stretched) {
-    body = join_channels(from, target, [](float a, float b) { return a * b; });
-  } else {
-    body = by_rows(kMakers[static_cast<std::size_t>(node.kind)](making), from, target);
-  }
-  return std::make_unique<PlainStep>(buffers, to.buffer, std::move(body), 4 * scratch_size);
 }
 
 }  // namespace cbnet::runtime

@@ -1,0 +1,104 @@
+// This file decides which layers have the channels of a pixel side by side, and which have them in planes.
+// Nodes that hand values to each other go together: into the layout in which their convolutions cost less.
+#include <algorithm>
+
+#include "runtime/planner.h"
+
+namespace cbnet::runtime {
+namespace {
+
+using Readers = std::vector<std::vector<std::size_t>>;
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+bool is_by_number(Kind kind) {
+  return kind == Kind::relu || kind == Kind::leaky_relu || kind == Kind::sigmoid || kind == Kind::tanh ||
+         kind == Kind::rescale || kind == Kind::pointwise;
+}
+
+/// Tells whether there are steps for this node in that layout.
+bool can_channels(const Graph& graph, const kernels::KernelTable& table, const Node& node) {
+  const auto shape = [&](std::int32_t v) -> const Shape& { return value_shape(graph, v); };
+  if (node.shape.size() != 3 || shape(node.inputs[0]).size() != 3) return false;
+  const Shape& input = shape(node.inputs[0]);
+  const auto is_pixel = [&](std::int32_t v) { return shape(v) == Shape{node.shape[0], 1, 1}; };
+  switch (node.kind) {
+    case Kind::conv2d: {
+      Layout layout = channels_layout(input, table.conv.lanes);
+      add_border(layout, node);
+      const double elements = static_cast<double>(layout.h + 2 * layout.pad_h) *
+                              static_cast<double>(layout.row() + 1) * static_cast<double>(layout.pitch);
+      return 4 * elements < static_cast<double>(kMaxArenaBytes);
+    }
+    case Kind::max_pool2d:
+      return node.window.dilation == 1;
+    case Kind::avg_pool2d:
+      return node.window.padding.is_symmetric();
+    case Kind::add:
+    case Kind::mul:
+      return node.inputs.size() == 2 &&
+             std::all_of(node.inputs.begin(), node.inputs.end(),
+                         [&](std::int32_t v) { return shape(v) == node.shape || is_pixel(v); }) &&
+             std::any_of(node.inputs.begin(), node.inputs.end(),
+                         [&](std::int32_t v) { return shape(v) == node.shape; });
+    case Kind::concat:
+      return node.axis == 0;
+    case Kind::affine:
+      return true;
+    default:
+      return is_by_number(node.kind);
+  }
+}
+
+/// In planes, in units of an FMA of vectors.
+double planes_cost(const Graph& graph, const kernels::KernelTable& table, const Readers& all_readers,
+                   std::size_t i) {
+  const Node& node = graph.nodes[i];
+  const std::vector<std::size_t>& readers = all_readers[i + 1];
+  const Node* pool = readers.size() == 1 ? &graph.nodes[readers[0]] : nullptr;
+  if (is_direct(node)) return direct_cost(table, node, value_shape(graph, node.inputs[0]), pool);
+  // im2col and a product: the columns are written and read again, and a group has few outputs.
+  const auto macs = static_cast<double>(node_macs(graph, node));
+  const auto outputs = static_cast<double>(node.shape[0] / node.groups);
+  return macs / static_cast<double>(table.conv.lanes) * 1.5 + 2 * macs / outputs;
+}
+
+}  // namespace
+
+std::vector<bool> choose_channels(const Graph& graph, const kernels::KernelTable& table,
+                                  const Readers& readers) {
+  const auto shape = [&](std::int32_t v) -> const Shape& { return value_shape(graph, v); };
+  std::vector<bool> channels(graph.nodes.size());
+  std::vector<std::int32_t> leader(readers.size());  // by value, of those that go together
+  for (std::size_t v = 0; v < leader.size(); ++v) leader[v] = static_cast<std::int32_t>(v);
+  const auto find = [&](std::int32_t v) {
+    while (leader[at(v)] != v) v = leader[at(v)] = leader[at(leader[at(v)])];
+    return v;
+  };
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    channels[i] = can_channels(graph, table, graph.nodes[i]);
+    if (!channels[i]) continue;
+    for (const std::int32_t v : graph.nodes[i].inputs)
+      leader[at(find(v))] = find(static_cast<std::int32_t>(i) + 1);
+  }
+  std::vector<double> gain(readers.size(), 0.0);
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    if (!channels[i] || node.kind != Kind::conv2d) continue;
+    gain[at(find(static_cast<std::int32_t>(i) + 1))] +=
+        planes_cost(graph, table, readers, i) - channels_cost(table, node, shape(node.inputs[0]));
+  }
+  // What comes from or goes to other layers is brought to their layout, a number at a time.
+  for (std::int32_t v = 0; at(v) < readers.size(); ++v) {
+    if (shape(v).size() != 3) continue;
+    bool here = v > 0 && channels[at(v) - 1], elsewhere = !here;
+    for (const std::size_t i : readers[at(v)]) (channels[i] ? here : elsewhere) = true;
+    if (here && (elsewhere || readers[at(v)].empty()))
+      gain[at(find(v))] -= 1.5 * static_cast<double>(numel(shape(v)));
+  }
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+    channels[i] = channels[i] && gain[at(find(static_cast<std::int32_t>(i) + 1))] > 0;
+  return channels;
+}
+
+}  // namespace cbnet::runtime
