@@ -60,7 +60,8 @@ struct Image {
 
 /// Runs the step of the last node alone and returns its largest error relative to the sum of absolute
 /// products.
-double worst_error(const Builder& b, const std::vector<float>& pixels, Isa isa, bool tight, bool clamped) {
+double worst_error(const Builder& b, const std::vector<float>& pixels, Isa isa, bool tight, bool clamped,
+                   std::int64_t* by_winograd = nullptr) {
   const Node& node = b.graph.nodes.back();
   const kernels::KernelTable& table = kernels::kernel_table(isa);
   Layout from = channels_layout(b.graph.input, table.conv.lanes),
@@ -71,6 +72,8 @@ double worst_error(const Builder& b, const std::vector<float>& pixels, Isa isa, 
   ChannelsTail tail;
   if (clamped) tail = {-0.5F, 0.75F};
   const StepPtr step = make_channels_step(table, node, tail, {{0, from}}, {1, to});
+  if (by_winograd != nullptr) *by_winograd += step->winograd ? 1 : 0;
+  const Elements scratch(step->scratch_bytes(1) / 4 + 1, NAN);
   const Image in(from, pixels.data()), out(to, nullptr);
   const Slot slots[] = {{0, 0},
                         {static_cast<std::size_t>(reinterpret_cast<std::byte*>(out.elements.data()) -
@@ -79,6 +82,7 @@ double worst_error(const Builder& b, const std::vector<float>& pixels, Isa isa, 
   Frame frame;
   frame.arena = reinterpret_cast<std::byte*>(in.elements.data());
   frame.slots = slots;
+  frame.scratch = reinterpret_cast<std::byte*>(scratch.data());
   frame.n = 1;
   step->run(frame);
   const Values want = naive_output(b.graph, pixels.data());
@@ -230,4 +234,20 @@ TEST_CASE("channels: what another layer reads too, and a value added to itself")
   b.last().axes = {1, 0, 2};
   b.add(Kind::add, {turned, b.add(Kind::reshape, {active}, {6, 18, 6})}, {6, 18, 6});
   check_plan(b);
+}
+
+TEST_CASE("channels: 3x3 of stride 1 by Winograd where that is less work, at every size and edge") {
+  std::int64_t by_winograd = 0;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    Builder b({0, 0, 0}, seed);
+    b.graph.input = {30 + any(b, 40), 2 + any(b, 9), 2 + any(b, 9)};
+    b.conv(0, 30 + any(b, 40), 3, any(b, 2) - 1);
+    if (b.graph.nodes.back().shape[1] < 1 || b.graph.nodes.back().shape[2] < 1) continue;
+    const std::vector<float> pixels = b.pixels(1);
+    for (const Isa isa : available_isas()) {
+      const double worst = worst_error(b, pixels, isa, false, seed % 5 == 0, &by_winograd);
+      CHECK_MESSAGE(worst <= kTolerance, "seed " << seed << ", " << to_string(isa) << ": " << worst);
+    }
+  }
+  CHECK(by_winograd >= 40);
 }

@@ -39,6 +39,35 @@ struct ChannelsConv {
   float low = 0.0F, high = 0.0F;  // of the result; NaN stays NaN
 };
 
+/// A 3x3 convolution of stride 1 by Winograd's F(2x2, 3x3), which makes 2x2 results of 4x4 pixels with 16
+/// multiplications where the sum has 36:
+///
+///   tile d (4x4) -> B'dB -> 16 numbers, each times its own matrix of weights -> m (4x4) -> A'mA = 2x2
+///   results
+///
+///        1  0 -1  0          1  0
+///   B' = 0  1  1  0     A =  1  1      the weights are G g G', G = 1  0  0,  1/2 1/2 1/2,  1/2 -1/2 1/2,  0
+///   0 1
+///        0 -1  1  0          1 -1
+///        0  1  0 -1          0 -1
+///
+/// Tiles overlap by two pixels. One that reaches over the lower or right edge reads the last row or column
+/// again, which only results that nobody stores depend on.
+struct ChannelsWinograd {
+  std::int64_t tiles = 0, tile_columns = 0;
+  std::int64_t tiles_at_once = 0;      // whose 16 numbers a channel lie in the scratch
+  const std::int32_t* rows = nullptr;  // (rows of tiles, 4): the element at which each row of pixels begins
+  const std::int32_t* columns = nullptr;      // (columns of tiles, 4): and each column in it
+  std::int64_t in_vectors = 0;                // of channels
+  std::int64_t oh = 0, ow = 0;                // results
+  const std::int32_t* out_offsets = nullptr;  // (oh * ow)
+  const std::int32_t* add_offsets = nullptr;  // (oh * ow), or null
+  const float* bias = nullptr;                // (product.vectors * lanes)
+  float low = 0.0F, high = 0.0F;
+  ChannelsConv product;           // of the numbers of one point; packed: that of point 0
+  std::int64_t packed_point = 0;  // from one point's weights to the next
+};
+
 /// One channel of the result for each of the input: y[p, c] = clamp(bias[c] + sum_t x[.. + offset t] * w[t,
 /// c]).
 struct ChannelsDepthwise {
@@ -76,6 +105,9 @@ struct ChannelsTable {
   /// there.
   double relative_cost;
   void (*conv)(const ChannelsConv& conv, const float* in, const float* add, float* out);
+  /// scratch: 16 * tiles_at_once * (in_vectors + product.vectors) vectors.
+  void (*winograd)(const ChannelsWinograd& conv, const float* in, const float* add, float* scratch,
+                   float* out);
   void (*depthwise)(const ChannelsDepthwise& conv, const float* in, float* out);
   void (*pool)(const ChannelsPool& pool, const float* in, float* out);
 };

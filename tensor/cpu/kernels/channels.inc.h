@@ -88,6 +88,86 @@ void channels_conv(const ChannelsConv& a, const float* in, const float* add, flo
   }
 }
 
+// ---- F(2x2, 3x3)
+
+/// B' times a column.
+[[gnu::always_inline]] inline void winograd_in(const F32 (&d)[4], F32 (&out)[4]) {
+  out[0] = d[0] - d[2];
+  out[1] = d[1] + d[2];
+  out[2] = d[2] - d[1];
+  out[3] = d[1] - d[3];
+}
+
+/// The tiles first, ..., first + count - 1 to `to`: (point, tile, channel).
+void winograd_tiles(const ChannelsWinograd& a, int64_t first, int64_t count, const float* in, float* to) {
+  const int64_t pitch = a.in_vectors * kLanesF32, point = a.tiles_at_once * pitch;
+  for (int64_t t = 0; t < count; ++t) {
+    const int32_t* const rows = a.rows + (first + t) / a.tile_columns * 4;
+    const int32_t* const columns = a.columns + (first + t) % a.tile_columns * 4;
+    for (int64_t c = 0; c < pitch; c += kLanesF32) {
+      F32 half[4][4];  // (column, point of the rows)
+      CBNET_UNROLL for (int j = 0; j < 4; ++j) {
+        F32 d[4];
+        CBNET_UNROLL for (int i = 0; i < 4; ++i) d[i] = load(in + rows[i] + columns[j] + c);
+        winograd_in(d, half[j]);
+      }
+      CBNET_UNROLL for (int i = 0; i < 4; ++i) {
+        const F32 d[4] = {half[0][i], half[1][i], half[2][i], half[3][i]};
+        F32 out[4];
+        winograd_in(d, out);
+        CBNET_UNROLL for (int j = 0; j < 4; ++j) store(to + (i * 4 + j) * point + t * pitch + c, out[j]);
+      }
+    }
+  }
+}
+
+/// Products (point, tile, channel) to the results of those tiles.
+void winograd_results(const ChannelsWinograd& a, int64_t first, int64_t count, const float* from,
+                      const float* add, float* out) {
+  const int64_t pitch = a.product.vectors * kLanesF32, point = a.tiles_at_once * pitch;
+  for (int64_t t = 0; t < count; ++t) {
+    const int64_t row = (first + t) / a.tile_columns * 2, column = (first + t) % a.tile_columns * 2;
+    for (int64_t o = 0; o < pitch; o += kLanesF32) {
+      F32 half[2][4];
+      CBNET_UNROLL for (int j = 0; j < 4; ++j) {
+        F32 m[4];
+        CBNET_UNROLL for (int i = 0; i < 4; ++i) m[i] = load(from + (i * 4 + j) * point + t * pitch + o);
+        half[0][j] = m[0] + m[1] + m[2];
+        half[1][j] = m[1] - m[2] - m[3];
+      }
+      const F32 bias = load(a.bias + o);
+      CBNET_UNROLL for (int i = 0; i < 2; ++i) {
+        const F32(&m)[4] = half[i];
+        const F32 y[2] = {m[0] + m[1] + m[2], m[1] - m[2] - m[3]};
+        CBNET_UNROLL for (int j = 0; j < 2; ++j) {
+          if (row + i >= a.oh || column + j >= a.ow) continue;
+          const int64_t pixel = (row + i) * a.ow + column + j;
+          F32 sum = y[j] + bias;
+          if (add != nullptr) sum += load(add + a.add_offsets[pixel] + o);
+          store(out + a.out_offsets[pixel] + o, clamp(sum, a.low, a.high));
+        }
+      }
+    }
+  }
+}
+
+void channels_winograd(const ChannelsWinograd& a, const float* in, const float* add, float* scratch,
+                       float* out) {
+  const int64_t in_point = a.tiles_at_once * a.in_vectors * kLanesF32;
+  const int64_t out_point = a.tiles_at_once * a.product.vectors * kLanesF32;
+  float* const products = scratch + 16 * in_point;
+  for (int64_t first = 0; first < a.tiles; first += a.tiles_at_once) {
+    ChannelsConv product = a.product;
+    product.pixels = a.tiles_at_once < a.tiles - first ? a.tiles_at_once : a.tiles - first;
+    winograd_tiles(a, first, product.pixels, in, scratch);
+    for (int64_t p = 0; p < 16; ++p, product.packed += a.packed_point)
+      channels_conv(product, scratch + p * in_point, nullptr, products + p * out_point);
+    winograd_results(a, first, product.pixels, products, add, out);
+  }
+}
+
+// ---- one channel for each
+
 template <int P>
 [[gnu::noinline]] void depthwise_block(const ChannelsDepthwise& a, int64_t pixel, const float* in,
                                        const float* w, const float* bias, float* out) {
@@ -153,6 +233,7 @@ void channels_pool(const ChannelsPool& a, const float* in, float* out) {
 constexpr ChannelsTable kChannelsTable = {.registers = kChannelsRegisters,
                                           .relative_cost = CBNET_VECTOR_BYTES == 0 ? 2.5 : 1.0,
                                           .conv = channels_conv,
+                                          .winograd = channels_winograd,
                                           .depthwise = channels_depthwise,
                                           .pool = channels_pool};
 
