@@ -147,6 +147,7 @@ void read_expand(NodeReader& node) {
       node.fail("sizes that stretch those of an image", to_string(target));
     ones *= target[i];
   }
+  node.count_computed(ones);
   if (ones > 1) return join_constant<kinds::Mul>(node, from, Tensor::ones(target));
   if (from == node.position(0)) node.pass_on();
 }

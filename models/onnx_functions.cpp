@@ -96,6 +96,7 @@ void read_extreme(NodeReader& node) {
   if (rows.empty()) node.fail("an input that is computed", "none");
   if (node.input_count() == 1) return node.pass_on();
   for (const std::size_t i : arrays) {
+    node.count_computed(numel(shape));
     const Tensor stretched = constant_of_sample(node, i, computed).expand(shape).contiguous();
     rows.push_back(kinds::add_constant(node, rows[0], stretched));
   }

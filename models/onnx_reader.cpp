@@ -238,10 +238,14 @@ void NodeReader::pass_on() {
 }
 
 void NodeReader::make_constant(Tensor value) {
-  to_.computed_ += value.numel();
+  count_computed(value.numel());
+  if (!node_.outputs.empty()) to_.set_constant(node_.outputs[0], std::move(value));
+}
+
+void NodeReader::count_computed(std::int64_t elements) const {
+  to_.computed_ += elements;
   if (to_.computed_ > kMaxComputed)
     fail(concat("constants of at most ", kMaxComputed, " elements together"), "more");
-  if (!node_.outputs.empty()) to_.set_constant(node_.outputs[0], std::move(value));
 }
 
 // ---- all nodes

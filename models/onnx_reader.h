@@ -91,6 +91,8 @@ class NodeReader {
   /// comes or goes by layers that are added. Throws InputError where there is none.
   void see_batch_axes();
   void make_constant(Tensor value);
+  /// Throws InputError when constants that nobody stored would get too large with so many elements more.
+  void count_computed(std::int64_t elements) const;
 
   /// Throws InputError: "node 'x' (Conv): …".
   [[noreturn]] void fail(const std::string& expected, const std::string& found) const;
@@ -156,7 +158,9 @@ class OnnxLayers {
   void set_constant(const std::string& name, Tensor value) { values_[name] = {-1, std::move(value)}; }
   /// From here on `name` stands for what the last layer makes.
   void rename(const std::string& name) {
-    values_[name].position = static_cast<std::int64_t>(spec.trunk.size());
+    Value& value = values_[name];
+    value.position = static_cast<std::int64_t>(spec.trunk.size());
+    value.constant = {};
   }
   /// Returns how many nodes read it, the caller of the graph included.
   void count_reader(const std::string& name) { ++readers_[name]; }

@@ -159,6 +159,7 @@ void read_resize(NodeReader& node) {
       node.add(kinds::Concat{.axis = static_cast<std::int64_t>(i) + 1}, copies);
       node.add(kinds::reshape_to(shape), {node.last()});
     } else {
+      node.count_computed(axis.out * axis.in);
       kinds::add_product_along(node, from, static_cast<std::int64_t>(i), axis.matrix(sampling));
     }
     from = node.last();

@@ -103,6 +103,23 @@ TEST_CASE("onnx resize: linear, by each kind of coordinates") {
               bilinear([&](std::size_t axis, double i) { return i / scale(axis); }));
 }
 
+TEST_CASE("onnx resize: matrices are counted before they are made") {
+  SmallGraph graph({2000, 2000, 2});
+  graph.constant("scales", Tensor::from({1.0F, 1.5F, 1.5F, 1.0F}, {4}));
+  std::string from = "x";
+  for (int i = 0; i < 9; ++i) {
+    const std::string made = "r" + std::to_string(i);
+    set_text(graph.op("Resize", {from, "", "scales"}, {}, made), "mode", "linear");
+    graph.op("Slice",
+             {made, graph.numbers("zero", {0, 0}), graph.numbers("end", {2000, 2000}),
+              graph.numbers("axes", {1, 2})},
+             {}, from = "s" + std::to_string(i));
+  }
+  graph.op("Relu", {from});
+  CHECK(graph.refusal() ==
+        "m.onnx: node 'r5' (Resize): expected constants of at most 67108864 elements together; found more");
+}
+
 TEST_CASE("onnx resize: what has no layer is refused") {
   const auto refusal = [](const std::vector<float>& scales, const char* mode, const char* coordinates) {
     SmallGraph graph(kSample);
