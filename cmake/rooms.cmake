@@ -28,8 +28,8 @@ function(cbnet_room name)
   list(FILTER headers EXCLUDE REGEX "\\.inc\\.h$")
   # One file per ISA is compiled with its own flags by cbnet_isa_sources; ONNX and CUDA are optional: cbnet_onnx,
   # cbnet_cuda.
-  list(FILTER sources EXCLUDE REGEX "/isa/|/onnx/|/cuda/")
-  list(FILTER headers EXCLUDE REGEX "/onnx/graph_|/cuda/(context|functions|launch)")
+  list(FILTER sources EXCLUDE REGEX "/isa/[^/]*$|/onnx/[^/]*$|/cuda/[^/]*$")
+  list(FILTER headers EXCLUDE REGEX "/onnx/graph_[^/]*$|/cuda/(context|functions|launch)[^/]*$")
   add_library(cbnet_${name} STATIC ${sources})
   add_library(cbnet::${name} ALIAS cbnet_${name})
   set_target_properties(cbnet_${name} PROPERTIES EXPORT_NAME ${name})

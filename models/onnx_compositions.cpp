@@ -71,18 +71,19 @@ void read_sum(NodeReader& node) {
              {sum});
 }
 
-/// Input 0 in another shape, whose batch is -1 where it is computed.
+/// Input 0 in another shape, whose batch is -1 where there is one.
 void reshape(NodeReader& node, const Shape& shape) {
   if (node.is_constant(0)) return node.make_constant(node.constant(0).reshape(shape));
-  if (shape.size() < 2 || shape[0] != -1)
+  const std::int64_t front = node.batch_axes();
+  if (static_cast<std::int64_t>(shape.size()) <= front || (front == 1 && shape[0] != -1))
     node.fail("the batch in front and at least one axis more", to_string(shape));
-  node.add(kinds::reshape_to({shape.begin() + 1, shape.end()}));
+  node.add(kinds::reshape_to({shape.begin() + front, shape.end()}));
 }
 
 Shape shape_with_batch(const NodeReader& node) {
   if (node.is_constant(0)) return node.constant(0).shape();
   Shape shape = node.shape();
-  shape.insert(shape.begin(), -1);
+  if (node.batch_axes() == 1) shape.insert(shape.begin(), -1);
   return shape;
 }
 
@@ -101,7 +102,8 @@ std::set<std::int64_t> axes_of(const NodeReader& node, const std::vector<std::in
 void read_squeeze(NodeReader& node) {
   const Shape full = shape_with_batch(node);
   const auto axes = node.axes(13);
-  if (!axes && !node.is_constant(0) && node.batch() < 2) node.fail("axes, where the batch may be 1", "none");
+  if (!axes && !node.is_constant(0) && node.batch_axes() == 1 && node.batch() < 2)
+    node.fail("axes, where the batch may be 1", "none");
   const std::set<std::int64_t> named = axes_of(node, axes.value_or(Shape()), full.size());
   Shape left;
   for (std::size_t i = 0; i < full.size(); ++i) {
@@ -124,13 +126,20 @@ void read_unsqueeze(NodeReader& node) {
 /// Repeated elements are products with ones.
 void read_expand(NodeReader& node) {
   constexpr std::int64_t kMaxOnes = 1 << 20;
-  const Shape sample = node.shape();
-  Shape target = node.integers(1);
-  if (target.size() > sample.size() + 1) node.fail("the batch in front", to_string(target));
-  target.insert(target.begin(), sample.size() + 1 - target.size(), 1);
-  if (target[0] != 1 && target[0] != node.batch() && target[0] != OnnxLayers::kBatch)
+  const auto front = static_cast<std::size_t>(node.batch_axes());
+  std::int64_t from = node.position(0);
+  Shape sample = node.shape(), target = node.integers(1);
+  if (target.size() > sample.size() + front) {
+    if (front == 1) node.fail("the batch in front", to_string(target));
+    if (target.size() > kMaxRank) node.fail(concat("at most ", kMaxRank, " axes"), to_string(target));
+    sample.insert(sample.begin(), target.size() - sample.size(), 1);
+    node.add(kinds::reshape_to(sample));
+    from = node.last();
+  }
+  target.insert(target.begin(), sample.size() + front - target.size(), 1);
+  if (front == 1 && target[0] != 1 && target[0] != node.batch() && target[0] != OnnxLayers::kBatch)
     node.fail("as many images as there are", to_string(target));
-  target.erase(target.begin());
+  target.erase(target.begin(), target.begin() + static_cast<std::ptrdiff_t>(front));
   std::int64_t ones = 1;
   for (std::size_t i = 0; i < sample.size(); ++i) {
     if (target[i] == sample[i]) target[i] = 1;
@@ -138,20 +147,21 @@ void read_expand(NodeReader& node) {
       node.fail("sizes that stretch those of an image", to_string(target));
     ones *= target[i];
   }
-  if (ones == 1) return node.pass_on();
-  join_constant<kinds::Mul>(node, node.position(0), Tensor::ones(target));
+  node.count_computed(ones);
+  if (ones > 1) return join_constant<kinds::Mul>(node, from, Tensor::ones(target));
+  if (from == node.position(0)) node.pass_on();
 }
 
 }  // namespace
 
 void add_compositions(OnnxReaders& readers) {
-  readers.on("Sub", read_sub);
-  readers.on("Div", read_div);
-  readers.on("Sum", read_sum);
-  readers.on("Mean", read_sum);
-  readers.on("Expand", read_expand);
-  readers.on("Squeeze", read_squeeze);
-  readers.on("Unsqueeze", read_unsqueeze);
+  readers.on_arrays("Sub", read_sub);
+  readers.on_arrays("Div", read_div);
+  readers.on_arrays("Sum", read_sum);
+  readers.on_arrays("Mean", read_sum);
+  readers.on_arrays("Expand", read_expand);
+  readers.on_arrays("Squeeze", read_squeeze);
+  readers.on_arrays("Unsqueeze", read_unsqueeze);
   kinds::on_planes(readers, "GlobalMaxPool", [](NodeReader& node) {
     node.add(kinds::MaxPool2d{.kernel_size = {node.shape()[1], node.shape()[2]}});
   });

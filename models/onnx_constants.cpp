@@ -15,6 +15,8 @@ namespace {
 constexpr std::int64_t kMaxGrown = 1 << 20;
 /// Up to here f64 tells integers apart.
 constexpr double kMaxExact = 9007199254740992.0;
+/// A product of matrices has at most so many multiplications.
+constexpr std::int64_t kMaxProducts = std::int64_t{1} << 30;
 
 // These are numbers of TensorProto::DataType.
 constexpr std::int64_t kFloat = 1, kInt32 = 6, kInt64 = 7, kBool = 9, kDouble = 11;
@@ -85,11 +87,7 @@ void divide(NodeReader& node) {
 
 /// The sizes of what may be computed: its batch, then those of a sample.
 void shape(NodeReader& node) {
-  Shape sizes = {node.batch() > 0 ? node.batch() : OnnxLayers::kBatch};
-  if (node.is_constant(0))
-    sizes = node.constant(0).shape();
-  else
-    sizes.insert(sizes.end(), node.shape().begin(), node.shape().end());
+  const Shape sizes = node.full_shape(0);
   const auto rank = static_cast<std::int64_t>(sizes.size());
   const auto bound = [&](const char* name, std::int64_t usual) {
     const std::int64_t at = node.integer(name, usual);
@@ -224,14 +222,102 @@ void transpose(NodeReader& node) {
   node.make_constant(x.permute(order).contiguous());
 }
 
+void flatten(NodeReader& node) {
+  const Tensor& x = node.constant(0);
+  const std::int64_t axis = node.integer("axis", 1), at = axis < 0 ? axis + x.rank() : axis;
+  if (at < 0 || at > x.rank()) node.fail(concat("an axis of ", x.rank()), concat(axis));
+  std::int64_t rows = 1;
+  for (std::int64_t i = 0; i < at; ++i) rows *= x.size(i);
+  node.make_constant(x.reshape({rows, x.numel() / std::max<std::int64_t>(rows, 1)}));
+}
+
+/// What stands in front of what is repeated may be the batch: the constant is then one of every image.
+void expand(NodeReader& node) {
+  const Tensor& x = node.constant(0);
+  Shape target = node.integers(1);
+  if (!target.empty() && target[0] == OnnxLayers::kBatch) target[0] = 1;
+  const Shape shape = broadcast_shapes(x.shape(), target, "constant");
+  require_size(node, shape, x.numel());
+  node.make_constant(x.expand(shape).contiguous());
+}
+
+/// Whether elements are the same; the number of images is none that is less than 1.
+void equal(NodeReader& node) {
+  const Tensor &a = node.constant(0), &b = node.constant(1);
+  if (a.dtype() != DType::i64 || b.dtype() != DType::i64)
+    node.fail("two constants of integers", concat(describe(a), ", ", describe(b)));
+  const Shape shape = broadcast_shapes(a.shape(), b.shape(), "constant");
+  require_size(node, shape, std::max(a.numel(), b.numel()));
+  const auto x = a.expand(shape).to_vector<std::int64_t>(), z = b.expand(shape).to_vector<std::int64_t>();
+  std::vector<std::int64_t> same;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const bool one_is_batch = (x[i] == OnnxLayers::kBatch) != (z[i] == OnnxLayers::kBatch);
+    if (one_is_batch && std::max(x[i], z[i]) > 0)
+      node.fail("numbers that do not depend on the batch", "some that do");
+    same.push_back(x[i] == z[i] ? 1 : 0);
+  }
+  node.make_constant(Tensor::from(same, shape));
+}
+
+/// Elements of the second constant where the first has ones, else of the third.
+void where(NodeReader& node) {
+  const Tensor &yes = node.constant(1), &no = node.constant(2);
+  const Shape shape = broadcast_shapes(node.constant(0).shape(),
+                                       broadcast_shapes(yes.shape(), no.shape(), "constant"), "constant");
+  if (yes.dtype() != no.dtype() || node.constant(0).dtype() != DType::i64)
+    node.fail("a condition and constants of one type", concat(describe(yes), ", ", describe(no)));
+  require_size(node, shape, std::max({node.constant(0).numel(), yes.numel(), no.numel()}));
+  const auto chosen = node.constant(0).expand(shape).to_vector<std::int64_t>();
+  const auto choose = [&](auto of_type) {
+    using T = decltype(of_type);
+    std::vector<T> out = no.expand(shape).to_vector<T>();
+    const std::vector<T> other = yes.expand(shape).to_vector<T>();
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = chosen[i] != 0 ? other[i] : out[i];
+    node.make_constant(Tensor::from(out, shape));
+  };
+  if (yes.dtype() == DType::i64)
+    choose(std::int64_t{});
+  else
+    choose(float{});
+}
+
+/// Gemm and MatMul: alpha A B + beta C, where A and B may be transposed.
+void product(NodeReader& node) {
+  const auto matrix = [&](std::size_t i, const char* transposed) {
+    const Tensor& given = node.constant(i);
+    if (given.rank() != 2 || !is_floating(given.dtype())) node.fail("matrices", describe(given));
+    return node.integer(transposed, 0) != 0 ? given.permute({1, 0}) : given;
+  };
+  const Tensor a = matrix(0, "transA"), b = matrix(1, "transB");
+  const std::int64_t rows = a.size(0), inner = a.size(1), columns = b.size(1);
+  const Shape shape = {rows, columns};
+  require_size(node, shape, std::max(a.numel(), b.numel()));
+  if (b.size(0) != inner || inner > kMaxProducts / std::max<std::int64_t>(rows * columns, 1))
+    node.fail(concat("matrices that fit, and at most ", kMaxProducts, " products"),
+              concat(describe(a), ", ", describe(b)));
+  const std::vector<double> x = a.to_vector<double>(), z = b.to_vector<double>();
+  const double alpha = node.number("alpha", 1.0), beta = node.number("beta", 1.0);
+  std::vector<double> out(static_cast<std::size_t>(rows * columns), 0.0);
+  if (node.has_input(2)) out = node.constant(2).expand(shape).to_vector<double>();
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < columns; ++c) {
+      double sum = 0;
+      for (std::int64_t k = 0; k < inner; ++k)
+        sum += x[static_cast<std::size_t>(r * inner + k)] * z[static_cast<std::size_t>(k * columns + c)];
+      double& y = out[static_cast<std::size_t>(r * columns + c)];
+      y = alpha * sum + beta * y;
+    }
+  node.make_constant(tensor_from(node, out, shape, DType::f32));
+}
+
 }  // namespace
 
 void add_constant_ops(OnnxReaders& readers) {
-  readers.on("Constant", constant);
-  readers.on("Shape", shape);
+  readers.on_constants("Constant", constant);
+  readers.on_constants("Shape", shape);
   readers.on_constants("ConstantOfShape", constant_of_shape);
   readers.on_constants("Cast", cast);
-  readers.on("Cast", [](NodeReader& node) {
+  readers.on_arrays("Cast", [](NodeReader& node) {
     node.must_be("to", kFloat);
     node.ignore("saturate");
     node.pass_on();
@@ -241,6 +327,12 @@ void add_constant_ops(OnnxReaders& readers) {
   readers.on_constants("Concat", concatenate);
   readers.on_constants("Reshape", reshape);
   readers.on_constants("Transpose", transpose);
+  readers.on_constants("Flatten", flatten);
+  readers.on_constants("Expand", expand);
+  readers.on_constants("Equal", equal);
+  readers.on_constants("Where", where);
+  readers.on_constants("Gemm", product);
+  readers.on_constants("MatMul", product);
   readers.on_constants("Div", divide);
   const auto two = [&](const char* op, double (*f)(double, double)) {
     readers.on_constants(op, [f](NodeReader& node) { binary(node, f); });

@@ -71,25 +71,35 @@ Chain add_softplus(NodeReader& node) {
   return rest.with<kinds::Add>(above);
 }
 
-/// Max or Min of values of one shape, which are stacked as the rows of a plane, and of single numbers.
+/// Max or Min of values of one shape, which are stacked as the rows of a plane, and of constants.
 void read_extreme(NodeReader& node) {
   const bool largest = node.op() == "Max";
   std::vector<std::int64_t> rows;
   std::vector<double> bounds;
+  std::vector<std::size_t> arrays;
+  std::size_t computed = 0;
   Shape shape;
   for (std::size_t i = 0; i < node.input_count(); ++i) {
     if (node.is_constant(i)) {
-      if (node.constant(i).numel() != 1) node.fail("constants of one number", describe(node.constant(i)));
-      bounds.push_back(node.constant(i).item());
+      if (node.constant(i).numel() == 1)
+        bounds.push_back(node.constant(i).item());
+      else
+        arrays.push_back(i);
       continue;
     }
     if (!rows.empty() && node.shape(i) != shape)
       node.fail("values of one shape", concat(to_string(shape), " and ", to_string(node.shape(i))));
+    computed = i;
     shape = node.shape(i);
     rows.push_back(node.position(i));
   }
   if (rows.empty()) node.fail("an input that is computed", "none");
   if (node.input_count() == 1) return node.pass_on();
+  for (const std::size_t i : arrays) {
+    node.count_computed(numel(shape));
+    const Tensor stretched = constant_of_sample(node, i, computed).expand(shape).contiguous();
+    rows.push_back(kinds::add_constant(node, rows[0], stretched));
+  }
   Chain extreme{node, rows[0]};
   const auto count = static_cast<std::int64_t>(rows.size());
   if (count > 1) {
@@ -152,13 +162,12 @@ void read_reduction(NodeReader& node, std::int64_t since, const Reduction& reduc
   const Shape sample = node.shape();
   const auto axes = node.axes(since);
   const bool keep = node.integer("keepdims", 1) != 0;
-  const bool none = !axes || axes->empty();
-  if (node.integer("noop_with_empty_axes", 0) != 0 && none && reduction.before == nullptr &&
-      reduction.after == nullptr)
-    return node.pass_on();
-  if (none) node.fail("axes, so that images stay apart", "none");
-  std::vector<bool> goes(sample.size(), false);
-  for (const std::int64_t axis : *axes) goes[static_cast<std::size_t>(node.sample_axis(axis))] = true;
+  const bool none = !axes || axes->empty(), idle = none && node.integer("noop_with_empty_axes", 0) != 0;
+  if (idle && reduction.before == nullptr && reduction.after == nullptr) return node.pass_on();
+  if (idle || (none && node.batch_axes() == 1)) node.fail("axes, so that images stay apart", "none");
+  std::vector<bool> goes(sample.size(), none);
+  for (const std::int64_t axis : axes.value_or(Shape()))
+    goes[static_cast<std::size_t>(node.sample_axis(axis))] = true;
   add_reduction(node, node.position(0), sample, goes, keep, reduction);
 }
 
@@ -172,16 +181,17 @@ std::int64_t add_normalised(NodeReader& node, std::int64_t from, const Shape& sa
   return Chain{node, centred}.with<kinds::Mul>(factor.at).at;
 }
 
-/// y = x scale + bias with constants 1 and, where it is there, 2, one number a channel in `per_channel`.
-void add_affine(NodeReader& node, std::int64_t from, bool per_channel) {
+/// y = x scale + bias with constants 1 and, where it is there, 2. Where `count` is not 0 they are so many
+/// numbers, each of as many channels.
+void add_affine(NodeReader& node, std::int64_t from, std::int64_t count) {
   const auto constant = [&](std::size_t i) {
-    Tensor value = constant_of_sample(node, i, 0);
+    const Tensor value = constant_of_sample(node, i, 0);
+    if (count == 0) return value;
     Shape shape(node.shape().size(), 1);
-    if (!per_channel) return value;
-    if (value.shape() != Shape{node.shape()[0]})
-      node.fail(concat("a number for each of ", node.shape()[0], " channels"), describe(value));
-    shape[0] = value.numel();
-    return value.reshape(shape);
+    shape[0] = node.shape()[0];
+    if (value.shape() != Shape{count})
+      node.fail(concat("a number for each of ", count, " channels"), describe(value));
+    return value.view({count, 1}).expand({count, shape[0] / count}).contiguous().reshape(shape);
   };
   join_constant<kinds::Mul>(node, from, constant(1));
   if (node.has_input(2)) join_constant<kinds::Add>(node, node.last(), constant(2));
@@ -199,14 +209,27 @@ void read_layer_norm(NodeReader& node) {
   goes.insert(goes.begin(), false);
   Chain x = chain(node).then(kinds::reshape_to(seen));
   x.at = add_normalised(node, x.at, seen, goes, node.number("epsilon", 1e-5));
-  add_affine(node, x.then(kinds::reshape_to(sample)).at, false);
+  add_affine(node, x.then(kinds::reshape_to(sample)).at, 0);
 }
 
-void read_instance_norm(NodeReader& node) {
+/// Channels are normalised in groups. The constants are numbers of the groups where they are not of the
+/// channels.
+void add_group_norm(NodeReader& node, std::int64_t groups, std::int64_t count) {
   const Shape sample = node.shape();  // A copy: the shapes of layers move when one is added.
-  std::vector<bool> goes(sample.size(), true);
-  goes[0] = false;
-  add_affine(node, add_normalised(node, node.position(0), sample, goes, node.number("epsilon", 1e-5)), true);
+  if (groups < 1 || sample[0] % groups != 0)
+    node.fail("groups that divide the channels", concat(groups, " of ", sample[0]));
+  const Shape seen = {groups, numel(sample) / groups};
+  Chain x = chain(node);
+  if (seen != sample) x.then(kinds::reshape_to(seen));
+  x.at = add_normalised(node, x.at, seen, {false, true}, node.number("epsilon", 1e-5));
+  if (seen != sample) x.then(kinds::reshape_to(sample));
+  add_affine(node, x.at, count);
+}
+
+void read_group_norm(NodeReader& node) {
+  node.ignore("stash_type");
+  const std::int64_t groups = node.integer("num_groups", 0);
+  add_group_norm(node, groups, node.opset() < 21 ? groups : node.shape()[0]);
 }
 
 /// Sums of squares over neighbouring channels are windows along the rows of one plane.
@@ -251,27 +274,27 @@ void read_space_to_depth(NodeReader& node) {
 }  // namespace
 
 void add_functions(OnnxReaders& readers) {
-  readers.on("Elu", [](NodeReader& node) { add_elu(node, node.number("alpha", 1.0), 1.0, 1.0); });
-  readers.on("Selu", [](NodeReader& node) {
+  readers.on_arrays("Elu", [](NodeReader& node) { add_elu(node, node.number("alpha", 1.0), 1.0, 1.0); });
+  readers.on_arrays("Selu", [](NodeReader& node) {
     add_elu(node, node.number("alpha", 1.6732632423543772), node.number("gamma", 1.0507009873554805), 1.0);
   });
-  readers.on("Celu", [](NodeReader& node) {
+  readers.on_arrays("Celu", [](NodeReader& node) {
     const double alpha = node.number("alpha", 1.0);
     if (!(alpha > 0.0)) node.fail("an alpha above 0", concat(alpha));
     add_elu(node, alpha, 1.0, alpha);
   });
-  readers.on("PRelu", read_prelu);
-  readers.on("Softplus", [](NodeReader& node) { add_softplus(node); });
-  readers.on("Softsign", [](NodeReader& node) {
+  readers.on_arrays("PRelu", read_prelu);
+  readers.on_arrays("Softplus", [](NodeReader& node) { add_softplus(node); });
+  readers.on_arrays("Softsign", [](NodeReader& node) {
     chain(node).then("abs").then("shift", 1.0).then("pow", -1.0).with<kinds::Mul>(node.position(0));
   });
-  readers.on("Mish", [](NodeReader& node) {
+  readers.on_arrays("Mish", [](NodeReader& node) {
     add_softplus(node).then(kinds::Tanh{}).with<kinds::Mul>(node.position(0));
   });
-  readers.on("Max", read_extreme);
-  readers.on("Min", read_extreme);
+  readers.on_arrays("Max", read_extreme);
+  readers.on_arrays("Min", read_extreme);
   const auto reduces = [&](const char* op, std::int64_t since, Reduction reduction) {
-    readers.on(op, [=](NodeReader& node) { read_reduction(node, since, reduction); });
+    readers.on_arrays(op, [=](NodeReader& node) { read_reduction(node, since, reduction); });
   };
   reduces("ReduceMean", 18, {nullptr, Reduction::mean, nullptr});
   reduces("ReduceMax", 18, {nullptr, Reduction::max, nullptr});
@@ -281,8 +304,10 @@ void add_functions(OnnxReaders& readers) {
   reduces("ReduceLogSum", 18, {nullptr, Reduction::sum, "log"});
   reduces("ReduceL1", 18, {"abs", Reduction::sum, nullptr});
   reduces("ReduceL2", 18, {"square", Reduction::sum, "sqrt"});
-  readers.on("LayerNormalization", read_layer_norm);
-  readers.on("InstanceNormalization", read_instance_norm);
+  readers.on_arrays("LayerNormalization", read_layer_norm);
+  readers.on("InstanceNormalization",
+             [](NodeReader& node) { add_group_norm(node, node.shape()[0], node.shape()[0]); });
+  readers.on("GroupNormalization", read_group_norm);
   readers.on("LRN", read_lrn);
   readers.on("DepthToSpace", read_depth_to_space);
   readers.on("SpaceToDepth", read_space_to_depth);

@@ -17,7 +17,7 @@ void pass_on(NodeReader& node) {
   node.ignore("ratio");
   node.ignore("seed");
   node.ignore("is_test");
-  if (node.op() == "Dropout" && node.has_input(2))
+  if (node.op() == "Dropout" && node.has_input(2) && (!node.is_constant(2) || node.constant(2).item() != 0.0))
     node.fail("dropout of evaluation", "an input that may ask for training");
   node.pass_on();
 }
@@ -34,10 +34,11 @@ const OnnxReaders& OnnxReaders::all() {
   static const OnnxReaders kAll = [] {
     OnnxReaders out;
     for (const LayerKind& kind : layer_kinds()) kind.read_onnx(out);
-    out.on("Dropout", pass_on);
-    out.on("Identity", pass_on);
+    out.on_arrays("Dropout", pass_on);
+    out.on_arrays("Identity", pass_on);
     add_compositions(out);
     add_functions(out);
+    add_resize(out);
     add_constant_ops(out);
     return out;
   }();
@@ -160,27 +161,51 @@ std::int64_t NodeReader::position(std::size_t i) const {
   if (is_constant(i))
     fail(concat("input ", i, " to come from the network's input"),
          concat("the constant '", node_.inputs[i], "'"));
-  return i == 0 && seen_ >= 0 ? seen_ : to_.values_.at(node_.inputs[i]).position;
+  return seen_[i] >= 0 ? seen_[i] : to_.values_.at(node_.inputs[i]).position;
 }
 
-void NodeReader::see_input_as(const Shape& shape) {
-  add(kinds::reshape_to(shape));
-  seen_ = last();
+void NodeReader::see_line_as(const Shape& plane) {
+  add(kinds::reshape_to(plane));
+  seen_[0] = last();
+  sees_line_ = true;
+}
+
+void NodeReader::see_batch_axes() {
+  for (std::size_t i = 0; i < node_.inputs.size(); ++i) {
+    if (!has_input(i) || is_constant(i) || to_.values_.at(node_.inputs[i]).has_batch == has_batch_) continue;
+    Shape sample = shape(i);
+    if (!has_batch_)
+      sample.insert(sample.begin(), 1);
+    else if (sample.size() < 2 || sample[0] != 1)
+      fail("a batch of one image in front", to_string(sample));
+    else
+      sample.erase(sample.begin());
+    to_.add(kinds::reshape_to(sample), {position(i)}, node_name(node_), "");
+    seen_[i] = last();
+  }
 }
 
 std::int64_t NodeReader::last() const { return static_cast<std::int64_t>(to_.spec.trunk.size()); }
 
-const Shape& NodeReader::shape(std::size_t i) const {
-  return to_.shapes_.at(static_cast<std::size_t>(position(i)));
+const Shape& NodeReader::shape(std::size_t i) const { return shape_at(position(i)); }
+
+const Shape& NodeReader::shape_at(std::int64_t position) const {
+  return to_.shapes_.at(static_cast<std::size_t>(position));
 }
 
-const Shape& NodeReader::last_shape() const { return to_.shapes_.back(); }
+Shape NodeReader::full_shape(std::size_t i) const {
+  if (is_constant(i)) return constant(i).shape();
+  Shape out = shape(i);
+  if (to_.values_.at(node_.inputs[i]).has_batch)
+    out.insert(out.begin(), batch() > 0 ? batch() : OnnxLayers::kBatch);
+  return out;
+}
 
 std::int64_t NodeReader::sample_axis(std::int64_t axis, std::size_t i) const {
-  const auto rank = static_cast<std::int64_t>(shape(i).size()) + 1;
+  const std::int64_t rank = static_cast<std::int64_t>(shape(i).size()) + batch_axes();
   const std::int64_t at = axis < 0 ? axis + rank : axis;
-  if (at < 1 || at >= rank) fail("an axis behind the batch", concat("axis ", axis, " of ", rank));
-  return at - 1;
+  if (at < batch_axes() || at >= rank) fail("an axis behind the batch", concat("axis ", axis, " of ", rank));
+  return at - batch_axes();
 }
 
 Padding2d NodeReader::take_padding(const std::function<bool(const Padding2d&)>& accepts) {
@@ -201,6 +226,7 @@ void NodeReader::add(LayerSpec layer, std::vector<std::int64_t> positions, std::
   has_added_ = true;
   to_.add(std::move(layer), std::move(positions), node_name(node_),
           has_output(output) ? node_.outputs[output] : "");
+  if (has_output(output)) to_.values_.at(node_.outputs[output]).has_batch = has_batch_;
 }
 
 void NodeReader::weight(const std::string& part, Tensor value) { to_.weight(part, std::move(value)); }
@@ -212,19 +238,24 @@ void NodeReader::pass_on() {
 }
 
 void NodeReader::make_constant(Tensor value) {
-  to_.computed_ += value.numel();
+  count_computed(value.numel());
+  if (!node_.outputs.empty()) to_.set_constant(node_.outputs[0], std::move(value));
+}
+
+void NodeReader::count_computed(std::int64_t elements) const {
+  to_.computed_ += elements;
   if (to_.computed_ > kMaxComputed)
     fail(concat("constants of at most ", kMaxComputed, " elements together"), "more");
-  if (!node_.outputs.empty()) to_.set_constant(node_.outputs[0], std::move(value));
 }
 
 // ---- all nodes
 
-void OnnxLayers::set_input(const std::string& name, const Shape& input, std::int64_t batch) {
+void OnnxLayers::set_input(const std::string& name, const Shape& input, std::int64_t batch, Input is) {
   spec.input = input;
   batch_ = batch;
+  one_image_ = is != Input::images;
   shapes_ = {input};
-  values_[name] = {0, {}};
+  values_[name] = {0, {}, is != Input::array};
 }
 
 bool OnnxLayers::is_last(const std::string& name) const {
@@ -233,14 +264,45 @@ bool OnnxLayers::is_last(const std::string& name) const {
          found->second.position == static_cast<std::int64_t>(spec.trunk.size());
 }
 
+void OnnxLayers::drop_batch_of(const std::string& name) {
+  const Shape made = shapes_.back();
+  if (!values_.at(name).has_batch && made.size() > 1 && made[0] == 1)
+    add(kinds::reshape_to({made.begin() + 1, made.end()}));
+}
+
 void OnnxLayers::read(const OnnxNode& node) {
-  NodeReader reader(*this, node);
-  const auto& [layers, constants] = OnnxReaders::all().table().at(node.op);
+  const OnnxReaders::Op& op = OnnxReaders::all().table().at(node.op);
+  if (!one_image_) return read(node, op, true);
+  // With the batch axis where some input has one, and if that is refused in the other way.
+  bool has_batch = !op.takes_arrays;
+  for (const std::string& name : node.inputs) {
+    const auto found = values_.find(name);
+    has_batch =
+        has_batch || (found != values_.end() && !found->second.is_constant() && found->second.has_batch);
+  }
+  const auto layers = static_cast<std::ptrdiff_t>(spec.trunk.size());
+  const std::size_t tensors = weights.size();
   try {
-    if (constants && (!layers || reader.reads_constants()))
-      constants(reader);
-    else
-      layers(reader);
+    return read(node, op, has_batch);
+  } catch (const InputError&) {
+    if (!op.takes_arrays) throw;
+    spec.trunk.erase(spec.trunk.begin() + layers, spec.trunk.end());
+    shapes_.resize(static_cast<std::size_t>(layers) + 1);
+    weights.erase(weights.begin() + static_cast<std::ptrdiff_t>(tensors), weights.end());
+    for (const std::string& name : node.outputs) values_.erase(name);
+  }
+  read(node, op, !has_batch);
+}
+
+void OnnxLayers::read(const OnnxNode& node, const OnnxReaders::Op& op, bool has_batch) {
+  NodeReader reader(*this, node, has_batch);
+  try {
+    if (op.constants && (!op.layers || reader.reads_constants())) {
+      op.constants(reader);
+    } else {
+      reader.see_batch_axes();
+      op.layers(reader);
+    }
   } catch (const std::invalid_argument& error) {
     reader.fail("constants that fit", error.what());
   }

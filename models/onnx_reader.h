@@ -19,7 +19,8 @@ class OnnxLayers;
 /// and refused.
 class NodeReader {
  public:
-  NodeReader(OnnxLayers& to, const OnnxNode& node) : to_(to), node_(node) {}
+  NodeReader(OnnxLayers& to, const OnnxNode& node, bool has_batch)
+      : to_(to), node_(node), has_batch_(has_batch), seen_(node.inputs.size(), -1) {}
 
   const std::string& op() const { return node_.op; }
   std::int64_t opset() const;
@@ -52,18 +53,24 @@ class NodeReader {
   std::vector<std::int64_t> integers(std::size_t i) const;
   /// The position of the layer that makes input i.
   std::int64_t position(std::size_t i) const;
-  /// From here on input 0 is seen in another shape, by a layer that is added for it.
-  void see_input_as(const Shape& shape);
+  /// From here on input 0, a line, is seen as a plane, by a layer that is added for it.
+  void see_line_as(const Shape& plane);
   /// Input 0 is a line that is seen as a plane of one row.
-  bool sees_line() const { return seen_ >= 0; }
+  bool sees_line() const { return sees_line_; }
   /// That of the layer that was added last.
   std::int64_t last() const;
   /// Of one sample of input i.
   const Shape& shape(std::size_t i = 0) const;
+  /// Of one sample of the value at `position`.
+  const Shape& shape_at(std::int64_t position) const;
   /// Of what the layer that was added last makes.
-  const Shape& last_shape() const;
+  const Shape& last_shape() const { return shape_at(last()); }
   /// As the graph declares it; -1 when it leaves it open.
   std::int64_t batch() const;
+  /// How many axes stand in front of those of a sample: the batch, or none, where all axes are of one image.
+  std::int64_t batch_axes() const { return has_batch_ ? 1 : 0; }
+  /// Of input i, with the batch.
+  Shape full_shape(std::size_t i) const;
   /// `axis` of input i with its batch axis, which may be negative, as one of a sample.
   std::int64_t sample_axis(std::int64_t axis, std::size_t i = 0) const;
 
@@ -80,7 +87,12 @@ class NodeReader {
   void weight(const std::string& part, Tensor value);
   /// The node makes what input 0 is.
   void pass_on();
+  /// From here on all inputs that are computed have a batch axis, or none, as batch_axes says: one of size 1
+  /// comes or goes by layers that are added. Throws InputError where there is none.
+  void see_batch_axes();
   void make_constant(Tensor value);
+  /// Throws InputError when constants that nobody stored would get too large with so many elements more.
+  void count_computed(std::int64_t elements) const;
 
   /// Throws InputError: "node 'x' (Conv): …".
   [[noreturn]] void fail(const std::string& expected, const std::string& found) const;
@@ -91,9 +103,10 @@ class NodeReader {
 
   OnnxLayers& to_;
   const OnnxNode& node_;
+  const bool has_batch_;
   std::vector<std::string> known_;
-  bool has_added_ = false;
-  std::int64_t seen_ = -1;  // the position of what stands for input 0, or -1
+  bool has_added_ = false, sees_line_ = false;
+  std::vector<std::int64_t> seen_;  // by input: the position of what stands for it, or -1
 };
 
 /// What the ops of ONNX become, by name.
@@ -101,13 +114,19 @@ class OnnxReaders {
  public:
   using Read = std::function<void(NodeReader&)>;
   /// The first reads nodes to layers, the second those of constants alone to constants; one may be missing.
+  /// The first may be given values without a batch axis only if it says so: it then asks for batch_axes.
   struct Op {
     Read layers = {}, constants = {};
+    bool takes_arrays = false;
   };
   /// The readers of all layer kinds, and of the ops that become none.
   static const OnnxReaders& all();
 
   void on(const std::string& op, Read read) { table_[op].layers = std::move(read); }
+  void on_arrays(const std::string& op, Read read) {
+    on(op, std::move(read));
+    table_[op].takes_arrays = true;
+  }
   void on_constants(const std::string& op, Read read) { table_[op].constants = std::move(read); }
   const std::map<std::string, Op>& table() const { return table_; }
 
@@ -122,6 +141,7 @@ class OnnxLayers {
   struct Value {
     std::int64_t position = -1;
     Tensor constant = {};
+    bool has_batch = true;  // as its first axis, which is none of its sample
     bool is_constant() const { return constant.defined(); }
   };
 
@@ -130,11 +150,18 @@ class OnnxLayers {
   /// This stands for the number of images where it is open, among the sizes that a Shape node gives.
   static constexpr std::int64_t kBatch = std::numeric_limits<std::int64_t>::min();
 
+  /// What the network's input is: images, or one, whose batch axis of size 1 is then an axis like others, or
+  /// one without a batch axis.
+  enum class Input { images, one_image, array };
   /// The network's input, called `name`. batch: as the graph declares it, or -1.
-  void set_input(const std::string& name, const Shape& input, std::int64_t batch);
+  void set_input(const std::string& name, const Shape& input, std::int64_t batch, Input is = Input::images);
   void set_constant(const std::string& name, Tensor value) { values_[name] = {-1, std::move(value)}; }
   /// From here on `name` stands for what the last layer makes.
-  void rename(const std::string& name) { values_[name] = {static_cast<std::int64_t>(spec.trunk.size()), {}}; }
+  void rename(const std::string& name) {
+    Value& value = values_[name];
+    value.position = static_cast<std::int64_t>(spec.trunk.size());
+    value.constant = {};
+  }
   /// Returns how many nodes read it, the caller of the graph included.
   void count_reader(const std::string& name) { ++readers_[name]; }
   bool knows(const std::string& name) const { return values_.contains(name); }
@@ -145,6 +172,8 @@ class OnnxLayers {
   void read(const OnnxNode& node);
   /// A layer that no node asked for.
   void add(LayerSpec layer);
+  /// Takes the batch axis of what the last layer makes away, where it is one of its sample.
+  void drop_batch_of(const std::string& name);
   /// A weight of the layer that was added last.
   void weight(const std::string& part, Tensor value);
 
@@ -155,10 +184,12 @@ class OnnxLayers {
   friend class NodeReader;
   void add(LayerSpec layer, std::vector<std::int64_t> positions, const std::string& node,
            const std::string& output);
+  void read(const OnnxNode& node, const OnnxReaders::Op& op, bool has_batch);
 
   std::string source_;
   std::int64_t opset_;
   std::int64_t batch_ = -1;
+  bool one_image_ = false;
   std::map<std::string, Value> values_;
   std::map<std::string, int> readers_;
   std::int64_t computed_ = 0;  // elements of constants
@@ -168,6 +199,7 @@ class OnnxLayers {
 /// The ops that several layers make together, and those of constants.
 void add_compositions(OnnxReaders& readers);
 void add_functions(OnnxReaders& readers);
+void add_resize(OnnxReaders& readers);
 void add_constant_ops(OnnxReaders& readers);
 
 /// "'conv1' (Conv)"; a node without a name is called after what it makes.

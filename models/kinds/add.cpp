@@ -32,6 +32,6 @@ std::string Add::write_onnx(OnnxWriter& to) const {
   return to.node("Add", {to.input(), to.weight("value")});
 }
 
-void Add::read_onnx(OnnxReaders& readers) { readers.on("Add", read_join<Add>); }
+void Add::read_onnx(OnnxReaders& readers) { readers.on_arrays("Add", read_join<Add>); }
 
 }  // namespace cbnet::kinds

@@ -26,7 +26,7 @@ void on_planes(OnnxReaders& readers, const std::string& op, std::function<void(N
     const Shape given = node.shape();
     if (given.size() == 3) return read(node);
     if (given.size() != 2) node.fail("planes (C,H,W) or lines (C,L)", to_string(given));
-    node.see_input_as({given[0], 1, given[1]});
+    node.see_line_as({given[0], 1, given[1]});
     read(node);
     node.then(reshape_to({node.last_shape()[0], node.last_shape()[2]}));
   });

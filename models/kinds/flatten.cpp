@@ -2,6 +2,7 @@
 
 #include "autograd/ops/reshape.h"
 #include "models/kinds/common.h"
+#include "models/kinds/unflatten.h"
 #include "models/lowering.h"
 #include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
@@ -27,13 +28,18 @@ std::string Flatten::write_onnx(OnnxWriter& to) const {
 }
 
 void Flatten::read_onnx(OnnxReaders& readers) {
-  readers.on("Flatten", [](NodeReader& node) {
+  readers.on_arrays("Flatten", [](NodeReader& node) {
     const std::int64_t axis = node.integer("axis", 1);
-    // The matrix of one row is the same for one image.
-    const bool row = axis == 0 && node.batch() == 1;
-    if (axis != 1 && axis != -static_cast<std::int64_t>(node.shape().size()) && !row)
-      node.fail("attribute axis = 1, so that images stay apart", concat(axis));
-    node.add(Flatten{});
+    const Shape& shape = node.shape();
+    const std::int64_t rank = static_cast<std::int64_t>(shape.size()) + node.batch_axes();
+    const std::int64_t at = axis < 0 ? axis + rank : axis;
+    if (node.batch_axes() == 1) {
+      if (at != 1) node.fail("attribute axis = 1, so that images stay apart", concat(axis));
+      return node.add(Flatten{});
+    }
+    if (at < 0 || at > rank) node.fail(concat("an axis of ", rank), concat(axis));
+    const std::int64_t rows = numel({shape.begin(), shape.begin() + at});
+    node.add(Unflatten{{rows, numel(shape) / rows}});
   });
 }
 

@@ -91,6 +91,6 @@ std::string Gelu::write_onnx(OnnxWriter& to) const {
   return to.node("Identity", {gelu(ops, approximate_tanh, to.input())});
 }
 
-void Gelu::read_onnx(OnnxReaders& readers) { readers.on("Gelu", read); }
+void Gelu::read_onnx(OnnxReaders& readers) { readers.on_arrays("Gelu", read); }
 
 }  // namespace cbnet::kinds

@@ -1,6 +1,11 @@
 #include "models/kinds/join.h"
 
+#include "models/kinds/add.h"
 #include "models/kinds/common.h"
+#include "models/kinds/flatten.h"
+#include "models/kinds/pad.h"
+#include "models/kinds/slice.h"
+#include "models/kinds/unflatten.h"
 
 namespace cbnet::kinds {
 namespace {
@@ -39,9 +44,22 @@ BuiltLayer build_join(const Shape& constant, double start, DType dtype, Function
 Tensor constant_of_sample(const NodeReader& node, std::size_t i, std::size_t other) {
   const Tensor& stored = node.constant(i);
   Shape shape = stored.shape();
-  if (shape.size() == node.shape(other).size() + 1 && shape[0] == 1) shape.erase(shape.begin());
+  if (node.batch_axes() == 1 && shape.size() == node.shape(other).size() + 1 && shape[0] == 1)
+    shape.erase(shape.begin());
   if (shape.empty()) shape = {1};
   return stored.reshape(shape);
+}
+
+/// One element is padded with a zero, which is taken, and the constant added to it.
+std::int64_t add_constant(NodeReader& node, std::int64_t position, const Tensor& value) {
+  if (!is_floating(value.dtype()) || value.numel() == 0 || value.rank() == 0)
+    node.fail("a constant of one image", describe(value));
+  node.add(Flatten{}, {position});
+  for (const LayerSpec& layer : LayerSpecs{Slice{}, Pad{{0}, {1}}, Slice{.start = 1},
+                                           reshape_to(Shape(static_cast<std::size_t>(value.rank()), 1))})
+    node.add(layer, {node.last()});
+  join_constant<Add>(node, node.last(), value);
+  return node.last();
 }
 
 }  // namespace cbnet::kinds

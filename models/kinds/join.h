@@ -17,6 +17,9 @@ BuiltLayer build_join(const Shape& constant, double start, DType dtype,
 /// Constant input `i` of a node as it is stretched over one sample of input `other`: without the batch axis.
 Tensor constant_of_sample(const NodeReader& node, std::size_t i, std::size_t other);
 
+/// Appends layers that make `value` of every image, whatever is at `position`; returns where they make it.
+std::int64_t add_constant(NodeReader& node, std::int64_t position, const Tensor& value);
+
 /// Appends the layer that joins the value at `position` and a constant.
 template <class Kind>
 void join_constant(NodeReader& node, std::int64_t position, Tensor value) {

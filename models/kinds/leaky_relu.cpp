@@ -27,7 +27,8 @@ std::string LeakyRelu::write_onnx(OnnxWriter& to) const {
 }
 
 void LeakyRelu::read_onnx(OnnxReaders& readers) {
-  readers.on("LeakyRelu", [](NodeReader& node) { node.add(LeakyRelu{.slope = node.number("alpha", 0.01)}); });
+  readers.on_arrays("LeakyRelu",
+                    [](NodeReader& node) { node.add(LeakyRelu{.slope = node.number("alpha", 0.01)}); });
 }
 
 }  // namespace cbnet::kinds

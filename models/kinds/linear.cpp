@@ -3,7 +3,10 @@
 #include "layers/linear.h"
 #include "models/kinds/add.h"
 #include "models/kinds/common.h"
+#include "models/kinds/join.h"
+#include "models/kinds/matmul.h"
 #include "models/kinds/pointwise.h"
+#include "models/kinds/transpose.h"
 #include "models/lowering.h"
 #include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
@@ -13,22 +16,41 @@ CBNET_LAYER_KIND(linear, Linear)
 namespace cbnet::kinds {
 namespace {
 
-/// y = alpha A B + beta C, where A is one row per image, B a constant, and C one or computed.
-void read(NodeReader& node) {
-  node.must_be("transA", 0);
-  const bool transposed = node.integer("transB", 0) != 0;
-  const double alpha = node.number("alpha", 1.0), beta = node.number("beta", 1.0);
-  const Tensor& given = node.constant(1);
-  if (given.rank() != 2) node.fail("a matrix of weights", to_string(given.shape()));
-  Tensor weight = (transposed ? given : given.permute({1, 0})).clone();
-  if (alpha != 1.0) weight.scale(alpha);
+Tensor scaled(const Tensor& value, double by) {
+  Tensor out = value.clone();
+  if (by != 1.0) out.scale(by);
+  return out;
+}
+
+/// What Gemm reads: y = alpha A B + beta C, where A and B may be transposed.
+struct Gemm {
+  explicit Gemm(NodeReader& node)
+      : transposed{node.integer("transA", 0) != 0, node.integer("transB", 0) != 0},
+        alpha(node.number("alpha", 1.0)),
+        beta(node.number("beta", 1.0)) {}
+
+  /// Constant matrix i, transposed once more where `turn`.
+  Tensor matrix(const NodeReader& node, std::size_t i, bool turn) const {
+    const Tensor& given = node.constant(i);
+    if (given.rank() != 2) node.fail("a matrix of weights", to_string(given.shape()));
+    return transposed[i] != turn ? given.permute({1, 0}) : given;
+  }
+
+  bool transposed[2];
+  double alpha, beta;
+};
+
+/// A is one row of every image, B a constant, and C one or computed.
+void read_row(NodeReader& node, const Gemm& gemm) {
+  if (gemm.transposed[0]) node.fail("attribute transA = 0, so that images stay apart", "1");
+  Tensor weight = scaled(gemm.matrix(node, 1, true), gemm.alpha);
   const bool has_c = node.has_input(2), bias = has_c && node.is_constant(2);
   const std::int64_t features = weight.size(0);
   node.add(Linear{.out = features, .bias = bias});
   node.weight("weight", std::move(weight));
   if (has_c && !bias) {
     const std::int64_t product = node.last();
-    node.add(Pointwise{.function = "scale", .a = beta}, {node.position(2)});
+    node.add(Pointwise{.function = "scale", .a = gemm.beta}, {node.position(2)});
     return node.add(Add{}, {product, node.last()});
   }
   if (!bias) return;
@@ -38,9 +60,39 @@ void read(NodeReader& node) {
   if (!fits || !is_floating(stored.dtype()))
     node.fail(concat("a bias of ", features, " numbers"), describe(stored));
   Tensor values = Tensor::empty({features});
-  values.copy_from(stored.numel() == 1 ? stored.view({1}).expand({features}) : stored.view({features}));
-  if (beta != 1.0) values.scale(beta);
-  node.weight("bias", std::move(values));
+  values.copy_from(stored.numel() == 1 ? stored.reshape({1}).expand({features}) : stored.reshape({features}));
+  node.weight("bias", scaled(values, gemm.beta));
+}
+
+/// A and B are matrices of one image, or constants, but not both.
+void read_matrices(NodeReader& node, const Gemm& gemm) {
+  const std::size_t computed = node.is_constant(0) ? 1 : 0;
+  const auto operand = [&](std::size_t i) {
+    if (node.is_constant(i)) return add_constant(node, node.position(computed), gemm.matrix(node, i, false));
+    if (!gemm.transposed[i]) return node.position(i);
+    node.add(Transpose{{1, 0}}, {node.position(i)});
+    return node.last();
+  };
+  const std::int64_t a = operand(0);
+  if (node.is_constant(1))
+    add_rows_product(node, a, gemm.matrix(node, 1, true));
+  else
+    node.add(Matmul{}, {a, operand(1)});
+  if (gemm.alpha != 1.0) node.then(Pointwise{.function = "scale", .a = gemm.alpha});
+  if (!node.has_input(2)) return;
+  const std::int64_t product = node.last();
+  if (node.is_constant(2))
+    return join_constant<Add>(node, product, scaled(constant_of_sample(node, 2, computed), gemm.beta));
+  node.add(Pointwise{.function = "scale", .a = gemm.beta}, {node.position(2)});
+  node.add(Add{}, {product, node.last()});
+}
+
+void read(NodeReader& node) {
+  const Gemm gemm(node);
+  if (node.batch_axes() == 1)
+    read_row(node, gemm);
+  else
+    read_matrices(node, gemm);
 }
 
 }  // namespace
@@ -83,6 +135,6 @@ std::string Linear::write_onnx(OnnxWriter& to) const {
   return to.node("Gemm", reads, {{"transB", std::int64_t{1}}});
 }
 
-void Linear::read_onnx(OnnxReaders& readers) { readers.on("Gemm", read); }
+void Linear::read_onnx(OnnxReaders& readers) { readers.on_arrays("Gemm", read); }
 
 }  // namespace cbnet::kinds

@@ -30,7 +30,7 @@ std::string LogSoftmax::write_onnx(OnnxWriter& to) const {
 }
 
 void LogSoftmax::read_onnx(OnnxReaders& readers) {
-  readers.on("LogSoftmax", [](NodeReader& node) { read_softmax(node, LogSoftmax{}); });
+  readers.on_arrays("LogSoftmax", [](NodeReader& node) { read_softmax(node, LogSoftmax{}); });
 }
 
 }  // namespace cbnet::kinds

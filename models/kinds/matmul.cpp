@@ -1,9 +1,13 @@
 #include "models/kinds/matmul.h"
 
+#include <numeric>
+
 #include "autograd/ops/matmul.h"
 #include "autograd/ops/reshape.h"
 #include "models/kinds/common.h"
 #include "models/kinds/conv2d.h"
+#include "models/kinds/flatten.h"
+#include "models/kinds/join.h"
 #include "models/kinds/linear.h"
 #include "models/kinds/transpose.h"
 #include "models/kinds/unflatten.h"
@@ -17,33 +21,38 @@ namespace cbnet::kinds {
 
 namespace {
 
-/// A constant matrix from the right; several rows an image are the pixels of a 1x1 convolution.
-void read(NodeReader& node) {
-  if (!node.is_constant(1)) return node.add(Matmul{}, {node.position(0), node.position(1)});
-  const Tensor& weight = node.constant(1);
-  const Shape sample = node.shape();
-  if (weight.rank() != 2 || sample.empty() || weight.size(0) != sample.back())
-    node.fail("rows times a matrix", concat(to_string(sample), " times ", to_string(weight.shape())));
-  const Tensor turned = weight.permute({1, 0}).clone();
-  const std::int64_t in = turned.size(1), out = turned.size(0), rows = numel(sample) / in;
-  if (sample.size() == 1) {
-    node.add(Linear{.out = out, .bias = false});
-    return node.weight("weight", turned);
-  }
-  if (sample.size() > 2) node.then(Unflatten{{rows, in}});
-  node.then(Transpose{{1, 0}});
-  node.then(Unflatten{{in, rows, 1}});
-  node.then(Conv2d{.out = out, .bias = false});
-  node.weight("weight", turned.view({out, in, 1, 1}));
-  node.then(Unflatten{{out, rows}});
-  node.then(Transpose{{1, 0}});
-  Shape made = sample;
-  made.back() = out;
-  if (sample.size() > 2) node.then(Unflatten{made});
-}
-
 /// The sizes in front of those of the matrices.
 Shape leading(const Shape& shape) { return {shape.begin(), shape.end() - 2}; }
+
+/// A constant A (M,K) times B (…,K,N): the transposed of B's transposed times A's.
+void read_left_product(NodeReader& node, const Tensor& matrix) {
+  const Shape sample = node.shape(1);
+  if (sample.size() < 2) node.fail("a constant times matrices", to_string(sample));
+  Transpose swap{sample};
+  std::iota(swap.axes.begin(), swap.axes.end(), 0);
+  std::swap(swap.axes.back(), swap.axes[swap.axes.size() - 2]);
+  node.add(swap, {node.position(1)});
+  add_rows_product(node, node.last(), matrix);
+  node.add(swap, {node.last()});
+}
+
+/// A constant matrix may stand on either side; stacks of constant matrices are made layers.
+void read(NodeReader& node) {
+  const bool left = node.is_constant(0);
+  if (!left && !node.is_constant(1)) return node.add(Matmul{}, {node.position(0), node.position(1)});
+  const std::size_t other = left ? 1 : 0;
+  Tensor constant = constant_of_sample(node, 1 - other, other);
+  const bool is_no_longer = constant.shape().size() <= node.shape(other).size();
+  if (constant.rank() > 2 && is_no_longer && numel(leading(constant.shape())) == 1)
+    constant = constant.reshape({constant.size(-2), constant.size(-1)});
+  if (constant.rank() == 2 && left) return read_left_product(node, constant);
+  if (constant.rank() == 2) {
+    add_rows_product(node, node.position(0), constant.permute({1, 0}));
+    return;
+  }
+  const std::int64_t computed = node.position(other), made = add_constant(node, computed, constant);
+  node.add(Matmul{}, {left ? made : computed, left ? computed : made});
+}
 
 /// Samples of matrices as a batch of matrices.
 Variable as_batch(const Variable& x) {
@@ -53,6 +62,47 @@ Variable as_batch(const Variable& x) {
 }
 
 }  // namespace
+
+void add_product_along(NodeReader& node, std::int64_t from, std::int64_t axis, const Tensor& weight) {
+  const Shape sample = node.shape_at(from);
+  const std::int64_t in = weight.size(1), out = weight.size(0);
+  Transpose first{{axis}};
+  Shape made = {out};
+  std::vector<std::int64_t> back(sample.size(), 0);
+  for (std::size_t i = 0; i < sample.size(); ++i) {
+    if (static_cast<std::int64_t>(i) == axis) continue;
+    back[i] = static_cast<std::int64_t>(made.size());
+    first.axes.push_back(static_cast<std::int64_t>(i));
+    made.push_back(sample[i]);
+  }
+  if (axis != 0) {
+    node.add(first, {from});
+    from = node.last();
+  }
+  node.add(Unflatten{{in, numel(sample) / in, 1}}, {from});
+  node.add(Conv2d{.out = out, .bias = false}, {node.last()});
+  node.weight("weight", weight.contiguous().view({out, in, 1, 1}));
+  node.add(reshape_to(made), {node.last()});
+  if (axis != 0) node.add(Transpose{back}, {node.last()});
+}
+
+void add_rows_product(NodeReader& node, std::int64_t from, const Tensor& weight) {
+  const Shape sample = node.shape_at(from);
+  if (weight.rank() != 2 || sample.empty() || weight.size(1) != sample.back())
+    node.fail("rows times a matrix",
+              concat(to_string(sample), " times ", to_string(weight.permute({1, 0}).shape())));
+  if (numel(sample) != weight.size(1))
+    return add_product_along(node, from, static_cast<std::int64_t>(sample.size()) - 1, weight);
+  if (sample.size() > 1) {
+    node.add(Flatten{}, {from});
+    from = node.last();
+  }
+  node.add(Linear{.out = weight.size(0), .bias = false}, {from});
+  node.weight("weight", weight.clone());
+  Shape made = sample;
+  made.back() = weight.size(0);
+  if (sample.size() > 1) node.add(Unflatten{made}, {node.last()});
+}
 
 void Matmul::visit_fields(FieldVisitor&) {}
 
@@ -80,6 +130,6 @@ std::int32_t Matmul::lower(Lowering& to) const { return to.push(runtime::Kind::m
 
 std::string Matmul::write_onnx(OnnxWriter& to) const { return to.node("MatMul"); }
 
-void Matmul::read_onnx(OnnxReaders& readers) { readers.on("MatMul", read); }
+void Matmul::read_onnx(OnnxReaders& readers) { readers.on_arrays("MatMul", read); }
 
 }  // namespace cbnet::kinds

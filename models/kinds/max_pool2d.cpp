@@ -15,7 +15,7 @@ namespace {
 
 void read(NodeReader& node) {
   const Window2d window = read_window(node, 0, true);
-  node.must_be("storage_order", 0);
+  node.ignore("storage_order");  // of the indices
   node.require_one_output();
   node.add(MaxPool2d{.kernel_size = window.kernel_size,
                      .stride = window.stride,

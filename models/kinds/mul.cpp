@@ -32,6 +32,6 @@ std::string Mul::write_onnx(OnnxWriter& to) const {
   return to.node("Mul", {to.input(), to.weight("value")});
 }
 
-void Mul::read_onnx(OnnxReaders& readers) { readers.on("Mul", read_join<Mul>); }
+void Mul::read_onnx(OnnxReaders& readers) { readers.on_arrays("Mul", read_join<Mul>); }
 
 }  // namespace cbnet::kinds

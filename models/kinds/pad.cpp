@@ -56,7 +56,7 @@ void read(NodeReader& node) {
   const std::vector<std::int64_t> pads = inputs ? node.integers(1) : node.integers("pads", {});
   const double value = !inputs ? node.number("value", 0.0) : node.has_input(2) ? node.constant(2).item() : 0;
   const Shape sizes = node.shape(), none(sizes.size(), 0);
-  std::vector<std::int64_t> axes(sizes.size() + 1);
+  std::vector<std::int64_t> axes(sizes.size() + static_cast<std::size_t>(node.batch_axes()));
   std::iota(axes.begin(), axes.end(), 0);
   if (node.has_input(3)) axes = node.integers(3);
   if (pads.size() != 2 * axes.size())
@@ -167,6 +167,6 @@ std::string Pad::write_onnx(OnnxWriter& to) const {
   return to.node("Pad", reads);
 }
 
-void Pad::read_onnx(OnnxReaders& readers) { readers.on("Pad", read); }
+void Pad::read_onnx(OnnxReaders& readers) { readers.on_arrays("Pad", read); }
 
 }  // namespace cbnet::kinds

@@ -117,14 +117,15 @@ std::string Pointwise::write_onnx(OnnxWriter& to) const {
 
 void Pointwise::read_onnx(OnnxReaders& readers) {
   for (const auto& [op, name] : kPlain)
-    readers.on(op, [function = name](NodeReader& node) { node.add(Pointwise{.function = function}); });
-  readers.on("Reciprocal", [](NodeReader& node) { node.add(Pointwise{.function = "pow", .a = -1.0}); });
-  readers.on("Pow", read_power);
-  readers.on("Clip", read_clip);
-  readers.on("HardSigmoid", [](NodeReader& node) {
+    readers.on_arrays(op, [function = name](NodeReader& node) { node.add(Pointwise{.function = function}); });
+  readers.on_arrays("Reciprocal",
+                    [](NodeReader& node) { node.add(Pointwise{.function = "pow", .a = -1.0}); });
+  readers.on_arrays("Pow", read_power);
+  readers.on_arrays("Clip", read_clip);
+  readers.on_arrays("HardSigmoid", [](NodeReader& node) {
     add_hard_sigmoid(node, node.number("alpha", 0.2), node.number("beta", 0.5));
   });
-  readers.on("HardSwish", read_hard_swish);
+  readers.on_arrays("HardSwish", read_hard_swish);
 }
 
 }  // namespace cbnet::kinds

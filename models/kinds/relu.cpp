@@ -23,7 +23,7 @@ std::int32_t Relu::lower(Lowering& to) const { return to.push(runtime::Kind::rel
 std::string Relu::write_onnx(OnnxWriter& to) const { return to.node("Relu"); }
 
 void Relu::read_onnx(OnnxReaders& readers) {
-  readers.on("Relu", [](NodeReader& node) { node.add(Relu{}); });
+  readers.on_arrays("Relu", [](NodeReader& node) { node.add(Relu{}); });
 }
 
 }  // namespace cbnet::kinds

@@ -23,7 +23,7 @@ std::int32_t Sigmoid::lower(Lowering& to) const { return to.push(runtime::Kind::
 std::string Sigmoid::write_onnx(OnnxWriter& to) const { return to.node("Sigmoid"); }
 
 void Sigmoid::read_onnx(OnnxReaders& readers) {
-  readers.on("Sigmoid", [](NodeReader& node) { node.add(Sigmoid{}); });
+  readers.on_arrays("Sigmoid", [](NodeReader& node) { node.add(Sigmoid{}); });
 }
 
 }  // namespace cbnet::kinds

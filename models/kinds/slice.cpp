@@ -26,7 +26,8 @@ void read(NodeReader& node) {
     // The batch may be left as it is.
     const bool whole = given.start == 0 && given.step == 1 &&
                        (given.end >= kToTheEnd || (node.batch() > 0 && given.end >= node.batch()));
-    if (whole && (given.axis == 0 || given.axis == -static_cast<std::int64_t>(sizes.size()) - 1)) continue;
+    const bool of_batch = given.axis == 0 || given.axis == -static_cast<std::int64_t>(sizes.size()) - 1;
+    if (node.batch_axes() == 1 && whole && of_batch) continue;
     const std::int64_t axis = node.sample_axis(given.axis);
     Slice slice = given.of(sizes[static_cast<std::size_t>(axis)]);
     slice.axis = axis;
@@ -186,9 +187,9 @@ std::string Slice::write_onnx(OnnxWriter& to) const {
 }
 
 void Slice::read_onnx(OnnxReaders& readers) {
-  readers.on("Slice", read);
-  readers.on("Split", read_split);
-  readers.on("Gather", read_gather);
+  readers.on_arrays("Slice", read);
+  readers.on_arrays("Split", read_split);
+  readers.on_arrays("Gather", read_gather);
 }
 
 }  // namespace cbnet::kinds

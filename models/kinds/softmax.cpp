@@ -30,7 +30,7 @@ std::string Softmax::write_onnx(OnnxWriter& to) const {
 }
 
 void Softmax::read_onnx(OnnxReaders& readers) {
-  readers.on("Softmax", [](NodeReader& node) { read_softmax(node, Softmax{}); });
+  readers.on_arrays("Softmax", [](NodeReader& node) { read_softmax(node, Softmax{}); });
 }
 
 }  // namespace cbnet::kinds

@@ -23,7 +23,7 @@ std::int32_t Tanh::lower(Lowering& to) const { return to.push(runtime::Kind::tan
 std::string Tanh::write_onnx(OnnxWriter& to) const { return to.node("Tanh"); }
 
 void Tanh::read_onnx(OnnxReaders& readers) {
-  readers.on("Tanh", [](NodeReader& node) { node.add(Tanh{}); });
+  readers.on_arrays("Tanh", [](NodeReader& node) { node.add(Tanh{}); });
 }
 
 }  // namespace cbnet::kinds

@@ -16,13 +16,16 @@ namespace cbnet::kinds {
 namespace {
 
 void read(NodeReader& node) {
-  const std::vector<std::int64_t> permutation = node.integers("perm", {});
-  if (permutation.empty() || permutation[0] != 0)
+  const std::int64_t front = node.batch_axes();
+  std::vector<std::int64_t> reversed(node.shape().size() + static_cast<std::size_t>(front));
+  std::iota(reversed.rbegin(), reversed.rend(), 0);
+  const std::vector<std::int64_t> permutation = node.integers("perm", reversed);
+  if (permutation.empty() || (front == 1 && permutation[0] != 0))
     node.fail("attribute perm with the batch axis in its place", to_string(permutation));
-  std::vector<std::int64_t> axes;
-  for (std::size_t i = 1; i < permutation.size(); ++i) {
-    if (permutation[i] < 1) node.fail("every axis once", to_string(permutation));
-    axes.push_back(permutation[i] - 1);
+  std::vector<std::int64_t> axes(permutation.begin() + front, permutation.end());
+  for (std::int64_t& axis : axes) {
+    if (axis < front) node.fail("every axis once", to_string(permutation));
+    axis -= front;
   }
   node.add(Transpose{.axes = std::move(axes)});
 }
@@ -67,6 +70,6 @@ std::string Transpose::write_onnx(OnnxWriter& to) const {
   return to.node("Transpose", to.inputs, {{"perm", with_batch(axes)}});
 }
 
-void Transpose::read_onnx(OnnxReaders& readers) { readers.on("Transpose", read); }
+void Transpose::read_onnx(OnnxReaders& readers) { readers.on_arrays("Transpose", read); }
 
 }  // namespace cbnet::kinds

@@ -15,22 +15,24 @@ namespace cbnet::kinds {
 
 namespace {
 
-/// The sample's shape that a Reshape to `target`, batch axis first, asks for.
+/// The sample's shape that a Reshape to `target`, with the batch axis if there is one, asks for.
 Shape requested_shape(const NodeReader& node, const std::vector<std::int64_t>& target) {
   const Shape& sample = node.shape();
   const std::int64_t count = numel(sample);
+  const bool has_batch = node.batch_axes() == 1;
   const auto refuse = [&] {
     node.fail(concat("a shape that keeps the batch and the ", count, " values of an image"),
               to_string(target));
   };
-  if (target[0] != 0 && target[0] != -1 && target[0] != node.batch() && target[0] != OnnxLayers::kBatch)
+  if (has_batch && target[0] != 0 && target[0] != -1 && target[0] != node.batch() &&
+      target[0] != OnnxLayers::kBatch)
     refuse();
-  Shape shape(target.begin() + 1, target.end());
+  Shape shape(target.begin() + node.batch_axes(), target.end());
   std::int64_t* open = nullptr;
   std::int64_t known = 1;
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] == 0 && i < sample.size()) shape[i] = sample[i];
-    if (shape[i] == -1 && open == nullptr && target[0] != -1) {
+    if (shape[i] == -1 && open == nullptr && !(has_batch && target[0] == -1)) {
       open = &shape[i];
       continue;
     }
@@ -47,7 +49,8 @@ void read(NodeReader& node) {
   const std::vector<std::int64_t> target = node.integers(1);
   if (node.integer("allowzero", 0) != 0 && std::count(target.begin(), target.end(), 0) > 0)
     node.fail("no size of 0", to_string(target));
-  if (target.size() < 2) node.fail("a shape with a batch axis and at least one more", to_string(target));
+  if (static_cast<std::int64_t>(target.size()) <= node.batch_axes())
+    node.fail("a shape with a batch axis and at least one more", to_string(target));
   node.add(reshape_to(requested_shape(node, target)));
 }
 
@@ -76,7 +79,7 @@ std::string Unflatten::write_onnx(OnnxWriter& to) const {
   return to.node("Reshape", {to.input(), to.constant("shape", Tensor::from(target, {size}))});
 }
 
-void Unflatten::read_onnx(OnnxReaders& readers) { readers.on("Reshape", read); }
+void Unflatten::read_onnx(OnnxReaders& readers) { readers.on_arrays("Reshape", read); }
 
 LayerSpec reshape_to(const Shape& shape) {
   if (shape.size() == 1) return Flatten{};

@@ -20,12 +20,14 @@ constexpr int kMaxNamed = 10;  // of what an error lists
 /// Turns the nodes that one output needs into a list of layers and their weights.
 class GraphImporter {
  public:
+  /// Of images, or of one image whose batch axis, of size 1 or not there, is an axis like others.
   GraphImporter(const onnx::ModelProto& model, std::string source, const OnnxImport& options,
-                std::filesystem::path folder)
+                std::filesystem::path folder, bool one_image)
       : graph_(model.graph()),
         source_(std::move(source)),
         proto_(source_, std::move(folder)),
         options_(options),
+        one_image_(one_image),
         layers_(source_, opset_of(model)) {}
 
   /// The layers, and the weights of those that have some.
@@ -39,6 +41,7 @@ class GraphImporter {
     for (const OnnxNode& node : nodes) layers_.read(node);
     if (!layers_.is_last(output))
       fail(concat("output '", output, "' to be made by the last layer that it needs"), "another");
+    layers_.drop_batch_of(output);
     if (layers_.spec.trunk.empty()) layers_.add(kinds::reshape_to(layers_.spec.input));
     layers_.spec.name = "imported";
     return std::move(layers_);
@@ -75,14 +78,16 @@ class GraphImporter {
   /// The graph's input and what stands in front of its first node.
   void read_input(const onnx::ValueInfoProto& input) {
     const onnx::TypeProto::Tensor& type = input.type().tensor_type();
-    if (type.elem_type() != onnx::TensorProto::FLOAT || type.shape().dim_size() < 2) {
+    const std::int64_t batch = type.shape().dim_size() > 0 ? type.shape().dim(0).dim_value() : 0;
+    const bool array = one_image_ && (type.shape().dim_size() == 1 || batch != 1);
+    if (type.elem_type() != onnx::TensorProto::FLOAT || type.shape().dim_size() < (array ? 1 : 2)) {
       fail(concat("input '", input.name(), "' of FLOAT, with a batch axis and at least one more"),
            concat("type ", type.elem_type(), ", ", type.shape().dim_size(), " axes"));
     }
     Shape declared;
-    for (int axis = 1; axis < type.shape().dim_size(); ++axis) {
+    for (int axis = array ? 0 : 1; axis < type.shape().dim_size(); ++axis) {
       const onnx::TensorShapeProto::Dimension& size = type.shape().dim(axis);
-      if (size.dim_value() < 1 &&
+      if (size.dim_value() < 1 && axis > 0 &&
           options_.image.size() + 1 == static_cast<std::size_t>(type.shape().dim_size())) {
         declared.push_back(options_.image[static_cast<std::size_t>(axis) - 1]);
         continue;
@@ -95,10 +100,17 @@ class GraphImporter {
     }
     if (*std::max_element(declared.begin(), declared.end()) > kMaxInput)
       fail(concat("sizes of at most ", kMaxInput), to_string(declared));
-    const onnx::TensorShapeProto::Dimension& batch = type.shape().dim(0);
     const bool reshapes = !options_.image.empty() && numel(declared) == numel(options_.image);
+    if (array && !options_.image.empty() && !reshapes)
+      fail(concat("an input of one image, ", options_.image), to_string(declared));
+    using Input = OnnxLayers::Input;
     layers_.set_input(input.name(), reshapes ? options_.image : declared,
-                      batch.dim_value() > 0 ? batch.dim_value() : -1);
+                      array       ? 1
+                      : batch > 0 ? batch
+                                  : -1,
+                      array        ? Input::array
+                      : one_image_ ? Input::one_image
+                                   : Input::images);
     // From the shape of the images to that of the graph's input.
     if (layers_.spec.input != declared) {
       layers_.add(kinds::reshape_to(declared));
@@ -146,7 +158,7 @@ class GraphImporter {
     std::string unknown;
     int count = 0;
     for (const OnnxNode& node : nodes) {
-      if (table.contains(node.op) && node.domain.empty()) continue;
+      if (table.contains(node.op) && (node.domain.empty() || node.domain == "ai.onnx")) continue;
       if (++count <= kMaxNamed) unknown += (count == 1 ? "" : ", ") + node_name(node);
     }
     if (count == 0) return;
@@ -160,12 +172,23 @@ class GraphImporter {
   std::string source_;
   ProtoReader proto_;
   const OnnxImport& options_;
+  const bool one_image_;
   OnnxLayers layers_;
 };
 
-}  // namespace
-
-namespace {
+/// Of images; what mixes their axes with the batch is read where there is one image.
+OnnxLayers layers_of(const onnx::ModelProto& proto, const std::string& source, const OnnxImport& options,
+                     const std::filesystem::path& folder) {
+  try {
+    return GraphImporter(proto, source, options, folder, false).run();
+  } catch (const InputError& first) {
+    try {
+      return GraphImporter(proto, source, options, folder, true).run();
+    } catch (const InputError&) {
+      throw InputError(first);
+    }
+  }
+}
 
 Model import_from(const std::string& bytes, const std::string& source, const OnnxImport& options,
                   const std::filesystem::path& folder) {
@@ -174,7 +197,7 @@ Model import_from(const std::string& bytes, const std::string& source, const Onn
     throw InputError(source, "an ONNX model", concat(bytes.size(), " bytes that are none"),
                      "the file is damaged or of another format");
   }
-  const OnnxLayers layers = GraphImporter(proto, source, options, folder).run();
+  const OnnxLayers layers = layers_of(proto, source, options, folder);
   Model out;
   out.info.model = "imported";
   out.info.dataset = options.dataset;

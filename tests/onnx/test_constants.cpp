@@ -157,6 +157,52 @@ TEST_CASE("onnx constants: weights that are computed, and that stand as inputs o
   check_answers(graph.imported(), x, Tensor::from(expected, {1, 3}));
 }
 
+TEST_CASE("onnx constants: choices, repeats and products") {
+  using Floats = std::vector<float>;
+  const auto four = [](std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t d) {
+    return Tensor::from({a, b, c, d}, {4});
+  };
+  SmallGraph chosen({4});
+  chosen.constant("a", four(1, 2, 3, 4));
+  chosen.op("Equal", {"a", chosen.constant("b", four(1, 0, 3, 0))}, {}, "same");
+  chosen.op("Where", {"same", "a", chosen.numbers("no", {-1})}, {}, "c");
+  CHECK(folded(chosen) == Floats{1, -1, 3, -1});
+  SmallGraph repeated({4});
+  repeated.op("Expand", {repeated.numbers("a", {7}), repeated.numbers("shape", {1, 4})}, {}, "r");
+  repeated.op("Flatten", {"r"}, {{"axis", std::int64_t{-1}}}, "c");
+  CHECK(folded(repeated) == Floats{7, 7, 7, 7});
+  SmallGraph products({4});
+  products.constant("a", Tensor::from({1.0F, 2.0F}, {2, 1}));
+  products.constant("b", Tensor::from({1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F, 7.0F, 8.0F}, {4, 2}));
+  products.constant("d", Tensor::from({1.0F, 2.0F, 3.0F, 4.0F}, {4}));
+  products.op("Gemm", {"a", "b", "d"},
+              {{"transA", std::int64_t{1}}, {"transB", std::int64_t{1}}, {"alpha", 2.0F}, {"beta", -1.0F}},
+              "g");
+  products.constant("i", Tensor::from({2.0F}, {1, 1}));
+  products.op("MatMul", {"i", "g"}, {}, "c");
+  CHECK(folded(products) == Floats{18, 40, 62, 84});
+}
+
+TEST_CASE("onnx constants: a constant that is repeated for every image, as torch writes it") {
+  SmallGraph graph({2, 4});
+  graph.op("Shape", {"x"}, {{"end", std::int64_t{1}}}, "n");
+  graph.op("Concat", {"n", graph.numbers("same", {-1, -1})}, {{"axis", std::int64_t{0}}}, "sizes");
+  graph.op("Equal", {"sizes", graph.numbers("open", {-1, -1, -1})}, {}, "which");
+  graph.op("Where", {"which", graph.numbers("ones", {1, 1, 1}), "sizes"}, {}, "shape");
+  graph.op("Expand", {graph.constant("token", Tensor::full({1, 1, 4}, 0.5)), "shape"}, {}, "tokens");
+  graph.op("Concat", {"tokens", "x"}, {{"axis", std::int64_t{1}}});
+  const Tensor x = counted({3, 2, 4});
+  const Tensor expected = Tensor::full({3, 3, 4}, 0.5);
+  expected.slice(1, 1, 3).copy_from(x);
+  check_answers(graph.imported(), x, expected);
+  SmallGraph unknown({4});
+  unknown.op("Shape", {"x"}, {}, "sizes");
+  unknown.op("Equal", {"sizes", unknown.numbers("three", {3, 4})}, {}, "c");
+  unknown.op("Reshape", {"x", "c"});
+  CHECK(unknown.refusal() ==
+        "m.onnx: node 'c' (Equal): expected numbers that do not depend on the batch; found some that do");
+}
+
 TEST_CASE("onnx constants: what cannot be computed beforehand is refused by name") {
   SmallGraph rounded({4});
   rounded.op("Floor", {"x"});
