@@ -1,4 +1,6 @@
-// Sums in f64, rounded once where an element is stored; the variance in a second pass over x - mean.
+// `batch_norm` and `batch_norm_backward` in tensor/reference/batch_norm.cpp define what this file computes:
+// sums are f64, rounded once where an element is stored, and the variance takes a second pass over x - mean.
+// x is (n, channels, plane), and a channel's sum runs over its n planes.
 #include <cmath>
 
 #include "tensor/cpu/functions.h"

@@ -1,4 +1,4 @@
-// The kernels of the inference engine for one ISA, and the table of them.
+// This file makes the kernels of the inference engine for one ISA, and the table of them.
 #include "tensor/cpu/kernels/exit.inc.h"
 #include "tensor/cpu/kernels/isa_table.h"
 #include "tensor/cpu/kernels/linear.inc.h"
