@@ -20,9 +20,9 @@ struct Layout {
 
   std::int64_t row() const { return w + pad_w; }
   std::int64_t plane() const { return (h + 2 * pad_h) * row(); }
-  /// Of the first pixel.
+  /// Returns where the first pixel stands.
   std::int64_t first() const { return pad_h * row() + pad_w; }
-  /// Both are planes of one size, whatever stands around them.
+  /// Tells whether both are planes of one size, whatever stands around them.
   bool same_planes(const Layout& other) const {
     return type == Type::padded && other.type == Type::padded && c == other.c && h == other.h && w == other.w;
   }

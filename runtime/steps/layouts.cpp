@@ -7,7 +7,7 @@
 namespace cbnet::runtime {
 namespace {
 
-/// A layout in f32 as planes: a dense one has those of `other`, without zeros around, or one row.
+/// Takes a layout in f32 as planes: a dense one has those of `other`, without zeros around, or one row.
 Layout planes_of(const Layout& layout, const Layout& other, std::int64_t size) {
   if (layout.type == Layout::Type::padded) return layout;
   if (other.type == Layout::Type::padded) return {Layout::Type::padded, other.c, other.h, other.w};

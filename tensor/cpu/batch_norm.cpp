@@ -13,8 +13,8 @@ struct Planes {
   std::int64_t per_channel() const { return n * plane; }
 };
 
-/// sums[c] = the sum of term(i, c) over the elements i of every channel c. Threads own channels, so the order
-/// of a sum does not depend on their number.
+/// Sets sums[c] to the sum of term(i, c) over the elements i of every channel c. Threads own channels, so the
+/// order of a sum does not depend on their number.
 template <class Term>
 void channel_sums(const Planes& s, double* sums, Term&& term) {
   parallel_for(s.channels, kGrainElements / std::max<std::int64_t>(s.per_channel(), 1) + 1,
