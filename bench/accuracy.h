@@ -8,7 +8,7 @@
 
 namespace cbnet::bench {
 
-/// One model of one run, on the whole test set.
+/// This is one model of one run, on the whole test set.
 struct Judged {
   std::string dataset;
   std::string model;
@@ -16,10 +16,10 @@ struct Judged {
   double early_rate = 1.0;  // fraction that left at the first exit
 };
 
-/// A table in Markdown, a line per dataset and model in order of first appearance: mean and range.
+/// Makes a table in Markdown, a line per dataset and model in order of first appearance: mean and range.
 std::string accuracy_markdown(const std::vector<Judged>& judged);
 
-/// `cbnet_bench accuracy`, with the words after the command. The exit code; errors are thrown.
+/// Runs `cbnet_bench accuracy`, with the words after the command. Returns the exit code; errors are thrown.
 int run_accuracy(const std::vector<std::string>& words);
 
 }  // namespace cbnet::bench

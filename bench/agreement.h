@@ -11,7 +11,7 @@
 
 namespace cbnet::bench {
 
-/// The answers of the evaluation, image by image.
+/// These are the answers of the evaluation, image by image.
 struct Reference {
   std::vector<std::int64_t> labels;  // none for the autoencoder alone
   std::vector<std::int64_t> exits;

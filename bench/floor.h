@@ -6,7 +6,7 @@
 #include "models/json.h"
 #include "tensor/cpu/isa.h"
 
-// What the machine allows at best, and the least time that it leaves a piece of work.
+// This is what the machine allows at best, and the least time that it leaves a piece of work.
 
 namespace cbnet::bench {
 

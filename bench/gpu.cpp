@@ -40,7 +40,7 @@ Examples:
 )"};
 
 constexpr double kTolerance = 1e-3;
-/// Images that are compared one by one, too.
+/// So many images are compared one by one, too.
 constexpr std::int64_t kAlone = 20;
 /// At most this fraction of the images may leave at another exit or get another label: their entropy is the
 /// threshold, or their two best classes are equal, but for the last digits.
@@ -54,7 +54,7 @@ runtime::Graph graph_of(const std::string& run, const std::string& name) {
                      load_model(folder.path() / parts.classifier));
 }
 
-/// A model on both devices.
+/// This is a model on both devices.
 class Case {
  public:
   Case(const std::string& run, std::string name, const Tensor& images)
@@ -127,7 +127,7 @@ class Case {
   runtime::DevicePlan device_;
 };
 
-/// One image after the other, as they come.
+/// Answers one image after the other, as they come.
 std::function<void()> one_by_one(Case& one, std::int64_t images, cuda::NetLaunch launch) {
   return [&one, images, launch, next = std::int64_t{0}]() mutable {
     static_cast<void>(one.device().run(one.pixels(next), 1, launch));

@@ -20,14 +20,14 @@ struct GpuOptions {
   TimingOptions timing;
 };
 
-/// "cbnet-gpu/1". Every model is checked on `images`, u8 (N,C,H,W), against the CPU's plan before it is
-/// timed; throws std::runtime_error where they disagree, and std::invalid_argument without CUDA.
+/// Makes a record "cbnet-gpu/1". Every model is checked on `images`, u8 (N,C,H,W), against the CPU's plan
+/// before it is timed; throws std::runtime_error where they disagree, and std::invalid_argument without CUDA.
 Json measure_gpu(const GpuOptions& options, const Tensor& images);
 
-/// A table for people.
+/// Makes a table for people.
 std::string gpu_text(const Json& report);
 
-/// `cbnet_bench gpu`, with the words after the command. The exit code; errors are thrown.
+/// Runs `cbnet_bench gpu`, with the words after the command. Returns the exit code; errors are thrown.
 int run_gpu(const std::vector<std::string>& words);
 
 }  // namespace cbnet::bench

@@ -7,7 +7,8 @@
 #include "bench/floor.h"
 #include "bench/timing.h"
 
-// How time per image grows: with the batch, the threads, the width of the network and the side of the images.
+// This bench shows how time per image grows: with the batch, the threads, the width of the network and the
+// side of the images.
 
 namespace cbnet::bench {
 
@@ -26,8 +27,8 @@ struct GrowthOptions {
   std::uint64_t seed = 1;
 };
 
-/// LeNet, the early branch and the autoencoder against batch (each thread count) and against width (batch 1,
-/// one thread); LeNet and the branch against image side (likewise).
+/// Measures LeNet, the early branch and the autoencoder against batch (each thread count) and against width
+/// (batch 1, one thread); LeNet and the branch against image side (likewise).
 std::vector<GrowthPoint> growth_points(const GrowthOptions& options);
 
 /// Returns the floor of one call: multiply-adds at the peak, or weights at the bandwidth of their size over
@@ -35,11 +36,11 @@ std::vector<GrowthPoint> growth_points(const GrowthOptions& options);
 std::optional<Floor> growth_floor(double macs, double weight_bytes, std::int64_t batch, int threads,
                                   const MachineLimits& limits);
 
-/// "cbnet-growth/1", with random weights. Every plan is checked against its modules before it is timed, at
-/// every batch and thread count; throws as check_plan. Leaves the thread count as it was.
+/// Makes a record "cbnet-growth/1", with random weights. Every plan is checked against its modules before it
+/// is timed, at every batch and thread count; throws as check_plan. Leaves the thread count as it was.
 Json measure_growth(const GrowthOptions& options);
 
-/// A line of the plot: the points of one axis, model and thread count, in their order.
+/// This is a line of the plot: the points of one axis, model and thread count, in their order.
 struct GrowthSeries {
   std::string axis, model;
   int threads = 1;
@@ -48,10 +49,10 @@ struct GrowthSeries {
 /// Throws InputError for JSON that is no record of growth.
 std::vector<GrowthSeries> growth_series(const Json& report);
 
-/// Tables for people. Throws as growth_series.
+/// Makes tables for people. Throws as growth_series.
 std::string growth_text(const Json& report);
 
-/// `cbnet_bench growth`, with the words after the command. The exit code; errors are thrown.
+/// Runs `cbnet_bench growth`, with the words after the command. Returns the exit code; errors are thrown.
 int run_growth(const std::vector<std::string>& words);
 
 }  // namespace cbnet::bench

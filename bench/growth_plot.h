@@ -10,10 +10,12 @@ namespace cbnet::bench {
 /// Throws InputError unless the program gnuplot can be started.
 void require_gnuplot();
 
-/// Columns x, µs, lowest, highest and floor of each series, two blank lines between them; "?" for no floor.
+/// Writes columns x, µs, lowest, highest and floor of each series, two blank lines between them; "?" for no
+/// floor.
 std::string growth_data(const std::vector<GrowthSeries>& series);
 
-/// The plot as gnuplot takes it: a panel for the batch at each thread count, for the width and for the side.
+/// Makes the plot as gnuplot takes it: a panel for the batch at each thread count, for the width and for the
+/// side.
 std::string growth_script(const std::vector<GrowthSeries>& series, const std::filesystem::path& data);
 
 /// Draws a record of growth into `svg`, by way of a .dat and a .gnuplot file beside it. Throws InputError for

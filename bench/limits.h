@@ -5,7 +5,7 @@
 
 #include "tensor/cpu/isa.h"
 
-// What one core of this machine can do at most, for the distance of a result to it.
+// This header measures what one core of this machine can do at most, for the distance of a result to it.
 
 namespace cbnet::bench {
 
@@ -23,8 +23,8 @@ enum class Sweep {
   zigzag
 };  // zigzag: forward, then backward, so that some of it is still in a nearer cache
 
-/// 1e9 bytes a second that one core reads of a buffer of `size_bytes`, over and over, with vectors of `isa`.
-/// Throws std::invalid_argument for less than 4,096 bytes.
+/// Returns 1e9 bytes a second that one core reads of a buffer of `size_bytes`, over and over, with vectors of
+/// `isa`. Throws std::invalid_argument for less than 4,096 bytes.
 double read_gb_per_s(std::size_t size_bytes, Sweep sweep, Isa isa);
 
 }  // namespace cbnet::bench

@@ -9,7 +9,7 @@
 
 namespace cbnet::bench {
 
-/// --meter, --gpu, --power-model and --power-constants.
+/// Adds --meter, --gpu, --power-model and --power-constants.
 void add_meter_options(CommandLine& line);
 
 /// Throws UsageError for options that the chosen meter does not have, and as the meters do.

@@ -10,15 +10,16 @@
 #include "models/normalisation.h"
 #include "runtime/plan.h"
 
-// The paper's networks as roofline and growth want them: of a run or with random weights, wider, for larger
+// Roofline and growth take the paper's networks so: of a run or with random weights, wider, for larger
 // images.
 
 namespace cbnet::bench {
 
-/// "lenet", "branchynet", "classifier", and "autoencoder-D" and "cbnet-D" for mnist, fmnist and kmnist.
+/// These are "lenet", "branchynet", "classifier", and "autoencoder-D" and "cbnet-D" for mnist, fmnist and
+/// kmnist.
 std::vector<std::string> network_names();
 
-/// A network as the modules run it. No image leaves at a side exit: every step then has all images.
+/// This is a network as the modules run it. No image leaves at a side exit: every step then has all images.
 struct BenchNetwork {
   std::string name;
   std::unique_ptr<Network> network;    // of CBNet: the classifier; else the only one
@@ -42,10 +43,10 @@ struct BenchNetwork {
 BenchNetwork make_network(const std::string& name, std::uint64_t seed, std::int64_t width = 1,
                           std::int64_t side = 28);
 
-/// A model of a run folder. Throws as load_predictor.
+/// Loads a model of a run folder. Throws as load_predictor.
 BenchNetwork load_network(const std::filesystem::path& run, const std::string& name);
 
-/// u8 (n,C,H,W) of noise, the first `distinct` images again and again.
+/// Makes u8 (n,C,H,W) of noise, the first `distinct` images again and again.
 Tensor noise_images(std::int64_t n, const Shape& input, std::int64_t distinct, std::uint64_t seed);
 
 /// Runs the plan on the images and compares it with `expected`, the network's answer to the first of them, of

@@ -9,7 +9,7 @@
 
 namespace cbnet::bench {
 
-/// One op as the paper's models call it, batch 64, f32.
+/// This is one op as the paper's models call it, batch 64, f32.
 struct OpCase {
   std::string name;
   std::vector<Tensor> inputs;
@@ -18,7 +18,7 @@ struct OpCase {
   std::int64_t macs = 0;  // of a forward; 0 for what only moves and maps elements
 };
 
-/// One case per line of ops.def and pointwise.def; an op without one does not link.
+/// Lists one case per line of ops.def and pointwise.def; an op without one does not link.
 std::vector<OpCase> op_cases();
 
 }  // namespace cbnet::bench

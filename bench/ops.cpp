@@ -22,7 +22,7 @@ constexpr Manual kManual{
   cbnet_bench ops --op conv2d --json conv2d.json
 )"};
 
-/// ns per call of a block.
+/// Returns ns per call of a block.
 double block_ns(const std::function<void()>& call, double block_s) {
   return 1e3 * mean(time_block(call, block_s).us);
 }

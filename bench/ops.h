@@ -17,7 +17,7 @@ struct OpTiming {
 /// Times `blocks` blocks of at least `block_s` seconds each, forward with and without its backward by turns.
 OpTiming time_op(const OpCase& op, int blocks, double block_s);
 
-/// `cbnet_bench ops`, with the words after the command. The exit code; errors are thrown.
+/// Runs `cbnet_bench ops`, with the words after the command. Returns the exit code; errors are thrown.
 int run_ops(const std::vector<std::string>& words);
 
 }  // namespace cbnet::bench

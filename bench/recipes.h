@@ -7,12 +7,12 @@
 #include "console/output.h"
 #include "data/dataset_id.h"
 
-// How the default recipe was chosen: CBNet trained in several ways from one BranchyNet, judged on the
+// This bench chose the default recipe: CBNet trained in several ways from one BranchyNet, judged on the
 // validation split. The test split is not looked at.
 
 namespace cbnet::bench {
 
-/// One way to train the converting autoencoder, and what came of it.
+/// This is one way to train the converting autoencoder, and what came of it.
 struct Variant {
   std::string name;  // also its folder
   Recipe recipe;
@@ -20,14 +20,15 @@ struct Variant {
   double seconds = 0.0;              // of the autoencoder's training
 };
 
-/// Target {fixed_image, random_easy} x (output, loss) {sigmoid + bce, sigmoid + mse, softmax + mse}, without
-/// augmentation; everything else as in `base`.
+/// Lists target {fixed_image, random_easy} x (output, loss) {sigmoid + bce, sigmoid + mse, softmax + mse},
+/// without augmentation; everything else as in `base`.
 std::vector<Variant> target_and_loss_grid(const Recipe& base);
 
-/// `best` with its images shifted by up to one pixel, and for Fashion-MNIST mirrored too.
+/// Lists `best` with its images shifted by up to one pixel, and for Fashion-MNIST mirrored too.
 Variant with_augmentation(const Variant& best, data::DatasetId dataset);
 
-/// The index of the highest validation accuracy; the first of equals. Throws std::invalid_argument for none.
+/// Returns the index of the highest validation accuracy; the first of equals. Throws std::invalid_argument
+/// for none.
 std::size_t best_of(const std::vector<Variant>& variants);
 
 struct RecipeSearch {
@@ -38,12 +39,12 @@ struct RecipeSearch {
   std::vector<Variant> variants;
 };
 
-/// A table in Markdown, the best variant in bold, and the lines that say what it is.
+/// Makes a table in Markdown, the best variant in bold, and the lines that say what it is.
 std::string markdown(const RecipeSearch& search);
-/// "cbnet-recipes/1": docs/bench-json.md.
+/// Makes a record "cbnet-recipes/1": docs/bench-json.md.
 Json recipes_json(const RecipeSearch& search);
 
-/// `cbnet_bench recipes`, with the words after the command. The exit code; errors are thrown.
+/// Runs `cbnet_bench recipes`, with the words after the command. Returns the exit code; errors are thrown.
 int run_recipes(const std::vector<std::string>& words);
 
 }  // namespace cbnet::bench

@@ -11,7 +11,7 @@
 #include "energy/host.h"
 #include "energy/kind.h"
 
-// One record of a measurement, from which the table and the JSON are drawn.
+// This is one record of a measurement, from which the table and the JSON are drawn.
 
 namespace cbnet::bench {
 
@@ -29,7 +29,7 @@ struct EnergySummary {
   std::string source;                                      // the sensor, or the model with every constant
   std::optional<double> power_w, utilisation, steal_frac;  // weighted by the blocks' windows
   std::optional<double> coverage;                          // the least of the blocks; sensors only
-  /// By power samples beside a counter, over the same windows; empty when a block has none.
+  /// This is by power samples beside a counter, over the same windows; empty when a block has none.
   std::optional<double> sampled_j_per_image, sampled_coverage;
   std::string sampled_source;
   std::vector<std::string> warnings;  // each once
@@ -39,7 +39,7 @@ struct EnergySummary {
 LatencyUs summarise_latency(const std::vector<Block>& blocks);
 EnergySummary summarise_energy(const std::vector<Block>& blocks);
 
-/// One model of one run.
+/// This is one model of one run.
 struct Row {
   std::string run;  // the folder, as it was given
   std::string dataset;
@@ -62,19 +62,19 @@ struct Row {
   std::vector<Block> blocks;
 };
 
-/// "cbnet", "cbnet, int8", "cbnet, int8, 50 % sparse" or "cbnet, eager".
+/// Names the variant "cbnet", "cbnet, int8", "cbnet, int8, 50 % sparse" or "cbnet, eager".
 std::string title_of(const Row& row);
 /// Names the dataset too: "autoencoder-mnist, int8".
 std::string title_of(const CompiledInfo& info);
 
-/// The machine and the engine.
+/// These are the machine and the engine.
 struct HostRecord {
   energy::Host host;
   std::string isa, blas, wait_policy;
   int threads = 1;
 };
 HostRecord record_host();
-/// "raspberry_pi_4", "other_raspberry_pi", "google_compute_engine" or "other".
+/// It is "raspberry_pi_4", "other_raspberry_pi", "google_compute_engine" or "other".
 const char* to_string(energy::Platform platform);
 
 struct Report {
@@ -88,15 +88,15 @@ struct Report {
   std::vector<LeftOut> left_out;
 };
 
-/// The f32 row of LeNet in the same run and engine: what speed-ups and savings are relative to. Null when
-/// there is none.
+/// Finds the f32 row of LeNet in the same run and engine: what speed-ups and savings are relative to. Null
+/// when there is none.
 const Row* baseline_of(const Report& report, const Row& row);
 /// Returns the baseline's mean latency over this one's.
 std::optional<double> speedup(const Report& report, const Row& row);
-/// 1 - E / E_baseline, both an image's joules of the same kind.
+/// Returns 1 - E / E_baseline, both an image's joules of the same kind.
 std::optional<double> energy_savings(const Report& report, const Row& row);
 
-/// The commit this program was built from, "" when the build did not say.
+/// Returns the commit this program was built from, "" when the build did not say.
 std::string build_commit();
 
 }  // namespace cbnet::bench

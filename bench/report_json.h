@@ -5,10 +5,10 @@
 
 namespace cbnet::bench {
 
-/// The machine and the engine, as every schema has them under "host".
+/// Describes the machine and the engine, as every schema has them under "host".
 Json host_json(const HostRecord& record);
 
-/// "cbnet-bench/1", every key of which docs/bench-json.md explains.
+/// Makes a record "cbnet-bench/1", every key of which docs/bench-json.md explains.
 Json report_json(const Report& report);
 
 }  // namespace cbnet::bench

@@ -7,11 +7,11 @@
 #include "bench/networks.h"
 #include "bench/timing.h"
 
-// Each step of a model's plan on its own, beside what the machine allows.
+// This bench shows each step of a model's plan on its own, beside what the machine allows.
 
 namespace cbnet::bench {
 
-/// One core's work for a step of `images` images.
+/// This is one core's work for a step of `images` images.
 Work step_work(const runtime::StepInfo& step, std::int64_t images);
 
 struct RooflineOptions {
@@ -19,8 +19,8 @@ struct RooflineOptions {
   std::uint64_t seed = 1;  // of images
 };
 
-/// "cbnet-roofline/1" of these networks and of these files of `cbnet compile`, on the calling thread. The
-/// plan of a network is checked against its modules before it is timed. Throws as check_plan and
+/// Makes a record "cbnet-roofline/1" of these networks and of these files of `cbnet compile`, on the calling
+/// thread. The plan of a network is checked against its modules before it is timed. Throws as check_plan and
 /// load_compiled.
 Json measure_roofline(const std::vector<BenchNetwork>& networks, const std::vector<std::string>& plans,
                       const RooflineOptions& options);
@@ -28,7 +28,7 @@ Json measure_roofline(const std::vector<BenchNetwork>& networks, const std::vect
 /// Writes the record for people. Throws InputError for JSON that is not such a record.
 std::string roofline_text(const Json& report);
 
-/// `cbnet_bench roofline`, with the words after the command. The exit code; errors are thrown.
+/// Runs `cbnet_bench roofline`, with the words after the command. Returns the exit code; errors are thrown.
 int run_roofline(const std::vector<std::string>& words);
 
 }  // namespace cbnet::bench

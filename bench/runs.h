@@ -10,31 +10,33 @@
 
 namespace cbnet::bench {
 
-/// The folders that --run names. UsageError when there are none, or one twice: a mean would count it double.
+/// Returns the folders that --run names. Throws UsageError when there are none, or one twice: a mean would
+/// count it double.
 std::vector<std::string> run_folders(const CommandLine& line);
 
-/// All models of the run folder, in the tables' order. Unusable is also what was trained on another dataset
-/// than the first of them that says on which. InputError when no model is usable.
+/// Loads all models of the run folder, in the tables' order. Unusable is also what was trained on another
+/// dataset than the first of them that says on which. InputError when no model is usable.
 RunModels load_models(const std::string& run, Engine engine = Engine::plan);
 
-/// One model as one engine runs it, in one precision.
+/// This is one model as one engine runs it, in one precision.
 struct Contender {
   std::unique_ptr<Predictor> predictor;
   Engine engine = Engine::plan;
   std::string precision = "fp32";
   double sparsity = 0.0;
-  /// What it must agree with before it is timed: the modules, for a plan made of them here. Null for the
+  /// It must agree with this before it is timed: the modules, for a plan made of them here. Null for the
   /// others.
   std::unique_ptr<Predictor> reference = nullptr;
 };
 
-/// A plan that is not timed, for it costs too much accuracy. Accuracies are those on the validation images.
+/// This is a plan that is not timed, for it costs too much accuracy. Accuracies are those on the validation
+/// images.
 struct LeftOut {
   std::string run, model, precision;
   double accuracy = 0.0, fp32_accuracy = 0.0;
 };
 
-/// How far below f32's a plan's validation accuracy may be: 0.2 points.
+/// A plan's validation accuracy may be so far below f32's: 0.2 points.
 inline constexpr double kAdmissibleLoss = 0.002;
 
 struct Contenders {
@@ -43,9 +45,9 @@ struct Contenders {
   std::vector<UnusableModel> unusable;  // models and plans, each once
 };
 
-/// All models of the run folder, engine by engine. A plan is followed by those that `cbnet compile` wrote
-/// beside it as <model>.bf16.plan and <model>.int8.plan; one of another model, dataset or precision,
-/// or of a model that has changed since, is unusable. Throws as load_models.
+/// Lists all models of the run folder, engine by engine. A plan is followed by those that `cbnet compile`
+/// wrote beside it as <model>.bf16.plan and <model>.int8.plan; one of another model, dataset or precision, or
+/// of a model that has changed since, is unusable. Throws as load_models.
 Contenders load_contenders(const std::string& run, const std::vector<Engine>& engines);
 
 /// Returns the dataset that a model names as its own; "kmnist-first7011" is KMNIST. Throws InputError for a

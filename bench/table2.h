@@ -11,7 +11,8 @@
 
 namespace cbnet::bench {
 
-/// The test images in the order in which they are visited, which is shuffled: files may be sorted by class.
+/// These are the test images in the order in which they are visited, which is shuffled: files may be sorted
+/// by class.
 struct TestSet {
   Tensor images;                      // u8 (N, C, H, W)
   Tensor labels;                      // u8 (N)
@@ -28,7 +29,7 @@ std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet
                          energy::Meter& meter, const ProtocolOptions& protocol,
                          const std::function<void(const std::string&)>& log);
 
-/// `cbnet_bench table2`, with the words after the command. The exit code; errors are thrown.
+/// Runs `cbnet_bench table2`, with the words after the command. Returns the exit code; errors are thrown.
 int run_table2(const std::vector<std::string>& words);
 
 }  // namespace cbnet::bench

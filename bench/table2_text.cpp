@@ -105,7 +105,7 @@ const Row* find(const std::vector<const Row*>& rows, const std::string& model) {
   return found == rows.end() ? nullptr : *found;
 }
 
-/// "0.1234 mJ/image by nvmlDeviceGetTotalEnergyConsumption, which covers 98.7 % of the windows"
+/// Writes "0.1234 mJ/image by nvmlDeviceGetTotalEnergyConsumption, which covers 98.7 % of the windows"
 std::string by_sensor(std::optional<double> j_per_image, const std::string& source,
                       std::optional<double> coverage) {
   return concat(fixed(j_per_image ? std::optional<double>(1e3 * *j_per_image) : std::nullopt, 4),

@@ -26,11 +26,11 @@ struct Timing {
   double busy = 1.0;                       // smallest fraction of a block in which this thread had its core
 };
 
-/// Every task has one block in each round; odd rounds go backwards. A block is the median over passes of some
-/// tens of µs or one call, so that what interrupts a few passes does not show. Where this thread had its core
-/// for less than kMinBusy of a block, it is measured again, twice at most; if that does not help and there
-/// is no other thread, CPU time stands for time. Throws std::invalid_argument without rounds or with blocks
-/// of no length.
+/// Times the tasks: every task has one block in each round; odd rounds go backwards. A block is the median
+/// over passes of some tens of µs or one call, so that what interrupts a few passes does not show. Where this
+/// thread had its core for less than kMinBusy of a block, it is measured again, twice at most; if that does
+/// not help and there is no other thread, CPU time stands for time. Throws std::invalid_argument without
+/// rounds or with blocks of no length.
 std::vector<Timing> time_in_turns(const std::vector<Task>& tasks, const TimingOptions& options);
 
 inline constexpr double kMinBusy = 0.95;

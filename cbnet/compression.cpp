@@ -63,7 +63,7 @@ TrainingData training_images(const Model& model, const std::string& file, const 
                          json["seed"].get<std::uint64_t>())};
 }
 
-/// One model of a run: what it is made of, and as a graph.
+/// This is one model of a run: what it is made of, and as a graph.
 class Source {
  public:
   Source(const RunFolder& folder, const std::string& name) : name_(name) {
@@ -82,10 +82,11 @@ class Source {
   bool converts() const { return name_ == "autoencoder" || name_ == "cbnet"; }
 
   Graph graph() const { return name_ == "cbnet" ? cbnet_graph(main_, *classifier_) : model_graph(main_); }
-  /// What the names of the main network's layers begin with in graph().
+  /// The names of the main network's layers begin with this in graph().
   std::string prefix() const { return name_ == "cbnet" ? "autoencoder." : ""; }
 
-  /// Share of images (u8) that are classified right, an autoencoder's by the classifier behind it.
+  /// Returns the fraction of images (u8) that are classified right, an autoencoder's by the classifier behind
+  /// it.
   double accuracy(const Graph& graph, const Tensor& images, const std::vector<std::int64_t>& labels) const {
     const runtime::Plan plan(graph);
     runtime::Workspace workspace(plan);
@@ -124,7 +125,7 @@ class Source {
   std::optional<Model> classifier_;
 };
 
-/// A plan's values before the last: what value v of a graph is.
+/// Holds a plan's values before the last: what value v of a graph is.
 Graph up_to(const Graph& graph, std::int32_t v) {
   Graph out;
   out.name = graph.name;
@@ -134,7 +135,7 @@ Graph up_to(const Graph& graph, std::int32_t v) {
   return out;
 }
 
-/// Whether value v is the pixels themselves.
+/// Tells whether value v is the pixels themselves.
 bool is_pixels(const Graph& graph, std::int32_t v) {
   while (v > 0 && graph.nodes[static_cast<std::size_t>(v) - 1].kind == Kind::reshape)
     v = graph.nodes[static_cast<std::size_t>(v) - 1].inputs.front();
@@ -270,7 +271,7 @@ class Compressor {
     }
   }
 
-  /// What the bytes that stand for value v mean.
+  /// Finds what the bytes that stand for value v mean.
   runtime::QuantParams input_range(const Graph& graph, std::int32_t v) const {
     if (is_pixels(graph, v)) return {1.0F / 255.0F, 0};
     std::vector<std::int64_t> chosen = data_.split.train;

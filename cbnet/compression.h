@@ -11,35 +11,35 @@ namespace cbnet {
 
 struct CompressionOptions {
   runtime::Precision precision = runtime::Precision::fp32;
-  /// Share of the blocks of weights of the large linear layers that is left out; 0 leaves all in.
+  /// This fraction of the blocks of weights of the large linear layers is left out; 0 leaves all in.
   double sparsity = 0.0;
   std::uint64_t seed = 1;  // of the order of images in fine-tuning, and of the choice of calibration images
   std::function<void(const std::string&)> say;
 };
 
-/// What a compiled model says of itself: `Graph::provenance`, as JSON text.
+/// A compiled model says this of itself: `Graph::provenance`, as JSON text.
 struct CompiledInfo {
   std::string model, dataset;
   std::vector<std::string> classes;  // as ModelInfo has them
   runtime::Precision precision = runtime::Precision::fp32;
   double sparsity = 0.0;
   std::int64_t validation_images = 0;
-  /// Of an imported network nobody knows which images it was trained on: the accuracies are then those on a
-  /// part of the training images.
+  /// It is set for an imported network, of which nobody knows which images it was trained on: the accuracies
+  /// are then those on a part of the training images.
   bool may_have_trained = false;
-  /// On validation images. Of an autoencoder: of the run's classifier on what it makes.
+  /// These are on validation images. Of an autoencoder: of the run's classifier on what it makes.
   double accuracy = 0.0, fp32_accuracy = 0.0;
   std::vector<std::int64_t> macs_by_exit;  // of the network as it was trained
   std::int64_t parameter_count = 0;
   std::string made_from;  // files_checksum() then; empty in plans of older versions
 };
-/// Of the model files that a model of a run consists of: whether a plan beside them is still of them.
+/// This is of the model files that a model of a run consists of: whether a plan beside them is still of them.
 std::string files_checksum(const RunFolder& folder, const std::string& model);
 std::string to_json(const CompiledInfo& info);
-/// Throws InputError, naming `source`.
+/// Reads it. Throws InputError, naming `source`.
 CompiledInfo compiled_info_from_json(const std::string& text, const std::string& source);
 
-/// A model of a run for the inference engine, folded, its linear layers pruned and in the precision
+/// Makes a model of a run for the inference engine, folded, its linear layers pruned and in the precision
 /// that is asked for; convolutions stay fp32.
 ///   sparsity: magnitude pruning by blocks (16 outputs x 1 input, for int8 x 4), then kFineTuningEpochs
 ///             epochs on the training images in which what was left out stays zero: an autoencoder learns

@@ -29,7 +29,8 @@ void divide_by_row_sums(Tensor& rows) {
 /// Throws unless each class that has images has an easy one.
 void require_easy(const ExitScores& scores, const std::vector<std::int64_t>& labels, double threshold,
                   const Hardness& hardness) {
-  // Per class without easy images, the lowest entropy of an image that the early exit is right about.
+  // This is, per class without easy images, the lowest entropy of an image that the early exit is right
+  // about.
   std::map<std::int64_t, double> lowest;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (!hardness.pool.at(static_cast<std::size_t>(labels[i])).empty()) continue;

@@ -23,7 +23,7 @@ void require_match(const std::vector<ExitScores>& scores, const Labels& labels) 
   }
 }
 
-/// A side exit, and what becomes of each image that passes it.
+/// This is a side exit, and what becomes of each image that passes it.
 class Choice {
  public:
   Choice(const ExitScores& exit, const Labels& later, const Labels& labels)

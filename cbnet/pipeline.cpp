@@ -27,7 +27,7 @@ std::string percent(double fraction) {
   return text;
 }
 
-/// The stages of a training, in the order in which they build on one another.
+/// These are the stages of a training, in the order in which they build on one another.
 std::vector<std::string> stages_of(const PipelineOptions& options) {
   if (options.network) {
     const std::string& name = options.network->name;
@@ -65,7 +65,7 @@ RunIdentity identity_of(const data::Dataset& dataset, const PipelineOptions& opt
   return out;
 }
 
-/// One training of the whole method; each method below is one step of it.
+/// This is one training of the whole method; each method below is one step of it.
 class Pipeline {
  public:
   Pipeline(const data::Dataset& dataset, const RunFolder& folder, const PipelineOptions& options)
@@ -121,7 +121,7 @@ class Pipeline {
     }
   }
 
-  /// For a stage in the middle: other threads or another instruction set round otherwise.
+  /// This is for a stage in the middle: other threads or another instruction set round otherwise.
   static std::string bound_to_machine(const std::string& fingerprint) {
     Json json = parse_json(fingerprint);
     json["threads"] = num_threads();
@@ -129,7 +129,7 @@ class Pipeline {
     return json.dump();
   }
 
-  /// The finished model to keep, or nothing.
+  /// Returns the finished model to keep, or nothing.
   std::optional<Model> finished(const std::string& stage) {
     std::optional<Model> model = history_.take_finished(stage);
     if (!model) return std::nullopt;
@@ -141,7 +141,7 @@ class Pipeline {
 
   // --- the stages ---
 
-  /// LeNet, BranchyNet or another network, side exits and all. What is built on it stays here.
+  /// Trains LeNet, BranchyNet or another network, side exits and all. What is built on it stays here.
   void train_network(const std::string& name) {
     const bool is_base = name != "lenet" || options_.network;
     if (auto kept = finished(name)) {
@@ -176,7 +176,7 @@ class Pipeline {
                " of the validation images leave early"));
   }
 
-  /// The network that the lightweight classifier is cut from.
+  /// Returns the network that the lightweight classifier is cut from.
   void set_base(std::unique_ptr<Network> network, const std::vector<double>& thresholds,
                 const std::string& provenance) {
     base_ = std::move(network);
@@ -187,7 +187,7 @@ class Pipeline {
     threshold_ = thresholds.front();
   }
 
-  /// III-B, for a network without side exits.
+  /// Chooses K as III-B does, for a network without side exits.
   void choose_classifier() {
     if (auto kept = finished("classifier")) {
       classifier_ = std::move(kept->network);
@@ -224,7 +224,7 @@ class Pipeline {
     finish(conversion.stage(), result, {}, conversion.targets().rescale(), description);
   }
 
-  /// The choice and the pool, for the log: images as indices into the training file.
+  /// Logs the choice and the pool: images as indices into the training file.
   Json describe_targets(const ConversionTargets& targets) const {
     const Hardness& hardness = targets.hardness();
     Json pool = Json::array();
@@ -254,7 +254,7 @@ class Pipeline {
             {"rescale", targets.rescale()}};
   }
 
-  /// Written once: a file that is there with the same making stays as it is, to the time it bears.
+  /// This is written once: a file that is there with the same making stays as it is, to the time it bears.
   void write_classifier() const {
     const auto file = folder_.model_file("classifier");
     ModelInfo cut = info("classifier");

@@ -10,7 +10,8 @@
 
 namespace cbnet {
 
-/// A network that is not one of the paper's: of the list (models/networks.def), of a file, or imported.
+/// This is a network that is not one of the paper's: of the list (models/networks.def), of a file, or
+/// imported.
 struct OtherNetwork {
   std::string name;  // that of its model file
   NetworkSpec spec;
@@ -20,22 +21,23 @@ struct OtherNetwork {
 struct PipelineOptions {
   Recipe recipe;
   std::uint64_t seed = 1;
-  /// "lenet", "branchynet", "autoencoder" (trains branchynet first where it is missing), "cbnet" (the same,
-  /// and puts the two parts together) or "all". Not read where there is a `network`.
+  /// It is "lenet", "branchynet", "autoencoder" (trains branchynet first where it is missing), "cbnet" (the
+  /// same, and puts the two parts together) or "all". Not read where there is a `network`.
   std::string model = "all";
   std::optional<OtherNetwork> network;
   /// Makes CBNet from `network`: its lightweight classifier ends at the first side exit, or, where it has
   /// none, behind weighted layer `k`.
   bool convert = false;
   std::int64_t k = 0;  // 0: chosen (truncation.h)
-  /// Continue an interrupted training, and keep finished models of the same recipe, seed and dataset.
+  /// With `resume` it continues an interrupted training, and keeps finished models of the same recipe, seed
+  /// and dataset.
   bool resume = false;
   ProgressSink progress;
-  /// What happens, a line at a time: stages, thresholds, pools, targets.
+  /// Is told what happens, a line at a time: stages, thresholds, pools, targets.
   std::function<void(const std::string&)> say;
 };
 
-/// The paper's method from images to models (III, Fig. 4):
+/// Runs the paper's method from images to models (III, Fig. 4):
 ///   1. LeNet, the baseline, on its own.
 ///   2. BranchyNet, both exits jointly; then the threshold. Or another network, with its exits.
 ///   3. The lightweight classifier: that network cut at its first exit; one without exits at the k of III-B.
@@ -47,7 +49,7 @@ struct PipelineOptions {
 /// continue it.
 void run_pipeline(const data::Dataset& dataset, const RunFolder& folder, const PipelineOptions& options);
 
-/// MD5 of the pixels and labels themselves: what "the same data" means.
+/// Returns the MD5 of the pixels and labels themselves: what "the same data" means.
 std::string training_checksum(const data::Split& split);
 
 }  // namespace cbnet

@@ -71,7 +71,7 @@ void require_usable(const CompiledGraph& plan, const std::string& source) {
                      concat(plan.info.macs_by_exit.size()), "compile it anew");
 }
 
-/// Of a plan of CBNet the part that makes the converted image; nothing where it cannot be told apart.
+/// Returns of a plan of CBNet the part that makes the converted image; nothing where it cannot be told apart.
 std::optional<runtime::Plan> converter_of(const runtime::Graph& graph) {
   runtime::Graph out;
   out.name = graph.name;

@@ -9,18 +9,18 @@
 
 namespace cbnet {
 
-/// A model that the inference engine runs.
+/// This is a model that the inference engine runs.
 struct PlannedModel {
   PredictorInfo info;  // of the network as it was built, before folding
   runtime::Plan plan;
-  /// CBNet: its autoencoder, where `Predictions::converted` is to be filled.
+  /// This is of CBNet its autoencoder, where `Predictions::converted` is to be filled.
   std::optional<runtime::Plan> converter;
 };
 
 std::unique_ptr<Predictor> make_plan_predictor(PlannedModel model);
 
-/// A model that `cbnet compile` wrote, and what it says of itself. Throw InputError for a missing, damaged or
-/// foreign file.
+/// This is a model that `cbnet compile` wrote, and what it says of itself. Both functions throw InputError
+/// for a missing, damaged or foreign file.
 struct CompiledGraph {
   CompiledInfo info;
   runtime::Graph graph;

@@ -93,7 +93,7 @@ class Cascade {
   Predictions out_;
 };
 
-/// The modules of a classifier with any number of exits.
+/// Runs the modules of a classifier with any number of exits.
 class EagerClassifier : public Predictor {
  public:
   EagerClassifier(Model model, const std::string& name)
@@ -117,7 +117,7 @@ PredictorInfo info_of_cbnet(const Model& autoencoder, const Model& classifier) {
   return out;
 }
 
-/// The modules of an autoencoder, and of the classifier behind it where there is one.
+/// Runs the modules of an autoencoder, and of the classifier behind it where there is one.
 class EagerConverter : public Predictor {
  public:
   EagerConverter(Model autoencoder, std::optional<Model> classifier)
@@ -187,7 +187,7 @@ void require_plan_device() {
           "no plans; hint: --engine eager, where there is that option, or --device cpu");
 }
 
-/// Whether the device that computes has plans, and one of this network.
+/// Tells whether the device that computes has plans, and one of this network.
 bool has_plans(const runtime::Graph& graph) {
   if (compute_device() == Device::cuda) return runtime::device_computes(graph);
   return compute_device() == Device::cpu;
@@ -231,7 +231,7 @@ LoadedModels load_cbnet(const std::filesystem::path& run) {
   return {std::move(autoencoder), std::move(classifier)};
 }
 
-/// A network that is none of the paper's: imported, or trained by its own name.
+/// Loads a network that is none of the paper's: imported, or trained by its own name.
 Model load_other(const std::filesystem::path& run, const std::string& name) {
   const std::filesystem::path file = RunFolder(run).model_file(name);
   require(std::filesystem::path(name).filename() == name && std::filesystem::exists(file), "model",

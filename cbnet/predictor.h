@@ -10,7 +10,7 @@
 
 namespace cbnet {
 
-/// What a trained model says about N images.
+/// A trained model says this about N images.
 struct Predictions {
   std::vector<std::int64_t>
       labels;                   // empty for the autoencoder alone; -1: no answer, the logits are not finite
@@ -22,33 +22,33 @@ struct Predictions {
 
 /// These facts describe the model behind a predictor.
 struct PredictorInfo {
-  /// "lenet", "branchynet", "autoencoder", "classifier", "cbnet", or that of another model's file.
+  /// It is "lenet", "branchynet", "autoencoder", "classifier", "cbnet", or that of another model's file.
   std::string name;
   std::string dataset;               // what the model was trained on
   std::vector<std::string> classes;  // by label
   Shape input;                       // of one image: (C,H,W)
-  /// Multiply-adds of an image that leaves at exit 0, 1, …
+  /// These are the multiply-adds of an image that leaves at exit 0, 1, …
   std::vector<std::int64_t> macs_by_exit;
   std::int64_t parameter_count = 0;
 };
 /// Describes a model, which is called `name` in its run.
 PredictorInfo info_of(const Model& model, const std::string& name);
 
-/// The names by label of what a model was trained on: `classes`, or those of the dataset of that name, or
-/// numbers.
+/// Returns the names by label of what a model was trained on: `classes`, or those of the dataset of that
+/// name, or numbers.
 std::vector<std::string> class_names_of(const std::vector<std::string>& classes, const std::string& dataset,
                                         std::int64_t count);
 
-/// A trained model behind one call, pixels in and labels out, as `eval`, `predict` and the bench see it. For
-/// one thread at a time: several have a predictor each.
+/// A predictor is a trained model behind one call, pixels in and labels out, as `eval`, `predict` and the
+/// bench see it. For one thread at a time: several have a predictor each.
 class Predictor {
  public:
   explicit Predictor(PredictorInfo info) : info_(std::move(info)) {}
   virtual ~Predictor() = default;
 
-  /// images u8 (N, C, H, W) of info().input, any N >= 1.
+  /// Takes images u8 (N, C, H, W) of info().input, any N >= 1.
   virtual Predictions predict(const Tensor& images) = 0;
-  /// The same work, pixels in and labels out, without handing the answer over: what is timed.
+  /// Does the same work, pixels in and labels out, without handing the answer over: what is timed.
   virtual void run(const Tensor& images) { static_cast<void>(predict(images)); }
 
   const PredictorInfo& info() const { return info_; }
@@ -56,21 +56,21 @@ class Predictor {
   const std::string& dataset() const { return info_.dataset; }
   const std::vector<std::int64_t>& macs_by_exit() const { return info_.macs_by_exit; }
   std::int64_t parameter_count() const { return info_.parameter_count; }
-  /// Of the weights as they are kept.
+  /// Returns the bytes of the weights as they are kept.
   virtual std::int64_t weight_bytes() const { return 4 * parameter_count(); }
 
  private:
   PredictorInfo info_;
 };
 
-/// What runs a model: the plan of runtime/, or the modules that trained it.
+/// An engine runs a model: the plan of runtime/, or the modules that trained it.
 enum class Engine { plan, eager };
 const char* to_string(Engine engine);
 
-/// The paper's models in the order in which tables list them.
+/// These are the paper's models in the order in which tables list them.
 std::vector<std::string> model_names();
 
-/// The models that a run folder has: the paper's, then the others (*.safetensors) by name.
+/// Lists the models that a run folder has: the paper's, then the others (*.safetensors) by name.
 std::vector<std::string> models_in(const std::filesystem::path& run);
 
 /// Loads `name` from a run folder: one of the paper's models, or <name>.safetensors as `cbnet train` or
@@ -93,7 +93,7 @@ StateDict outputs_of_modules(const std::filesystem::path& run, const std::string
 /// engine has.
 void require_usable(const Model& model, const std::string& source);
 
-/// A file in a run folder that is no model of it, and why.
+/// This is a file in a run folder that is no model of it, and why.
 struct UnusableModel {
   std::string name, reason;
 };
@@ -101,12 +101,12 @@ struct RunModels {
   std::vector<std::unique_ptr<Predictor>> usable;
   std::vector<UnusableModel> unusable;
 };
-/// All models of a run folder; one that cannot be loaded stops no other. `thresholds` are for those with side
-/// exits. Throws InputError where there are models and none can be loaded.
+/// Loads all models of a run folder; one that cannot be loaded stops no other. `thresholds` are for those
+/// with side exits. Throws InputError where there are models and none can be loaded.
 RunModels load_run(const std::filesystem::path& run, const std::vector<double>& thresholds = {},
                    std::optional<Engine> engine = std::nullopt);
 
-/// Whether the run folder has the files of model `name`.
+/// Tells whether the run folder has the files of model `name`.
 bool has_model(const std::filesystem::path& run, const std::string& name);
 
 }  // namespace cbnet

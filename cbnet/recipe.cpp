@@ -22,7 +22,7 @@ Enum parse_enum(const Json& value, const char* key, std::initializer_list<Enum> 
   return *all.begin();
 }
 
-/// "none", "measured", or {"mean": [...], "deviation": [...]}, one for all channels or one each.
+/// Reads "none", "measured", or {"mean": [...], "deviation": [...]}, one for all channels or one each.
 void normalisation_from_json(const Json& value, Recipe& r) {
   r.normalisation = {};
   r.measure_normalisation = value == "measured";
@@ -37,7 +37,7 @@ void normalisation_from_json(const Json& value, Recipe& r) {
   value.at("deviation").get_to(r.normalisation.deviation);
 }
 
-/// "auto", a number for all side exits, or a list with one each.
+/// Reads "auto", a number for all side exits, or a list with one each.
 void thresholds_from_json(const Json& value, std::vector<double>& out) {
   out.clear();
   if (value == "auto") return;

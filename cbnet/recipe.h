@@ -9,13 +9,13 @@
 
 namespace cbnet {
 
-/// Which easy image of the class the autoencoder must turn an image into.
+/// The autoencoder must turn an image into this easy image of its class.
 enum class TargetPolicy {
   random_easy,  // another one for each sample and epoch: the paper's words (III-A.2)
   fixed_image,  // one for each class: the co-author's published code
 };
 enum class ReconstructionLoss { mse, bce };
-/// What the L1 activity penalty covers.
+/// The L1 activity penalty covers these.
 enum class ActivityScope {
   code,        // the encoder's output: the paper's words (III-A.3)
   all_hidden,  // all three hidden layers: the co-author's published code
@@ -28,7 +28,7 @@ struct TruncationRecipe {
   double margin = 0.01;                 // validation accuracy that a cut may cost against the best one
 };
 
-/// Everything that decides what training makes, besides the seed and the thread count.
+/// All of this decides what training makes, besides the seed and the thread count.
 struct Recipe {
   TrainRecipe lenet;
   TrainRecipe branchynet;
@@ -45,8 +45,8 @@ struct Recipe {
   double early_loss_weight = 1.0;           // joint loss of a network with side exits: of each of them
   double final_loss_weight = 1.0;
 
-  /// Entropy thresholds of the side exits in nats, one for all or one each; empty means `auto`: the highest
-  /// exit rates whose validation accuracy is within `auto_margin` of the best.
+  /// These are the entropy thresholds of the side exits in nats, one for all or one each; empty means `auto`:
+  /// the highest exit rates whose validation accuracy is within `auto_margin` of the best.
   std::vector<double> thresholds = {0.05};
   double auto_margin = 0.001;
 
@@ -61,22 +61,22 @@ const char* to_string(TargetPolicy policy);
 const char* to_string(ReconstructionLoss loss);
 const char* to_string(ActivityScope scope);
 
-/// The recipe with the best validation accuracy for "mnist", "fmnist" or "kmnist" (docs/recipes.md has the
-/// table it was chosen from), with the paper's threshold: 0.05, 0.5, 0.025 (IV-B.1). For any other dataset,
-/// that of "fmnist" with an automatic threshold and pixels normalised by what is measured. `network` names
-/// the one of the list (models/networks.def) that is to be trained: the thresholds of any but the paper's are
-/// automatic, and its images are augmented.
+/// Returns the recipe with the best validation accuracy for "mnist", "fmnist" or "kmnist" (docs/recipes.md
+/// has the table it was chosen from), with the paper's threshold: 0.05, 0.5, 0.025 (IV-B.1). For any other
+/// dataset, that of "fmnist" with an automatic threshold and pixels normalised by what is measured. `network`
+/// names the one of the list (models/networks.def) that is to be trained: the thresholds of any but the
+/// paper's are automatic, and its images are augmented.
 Recipe default_recipe(const std::string& dataset, const std::string& network = "");
 
-/// JSON text. from_json changes what the text names in `base`; it throws InputError (with `source` as the
-/// file's name) on unknown keys, wrong types and impossible values.
+/// These are for JSON text. from_json changes what the text names in `base`; it throws InputError (with
+/// `source` as the file's name) on unknown keys, wrong types and impossible values.
 std::string to_json(const Recipe& recipe);
 Recipe recipe_from_json(const std::string& text, const Recipe& base, const std::string& source);
 
 /// Throws std::invalid_argument, naming the field, when a value makes no sense.
 void check(const Recipe& recipe);
 
-/// Its parts, by the keys they have in JSON: "lenet", "branchynet", "autoencoder", "network".
+/// Returns its parts, by the keys they have in JSON: "lenet", "branchynet", "autoencoder", "network".
 std::vector<std::pair<const char*, TrainRecipe*>> parts_of(Recipe& recipe);
 std::vector<std::pair<const char*, const TrainRecipe*>> parts_of(const Recipe& recipe);
 

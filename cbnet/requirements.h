@@ -9,7 +9,8 @@
 #include "data/dataset.h"
 #include "data/split.h"
 
-// What the method asks of the images and the recipe: found out before minutes of training, not after them.
+// The method asks this of the images and the recipe: it is found out before minutes of training, not after
+// them.
 
 namespace cbnet {
 
@@ -19,8 +20,8 @@ namespace cbnet {
 void require_trainable(const data::Dataset& dataset, const Recipe& recipe,
                        const std::vector<std::string>& stages);
 
-/// What a user should know about classes that have no image to train on, and of which of them some are held
-/// out; one line of text, empty when there are none.
+/// Says what a user should know about classes that have no image to train on, and of which of them some are
+/// held out; one line of text, empty when there are none.
 std::string missing_classes(const data::Dataset& dataset, const data::SplitIndices& split);
 
 /// Throws InputError when the test set was cut off in another way than where the run was trained: it would

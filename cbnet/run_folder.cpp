@@ -25,7 +25,7 @@ RunFolder::Lock RunFolder::lock() const {
   std::error_code error;
   std::filesystem::create_directories(path_, error);
   if (error) refuse(error.message());
-  // Before the first epoch, not after it.
+  // A file that cannot be written is found before the first epoch, not after it.
   if (::access(path_.c_str(), W_OK | X_OK) != 0) refuse(std::strerror(errno));
   const int descriptor = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) refuse(std::strerror(errno));

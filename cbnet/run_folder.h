@@ -6,13 +6,13 @@
 
 namespace cbnet {
 
-/// What cbnet.json says: CBNet is two model files, one after the other.
+/// cbnet.json says this: CBNet is two model files, one after the other.
 struct CbnetParts {
   std::string autoencoder;  // file names inside the run folder
   std::string classifier;
 };
 
-/// The folder that training writes and everything else reads:
+/// Training writes this folder and everything else reads it:
 ///   lenet.safetensors branchynet.safetensors autoencoder.safetensors classifier.safetensors
 ///   lenet.training branchynet.training autoencoder.training cbnet.json run.json log.jsonl
 class RunFolder {
@@ -23,11 +23,11 @@ class RunFolder {
   std::filesystem::path model_file(const std::string& model) const {
     return path_ / (model + ".safetensors");
   }
-  /// Of an unfinished stage.
+  /// This file has the state of an unfinished stage.
   std::filesystem::path state_file(const std::string& model) const {
     return path_ / (model + ".state.safetensors");
   }
-  /// Of a finished stage: the same, for a training of more epochs to go on from.
+  /// This file has the state of a finished stage, for a training of more epochs to go on from.
   std::filesystem::path finished_file(const std::string& model) const {
     return path_ / (model + ".training");
   }
@@ -35,7 +35,7 @@ class RunFolder {
   std::filesystem::path run_file() const { return path_ / "run.json"; }
   std::filesystem::path log_file() const { return path_ / "log.jsonl"; }
 
-  /// Held by who trains into the folder; open for as long as it lives.
+  /// The lock is held by who trains into the folder; it is open for as long as it lives.
   class Lock {
    public:
     explicit Lock(int descriptor) : descriptor_(descriptor) {}
@@ -55,9 +55,9 @@ class RunFolder {
   CbnetParts read_cbnet() const;
   void write_cbnet(const CbnetParts& parts, const std::string& dataset) const;
 
-  /// One JSON text a line; whole file at once, atomically.
+  /// Writes one JSON text a line; the whole file at once, atomically.
   void write_log(const std::vector<std::string>& lines) const;
-  /// The lines of log.jsonl; none when there is no such file.
+  /// Reads the lines of log.jsonl; none when there is no such file.
   std::vector<std::string> read_log() const;
 
  private:

@@ -8,7 +8,7 @@
 
 namespace cbnet {
 
-/// What training writes about itself: run.json (settings and the result of every stage) and log.jsonl (a line
+/// Training writes this about itself: run.json (settings and the result of every stage) and log.jsonl (a line
 /// an epoch). Stages trained by different commands into one folder are kept side by side.
 class RunRecords {
  public:
@@ -17,9 +17,9 @@ class RunRecords {
   /// Throws InputError for records that cannot be read, or that are of another training.
   RunRecords(const RunFolder& folder, std::string settings, const std::vector<std::string>& identity);
 
-  /// Lines of log.jsonl of one stage, replacing those it had; written at once.
+  /// Writes the lines of log.jsonl of one stage, replacing those it had; written at once.
   void set_log(const std::string& stage, std::vector<std::string> lines);
-  /// The record of a finished stage, as JSON text; written at once.
+  /// Writes the record of a finished stage, as JSON text; written at once.
   void set_stage(const std::string& stage, const std::string& record);
 
  private:

@@ -13,7 +13,7 @@
 
 namespace cbnet {
 
-/// What all stages of a run share besides the recipe.
+/// All stages of a run share this besides the recipe.
 struct RunIdentity {
   std::string dataset, data_md5;
   std::uint64_t seed = 1;
@@ -25,8 +25,9 @@ struct RunIdentity {
   std::int64_t k = 0;
 };
 
-/// What decides the bits of each stage of a run, and what an earlier training into the folder left of it: a
-/// stage is kept, goes on from fewer epochs, or is trained anew for it was made from another BranchyNet.
+/// A history says what decides the bits of each stage of a run, and what an earlier training into the folder
+/// left of it: a stage is kept, goes on from fewer epochs, or is trained anew for it was made from another
+/// BranchyNet.
 class StageHistory {
  public:
   StageHistory(const RunFolder& folder, const Recipe& recipe, RunIdentity identity)
@@ -37,12 +38,12 @@ class StageHistory {
   /// where a longer BranchyNet would leave models behind that were made from the shorter one.
   void look_at(const std::vector<std::string>& stages);
 
-  /// The settings that decide a stage's bits, besides the machine, as JSON text; those of BranchyNet in it
-  /// where it was made from one.
+  /// Returns the settings that decide a stage's bits, besides the machine, as JSON text; those of BranchyNet
+  /// in it where it was made from one.
   std::string fingerprint(const std::string& stage) const;
-  /// A finished model to keep, or nothing.
+  /// Returns a finished model to keep, or nothing.
   std::optional<Model> take_finished(const std::string& stage);
-  /// The stage whose network the lightweight classifier is cut from.
+  /// Names the stage whose network the lightweight classifier is cut from.
   std::string base() const { return identity_.network.empty() ? "branchynet" : identity_.network; }
   bool is_anew(const std::string& stage) const { return anew_.contains(stage); }
   void set_earlier(const std::string& stage, std::vector<EarlierEpochs> earlier) {
@@ -50,7 +51,7 @@ class StageHistory {
   }
 
  private:
-  /// The stage that another is made from; empty for a network.
+  /// Names the stage that another is made from; empty for a network.
   std::string parent_of(const std::string& stage) const;
   void look_at_one(const std::string& stage);
   void require_state(const std::string& stage, std::int64_t epochs) const;

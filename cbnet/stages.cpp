@@ -9,7 +9,7 @@
 namespace cbnet {
 namespace {
 
-/// The recipe's thresholds, or the automatic ones for these validation scores.
+/// Returns the recipe's thresholds, or the automatic ones for these validation scores.
 ExitOutcome exit_outcome(const std::vector<ExitScores>& scores, const Recipe& recipe,
                          const std::vector<std::int64_t>& labels) {
   return recipe.thresholds.empty()
@@ -17,7 +17,7 @@ ExitOutcome exit_outcome(const std::vector<ExitScores>& scores, const Recipe& re
              : apply_thresholds(scores, labels, thresholds_for(recipe.thresholds, scores.size() - 1));
 }
 
-/// "threshold" of the only side exit, "threshold_2" of the second of several.
+/// Names the figures: "threshold" of the only side exit, "threshold_2" of the second of several.
 std::string figure_name(const std::string& name, std::size_t e, std::size_t exits) {
   return exits == 1 ? name : concat(name, "_", e + 1);
 }

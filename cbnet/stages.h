@@ -54,7 +54,8 @@ Stage classifier_stage(const std::string& name, Network& network, const TrainRec
 /// Returns the thresholds among the figures of such a stage, one for each of `exits` side exits.
 std::vector<double> thresholds_of(const std::map<std::string, double>& figures, std::size_t exits);
 
-/// The converting autoencoder for a lightweight classifier. Figures: "cbnet_accuracy", "classifier_accuracy".
+/// Makes the stage of the converting autoencoder for a lightweight classifier. Figures: "cbnet_accuracy",
+/// "classifier_accuracy".
 class ConversionStage {
  public:
   struct Seeds {

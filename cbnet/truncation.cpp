@@ -24,7 +24,7 @@ bool is_read_across(const NetworkSpec& network, std::int64_t layers) {
   return false;
 }
 
-/// Median time of an image, one a call, after a pass that warms up.
+/// Returns the median time of an image, one a call, after a pass that warms up.
 double median_us(const runtime::Graph& graph, const Tensor& images) {
   const runtime::Plan plan(graph);
   runtime::Workspace workspace(plan);
@@ -93,7 +93,7 @@ class Trials {
     return all;
   }
 
-  /// The first layers, with an output layer that is trained here.
+  /// These are the first layers, with an output layer that is trained here.
   std::unique_ptr<Network> classifier_at(const Cut& cut) {
     const LayerSpecs output = {kinds::Flatten{}, kinds::Linear{.out = data_.task.classes}};
     const Shape features = trunk_shape(network_.spec(), cut.layers);

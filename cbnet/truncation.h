@@ -19,7 +19,8 @@ struct Cut {
   std::int64_t k = 0;
   std::int64_t layers = 0;  // of the trunk
 };
-/// k = 1, 2, …, N - 1 for a trunk of N weighted layers, without the places that a later layer reads across.
+/// Lists k = 1, 2, …, N - 1 for a trunk of N weighted layers, without the places that a later layer reads
+/// across.
 std::vector<Cut> cuts_of(const NetworkSpec& network);
 
 /// One cut was tried with this result; accuracies are those of the validation split.
@@ -38,7 +39,7 @@ struct Truncation {
   std::size_t chosen = 0;
   double network_accuracy = 0.0, network_us = 0.0;
   std::int64_t network_macs = 0;
-  /// The network up to the chosen cut, with its output layer.
+  /// This is the network up to the chosen cut, with its output layer.
   std::unique_ptr<Network> classifier;
 
   const CutTrial& choice() const { return trials.at(chosen); }

@@ -35,7 +35,7 @@ Examples:
   cbnet data list --data flowers
 )"};
 
-/// What one action found about one dataset.
+/// One action found this about one dataset.
 struct Finding {
   Json json;
   bool bad = false;
@@ -46,7 +46,7 @@ std::vector<data::DatasetId> chosen_datasets(const CommandLine& line) {
   return {data::kAllDatasets.begin(), data::kAllDatasets.end()};
 }
 
-/// "kmnist-first7011" where only that part of KMNIST is there.
+/// Says "kmnist-first7011" where only that part of KMNIST is there.
 std::string full_name(data::DatasetId id, const data::FoundFiles& files) {
   const std::string file = std::filesystem::path(files.train_images).filename().string();
   const std::size_t part = file.find("-first");
@@ -62,7 +62,7 @@ void print_missing(data::DatasetId id, const data::FoundFiles& files) {
   std::cout << "  for " << files.expected << "\n  and found there " << files.present << '\n';
 }
 
-/// One split of `list`: its files with their sizes, and how many images they hold.
+/// This is one split of `list`: its files with their sizes, and how many images they hold.
 Finding list_split(const char* name, const std::string& images, const std::string& labels) {
   Finding out;
   out.json = {{"images_file", images}, {"labels_file", labels}};
@@ -128,7 +128,7 @@ void copy_files(const data::FoundFiles& files, const std::filesystem::path& fold
     write_file_atomic(folder / std::filesystem::path(file).filename(), read_file(file));
 }
 
-/// Without --data-dir: what is nowhere on this machine is downloaded. With it: what is not in that folder is
+/// Without --data-dir, what is nowhere on this machine is downloaded. With it, what is not in that folder is
 /// copied there from elsewhere on this machine, or downloaded there.
 Finding get_dataset(data::DatasetId id, const data::Location& location, bool quiet) {
   data::Location target = location;

@@ -35,7 +35,7 @@ Examples:
   cbnet eval --run runs/mnist --dataset mnist --json eval.json --save-sheet hard.png
 )"};
 
-/// What is measured, and by which name.
+/// This is measured, and by this name.
 struct Subject {
   std::string name;  // a plan's is its file
   std::unique_ptr<Predictor> predictor;
@@ -57,8 +57,8 @@ std::int64_t size_on_disk(const RunFolder& folder, const std::string& model) {
   return model == "cbnet" ? size("autoencoder") + size("classifier") : size(model);
 }
 
-/// The models that the command line asks for, then the plans. What it does not name is left out where it
-/// cannot be loaded.
+/// Loads the models that the command line asks for, then the plans. What it does not name is left out where
+/// it cannot be loaded.
 std::vector<Subject> chosen_subjects(const CommandLine& line, std::vector<UnusableModel>& unusable) {
   std::vector<Subject> out;
   const std::vector<double> thresholds = line.thresholds();
@@ -144,7 +144,7 @@ void save_sheet(const CommandLine& line, const std::filesystem::path& run, const
   if (!line.quiet()) std::cout << "\nwrote " << line.text("save-sheet") << '\n';
 }
 
-/// Also true for "kmnist-first7011" and KMNIST: the subset has no test set of its own.
+/// Is true also for "kmnist-first7011" and KMNIST: the subset has no test set of its own.
 bool trained_for(const std::string& trained_on, const std::string& dataset) {
   const auto id = data::known_dataset(trained_on);
   return trained_on == "unknown" || trained_on == dataset || (id && id == data::known_dataset(dataset));

@@ -29,7 +29,7 @@ Examples:
   cbnet eval --run runs/mine --model resnet --dataset fmnist
 )"};
 
-/// What the models beside the file are for; "unknown" when there are none that say it.
+/// Says what the models beside the file are for; "unknown" when there are none that say it.
 PredictorInfo info_of_run(const std::filesystem::path& out) {
   PredictorInfo unknown;
   unknown.dataset = "unknown";

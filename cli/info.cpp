@@ -46,7 +46,7 @@ std::string exits_text(const std::vector<std::int64_t>& macs) {
   return join(words);
 }
 
-/// One line for people, and the same for the report.
+/// Holds one line for people, and the same for the report.
 void describe_machine(Json& report) {
   std::vector<std::string> isas;
   for (const Isa isa : available_isas()) isas.emplace_back(to_string(isa));
@@ -232,7 +232,7 @@ bool is_plan(const std::string& file) {
   return bytes == magic;
 }
 
-/// A network of the list as JSON, for images of --input and as many classes.
+/// Prints a network of the list as JSON, for images of --input and as many classes.
 int print_network(const CommandLine& line) {
   ImageTask task{{3, 32, 32}, line.has("classes") ? line.integer("classes", 2, 256) : 10};
   if (line.has("input")) {

@@ -43,14 +43,14 @@ Examples:
   cbnet predict --run runs/fmnist shoe.png --save-converted easy-shoe.png --json answer.json
 )"};
 
-/// What answers, by the name under which the report has it.
+/// This answers, by the name under which the report has it.
 struct Chosen {
   std::string model;
   std::unique_ptr<Predictor> predictor;
 };
 
-/// The first of CBNet, BranchyNet, LeNet and the classifier that the folder has, be it damaged: another model
-/// does not answer in its place unasked. Else the first imported one that can be loaded.
+/// Loads the first of CBNet, BranchyNet, LeNet and the classifier that the folder has, be it damaged: another
+/// model does not answer in its place unasked. Else the first imported one that can be loaded.
 Chosen best_of(const std::filesystem::path& run, std::vector<UnusableModel>& unusable) {
   for (const char* name : {"cbnet", "branchynet", "lenet", "classifier"}) {
     if (has_model(run, name)) return {name, load_predictor(run, name)};
@@ -99,7 +99,7 @@ Chosen chosen(const CommandLine& line, std::vector<UnusableModel>& unusable) {
   return out;
 }
 
-/// One image that was asked for.
+/// This is one image that was asked for.
 struct Picture {
   std::string name;
   Tensor image;       // u8 (C,H,W); undefined where it could not be read
@@ -108,7 +108,7 @@ struct Picture {
   std::vector<std::string> warnings;
 };
 
-/// How pictures are taken.
+/// Pictures are taken so.
 struct Taking {
   Shape input;  // of the network
   bool resize = false;
@@ -146,7 +146,7 @@ Picture read_picture(const std::string& name, const Taking& taking) {
   return out;
 }
 
-/// Those that could be read, u8 (N,C,H,W); undefined when there are none.
+/// Returns those that could be read, u8 (N,C,H,W); undefined when there are none.
 Tensor stack(const std::vector<Picture>& pictures) {
   std::vector<const Tensor*> readable;
   for (const Picture& picture : pictures)
@@ -160,7 +160,7 @@ Tensor stack(const std::vector<Picture>& pictures) {
   return images;
 }
 
-/// Images in batches, so that thousands of them take no more memory than a few.
+/// Takes images in batches, so that thousands of them take no more memory than a few.
 Predictions predict_all(Predictor& predictor, const Tensor& images) {
   constexpr std::int64_t kBatch = 500;
   const std::int64_t count = images.defined() ? images.size(0) : 0;
@@ -183,13 +183,13 @@ Predictions predict_all(Predictor& predictor, const Tensor& images) {
   return out;
 }
 
-/// Whether the numbers for image i are finite: its class, or the pixels of the autoencoder alone.
+/// Tells whether the numbers for image i are finite: its class, or the pixels of the autoencoder alone.
 bool is_answered(const Predictions& answers, std::size_t i) {
   if (i < answers.labels.size()) return answers.labels[i] >= 0;
   return all_finite(answers.converted.select(0, static_cast<std::int64_t>(i)));
 }
 
-/// The answers to all images, as the JSON report lists them. The autoencoder alone gives no classes.
+/// Returns the answers to all images, as the JSON report lists them. The autoencoder alone gives no classes.
 Json answers_json(const Predictions& answers, const std::vector<Picture>& pictures,
                   const std::vector<std::string>& classes, std::int64_t last_exit) {
   Json out = Json::array();
@@ -246,7 +246,7 @@ void print_answers(const Json& answers, const std::vector<std::string>& classes)
   }
 }
 
-/// What is below each converted image on a sheet: the image's file and, where there is one, the answer.
+/// Writes below each converted image on a sheet: the image's file and, where there is one, the answer.
 std::vector<std::string> captions(const Json& answers) {
   std::vector<std::string> out;
   for (const Json& answer : answers) {
@@ -263,7 +263,7 @@ std::vector<std::string> captions(const Json& answers) {
   return out;
 }
 
-/// The pixels, and what the modules make of them at every exit.
+/// Writes the pixels, and what the modules make of them at every exit.
 void save_logits(const CommandLine& line, const std::string& model, const Tensor& images) {
   SafetensorsFile file;
   file.metadata = {{"cbnet.logits", "1"}, {"cbnet.model", model}};

@@ -15,7 +15,7 @@ constexpr std::size_t kPerClass = 4;
 constexpr std::int64_t kBatch = 500;
 constexpr std::int64_t kScale = 4;
 
-/// Image i of f32 (N,C,H,W) in [0, 1] as u8 (C,H,W).
+/// Returns image i of f32 (N,C,H,W) in [0, 1] as u8 (C,H,W).
 Tensor to_bytes(const Tensor& converted, std::int64_t i) {
   const Tensor image = converted.select(0, i);
   const std::vector<float> pixels = image.to_vector<float>();
@@ -27,7 +27,7 @@ Tensor to_bytes(const Tensor& converted, std::int64_t i) {
   return Tensor::from(bytes, image.shape());
 }
 
-/// Per class, the indices of the first test images that go past the early exit.
+/// Finds, per class, the indices of the first test images that go past the early exit.
 std::vector<std::vector<std::int64_t>> first_hard(Predictor& branchynet, const data::Split& test) {
   std::vector<std::vector<std::int64_t>> out(branchynet.info().classes.size());
   const auto full = [](const auto& indices) { return indices.size() == kPerClass; };
@@ -44,7 +44,7 @@ std::vector<std::vector<std::int64_t>> first_hard(Predictor& branchynet, const d
   return out;
 }
 
-/// The image as it is and as it is converted, with the answer.
+/// Shows the image as it is and as it is converted, with the answer.
 void add_tiles(std::vector<data::Tile>& row, Predictor& cbnet, const data::Split& test, std::int64_t index,
                const std::vector<std::string>& classes) {
   const Predictions answer = cbnet.predict(test.images.slice(0, index, index + 1));

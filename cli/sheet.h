@@ -10,13 +10,13 @@
 
 namespace cbnet::cli {
 
-/// What eval --save-sheet draws: per class, the first few test images (by index, so that nothing is picked
+/// eval --save-sheet draws, per class, the first few test images (by index, so that nothing is picked
 /// by hand) that do not leave BranchyNet early, each beside what the autoencoder makes of it, with CBNet's
 /// answer. Throws InputError when every image leaves early.
 void save_hard_sheet(const std::filesystem::path& file, Predictor& branchynet, Predictor& cbnet,
                      const data::Split& test, const std::vector<std::string>& classes);
 
-/// Converted images, f32 (N,1,28,28): one as it is, several as a sheet with a caption each.
+/// Draws converted images, f32 (N,C,H,W): one as it is, several as a sheet with a caption each.
 void save_converted(const std::filesystem::path& file, const Tensor& converted,
                     const std::vector<std::string>& captions);
 

@@ -59,7 +59,7 @@ Examples:
 
 enum class Kind { whole, number, word, flag };
 
-/// An option that changes the recipe, by its key in the JSON of recipe_from_json.
+/// This is an option that changes the recipe, by its key in the JSON of recipe_from_json.
 struct Override {
   const char* option;
   const char* key;
@@ -115,7 +115,7 @@ Json value_of(const CommandLine& line, const Override& entry) {
   return line.thresholds();
 }
 
-/// The dataset's recipe, changed by --config and then by the single options.
+/// Returns the dataset's recipe, changed by --config and then by the single options.
 Recipe effective_recipe(const CommandLine& line, const data::Source& source, const std::string& network) {
   constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 20;
   Recipe recipe = default_recipe(source.id ? data::to_string(*source.id) : "", network);
@@ -143,7 +143,7 @@ bool is_of_the_paper(const std::string& model) {
   return std::find(known.begin(), known.end(), model) != known.end();
 }
 
-/// The network that --model names, where it is not the paper's: of the list, or a file.
+/// Returns the network that --model names, where it is not the paper's: of the list, or a file.
 OtherNetwork other_network(const std::string& model, const ImageTask& task) {
   const std::filesystem::path file = model;
   const std::string extension = file.extension().string();
@@ -203,7 +203,7 @@ void describe_start(ProgressBar& bar, const data::Dataset& dataset, const Pipeli
   bar.say(concat("seed ", options.seed, ", threads ", num_threads(), ", ISA ", to_string(active_isa())));
 }
 
-/// What run.json says, and where everything lies.
+/// Reads what run.json says, and where everything lies.
 Json read_run(const RunFolder& folder) {
   Json report = parse_json(read_file(folder.run_file()));
   Json files = Json::object();

@@ -12,7 +12,7 @@ constexpr const char* kFormatVersion = "1";
 constexpr const char* kNormalisedVersion = "2";
 constexpr auto kReplace = Json::error_handler_t::replace;
 
-/// What a file says where the network reads the pixels themselves.
+/// A file says this where the network reads the pixels themselves.
 constexpr const char* kPixels = "pixels / 255";
 
 Normalisation normalisation_from(const std::string& text) {

@@ -11,7 +11,7 @@ using runtime::Graph;
 using runtime::Kind;
 using runtime::Node;
 
-/// Copies, so that the graph keeps its weights when training goes on.
+/// Copies a weight, so that the graph keeps its weights when training goes on.
 Lowering::State state_of(const Network& network) {
   require(network.dtype() == DType::f32, "compile", "the inference engine is f32; got ",
           to_string(network.dtype()));
@@ -20,7 +20,7 @@ Lowering::State state_of(const Network& network) {
   return out;
 }
 
-/// Where a classifier's logits are: a softmax at the end of its layers adds nothing to the plan's own.
+/// Finds where a classifier's logits are: a softmax at the end of its layers adds nothing to the plan's own.
 LayerSpecs without_softmax(LayerSpecs layers) {
   while (!layers.empty() && (layers.back().is<kinds::Softmax>() || layers.back().is<kinds::LogSoftmax>()))
     layers.pop_back();
@@ -106,7 +106,7 @@ Graph cbnet_graph(const Network& autoencoder, double rescale, const Network& cla
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     graph.nodes[i].name.insert(0, i < first_of_classifier ? "autoencoder." : "classifier.");
   }
-  // The later one first: it leaves the places before it as they are.
+  // The later one goes first, since it leaves the places before it as they are.
   insert_normalisation(graph, static_cast<std::int32_t>(first_of_classifier), of_classifier, "classifier.");
   insert_normalisation(graph, 0, of_autoencoder, "autoencoder.");
   return graph;

@@ -3,25 +3,25 @@
 #include "models/checkpoint.h"
 #include "runtime/graph.h"
 
-// From modules to the inference engine: a trained network, as it behaves in eval mode, as a graph of
-// runtime/.
+// Modules become here what the inference engine takes: a trained network, as it behaves in eval mode, as a
+// graph of runtime/.
 
 namespace cbnet {
 
-/// A classifier, with its side exits and their thresholds. A softmax at its end is left out: the plan takes
-/// the softmax of logits itself. Throws std::invalid_argument unless there is one threshold for each side
-/// exit.
+/// Makes a graph of a classifier, with its side exits and their thresholds. A softmax at its end is left out:
+/// the plan takes the softmax of logits itself. Throws std::invalid_argument unless there is one threshold
+/// for each side exit.
 runtime::Graph classifier_graph(const Network& network, const std::vector<double>& thresholds);
 
-/// An autoencoder: pixels in, pixels out, `rescale` as in ModelInfo.
+/// Makes a graph of an autoencoder: pixels in, pixels out, `rescale` as in ModelInfo.
 runtime::Graph autoencoder_graph(const Network& network, double rescale);
 
-/// CBNet (III): the classifier behind the autoencoder, one network from pixels to logits. What each of them
-/// reads is normalised first.
+/// Makes a graph of CBNet (III): the classifier behind the autoencoder, one network from pixels to logits.
+/// What each of them reads is normalised first.
 runtime::Graph cbnet_graph(const Network& autoencoder, double rescale, const Network& classifier,
                            const Normalisation& of_autoencoder = {}, const Normalisation& of_classifier = {});
 
-/// The graph of a model file by its kind, its pixels normalised as it was trained.
+/// Makes the graph of a model file by its kind, its pixels normalised as it was trained.
 runtime::Graph model_graph(const Model& model);
 runtime::Graph cbnet_graph(const Model& autoencoder, const Model& classifier);
 

@@ -17,7 +17,7 @@ std::string text_of(const Pair& pair) {
   return pair.is_square() ? concat(pair.h) : concat(pair.h, "x", pair.w);
 }
 
-/// Fields as "name value", by name.
+/// Collects fields as "name value", by name.
 class Texts : public FieldVisitor {
  public:
   void operator()(const char* name, std::int64_t& value) override { add(name, concat(value)); }

@@ -14,9 +14,9 @@
 #include "tensor/shape.h"
 #include "tensor/windows.h"
 
-// A layer of a network as data, and what every layer kind is asked. A kind is a struct of its fields in
-// models/kinds/<name>.h, which models/layers.def lists; CBNET_LAYER_PARTS declares what it consists of.
-// Shapes are of one sample, without the batch axis.
+// This header has a layer of a network as data, and what every layer kind is asked. A kind is a struct of its
+// fields in models/kinds/<name>.h, which models/layers.def lists; CBNET_LAYER_PARTS declares what it consists
+// of. Shapes are of one sample, without the batch axis.
 
 namespace cbnet {
 
@@ -27,7 +27,7 @@ class LayerSpec;
 using LayerSpecs = std::vector<LayerSpec>;
 using Shapes = std::span<const Shape>;
 
-/// What is done with the fields of a layer, one after the other.
+/// A visitor does something with the fields of a layer, one after the other.
 class FieldVisitor {
  public:
   virtual ~FieldVisitor() = default;
@@ -46,7 +46,7 @@ struct Cost {
   std::int64_t parameters = 0;
 };
 
-/// What a new network draws from: separate streams of one seed, so that a change to one use does not shift
+/// A new network draws from these: separate streams of one seed, so that a change to one use does not shift
 /// the other's numbers.
 struct Randomness {
   Rng& weights;
@@ -60,8 +60,8 @@ struct BuildContext {
   DType dtype;
 };
 
-/// What trains: `run` takes what the layer reads, with the batch axis. `module` owns the parameters; null
-/// where there are none.
+/// This is what trains: `run` takes what the layer reads, with the batch axis. `module` owns the parameters;
+/// null where there are none.
 struct BuiltLayer {
   using Run = std::function<Variable(std::span<const Variable>)>;
 
@@ -75,7 +75,7 @@ struct BuiltLayer {
   Run run;
 };
 
-/// The fields of one layer, whatever its kind.
+/// These are the fields of one layer, whatever its kind.
 class Layer {
  public:
   virtual ~Layer() = default;
@@ -112,8 +112,8 @@ class LayerOf final : public Layer {
   Kind fields_;
 };
 
-/// One layer: a kind with its fields, and what it reads. Input sizes are no part of it: they follow from
-/// where it stands. `network.trunk = {kinds::Flatten{}, kinds::Linear{.out = 10}}`.
+/// This is one layer: a kind with its fields, and what it reads. Input sizes are no part of it: they follow
+/// from where it stands. `network.trunk = {kinds::Flatten{}, kinds::Linear{.out = 10}}`.
 class LayerSpec {
  public:
   template <class Kind>
@@ -124,7 +124,7 @@ class LayerSpec {
 
   const Layer& operator*() const { return *layer_; }
   const Layer* operator->() const { return layer_.get(); }
-  /// The fields, where it is of that kind; else null.
+  /// Returns the fields, where it is of that kind; else null.
   template <class Kind>
   const Kind* as() const {
     const auto* layer = dynamic_cast<const LayerOf<Kind>*>(layer_.get());
@@ -138,7 +138,7 @@ class LayerSpec {
     return a.inputs == b.inputs && a.layer_->equals(*b.layer_);
   }
 
-  /// What it reads, as positions in its list: 0 is what the list is given, i + 1 what its layer i makes.
+  /// It reads these positions in its list: 0 is what the list is given, i + 1 what its layer i makes.
   /// Empty, as in most networks: what the layer before it makes.
   std::vector<std::int64_t> inputs;
 
@@ -146,26 +146,27 @@ class LayerSpec {
   std::shared_ptr<const Layer> layer_;
 };
 
-/// One line of layers.def.
+/// This is one line of layers.def.
 struct LayerKind {
   const char* name;
   std::unique_ptr<Layer> (*make)();  // with its fields at their defaults
   void (*read_onnx)(OnnxReaders& readers);
 };
 
-/// All of layers.def, in its order.
+/// Returns all of layers.def, in its order.
 std::span<const LayerKind> layer_kinds();
 
-/// A layer of the kind called `name` with its fields at their defaults. Throws std::invalid_argument for an
-/// unknown name.
+/// Makes a layer of the kind called `name` with its fields at their defaults. Throws std::invalid_argument
+/// for an unknown name.
 std::unique_ptr<Layer> make_layer(const std::string& name);
 
-/// "conv2d 5, kernel_size 5, padding 3": the kind and the fields that are not at their defaults.
+/// Describes a layer as "conv2d 5, kernel_size 5, padding 3": the kind and the fields that are not at their
+/// defaults.
 std::string describe(const LayerSpec& layer);
 
 }  // namespace cbnet
 
-/// The parts of a kind, in its struct behind the fields; models/kinds/<name>.cpp defines them:
+/// A kind has these parts, in its struct behind the fields; models/kinds/<name>.cpp defines them:
 ///   visit_fields  the fields, each once: for JSON in and out and for descriptions
 ///   infer         the shape rule; throws std::invalid_argument
 ///   cost          for one sample
@@ -184,7 +185,7 @@ std::string describe(const LayerSpec& layer);
   static void read_onnx(OnnxReaders& readers);         \
   friend bool operator==(const Type&, const Type&) = default;
 
-/// Goes into models/kinds/<name>.cpp: what layers.def refers to.
+/// This goes into models/kinds/<name>.cpp: what layers.def refers to.
 #define CBNET_LAYER_KIND(name, Type)                                                       \
   namespace cbnet::kinds {                                                                 \
   LayerKind name##_kind() {                                                                \

@@ -8,8 +8,8 @@
 
 namespace cbnet {
 
-/// The module of a list of LayerSpecs, which run in order and read what their `inputs` say. Children are
-/// named "0", "1", …
+/// This is the module of a list of LayerSpecs, which run in order and read what their `inputs` say. Children
+/// are named "0", "1", …
 class LayerList : public Module {
  public:
   /// `input` is the shape of one sample. Throws std::invalid_argument when sizes do not fit.
@@ -25,7 +25,7 @@ class LayerList : public Module {
     BuiltLayer layer;
   };
   std::vector<Entry> layers_;
-  /// The last layer that reads a position; values are let go after it.
+  /// Names the last layer that reads a position; values are let go after it.
   std::vector<std::size_t> last_use_;
 };
 

@@ -9,11 +9,11 @@
 
 namespace cbnet {
 
-/// One layer on its way into the inference engine: the values of the graph that it reads, and where its nodes
-/// go.
+/// This is one layer on its way into the inference engine: the values of the graph that it reads, and where
+/// its nodes go.
 class Lowering {
  public:
-  /// Weights by name, as in the state dict.
+  /// `weights` go by name, as in the state dict.
   using State = std::map<std::string, Tensor>;
 
   Lowering(runtime::Graph& graph, const State& state) : graph_(graph), state_(state) {}
@@ -22,21 +22,21 @@ class Lowering {
   /// `shapes` theirs, and both grow.
   void append(const LayerSpecs& layers, std::size_t begin, std::size_t end, std::vector<std::int32_t>& at,
               std::vector<Shape>& shapes, const std::string& prefix);
-  /// All of a list; returns the value that its last layer makes.
+  /// Appends all of a list; returns the value that its last layer makes.
   std::int32_t append(const LayerSpecs& layers, std::int32_t from, const Shape& input,
                       const std::string& prefix);
 
-  // Of the layer that is being lowered:
+  // These are of the layer that is being lowered:
 
   std::int32_t input(std::size_t i = 0) const { return inputs.at(i); }
   const Shape& in(std::size_t i = 0) const { return in_shapes.at(i); }
-  /// The layer's own weight, f32; undefined where it has none of that name.
+  /// Returns the layer's own weight, f32; undefined where it has none of that name.
   Tensor weight(const char* part) const;
   /// Appends a node and returns the value that it makes. Without inputs it reads what the layer reads,
   /// without a shape it makes what the layer makes.
   std::int32_t push(runtime::Node node);
   std::int32_t push(runtime::Kind kind, double value = 0.0);
-  /// A function of tensor/pointwise.def of value `from`, which has the shape of what the layer makes.
+  /// Appends a function of tensor/pointwise.def of value `from`, which has the shape of what the layer makes.
   std::int32_t push(Pointwise function, std::int32_t from, double a = 0.0);
   [[noreturn]] void refuse(const std::string& why) const;
 

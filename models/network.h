@@ -9,7 +9,7 @@
 
 namespace cbnet {
 
-/// The module that a NetworkSpec describes. Parameters are named "trunk.<i>.…" and "exits.<e>.<i>.…".
+/// This is the module that a NetworkSpec describes. Parameters are named "trunk.<i>.…" and "exits.<e>.<i>.…".
 class Network : public Module {
  public:
   /// Initialises every weight from `seed`; throws std::invalid_argument when sizes do not fit.
@@ -18,26 +18,26 @@ class Network : public Module {
   const NetworkSpec& spec() const { return spec_; }
   std::size_t exit_count() const { return exits_.size() + 1; }
 
-  /// The trunk alone: x (N, input…) -> (N, classes or features).
+  /// Runs the trunk alone: x (N, input…) -> (N, classes or features).
   Variable forward(const Variable& x) override;
 
-  /// Every exit's output, side exits first: what joint training needs.
+  /// Returns every exit's output, side exits first: what joint training needs.
   std::vector<Variable> forward_exits(const Variable& x);
 
-  /// Trunk layers begin, …, end - 1 only.
+  /// Runs trunk layers begin, …, end - 1 only.
   Variable forward_trunk(const Variable& x, std::int64_t begin, std::int64_t end);
 
-  /// Side exit `e`, given what the trunk's first spec().exits[e].after layers made.
+  /// Runs side exit `e`, given what the trunk's first spec().exits[e].after layers made.
   Variable forward_branch(std::size_t e, const Variable& x) { return exits_.at(e)->forward(x); }
 
   DType dtype() const { return dtype_; }
 
-  /// Where its parameters are: compute_device() at first, until to() moves them.
+  /// Returns where its parameters are: compute_device() at first, until to() moves them.
   Device device() const;
-  /// x on the network's device.
+  /// Returns x on the network's device.
   Variable input(const Tensor& x) const;
 
-  /// The generator of the dropout layers, whose state a training checkpoint holds.
+  /// Returns the generator of the dropout layers, whose state a training checkpoint holds.
   Rng& dropout_rng() { return dropout_rng_; }
 
  private:
@@ -48,11 +48,11 @@ class Network : public Module {
   std::vector<std::shared_ptr<LayerList>> exits_;
 };
 
-/// The network that stops at side exit `e`: the trunk up to it, then its branch, with copies of the
+/// Returns the network that stops at side exit `e`: the trunk up to it, then its branch, with copies of the
 /// weights (the paper's lightweight classifier, III-B). Both keep dtype and training mode.
 std::unique_ptr<Network> truncate_at_exit(const Network& network, std::size_t e, std::string name);
 
-/// The first `layers` of the trunk with copies of their weights, then `head` with fresh ones.
+/// Returns the first `layers` of the trunk with copies of their weights, then `head` with fresh ones.
 std::unique_ptr<Network> truncate_after(const Network& network, std::int64_t layers, const LayerSpecs& head,
                                         std::string name, std::uint64_t seed);
 

@@ -5,7 +5,7 @@
 
 #include "models/spec.h"
 
-// Networks by name; models/networks.def lists them. docs/models.md has their layers and costs.
+// models/networks.def lists the networks that have names. docs/models.md has their layers and costs.
 
 namespace cbnet {
 
@@ -15,13 +15,14 @@ struct ImageTask {
   std::int64_t classes = 10;
 };
 
-/// AlexNet for small images, with the sizes of BranchyNet's published B-AlexNet (Teerapittayanon et al.
+/// Makes AlexNet for small images, with the sizes of BranchyNet's published B-AlexNet (Teerapittayanon et al.
 /// 2016): batch normalisation stands where that has local response normalisation. B-AlexNet adds its two side
 /// exits.
 NetworkSpec alexnet_spec(const ImageTask& task);
 NetworkSpec b_alexnet_spec(const ImageTask& task);
 
-/// ResNet for small images (He et al. 2016, 4.2), and with two side exits as BranchyNet's B-ResNet has them.
+/// Makes ResNet for small images (He et al. 2016, 4.2), and with two side exits as BranchyNet's B-ResNet has
+/// them.
 NetworkSpec resnet20_spec(const ImageTask& task);
 NetworkSpec resnet110_spec(const ImageTask& task);
 NetworkSpec b_resnet20_spec(const ImageTask& task);

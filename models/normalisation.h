@@ -7,7 +7,7 @@
 
 namespace cbnet {
 
-/// How pixels in [0, 1] become what a network reads: (pixel - mean) / deviation, channel by channel, where
+/// Pixels in [0, 1] become what a network reads so: (pixel - mean) / deviation, channel by channel, where
 /// both lists are empty the pixels themselves. The eager engine, a plan and ONNX compute it alike, as pixel +
 /// (-mean), then times 1 / deviation, in f32.
 struct Normalisation {
@@ -21,15 +21,15 @@ struct Normalisation {
 /// all of them) with finite means and positive deviations.
 void check(const Normalisation& normalisation, const Shape& image);
 
-/// The constants, stretched like one sample (C,1,1): what is added, and the factor.
+/// Returns the constants, stretched like one sample (C,1,1): what is added, and the factor.
 Tensor summand(const Normalisation& normalisation);
 Tensor factor(const Normalisation& normalisation);
 
-/// pixels f32 (N,C,H,W) -> the same shape; themselves where there is nothing to do.
+/// Maps pixels f32 (N,C,H,W) to the same shape; returns them themselves where there is nothing to do.
 Tensor normalised(const Tensor& pixels, const Normalisation& normalisation);
 
-/// The same in a graph: two nodes that read value `from`, put behind node `from`, before all that read it so
-/// far. Their names begin with `prefix`.
+/// Does the same in a graph: two nodes that read value `from`, put behind node `from`, before all that read
+/// it so far. Their names begin with `prefix`.
 void insert_normalisation(runtime::Graph& graph, std::int32_t from, const Normalisation& normalisation,
                           const std::string& prefix);
 

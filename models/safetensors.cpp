@@ -68,7 +68,7 @@ Tensor read_tensor(const StoredType& type, const Shape& shape, const char* bytes
   return out;
 }
 
-/// What the header says about one tensor.
+/// The header says this about one tensor.
 struct Entry {
   std::string name;
   StoredType type;

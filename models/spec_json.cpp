@@ -15,7 +15,7 @@ constexpr std::size_t kMaxLayers = 1'000;  // of one sequence, and exits
 Json layers_to_json(const LayerSpecs& layers);
 LayerSpecs layers_from_json(const Json& json, int depth);
 
-/// Fields as JSON values. Directions that are equal are one number.
+/// Writes fields as JSON values. Directions that are equal are one number.
 class FieldWriter : public FieldVisitor {
  public:
   void operator()(const char* name, std::int64_t& value) override { out[name] = value; }
@@ -40,7 +40,7 @@ class FieldWriter : public FieldVisitor {
   }
 };
 
-/// The fields that an object holds; the others stay as they are.
+/// Reads the fields that an object holds; the others stay as they are.
 class FieldReader : public FieldVisitor {
  public:
   FieldReader(const Json& json, int depth) : json_(json), depth_(depth) {}
@@ -125,7 +125,7 @@ Json layers_to_json(const LayerSpecs& layers) {
   return out;
 }
 
-/// Fields as files of version 0.1 name them.
+/// Renames fields that files of version 0.1 call otherwise.
 Json renamed(Json json) {
   const auto rename = [&](const char* kind, const char* before, const char* now) {
     if (json.at("kind") != kind || !json.contains(before)) return;

@@ -54,7 +54,7 @@ NetworkSpec autoencoder_spec(const std::string& dataset, OutputActivation output
     std::int64_t first, second, code;
     bool second_relu;
   };
-  // Table I. The code layer is linear in all three; KMNIST's second layer is too.
+  // This is Table I. The code layer is linear in all three; KMNIST's second layer is too.
   constexpr Sizes kTable[] = {
       {"mnist", 784, 384, 32, true}, {"fmnist", 512, 256, 128, true}, {"kmnist", 512, 384, 32, false}};
   const Sizes* sizes = &kTable[1];

@@ -48,8 +48,8 @@ void find_lifetimes(Schedule& out) {
   }
 }
 
-/// The lowest place where `buffer` meets none of those that are `placed`, sorted by offset, while both are in
-/// use.
+/// Finds the lowest place where `buffer` meets none of those that are `placed`, sorted by offset, while both
+/// are in use.
 std::size_t free_place(const Buffer& buffer, const std::vector<const Buffer*>& placed, std::int64_t tile) {
   std::size_t offset = 0;
   for (const Buffer* other : placed) {
@@ -69,7 +69,7 @@ void place_buffers(Schedule& out) {
   for (const Buffer& buffer : out.buffers) image += buffer.pitch * buffer.layout.element_bytes();
   out.tile = std::clamp(kTileBytes / image, kMinTile, kMaxTile);
   out.tile = std::clamp<std::int64_t>(kMaxTileBytes / image, 1, out.tile);
-  // First fit, largest first.
+  // This is first fit, largest first.
   std::vector<Buffer*> order;
   for (Buffer& buffer : out.buffers) order.push_back(&buffer);
   std::stable_sort(order.begin(), order.end(), [&](const Buffer* a, const Buffer* b) {

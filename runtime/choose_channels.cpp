@@ -50,7 +50,7 @@ bool can_channels(const Graph& graph, const kernels::KernelTable& table, const N
   }
 }
 
-/// In planes, in units of an FMA of vectors.
+/// Returns the cost in planes, in units of an FMA of vectors.
 double planes_cost(const Graph& graph, const kernels::KernelTable& table, const Readers& all_readers,
                    std::size_t i) {
   const Node& node = graph.nodes[i];

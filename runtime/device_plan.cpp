@@ -15,7 +15,8 @@ using cuda::NetStepKind;
 
 int number(std::int64_t value) { return static_cast<int>(value); }
 
-/// Places of the activations of one image: a place is free again behind the last step that reads it.
+/// These are the places of the activations of one image: a place is free again behind the last step that
+/// reads it.
 class Places {
  public:
   int take(std::int64_t floats) {
@@ -110,7 +111,7 @@ class Lowering {
   }
 
  private:
-  /// Where value v stands; one that is another seen differently stands where that does.
+  /// Returns where value v stands; one that is another seen differently stands where that does.
   struct Place {
     int at;
     std::int64_t size;
@@ -159,7 +160,7 @@ class Lowering {
     return values.empty() ? -1 : add_weights(values.data(), values.size());
   }
 
-  /// The node behind i, where nobody else reads what i makes.
+  /// Returns the node behind i, where nobody else reads what i makes.
   const Node* only_reader(std::size_t i) const {
     if (i + 1 >= graph_.nodes.size() || readers_[i + 1] != 1) return nullptr;
     const Node& next = graph_.nodes[i + 1];

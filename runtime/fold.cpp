@@ -1,4 +1,4 @@
-// Less work for the same function: what can be computed from the weights alone is computed once.
+// Folding makes less work of the same function: what can be computed from the weights alone is computed once.
 #include <algorithm>
 #include <optional>
 
@@ -52,18 +52,18 @@ class Folder {
 
   Node& maker(std::int32_t v) { return out_[static_cast<std::size_t>(v) - 1]; }
 
-  /// The value that the node reads is made by a node, for it alone.
+  /// Tells whether the value that the node reads is made by a node, for it alone.
   bool has_own_maker(const Node& node) const {
     const std::int32_t v = node.inputs.front();
     return v > 0 && readers_[static_cast<std::size_t>(v)] == 1;
   }
 
-  /// The graph's answer is what its last node makes; value v would not be, were the node at the end taken
-  /// out.
+  /// Tells whether the node at the end is the answer and value v could not be: the graph's answer is what its
+  /// last node makes.
   bool must_be_last(std::int32_t v) const { return is_last_ && v + 1 != made_by_last(); }
 
-  /// The node at the end cannot be taken out in favour of value v: it is the answer, or it makes an exit's
-  /// logits that would not stand behind those of the exit before.
+  /// Tells whether the node at the end cannot be taken out in favour of value v: it is the answer, or it
+  /// makes an exit's logits that would not stand behind those of the exit before.
   bool must_stand(std::int32_t v) const {
     return must_be_last(v) || (is_exit_ && (v == 0 || last_exit_ >= v));
   }
@@ -86,7 +86,7 @@ class Folder {
     return true;
   }
 
-  /// ReLU of ReLU.
+  /// ReLU of ReLU is ReLU.
   bool drop_relu() {
     const Node& node = out_.back();
     if (node.kind != Kind::relu || node.inputs.front() == 0 || maker(node.inputs.front()).kind != Kind::relu)
@@ -96,7 +96,7 @@ class Folder {
     return true;
   }
 
-  /// affine(conv(x)) and affine(linear(x)).
+  /// affine(conv(x)) and affine(linear(x)) are one layer.
   bool fold_affine() {
     const Node& affine = out_.back();
     if (affine.kind != Kind::affine || !has_own_maker(affine) || must_stand(affine.inputs.front()))
@@ -124,7 +124,7 @@ class Folder {
     return true;
   }
 
-  /// linear(linear(x)) where their product is less work than both.
+  /// linear(linear(x)) is one layer where their product is less work than both.
   bool fold_linear() {
     if (current_ != made_by_last()) return false;
     Node& second = out_.back();
@@ -180,7 +180,8 @@ class Folder {
   std::vector<Node> out_;
   std::vector<std::int64_t> readers_;  // by value of the folded graph
   std::int32_t last_exit_ = 0;         // the value of the exit before the current node
-  // Of the node that is being folded: what it makes, whether that is an exit's logits, the graph's answer.
+  // These are of the node that is being folded: what it makes, whether that is an exit's logits, the graph's
+  // answer.
   std::int32_t current_ = 0;
   bool is_exit_ = false, is_last_ = false;
 };

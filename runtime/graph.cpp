@@ -7,7 +7,7 @@
 namespace cbnet::runtime {
 namespace {
 
-/// The fields of a node that are not every kind's.
+/// These are the fields of a node that are not every kind's.
 enum Fields : unsigned {
   kNone = 0,
   kWindow = 1,
@@ -24,10 +24,11 @@ enum Fields : unsigned {
   kDense = 2048
 };
 
-/// Most elements of one sample of a value: far above any image, far below what overflows a product.
+/// One sample of a value has at most so many elements: far above any image, far below what overflows a
+/// product.
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 28;
 
-/// Weights that are not left out.
+/// Counts weights that are not left out.
 std::int64_t kept_weights(const LinearWeights& dense) {
   const BlockMask& mask = dense.mask;
   if (mask.kept.empty()) return dense.in * dense.out;
@@ -50,13 +51,13 @@ std::int64_t convolution_macs(const Graph&, const Node& node) {
   return numel(node.shape) * numel(node.weight.shape()) / node.weight.size(0);
 }
 
-/// What is wrong with one node.
+/// Says what is wrong with one node.
 class NodeCheck {
  public:
   NodeCheck(const Graph& graph, std::size_t i)
       : graph_(graph), node_(graph.nodes[i]), rules_(rules(node_.kind)), position_(i) {}
 
-  /// A line of kinds.def.
+  /// This is a line of kinds.def.
   struct Rules {
     std::size_t min_inputs, max_inputs;
     unsigned fields;
@@ -130,7 +131,7 @@ class NodeCheck {
            ", which this kind does not have");
   }
 
-  /// f(), with the node's name before what it throws.
+  /// Calls f(), with the node's name before what it throws.
   template <class F>
   auto named(F f) const {
     try {

@@ -21,14 +21,14 @@ struct Layout {
   std::int32_t zero_point = 0;
   std::int64_t pitch = 1;  // channels_last: elements from one pixel to the next
 
-  /// Pixels from one row to the next.
+  /// Returns the pixels from one row to the next.
   std::int64_t row() const { return w + pad_w; }
   std::int64_t plane() const { return (h + 2 * pad_h) * row(); }
-  /// Elements of an image in channels_last.
+  /// Returns the elements of an image in channels_last.
   std::int64_t image() const { return (plane() + pad_w) * pitch; }
-  /// The number of the first pixel.
+  /// Returns the number of the first pixel.
   std::int64_t first() const { return pad_h * row() + pad_w; }
-  /// Both are planes of one size, whatever stands around them.
+  /// Tells whether both are planes of one size, whatever stands around them.
   bool same_planes(const Layout& other) const {
     return type == Type::padded && other.type == Type::padded && c == other.c && h == other.h && w == other.w;
   }

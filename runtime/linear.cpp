@@ -24,7 +24,7 @@ void check_scale(const char* what, const QuantParams& q) {
           q.zero_point);
 }
 
-/// f(the weights in their precision).
+/// Calls f(the weights in their precision).
 template <class F>
 auto with_weights(const LinearWeights& w, F f) {
   if (w.precision == Precision::bf16) return f(w.bf16);
@@ -46,7 +46,7 @@ bool are_finite(const float* multiplier, const std::vector<float>& bias, double 
   return true;
 }
 
-/// Memory of whole cache lines, or none.
+/// A part is memory of whole cache lines, or none.
 using Part = std::unique_ptr<Storage>;
 
 template <class T>
@@ -106,7 +106,7 @@ void check(const LinearWeights& w, const LinearSpec& spec) {
                                        ((w.in + block_in - 1) / block_in)));
 }
 
-/// The weights as the kernels of one ISA read them.
+/// Holds the weights as the kernels of one ISA read them.
 struct LinearLayer::Packed {
   Packed(const LinearWeights& w, const LinearSpec& spec, bool is_narrow, std::int64_t groups_of_panel)
       : narrow(is_narrow),
@@ -128,7 +128,7 @@ struct LinearLayer::Packed {
   std::vector<std::int32_t> columns;
 
  private:
-  /// Up to whole groups, the rest zeros.
+  /// Fills up to whole groups, the rest zeros.
   template <class T>
   Part per_output(const std::vector<T>& values) const {
     Part out = make_part<T>(groups * kLinearGroup);
@@ -169,7 +169,7 @@ struct LinearLayer::Packed {
     const std::int64_t size = narrow ? round_up(in, kLinearGroup) * out : kept * inputs * kLinearGroup;
     weights = make_part<T>(size);
     T* to = as<T>(weights);
-    // The weights of some outputs by some inputs, those of one output together.
+    // put() writes the weights of some outputs by some inputs, those of one output together.
     const auto put = [&](std::int64_t first_o, std::int64_t outputs, std::int64_t first_k,
                          std::int64_t count) {
       for (std::int64_t o = first_o; o < first_o + outputs; ++o) {

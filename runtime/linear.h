@@ -17,23 +17,24 @@ using kernels::Activation;
 enum class Precision : int { fp32, bf16, int8 };
 
 const char* to_string(Precision precision);
-/// Throws std::invalid_argument for another name.
+/// Reads a precision's name; throws std::invalid_argument for another one.
 Precision parse_precision(const std::string& name);
 
-/// A real number r as a byte q: r = scale * (q - zero_point), q and zero_point within 0 … 255.
+/// A real number r is a byte q: r = scale * (q - zero_point), q and zero_point within 0 … 255.
 struct QuantParams {
   float scale = 1.0F;
   std::int32_t zero_point = 0;
 };
 
-/// Which blocks of a weight matrix (out, in) are there: kept[(o / block_out) * columns + i / block_in] != 0.
-/// Blocks at the right and lower edges may be cut short. An empty `kept` is no mask: everything is there.
+/// A mask says which blocks of a weight matrix (out, in) are there: kept[(o / block_out) * columns + i /
+/// block_in] != 0. Blocks at the right and lower edges may be cut short. An empty `kept` is no mask:
+/// everything is there.
 struct BlockMask {
   std::int64_t block_out = 0, block_in = 0;
   std::vector<std::uint8_t> kept;
 };
 
-/// The weights of one layer as a plan stores them: row-major (out, in), in one of three precisions.
+/// These are the weights of one layer as a plan stores them: row-major (out, in), in one of three precisions.
 struct LinearWeights {
   std::int64_t in = 0, out = 0;
   Precision precision = Precision::fp32;
@@ -45,7 +46,7 @@ struct LinearWeights {
   BlockMask mask;                   // fp32: blocks of 16 x 1; int8: 16 x 4; bf16: none
 };
 
-/// How the layer stands in a plan. Layers with int8 weights take their input as bytes in any case: where it
+/// A layer stands so in a plan. Layers with int8 weights take their input as bytes in any case: where it
 /// comes as f32 it is rounded to `input` first.
 struct LinearSpec {
   Activation activation = Activation::none;
@@ -60,7 +61,7 @@ struct LinearSpec {
 /// int8 weights of -128; int8 with in > 65,000, where a sum could leave 32 bits.
 void check(const LinearWeights& weights, const LinearSpec& spec);
 
-/// y[m,o] = act(bias[o] + sum_k w[o,k] x[m,k]): one linear layer, its weights packed for one ISA.
+/// Computes y[m,o] = act(bias[o] + sum_k w[o,k] x[m,k]): one linear layer, its weights packed for one ISA.
 /// Immutable, and cheap to copy: copies share the weights.
 ///
 /// Sums are f32 (fp32 and bf16 weights), or exact 32-bit integers (int8), the same on every ISA. Inputs that
@@ -74,7 +75,7 @@ class LinearLayer {
   std::int64_t in() const { return in_; }
   std::int64_t out() const { return out_; }
 
-  /// Bytes of scratch, 64-byte aligned, that `run` needs for this many rows; 0: none.
+  /// Returns the bytes of scratch, 64-byte aligned, that `run` needs for this many rows; 0: none.
   std::size_t scratch_bytes(std::int64_t rows) const;
 
   /// x (rows, in) and y (rows, out), pitches in elements; they must not overlap. `backwards` walks over the
@@ -101,7 +102,7 @@ class LinearLayer {
   kernels::LinearCall call_{};
 };
 
-/// y[m] = softmax(x[m]) over rows of n f32 elements; x and y may be the same rows.
+/// Computes y[m] = softmax(x[m]) over rows of n f32 elements; x and y may be the same rows.
 /// A row of -inf, or with NaN or +inf, gives NaN.
 void softmax_rows(const float* x, std::int64_t x_pitch, float* y, std::int64_t y_pitch, std::int64_t rows,
                   std::int64_t n, Isa isa = active_isa());

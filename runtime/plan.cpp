@@ -19,7 +19,7 @@ struct FreeBytes {
 };
 using Bytes = std::unique_ptr<std::byte, FreeBytes>;
 
-/// Zeroed: the borders of padded planes are zeros from the start and stay so.
+/// This is zeroed: the borders of padded planes are zeros from the start and stay so.
 Bytes allocate(std::size_t size) {
   constexpr std::size_t kAlign = 64;
   size = (size + kAlign - 1) / kAlign * kAlign;
@@ -29,7 +29,7 @@ Bytes allocate(std::size_t size) {
   return bytes;
 }
 
-/// What steps read on their own: no zero, and of bytes the dearest.
+/// Steps read this on their own: no zero, and of bytes the dearest.
 constexpr std::uint8_t kLargestByte = 255;
 
 bool is_finite(const float* x, std::int64_t count) {
@@ -43,7 +43,7 @@ bool is_finite(const float* x, std::int64_t count) {
   return std::all_of(std::begin(sum), std::end(sum), [](float v) { return v == 0.0F; });
 }
 
-/// No address: a later plan may stand where an earlier one stood.
+/// This is no address, for a later plan may stand where an earlier one stood.
 std::uint64_t next_id() {
   static std::atomic<std::uint64_t> last{0};
   return ++last;
@@ -52,7 +52,7 @@ std::uint64_t next_id() {
 }  // namespace
 
 struct Workspace::Impl {
-  /// What one thread works in.
+  /// One thread works in this.
   struct Room {
     Bytes arena;   // the scratch stands behind the buffers
     Bytes images;  // those of a tile, and what an exit says of them
@@ -85,7 +85,7 @@ struct Plan::Impl {
     result_size = numel(graph.nodes.back().shape);
   }
 
-  /// Room for n images. Where memory ends half-way, the workspace still says what it has room for.
+  /// Makes room for n images. Where memory ends half-way, the workspace still says what it has room for.
   void reserve(std::int64_t n, int threads, Workspace::Impl& w) const {
     while (w.rooms.size() < static_cast<std::size_t>(threads)) {
       Workspace::Impl::Room room;
@@ -107,7 +107,7 @@ struct Plan::Impl {
     w.images = n;
   }
 
-  /// Images whose pixels and results an address can reach.
+  /// An address can reach the pixels and results of so many images.
   std::int64_t most_images() const {
     constexpr auto kMaxBytes = std::numeric_limits<std::ptrdiff_t>::max();
     constexpr std::int64_t kBytesEach = sizeof(std::int64_t);  // of a number, at most
@@ -121,7 +121,7 @@ struct Plan::Impl {
     require(w.plan == id, "plan", "the workspace was made for another plan");
   }
 
-  /// An image on its way, and what the exit at hand says of it.
+  /// This is an image on its way, and what the exit at hand says of it.
   struct TileImage {
     std::int64_t image;  // in the batch
     std::int64_t label;

@@ -17,7 +17,7 @@ constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kHeaderBytes = 32;
 constexpr std::uint64_t kMaxAxes = 16;
 
-/// FNV-1a (Fowler, Noll and Vo), 64 bits: finds accidents, not forgeries.
+/// FNV-1a (Fowler, Noll and Vo) of 64 bits finds accidents, not forgeries.
 std::uint64_t checksum(const char* bytes, std::size_t size) {
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (std::size_t i = 0; i < size; ++i)
@@ -115,7 +115,7 @@ class Reader {
   std::size_t left() const { return left_; }
 
  private:
-  /// One of a few values, as a byte.
+  /// Reads or writes one of a few values, as a byte.
   template <class T>
   void choice(T& value, std::uint8_t max) {
     std::uint8_t byte = 0;
@@ -146,7 +146,7 @@ class Reader {
   const std::string& source_;
 };
 
-// The fields, once for both ways. Graph_ and Node_ are const for a writer.
+// The fields stand once for both ways. Graph_ and Node_ are const for a writer.
 
 template <class Stream, class Params>
 void put_params(Stream& stream, Params& params) {

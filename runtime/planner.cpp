@@ -10,7 +10,7 @@ namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-/// Nodes that become one step: the first makes sums, which the others finish. Up to an exit, `segment`.
+/// These nodes become one step: the first makes sums, which the others finish. Up to an exit, `segment`.
 struct Fused {
   std::vector<const Node*> nodes;
   std::int32_t made = 0;  // the value of the last
@@ -74,7 +74,7 @@ class Planner {
   const Layout& layout_of(int buffer) const { return out_.buffers[at(buffer)].layout; }
   Operand operand(int buffer) const { return {buffer, layout_of(buffer)}; }
 
-  /// Before anything is allocated: a step reads all its values and writes another.
+  /// This comes before anything is allocated: a step reads all its values and writes another.
   void check_sizes() const {
     const auto check_bytes = [](std::int64_t bytes) {
       require(bytes <= kMaxArenaBytes, "plan", "an image needs an arena of at least ", bytes,
@@ -112,7 +112,7 @@ class Planner {
         fused.nodes = {&graph_.nodes[i]};
         fused.made = static_cast<std::int32_t>(i) + 1;
         fused.segment = segment;
-        // The node of that kind which alone reads what is made so far, before the exit.
+        // Finds the node of that kind which alone reads what is made so far, before the exit.
         const auto take = [&](Kind kind, auto fits) {
           const std::vector<std::size_t>& readers = readers_[at(fused.made)];
           if (readers.size() != 1 || is_exit_[at(fused.made)] || readers[0] >= end) return false;
@@ -140,7 +140,7 @@ class Planner {
     }
   }
 
-  /// An addend that is made before, then the bounds that ReLU and its like set.
+  /// Takes an addend that is made before, then the bounds that ReLU and its like set.
   template <class Take>
   void fuse_channels(Fused& fused, Take take) const {
     const Node& conv = *fused.nodes.front();
@@ -207,7 +207,7 @@ class Planner {
     }
   }
 
-  /// The layout in which node i would have value v.
+  /// Returns the layout in which node i would have value v.
   Layout requested_by(std::size_t i, std::int32_t v) const {
     const Node& node = graph_.nodes[i];
     if (channels_[i]) return channels_of(v);
@@ -236,7 +236,7 @@ class Planner {
     Buffer buffer;
     buffer.layout = layout;
     buffer.size = numel(shape(v));
-    // Whole cache lines an image, but for rows of a matrix product: those may be read as one run.
+    // An image has whole cache lines, but for rows of a matrix product: those may be read as one run.
     buffer.pitch =
         layout.type == Layout::Type::padded ? (layout.c * layout.plane() + 15) / 16 * 16 : buffer.size;
     if (layout.type == Layout::Type::channels_last) buffer.pitch = (layout.image() + 15) / 16 * 16;
@@ -245,8 +245,8 @@ class Planner {
     return buffers_[at(source_[at(v)])].back();
   }
 
-  /// The buffer in which value v lies in this layout; a step that brings it there is added where there is
-  /// none.
+  /// Returns the buffer in which value v lies in this layout; a step that brings it there is added where
+  /// there is none.
   int in_layout(std::int32_t v, const Layout& layout) {
     v = source_[at(v)];  // reshapes change nothing in memory
     const std::vector<int>& found = buffers_[at(v)];
@@ -260,7 +260,7 @@ class Planner {
       out_.steps.push_back(make_input_step(table_, numel(graph_.input), {to, layout}));
       return to;
     }
-    // Planes of one shape are no planes of another, nor bytes: then by way of the dense layout.
+    // Planes of one shape are no planes of another, nor bytes: then they go by way of the dense layout.
     const bool by_dense = layout.type != Layout::Type::dense &&
                           (found.empty() || (layout_of(found.front()).type != Layout::Type::dense &&
                                              !layout_of(found.front()).same_planes(layout)));
@@ -271,7 +271,7 @@ class Planner {
     return to;
   }
 
-  /// The same for a reader of planes in whichever f32 layout they are.
+  /// Does the same for a reader of planes in whichever f32 layout they are.
   int in_any_layout(std::int32_t v, const Layout& planes) {
     for (const int id : buffers_[at(source_[at(v)])]) {
       if (layout_of(id).type == Layout::Type::dense || layout_of(id).same_planes(planes)) return id;

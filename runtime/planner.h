@@ -6,7 +6,7 @@
 
 namespace cbnet::runtime {
 
-/// A buffer of the arena, and from which step to which it is in use.
+/// This is a buffer of the arena, and from which step to which it is in use.
 struct Buffer {
   Layout layout;
   std::int64_t size = 0;   // elements of one image that mean something
@@ -14,7 +14,8 @@ struct Buffer {
   int first_step = 0, last_step = 0;
   std::size_t offset = 0;
 
-  /// From the buffer's beginning to what stands behind the images of a tile of bytes (Slot::not_finite).
+  /// It reaches from the buffer's beginning to what stands behind the images of a tile of bytes
+  /// (Slot::not_finite).
   std::size_t not_finite(std::int64_t tile) const {
     return static_cast<std::size_t>(tile * pitch + kernels::kSlack);
   }
@@ -22,7 +23,7 @@ struct Buffer {
   bool is_pinned() const { return layout.type == Layout::Type::padded; }
 };
 
-/// The steps up to one exit.
+/// A segment is the steps up to one exit.
 struct Segment {
   std::size_t begin = 0, end = 0;
   int logits = -1;           // buffer; -1 behind the last segment of what does not classify

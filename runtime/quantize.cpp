@@ -53,7 +53,7 @@ void quantize_rows(const std::vector<float>& w, LinearWeights& to) {
 QuantParams params_of(float low, float high) {
   low = std::min(low, 0.0F);
   high = std::max(high, 0.0F);
-  // Halves, for ranges beyond the largest float.
+  // Halves serve ranges beyond the largest float.
   const float scale = (high / 2 - low / 2) / 127.5F;
   if (scale < std::numeric_limits<float>::min()) return {};
   return {scale, static_cast<std::int32_t>(std::clamp(std::nearbyint(-low / scale), 0.0F, 255.0F))};

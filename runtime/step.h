@@ -16,14 +16,14 @@
 
 namespace cbnet::runtime {
 
-/// Where one buffer of the arena lies.
+/// One buffer of the arena lies here.
 struct Slot {
   std::size_t offset = 0;      // bytes
   std::int64_t pitch = 0;      // elements from one image to the next
   std::size_t not_finite = 0;  // of a byte layout: where a byte an image says that a number was not finite
 };
 
-/// What a step is called with.
+/// A step is called with this.
 struct Frame {
   std::byte* arena = nullptr;
   const Slot* slots = nullptr;
@@ -38,14 +38,15 @@ struct Frame {
     const Slot& slot = slots[buffer];
     return reinterpret_cast<T*>(arena + slot.offset) + image * slot.pitch;
   }
-  /// Bytes hold no NaN: of each image of a byte layout, whether a number was not finite that should be there.
+  /// Bytes hold no NaN, so this says of each image of a byte layout whether a number was not finite that
+  /// should be there.
   std::uint8_t* not_finite(int buffer) const {
     return reinterpret_cast<std::uint8_t*>(arena + slots[buffer].not_finite);
   }
   std::int64_t pitch(int buffer) const { return slots[buffer].pitch; }
 };
 
-/// A buffer and how values lie in it.
+/// An operand is a buffer and how values lie in it.
 struct Operand {
   int buffer;
   Layout layout;
@@ -57,7 +58,7 @@ class Step {
   Step(std::vector<int> from, int to) : reads(std::move(from)), writes(to) {}
   virtual ~Step() = default;
   virtual void run(const Frame& frame) const = 0;
-  /// Of Frame::scratch, for so many images.
+  /// Returns the bytes of Frame::scratch, for so many images.
   virtual std::int64_t scratch_bytes(std::int64_t images) const { return images > 0 ? scratch_fixed_ : 0; }
 
   std::string name;        // of the layers it stands for
@@ -73,16 +74,16 @@ class Step {
 };
 using StepPtr = std::unique_ptr<Step>;
 
-// Makers of steps. What a node reads and makes has the shapes of the graph.
+// These functions make steps. What a node reads and makes has the shapes of the graph.
 
-/// The network's input into the layout of buffer `to`.
+/// Brings the network's input into the layout of buffer `to`.
 StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Operand& to);
-/// A copy in another layout. Throws std::invalid_argument unless it is from the dense layout, to it from a
-/// padded one, or between padded ones with the same planes.
+/// Copies a value to another layout. Throws std::invalid_argument unless it is from the dense layout, to it
+/// from a padded one, or between padded ones with the same planes.
 StepPtr make_layout_step(const kernels::KernelTable& table, std::int64_t size, const Operand& from,
                          const Operand& to);
 
-/// What a convolution takes with it: the pooling and the ReLU behind it.
+/// A convolution takes these with it: the pooling and the ReLU behind it.
 struct ConvTail {
   bool pool = false;
   std::int64_t ph = 0, pw = 0;
@@ -93,35 +94,35 @@ struct ConvTail {
 bool is_direct(const Node& conv);
 /// Tells whether fused_conv2d.h can pool so: 2x2, stride 2, no padding.
 bool is_direct_pool(const Node& pool);
-/// Whether winograd.h can do it with less work, given the one layer that reads it (or null). It reads its
-/// input in any f32 layout.
+/// Tells whether winograd.h can do it with less work, given the one layer that reads it (or null). It reads
+/// its input in any f32 layout.
 bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool);
-/// Of the faster of the two, in units of a vector's FMA.
+/// Returns the cost of the faster of the two, in units of a vector's FMA.
 double direct_cost(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool);
-/// The padded layout for a direct convolution's input, whose shape is (C,H,W).
+/// Returns the padded layout for a direct convolution's input, whose shape is (C,H,W).
 Layout conv_layout(const Node& conv, const Shape& input);
 StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
                        const ConvTail& tail, const Operand& from, const Operand& to);
 
-/// What follows a convolution or pool of channels_last values at once: an addend, where it has a second
-/// input, then bounds.
+/// What follows a convolution or pool of channels_last values at once comes here: an addend, where it has a
+/// second input, then bounds.
 struct ChannelsTail {
   float low = -std::numeric_limits<float>::infinity(), high = std::numeric_limits<float>::infinity();
 };
-/// The layout, without a border, of a value of shape (C,H,W).
+/// Returns the layout, without a border, of a value of shape (C,H,W).
 Layout channels_layout(const Shape& planes, std::int64_t lanes);
 /// Widens the border to what this convolution reads of it.
 void add_border(Layout& layout, const Node& conv);
 /// Writes the zeros around an image.
 void zero_border(const Layout& layout, float* image);
-/// In units of a vector's FMA, as direct_cost.
+/// Returns the cost in the units of direct_cost.
 double channels_cost(const kernels::KernelTable& table, const Node& conv, const Shape& input);
 /// Tells whether make_channels_step takes a second input, which is added to the result.
 bool takes_addend(const Node& node);
-/// A conv2d, max_pool2d or avg_pool2d, all operands in channels_last.
+/// Makes a conv2d, max_pool2d or avg_pool2d, all operands in channels_last.
 StepPtr make_channels_step(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,
                            const std::vector<Operand>& from, const Operand& to);
-/// What is done number by number, channel by channel or pixel by pixel, all operands in channels_last.
+/// Makes what is done number by number, channel by channel or pixel by pixel, all operands in channels_last.
 StepPtr make_pixels_step(Isa isa, const Graph& graph, const Node& node, const std::vector<Operand>& from,
                          const Operand& to);
 
@@ -129,10 +130,10 @@ StepPtr make_pixels_step(Isa isa, const Graph& graph, const Node& node, const st
 StepPtr make_linear_step(Isa isa, const Node& linear, const Node* then, const Operand& from,
                          const Operand& to);
 
-/// Softmax over the whole of a sample.
+/// Takes softmax over the whole of a sample.
 StepPtr make_softmax_step(Isa isa, std::int64_t size, int from, int to);
 
-/// Every other node: dense f32 in and out.
+/// Computes every other node: dense f32 in and out.
 StepPtr make_plain_step(Isa isa, const Graph& graph, const Node& node, const std::vector<int>& from, int to);
 
 }  // namespace cbnet::runtime

@@ -6,16 +6,16 @@
 #include "tensor/device.h"
 #include "tensor/dtype.h"
 
-// The one seam between what ops mean and what computes them. Ops keep shapes and mathematics; every loop over
-// elements is a function of the backend of their inputs' device.
+// This is the one seam between what ops mean and what computes them. Ops keep shapes and mathematics; every
+// loop over elements is a function of the backend of their inputs' device.
 
 namespace cbnet {
 
-/// How a device gives and takes memory.
+/// These give and take a device's memory.
 struct DeviceMemory {
   std::byte* (*allocate)(std::size_t size_bytes);  // throws std::bad_alloc
   void (*release)(std::byte* block, std::size_t size_bytes) noexcept;
-  /// Between the device and the host.
+  /// These copy between the device and the host.
   void (*copy_in)(std::byte* target, const std::byte* host, std::size_t size_bytes);
   void (*copy_out)(std::byte* host, const std::byte* source, std::size_t size_bytes);
 };
@@ -26,7 +26,8 @@ enum class BackendFunction : std::uint8_t {
 };
 const char* to_string(BackendFunction function);
 
-/// A function of a backend and the dtypes that it takes, bit d for DType d. None: the backend lacks it.
+/// An entry is a function of a backend and the dtypes that it takes, bit d for DType d. With none, the
+/// backend lacks it.
 template <class Call>
 struct BackendEntry {
   void (*run)(const Call&) = nullptr;
@@ -36,8 +37,8 @@ struct BackendEntry {
 inline constexpr unsigned kFloatingDTypes = 0b00011;
 inline constexpr unsigned kAllDTypes = 0b11111;
 
-/// The functions of one device. `backend.gemm(call)` throws std::invalid_argument by name where the backend
-/// lacks the function or the dtype; nothing falls back.
+/// A backend holds the functions of one device. `backend.gemm(call)` throws std::invalid_argument by name
+/// where the backend lacks the function or the dtype; nothing falls back.
 class Backend {
  public:
   Device device = Device::cpu;
@@ -61,7 +62,7 @@ class Backend {
   [[noreturn]] void throw_unsupported(BackendFunction function, DType dtype) const;
 };
 
-/// Throws std::invalid_argument for a device that this build or machine lacks.
+/// Returns a device's backend. Throws std::invalid_argument for a device that this build or machine lacks.
 const Backend& backend_of(Device device);
 
 namespace cpu {

@@ -9,18 +9,18 @@
 #include "tensor/rng.h"
 #include "tensor/windows.h"
 
-// The arguments of the functions of a backend (backend.def): pointers into the memory of its device, sizes,
-// and strides in elements. `dtype` is the type of what a void pointer points to, unless a comment says
-// otherwise. Arrays without strides are dense and row-major. Pointers that may be null say so.
+// These are the arguments of the functions of a backend (backend.def): pointers into the memory of its
+// device, sizes, and strides in elements. `dtype` is the type of what a void pointer points to, unless a
+// comment says otherwise. Arrays without strides are dense and row-major. Pointers that may be null say so.
 // tensor/reference has the definition of every function in plain loops.
 
 namespace cbnet {
 
-/// Sizes or strides, outermost first.
+/// These are sizes or strides, outermost first.
 using Sizes = std::span<const std::int64_t>;
 
-/// For every matrix of a batch c = op(a) op(b) + beta c; op(x) is x or its transpose, op(a) (m, k), op(b) (k,
-/// n).
+/// Computes for every matrix of a batch c = op(a) op(b) + beta c; op(x) is x or its transpose, op(a) (m, k),
+/// op(b) (k, n).
 struct GemmCall {
   DType dtype;
   bool transpose_a = false, transpose_b = false;
@@ -30,7 +30,7 @@ struct GemmCall {
   void* c = nullptr;
 };
 
-/// x (n, c, h, w), weight (o, c / groups, kh, kw), y (n, o, oh, ow).
+/// The shapes are x (n, c, h, w), weight (o, c / groups, kh, kw), y (n, o, oh, ow).
 struct Conv2dSizes {
   std::int64_t n = 0, c = 0, h = 0, w = 0, o = 0, kh = 0, kw = 0, oh = 0, ow = 0;
   Conv2dOptions options;
@@ -42,7 +42,7 @@ struct Conv2dCall {
   const void* bias = nullptr;  // (o), or null
   void* y = nullptr;
 };
-/// Null where nobody asks for a gradient.
+/// A gradient's pointer is null where nobody asks for it.
 struct Conv2dBackwardCall {
   DType dtype;
   Conv2dSizes sizes;
@@ -50,8 +50,8 @@ struct Conv2dBackwardCall {
   void *dx = nullptr, *dweight = nullptr, *dbias = nullptr;
 };
 
-/// The largest or the mean of every window. `argmax`, which may be null, gets where a maximum stood in its
-/// plane, -1 for padding.
+/// Takes the largest or the mean of every window. `argmax`, which may be null, gets where a maximum stood in
+/// its plane, -1 for padding.
 struct Pool2dCall {
   DType dtype;
   Pool2dDims dims{};
@@ -69,7 +69,7 @@ struct Pool2dBackwardCall {
   void* dx = nullptr;
 };
 
-/// Of (outer, channels, inner), along the middle axis.
+/// These run along the middle axis of (outer, channels, inner).
 enum class SoftmaxKind : std::uint8_t { softmax, log_softmax, entropy };
 struct SoftmaxCall {
   DType dtype;
@@ -87,7 +87,7 @@ struct SoftmaxBackwardCall {
   void* dx = nullptr;
 };
 
-/// The functions of tensor/pointwise.def.
+/// These are the functions of tensor/pointwise.def.
 enum class Pointwise : std::uint8_t {
 #define UNARY(name, ...) name,
 #define UNARY_PARAMETER(name, ...) name,
@@ -95,9 +95,9 @@ enum class Pointwise : std::uint8_t {
 #include "tensor/pointwise.def"
 };
 const char* to_string(Pointwise function);
-/// None for an unknown name.
+/// Returns nothing for an unknown name.
 std::optional<Pointwise> parse_pointwise(const std::string& name);
-/// Whether the function takes one number, and perhaps a parameter.
+/// Tells whether the function takes one number, and perhaps a parameter.
 bool is_unary(Pointwise function);
 enum class PointwisePart : std::uint8_t {
   value,     // y = f(x) or f(x, z)
@@ -117,7 +117,7 @@ struct PointwiseCall {
   Sizes x_strides = {}, z_strides = {}, y_strides = {};
 };
 
-/// y = factor * the sum of x over the axes along which y has stride 0.
+/// Computes y = factor * the sum of x over the axes along which y has stride 0.
 struct SumCall {
   DType dtype;
   double factor = 1.0;
@@ -127,8 +127,8 @@ struct SumCall {
   Sizes y_strides = {};
 };
 
-/// The first of the largest along the middle axis of (outer, size, inner), NaN being largest, and where it
-/// stood.
+/// Finds the first of the largest along the middle axis of (outer, size, inner), NaN being largest, and where
+/// it stood.
 struct MaxCall {
   DType dtype;
   std::int64_t outer = 0, size = 0, inner = 0;
@@ -136,7 +136,7 @@ struct MaxCall {
   void* y = nullptr;
   std::int64_t* index = nullptr;
 };
-/// dx = dy where the maximum stood, and 0.
+/// Sets dx to dy where the maximum stood, and to 0 elsewhere.
 struct MaxBackwardCall {
   DType dtype;
   std::int64_t outer = 0, size = 0, inner = 0;
@@ -145,7 +145,7 @@ struct MaxBackwardCall {
   void* dx = nullptr;
 };
 
-/// The position of the first element that is not in [low, high], or -1; NaN is in no range.
+/// Finds the position of the first element that is not in [low, high], or -1; NaN is in no range.
 struct FindOutsideCall {
   DType dtype;
   std::int64_t count = 0;
@@ -154,7 +154,7 @@ struct FindOutsideCall {
   std::int64_t* found = nullptr;  // in the host's memory
 };
 
-/// target = source, converted; floats are truncated towards zero.
+/// Sets target = source, converted; floats are truncated towards zero.
 struct CopyCall {
   DType dtype;  // of the target
   DType source_dtype;
@@ -170,7 +170,7 @@ struct FillCall {
   void* target = nullptr;
   Sizes strides = {};
 };
-/// target += alpha * source.
+/// Computes target += alpha * source.
 struct AddScaledCall {
   DType dtype;
   double alpha = 1.0;
@@ -180,8 +180,9 @@ struct AddScaledCall {
   Sizes source_strides = {}, target_strides = {};
 };
 
-/// index_select: target (outer, picks, inner) = source (outer, size, inner) at `index` (picks).
-/// index_add: target (outer, size, inner) at `index` += source (outer, picks, inner), in order of the picks.
+/// index_select sets target (outer, picks, inner) = source (outer, size, inner) at `index` (picks).
+/// index_add computes target (outer, size, inner) at `index` += source (outer, picks, inner), in order of the
+/// picks.
 struct IndexCall {
   DType dtype;
   std::int64_t outer = 0, size = 0, inner = 0, picks = 0;
@@ -190,7 +191,7 @@ struct IndexCall {
   void* target = nullptr;
 };
 
-/// y = gamma xhat + beta of x (n, channels, plane), xhat = (x - mean) / sqrt(var + eps) per channel.
+/// Computes y = gamma xhat + beta of x (n, channels, plane), xhat = (x - mean) / sqrt(var + eps) per channel.
 struct BatchNormCall {
   DType dtype;
   std::int64_t n = 0, channels = 0, plane = 0;
@@ -232,9 +233,10 @@ struct RandomCall {
   }
 };
 
-/// Sums over elements: (x - t)^2; -(t ln x + (1 - t) ln(1 - x)); the same of sigmoid(x); |x|.
+/// A loss sums over elements, in this order of kinds: (x - t)^2; -(t ln x + (1 - t) ln(1 - x)); the same of
+/// sigmoid(x); |x|.
 enum class LossKind : std::uint8_t { mse, bce, bce_with_logits, l1 };
-/// y () = coefficient * sum / divisor.
+/// Computes y () = coefficient * sum / divisor.
 struct LossCall {
   DType dtype;
   LossKind kind = LossKind::mse;
@@ -252,8 +254,8 @@ struct LossBackwardCall {
   void *dx = nullptr, *dtarget = nullptr;                     // null where nobody asks
 };
 
-/// y () = the mean over the rows of log_p (rows, classes) of -sum_c q_c log_p_c, q = 1 - smoothing at the
-/// label plus smoothing / classes everywhere; the gradient is that by the logits.
+/// Computes y () = the mean over the rows of log_p (rows, classes) of -sum_c q_c log_p_c, q = 1 - smoothing
+/// at the label plus smoothing / classes everywhere; the gradient is that by the logits.
 struct CrossEntropyCall {
   DType dtype;
   std::int64_t rows = 0, classes = 0;
@@ -272,7 +274,7 @@ struct CrossEntropyBackwardCall {
   void* dx = nullptr;
 };
 
-/// One step of Adam (Kingma and Ba 2015, algorithm 1), element by element:
+/// Takes one step of Adam (Kingma and Ba 2015, algorithm 1), element by element:
 ///   grad = g + l2 w,  m = beta1 m + (1 - beta1) grad,  v = beta2 v + (1 - beta2) grad^2,
 ///   w -= shrink w + step_size m / (sqrt(v) inverse_root2 + eps)
 struct AdamCall {
@@ -286,7 +288,8 @@ struct AdamCall {
   void *w = nullptr, *m = nullptr, *v = nullptr;
 };
 
-/// grad = g + decay w,  u = momentum u + grad,  w -= rate u, with Nesterov's rate (grad + momentum u).
+/// Computes grad = g + decay w,  u = momentum u + grad,  w -= rate u, with Nesterov's rate (grad + momentum
+/// u).
 struct SgdCall {
   DType dtype;
   std::int64_t count = 0;

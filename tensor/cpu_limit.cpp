@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A hierarchy of control groups in which this process has a place.
+/// This is a hierarchy of control groups in which this process has a place.
 struct Hierarchy {
   fs::path mount_point;
   fs::path mount_root;  // the group that the mount point shows
@@ -35,7 +35,7 @@ bool contains(const std::vector<std::string>& list, const std::string& word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
 
-/// The hierarchies that limit CPU time, from a line each of mountinfo (proc_pid_mountinfo(5)):
+/// Reads the hierarchies that limit CPU time from a line each of mountinfo (proc_pid_mountinfo(5)):
 /// id parent device root mount-point options [optional fields] - type source super-options.
 std::vector<Hierarchy> cpu_hierarchies(const fs::path& root) {
   std::vector<Hierarchy> out;
@@ -52,7 +52,7 @@ std::vector<Hierarchy> cpu_hierarchies(const fs::path& root) {
   return out;
 }
 
-/// The group of this process in a hierarchy, from a line each of cgroup (cgroups(7)):
+/// Finds the group of this process in a hierarchy by a line each of cgroup (cgroups(7)):
 /// number:controllers:path, where version 2 has the number 0 and no controllers.
 std::optional<fs::path> group_path(const fs::path& root, bool version2) {
   std::ifstream groups(root / "proc/self/cgroup");
@@ -67,7 +67,7 @@ std::optional<fs::path> group_path(const fs::path& root, bool version2) {
   return std::nullopt;
 }
 
-/// Quota over period of one group, in CPUs.
+/// Returns quota over period of one group, in CPUs.
 std::optional<double> quota_of(const fs::path& folder, bool version2) {
   double quota = 0.0, period = 0.0;
   if (version2) {

@@ -5,8 +5,8 @@
 
 namespace cbnet {
 
-/// Where a tensor's memory lies and what computes on it. `reference` is the CPU again, with the plain loops
-/// that define every function (tensor/reference).
+/// A device is where a tensor's memory lies and what computes on it. `reference` is the CPU again, with the
+/// plain loops that define every function (tensor/reference).
 enum class Device : std::uint8_t { cpu, reference, cuda };
 
 inline const char* to_string(Device device) {
@@ -14,18 +14,18 @@ inline const char* to_string(Device device) {
   return kNames[static_cast<int>(device)];
 }
 
-/// "cpu", "reference" or "cuda"; throws std::invalid_argument for another name, and for "cuda" when this
-/// build has no CUDA module or the machine has no usable GPU. It never falls back to the CPU.
+/// Reads "cpu", "reference" or "cuda"; throws std::invalid_argument for another name, and for "cuda" when
+/// this build has no CUDA module or the machine has no usable GPU. It never falls back to the CPU.
 Device parse_device(const std::string& name);
 
-/// Whether the host may read and write the device's memory.
+/// Tells whether the host may read and write the device's memory.
 inline bool is_host_readable(Device device) { return device != Device::cuda; }
 
-/// Where tensors are made when nobody says where: the CPU, until set_default_device().
+/// Tensors are made here when nobody says where: the CPU, until set_default_device().
 Device default_device();
 void set_default_device(Device device);
 
-/// Where networks are put, and so compute, when nobody says where: the CPU, until set_compute_device(), which
+/// Networks are put here, and so compute, when nobody says where: the CPU, until set_compute_device(), which
 /// a program calls for its --device. What is read from files and written to them stays in the host's memory.
 Device compute_device();
 void set_compute_device(Device device);

@@ -7,7 +7,7 @@
 
 namespace cbnet {
 
-/// Element types. f32 and f64 carry gradients; the integers hold pixels, indices and labels.
+/// These are the element types: f32 and f64 carry gradients; the integers hold pixels, indices and labels.
 enum class DType : std::uint8_t { f32, f64, u8, i32, i64 };
 
 inline const char* to_string(DType dtype) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// How this project reports trouble.
+// This project reports trouble so:
 //
 //   std::invalid_argument  a function was called wrongly: "[op] rule; got ..."
 //   cbnet::InputError      a file or its content is not what it should be: file, expected, found, hint
@@ -20,8 +20,8 @@ namespace cbnet {
 
 namespace detail {
 
-/// One part of a message: a function is called for it, a shape or a tensor is described, anything else is
-/// streamed. So a check costs nothing but its condition while it holds.
+/// put() writes one part of a message: a function is called for it, a shape or a tensor is described,
+/// anything else is streamed. So a check costs nothing but its condition while it holds.
 template <class T>
 void put(std::ostream& out, const T& part) {
   if constexpr (std::is_invocable_v<const T&>) {
@@ -47,7 +47,7 @@ std::string concat(const Args&... args) {
   return out.str();
 }
 
-/// A missing, truncated, corrupt or hostile input.
+/// This is thrown for a missing, truncated, corrupt or hostile input.
 class InputError : public std::runtime_error {
  public:
   explicit InputError(const std::string& message) : std::runtime_error(message) {}

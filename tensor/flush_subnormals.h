@@ -10,7 +10,8 @@ namespace cbnet {
 
 namespace detail {
 
-// The calling thread's floating-point control register: what it does with subnormals, how it rounds.
+// This is the calling thread's floating-point control register, which says what it does with subnormals, how
+// it rounds.
 #if defined(__x86_64__)
 using FloatControl = unsigned int;
 inline constexpr FloatControl kFlush = 0x8040;  // of MXCSR: results (FTZ), inputs (DAZ)

@@ -57,7 +57,7 @@ std::string hint_for(int error) {
                                   keeps_previous ? "; the previous file is unchanged" : "", hint_for(error)));
 }
 
-/// True when the call that failed is worth another try. A descriptor that does not block is waited for.
+/// Tells whether the call that failed is worth another try. A descriptor that does not block is waited for.
 bool try_again(int file, short event) {
   if (errno == EINTR) return true;
   if (errno != EAGAIN && errno != EWOULDBLOCK) return false;
@@ -65,7 +65,7 @@ bool try_again(int file, short event) {
   return ::poll(&waiting, 1, -1) > 0 || errno == EINTR;
 }
 
-/// 0, or the error number.
+/// Returns 0 or the error number.
 int write_all(int file, std::string_view bytes) {
   std::size_t done = 0;
   while (done < bytes.size()) {
@@ -77,7 +77,7 @@ int write_all(int file, std::string_view bytes) {
   return 0;
 }
 
-/// Whether the canonical `folder` is where this process's descriptors stand by their numbers.
+/// Tells whether the canonical `folder` is where this process's descriptors stand by their numbers.
 bool holds_descriptors(const fs::path& folder) {
   if (folder == "/dev/fd") return true;
   std::error_code error;
@@ -88,12 +88,12 @@ bool holds_descriptors(const fs::path& folder) {
   return false;
 }
 
-/// Whether the canonical `folder` holds the descriptors of any process; its links lead to no path.
+/// Tells whether the canonical `folder` holds the descriptors of any process; its links lead to no path.
 bool is_descriptor_folder(const fs::path& folder) {
   return folder.filename() == "fd" && folder.string().starts_with("/proc/");
 }
 
-/// -1 when the text is no number.
+/// Returns -1 when the text is no number.
 int parse_number(const std::string& text) {
   int number = -1;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -104,7 +104,7 @@ constexpr std::string_view kMark = ".cbnet-";
 constexpr std::string_view kEnding = ".tmp";
 constexpr std::size_t kDigits = 16;
 
-/// "<name>.cbnet-<16 hexadecimal digits nobody can foretell>.tmp".
+/// Names a file "<name>.cbnet-<16 hexadecimal digits nobody can foretell>.tmp".
 std::string random_name(const std::string& name) {
   constexpr char kHexadecimal[] = "0123456789abcdef";
   std::random_device random;
@@ -137,8 +137,8 @@ void remove_leftovers(const fs::path& folder, const std::string& name) {
   }
 }
 
-/// Owner, group and permissions of the file that stood here; where they cannot all be kept, nobody else may
-/// do more than before.
+/// Takes owner, group and permissions of the file that stood here; where they cannot all be kept, nobody else
+/// may do more than before.
 void keep_access(int file, const struct stat& before) {
   const bool group = ::fchown(file, static_cast<uid_t>(-1), before.st_gid) == 0;
   const bool owner = ::fchown(file, before.st_uid, static_cast<gid_t>(-1)) == 0;
@@ -147,8 +147,8 @@ void keep_access(int file, const struct stat& before) {
   static_cast<void>(::fchmod(file, mode));  // some file systems have no permissions to keep
 }
 
-/// A new file beside the one that it will replace, which no other process writes. It goes with the object
-/// unless it was renamed.
+/// This is a new file beside the one that it will replace, which no other process writes. It goes with the
+/// object unless it was renamed.
 class Temporary {
  public:
   /// Throws nothing: error() says why there is none.
@@ -177,7 +177,7 @@ class Temporary {
   int error() const { return file_.get() >= 0 ? 0 : error_; }
   int get() const { return file_.get(); }
 
-  /// 0, or the error number. The file is still open, and so still locked, while it is renamed.
+  /// Returns 0 or the error number. The file is still open, and so still locked, while it is renamed.
   int rename_to(const fs::path& target) {
     if (::fsync(file_.get()) != 0 || ::rename(path_.c_str(), target.c_str()) != 0) return errno;
     renamed_ = true;
@@ -206,7 +206,7 @@ class Temporary {
   bool renamed_ = false;
 };
 
-/// The file, pipe or device to read; -1 and errno.
+/// Opens the file, pipe or device to read; -1 and errno where it cannot.
 int open_to_read(const fs::path& path) {
   if (path == "-") return ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -219,7 +219,7 @@ int open_to_read(const fs::path& path) {
   return copy;
 }
 
-/// Up to `size` bytes, fewer only at the end; -1 and errno.
+/// Reads up to `size` bytes, fewer only at the end; -1 and errno where it cannot.
 ssize_t read_all(int file, char* target, std::size_t size) {
   std::size_t done = 0;
   while (done < size) {
@@ -280,7 +280,7 @@ WriteTarget write_target(const fs::path& path) {
 void write_file_atomic(const fs::path& path, std::string_view bytes) {
   WriteTarget target = write_target(path);
   if (target.descriptor >= 0) {
-    // Through the descriptor itself: opened anew, a file would be written from its beginning.
+    // It goes through the descriptor itself: opened anew, a file would be written from its beginning.
     if (const int failed = write_all(target.descriptor, bytes)) throw_write_error(path, failed);
     return;
   }

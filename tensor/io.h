@@ -7,15 +7,15 @@
 
 namespace cbnet {
 
-/// The bytes of a file, of a pipe or a device up to its end, or of the standard input for "-". Nothing is
-/// sought in it. InputError when it is missing, is a folder or exceeds `limit_bytes`.
+/// Reads the bytes of a file, of a pipe or a device up to its end, or of the standard input for "-". Nothing
+/// is sought in it. InputError when it is missing, is a folder or exceeds `limit_bytes`.
 std::string read_file(const std::filesystem::path& path, std::size_t limit_bytes = std::size_t{1} << 30);
 
-/// What a path to write to stands for once links are followed.
+/// A target is what a path to write to stands for once links are followed.
 struct WriteTarget {
-  /// The descriptor of this process that "-", /dev/stdout, /dev/fd/3 and the like name; else -1.
+  /// This is the descriptor of this process that "-", /dev/stdout, /dev/fd/3 and the like name; else -1.
   int descriptor = -1;
-  /// Where no descriptor is named: the path of the file, which need not exist.
+  /// Where no descriptor is named, this is the path of the file, which need not exist.
   std::filesystem::path file;
 };
 WriteTarget write_target(const std::filesystem::path& path);
@@ -28,7 +28,7 @@ WriteTarget write_target(const std::filesystem::path& path);
 /// with the system's reason and a hint (full disk, no permission, read-only).
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
 
-/// A fresh folder among the system's temporary files, which goes with all that is in it.
+/// This is a fresh folder among the system's temporary files, which goes with all that is in it.
 class TemporaryFolder {
  public:
   /// Throws std::runtime_error when none can be made.

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 
-/// The first number of a variable such as OMP_NUM_THREADS, which holds one for each level of nesting.
+/// Reads the first number of a variable such as OMP_NUM_THREADS, which holds one for each level of nesting.
 std::optional<int> threads_in(const char* variable) {
   const char* text = std::getenv(variable);
   if (text == nullptr || *text == '\0') return std::nullopt;

@@ -1,7 +1,8 @@
 #pragma once
 
-// The sole owner of threads, which thread_team.h starts and lets wait. Work is split statically, so that the
-// same thread count gives the same ranges, the same order of every sum, and the same bits.
+// This header is the sole owner of threads, which thread_team.h starts and lets wait. Work is split
+// statically, so that the same thread count gives the same ranges, the same order of every sum, and the same
+// bits.
 
 #include <algorithm>
 #include <cstdint>
@@ -11,24 +12,24 @@
 
 namespace cbnet {
 
-/// Threads that parallel loops use: at start the first number in OMP_NUM_THREADS or, where it is not set,
-/// allowed_cpus(), and at most OMP_THREAD_LIMIT. Throws InputError where the environment holds something
-/// else.
+/// Returns how many threads parallel loops use: at start the first number in OMP_NUM_THREADS or, where it is
+/// not set, allowed_cpus(), and at most OMP_THREAD_LIMIT. Throws InputError where the environment holds
+/// something else.
 int num_threads();
 
 /// Throws std::invalid_argument unless 1 <= n <= 1024.
 void set_num_threads(int n);
 
-/// How waiting threads wait, for the record of a measurement: "passive", "active", "spincount N" where
+/// Says how waiting threads wait, for the record of a measurement: "passive", "active", "spincount N" where
 /// GOMP_SPINCOUNT says so, and else "default", a short look before they sleep.
 std::string wait_policy();
 
 namespace detail {
-/// What num_threads() is at start.
+/// Returns what num_threads() is at start.
 int threads_from_environment();
 }  // namespace detail
 
-/// How many ranges parallel_chunks would make of `n` items with at least `grain` each.
+/// Returns how many ranges parallel_chunks would make of `n` items with at least `grain` each.
 inline int chunk_count(std::int64_t n, std::int64_t grain) {
   const std::int64_t most = (n + std::max<std::int64_t>(grain, 1) - 1) / std::max<std::int64_t>(grain, 1);
   return static_cast<int>(std::clamp<std::int64_t>(most, n > 0 ? 1 : 0, num_threads()));
@@ -53,7 +54,7 @@ void parallel_chunks_of(int chunks, std::int64_t n, F&& fn) {
       &call);
 }
 
-/// The same for chunk_count(n, grain) ranges.
+/// Does the same for chunk_count(n, grain) ranges.
 template <class F>
 void parallel_chunks(std::int64_t n, std::int64_t grain, F&& fn) {
   parallel_chunks_of(chunk_count(n, grain), n, fn);

@@ -24,7 +24,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Streams, signals and descriptors as posix_spawn takes them.
+/// Holds streams, signals and descriptors as posix_spawn takes them.
 class SpawnSetup {
  public:
   SpawnSetup(int input, int output, int error, int inherited) {
@@ -32,7 +32,7 @@ class SpawnSetup {
     direct(input, STDIN_FILENO);
     direct(output, STDOUT_FILENO);
     direct(error == ProcessOptions::kOutput ? STDOUT_FILENO : error, STDERR_FILENO);
-    // Onto itself: this clears close-on-exec.
+    // A duplicate onto itself clears close-on-exec.
     if (inherited >= 0) direct(inherited, inherited);
     posix_spawnattr_init(&attributes);
     sigset_t signals;
@@ -131,7 +131,8 @@ Process::~Process() {
   signal(SIGTERM);
   if (wait(kTermS)) return;
   signal(SIGKILL);
-  // Bounded: a program stuck in a driver does not die even of SIGKILL, and must not hold this process.
+  // The wait is bounded: a program stuck in a driver does not die even of SIGKILL, and must not hold this
+  // process.
   wait(kKillS);
 }
 
@@ -187,7 +188,7 @@ bool Process::wait(double timeout_s) {
   const auto deadline = Clock::now() + std::chrono::duration<double>(timeout_s);
   while (!ended_) {
     const pid_t pid = ::waitpid(pid_, &status_, WNOHANG);
-    // ECHILD: this process ignores SIGCHLD, so that the kernel has reaped the program.
+    // ECHILD says that this process ignores SIGCHLD, so that the kernel has reaped the program.
     ended_ = pid == pid_ || (pid < 0 && errno == ECHILD);
     if (ended_ || Clock::now() >= deadline) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

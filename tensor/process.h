@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-// Programs that this one starts, and the file descriptors that go with them.
+// This header is about programs that this one starts, and the file descriptors that go with them.
 
 namespace cbnet {
 
@@ -64,7 +64,7 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   pid_t pid() const { return pid_; }
-  /// Its output arrives at this pipe; -1 without one.
+  /// Returns the pipe at which its output arrives; -1 without one.
   int output_fd() const { return output_.get(); }
 
   void write_line(const std::string& line);
@@ -79,7 +79,7 @@ class Process {
   void wait();
   /// Returns the exit status of a program that has ended, or -N when signal N ended it.
   int exit_code() const;
-  /// "exit status 9", "killed by signal 15" or "still running".
+  /// Says "exit status 9", "killed by signal 15" or "still running".
   std::string exit_text() const;
 
  private:

@@ -7,8 +7,9 @@
 
 namespace cbnet {
 
-/// One block of Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): four
-/// words that depend on the counter and the key alone, so that any draw can be made without those before it.
+/// Returns one block of Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011):
+/// four words that depend on the counter and the key alone, so that any draw can be made without those before
+/// it.
 constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                                   std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
@@ -21,13 +22,14 @@ constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> c
   return counter;
 }
 
-/// Where a sequence of draws stands. Draw number `position` is one half of the block whose key is the seed
-/// and whose counter is (position / 2, stream): every backend, and every thread, can make it on its own.
+/// A state says where a sequence of draws stands. Draw number `position` is one half of the block whose key
+/// is the seed and whose counter is (position / 2, stream): every backend, and every thread, can make it on
+/// its own.
 struct RngState {
   std::uint64_t seed = 0, stream = 0, position = 0;
   bool operator==(const RngState&) const = default;
 
-  /// The 64 bits of the draw `ahead` of this position.
+  /// Returns the 64 bits of the draw `ahead` of this position.
   constexpr std::uint64_t bits(std::uint64_t ahead = 0) const {
     const std::uint64_t draw = position + ahead, block = draw / 2;
     const auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
@@ -37,30 +39,31 @@ struct RngState {
     const std::size_t half = draw % 2 * 2;
     return words[half] | std::uint64_t{words[half + 1]} << 32;
   }
-  /// Uniform in [0, 1) with 53 bits.
+  /// Returns a uniform number in [0, 1) with 53 bits.
   constexpr double uniform(std::uint64_t ahead = 0) const {
     return static_cast<double>(bits(ahead) >> 11) * 0x1.0p-53;
   }
-  /// Standard normal (Box-Muller), of the draws `ahead` and `ahead` + 1.
+  /// Returns a standard normal number (Box-Muller) of the draws `ahead` and `ahead` + 1.
   double normal(std::uint64_t ahead = 0) const;
 };
 
-/// Random numbers on the host, counter-based. The same seed and stream give the same integers and uniform
-/// numbers with every compiler, thread count and device (normal() goes through their log and cos).
+/// This generator makes random numbers on the host, counter-based. The same seed and stream give the same
+/// integers and uniform numbers with every compiler, thread count and device (normal() goes through their log
+/// and cos).
 class Rng {
  public:
   /// `stream` separates independent purposes: same seed and stream, same numbers.
   explicit Rng(std::uint64_t seed = 0, std::uint64_t stream = 0) : state_{seed, stream, 0} {}
 
   std::uint64_t next() { return state_.bits(skip(1)); }
-  /// Uniform in [0, 1) with 53 bits.
+  /// Returns a uniform number in [0, 1) with 53 bits.
   double uniform() { return state_.uniform(skip(1)); }
-  /// Standard normal; takes two draws.
+  /// Returns a standard normal number; takes two draws.
   double normal() { return state_.normal(skip(2)); }
-  /// Uniform integer in [0, n); n must be positive.
+  /// Returns a uniform integer in [0, n); n must be positive.
   std::int64_t below(std::int64_t n);
 
-  /// Fisher-Yates.
+  /// Shuffles as Fisher and Yates did.
   template <class T>
   void shuffle(std::span<T> items) {
     for (auto i = static_cast<std::int64_t>(items.size()); i > 1; --i) {
@@ -83,7 +86,8 @@ class Rng {
   RngState state_;
 };
 
-/// The calling thread's generator, which is used where none is given; `default_rng() = Rng(7);` seeds it.
+/// Returns the calling thread's generator, which is used where none is given; `default_rng() = Rng(7);` seeds
+/// it.
 Rng& default_rng();
 
 }  // namespace cbnet

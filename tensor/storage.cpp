@@ -72,7 +72,7 @@ class BlockCache {
           idle_ += size;
           return;
         } catch (const std::bad_alloc&) {
-          // No memory to remember the block with: free it below.
+          // There is no memory to remember the block with, so it is freed below.
         }
       }
     }
@@ -109,7 +109,7 @@ class BlockCache {
   std::size_t peak_ = 0;
 };
 
-// Never destroyed: tensors with static lifetime may outlive any order of destruction.
+// This is never destroyed, for tensors with static lifetime may outlive any order of destruction.
 BlockCache& cache() {
   static auto* instance = new BlockCache;
   static const int registered = pthread_atfork(

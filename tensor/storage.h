@@ -11,7 +11,7 @@ namespace cbnet {
 
 struct DeviceMemory;
 
-/// A 64-byte aligned block of a device's memory that several tensors may view. Not initialised.
+/// A storage is a 64-byte aligned block of a device's memory, not initialised, that several tensors may view.
 class Storage {
  public:
   explicit Storage(std::size_t size_bytes, Device device = Device::cpu);
@@ -36,7 +36,7 @@ class Storage {
   std::atomic<std::uint64_t> version_{0};
 };
 
-/// The host's memory, which the devices cpu and reference take theirs from.
+/// This is the host's memory, which the devices cpu and reference take theirs from.
 extern const DeviceMemory kHostMemory;
 
 /// Blocks of it that are freed are kept for the next allocation of the same size: a training step asks for
@@ -44,7 +44,7 @@ extern const DeviceMemory kHostMemory;
 /// This hands every idle block back to the system.
 void release_cached_storage();
 
-/// Bytes in live storages now, and the most there have been.
+/// Says how many bytes live storages hold now, and the most there have been.
 std::size_t storage_live_bytes();
 std::size_t storage_peak_bytes();
 

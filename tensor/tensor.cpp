@@ -29,7 +29,8 @@ Shape resolve_shape(const Shape& wanted, std::int64_t numel_have, const char* wh
   return shape;
 }
 
-/// Strides that show `shape` over a tensor laid out as (from, strides), or nothing if a copy is needed.
+/// Returns strides that show `shape` over a tensor laid out as (from, strides), or nothing if a copy is
+/// needed.
 bool view_strides(const Shape& from, const std::vector<std::int64_t>& strides, const Shape& shape,
                   std::vector<std::int64_t>& out) {
   out.assign(shape.size(), 1);
@@ -67,7 +68,7 @@ void require_writable(const Tensor& target, const char* where) {
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   Tensor out;
   out.numel_ = cbnet::numel(shape);
-  // 2^62 bytes: far from where rounding up to whole cache lines could wrap.
+  // 2^62 bytes are far from where rounding up to whole cache lines could wrap.
   constexpr std::int64_t kMaxBytes = std::int64_t{1} << 62;
   const std::size_t element_bytes = cbnet::size_bytes(dtype);
   require(out.numel_ <= kMaxBytes / static_cast<std::int64_t>(element_bytes), "tensor",
@@ -304,7 +305,8 @@ void Tensor::fill(double value) {
       {.dtype = dtype_, .value = value, .shape = shape_, .target = address(), .strides = strides_});
 }
 
-/// Allocates nothing where both are dense, so that restoring many tensors cannot stop between two of them.
+/// Copies elements; allocates nothing where both are dense, so that restoring many tensors cannot stop
+/// between two of them.
 void Tensor::copy_from(const Tensor& source) {
   check_defined("copy_from");
   source.check_defined("copy_from");

@@ -17,16 +17,16 @@
 
 namespace cbnet {
 
-/// A strided view of shared storage: copying a Tensor copies the view, never the elements.
+/// A Tensor is a strided view of shared storage: copying a Tensor copies the view, never the elements.
 /// Wrong use throws std::invalid_argument with the shapes in its text.
 class Tensor {
  public:
-  /// An undefined tensor: no storage, no shape. defined(), shares_storage() and assignment work; everything
-  /// else throws. A tensor that was moved from is undefined too.
+  /// Makes an undefined tensor, without storage and shape. defined(), shares_storage() and assignment work;
+  /// everything else throws. A tensor that was moved from is undefined too.
   Tensor() = default;
   Tensor(const Tensor&) = default;
   Tensor(Tensor&& other) noexcept { swap(other); }
-  /// By value: a copy that finds no memory leaves this tensor as it was.
+  /// `other` is a value, so that a copy that finds no memory leaves this tensor as it was.
   Tensor& operator=(Tensor other) noexcept {
     swap(other);
     return *this;
@@ -35,7 +35,7 @@ class Tensor {
 
   /// Elements are not initialised.
   static Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = default_device());
-  /// Of the dtype and on the device of another tensor.
+  /// Makes one of the dtype and on the device of another tensor.
   static Tensor empty(const Shape& shape, const Tensor& like) {
     return empty(shape, like.dtype(), like.device());
   }
@@ -47,8 +47,8 @@ class Tensor {
   static Tensor ones(const Shape& shape, DType dtype = DType::f32, Device device = default_device()) {
     return full(shape, 1.0, dtype, device);
   }
-  /// Uniform in [low, high), where rounding to f32 may reach high; normal with the given mean and standard
-  /// deviation. f32 or f64.
+  /// Draws uniformly in [low, high), where rounding to f32 may reach high; normal with the given mean and
+  /// standard deviation. f32 or f64.
   static Tensor uniform(const Shape& shape, double low, double high, Rng& rng = default_rng(),
                         DType dtype = DType::f32, Device device = default_device());
   static Tensor normal(const Shape& shape, double mean, double stddev, Rng& rng = default_rng(),
@@ -78,7 +78,7 @@ class Tensor {
     check_defined("shape");
     return shape_;
   }
-  /// In elements.
+  /// Strides are in elements.
   const std::vector<std::int64_t>& strides() const {
     check_defined("strides");
     return strides_;
@@ -87,7 +87,7 @@ class Tensor {
     check_defined("rank");
     return static_cast<std::int64_t>(shape_.size());
   }
-  /// Size along `axis`, which may be negative.
+  /// Returns the size along `axis`, which may be negative.
   std::int64_t size(std::int64_t axis) const;
   std::int64_t numel() const {
     check_defined("numel");
@@ -111,8 +111,8 @@ class Tensor {
     return storage_->version();
   }
 
-  /// The first element of this view; throws when T is not the dtype, and when the host cannot read the
-  /// device's memory. Index with strides() unless is_contiguous(). A pointer to write through counts as a
+  /// Returns the first element of this view; throws when T is not the dtype, and when the host cannot read
+  /// the device's memory. Index with strides() unless is_contiguous(). A pointer to write through counts as a
   /// write, in version(), when it is asked for: read through a const Tensor (std::as_const), and ask again
   /// for each time that the elements change.
   template <class T>
@@ -126,7 +126,7 @@ class Tensor {
     check_readable(DTypeOf<T>::value);
     return reinterpret_cast<const T*>(storage_->data()) + offset_;
   }
-  /// The same for the backend of this tensor's device, of any dtype and where the host cannot read it.
+  /// Does the same for the backend of this tensor's device, of any dtype and where the host cannot read it.
   void* address() {
     check_defined("address");
     storage_->count_write();
@@ -152,43 +152,44 @@ class Tensor {
     return std::vector<T>(first, first + dense.numel_);
   }
 
-  // Views: no element is copied.
+  // These are views: no element is copied.
 
   /// Throws when the strides do not allow the shape without a copy. One size may be -1.
   Tensor view(const Shape& shape) const;
   Tensor permute(const std::vector<std::int64_t>& axes) const;
   Tensor transpose(std::int64_t axis_a, std::int64_t axis_b) const;
-  /// Elements begin, begin + step, … below end, along `axis`.
+  /// Returns the elements begin, begin + step, … below end, along `axis`.
   Tensor slice(std::int64_t axis, std::int64_t begin, std::int64_t end, std::int64_t step = 1) const;
-  /// One index along `axis`, which disappears.
+  /// Returns one index along `axis`, which disappears.
   Tensor select(std::int64_t axis, std::int64_t index) const;
   /// Repeats sizes of 1 (and missing leading axes) with stride 0.
   Tensor expand(const Shape& shape) const;
   Tensor unsqueeze(std::int64_t axis) const;
   Tensor squeeze(std::int64_t axis) const;
 
-  // Copies, where needed.
+  // These copy where they must.
 
-  /// A view where the strides allow it, a copy otherwise. One size may be -1.
+  /// Returns a view where the strides allow it, a copy otherwise. One size may be -1.
   Tensor reshape(const Shape& shape) const;
-  /// This tensor when it is row-major already, a copy otherwise.
+  /// Returns this tensor when it is row-major already, a copy otherwise.
   Tensor contiguous() const;
-  /// Always a contiguous copy.
+  /// Returns a contiguous copy, always.
   Tensor clone() const;
-  /// This tensor when it has the dtype, a converted copy otherwise. Floats are truncated towards zero.
+  /// Returns this tensor when it has the dtype, a converted copy otherwise. Floats are truncated towards
+  /// zero.
   Tensor to(DType dtype) const;
-  /// This tensor when it is on the device, a contiguous copy there otherwise.
+  /// Returns this tensor when it is on the device, a contiguous copy there otherwise.
   Tensor to(Device device) const;
 
-  // In place. All throw for a tensor whose elements share memory (expand).
+  // These work in place. All throw for a tensor whose elements share memory (expand).
 
   void fill(double value);
   /// Copies and converts the elements of `source`, which must broadcast to this shape, on one device. Nothing
   /// is allocated where both are contiguous and of one shape and dtype.
   void copy_from(const Tensor& source);
-  /// this += alpha * other; same shape and dtype, floating.
+  /// Computes this += alpha * other; same shape and dtype, floating.
   void add_scaled(const Tensor& other, double alpha = 1.0);
-  /// this *= factor; floating.
+  /// Computes this *= factor; floating.
   void scale(double factor);
 
  private:
@@ -219,13 +220,13 @@ class Tensor {
 /// Throws "[where] ..." unless both are on one device.
 void require_same_device(const Tensor& a, const Tensor& b, const char* where);
 
-/// "f32 (2,3)": what error messages call a tensor.
+/// Describes a tensor as error messages do: "f32 (2,3)".
 std::string describe(const Tensor& tensor);
 
-/// The position, in row-major order, of the first element that is not in [low, high], or -1.
+/// Returns the position, in row-major order, of the first element that is not in [low, high], or -1.
 std::int64_t first_outside(const Tensor& tensor, double low, double high);
 
-/// True when every element is finite (always true for integers).
+/// Tells whether every element is finite (always true for integers).
 bool all_finite(const Tensor& tensor);
 
 }  // namespace cbnet

@@ -41,11 +41,11 @@ std::int64_t now_ns() {
   return duration_cast<nanoseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
-/// Until when nobody looks, since somebody lost its core while it did: other programs want the cores, and a
+/// Nobody looks until then, since somebody lost its core while it did: other programs want the cores, and a
 /// thread that sleeps gets one back sooner than a thread that used its up by looking.
 std::atomic<std::int64_t> crowded_until_ns{0};
 
-/// Where one thread waits for a condition that other threads make true.
+/// One thread waits here for a condition that other threads make true.
 class Gate {
  public:
   /// Returns once ready() holds.
@@ -58,7 +58,7 @@ class Gate {
     asleep_ = false;
   }
 
-  /// To be called after the condition was made true.
+  /// Is called after the condition was made true.
   void notify() {
     if (!asleep_) return;
     const std::lock_guard lock(mutex_);
@@ -66,7 +66,7 @@ class Gate {
   }
 
  private:
-  /// Looks so many times, or for ever; true as soon as ready() holds.
+  /// Looks so many times, or for ever; returns true as soon as ready() holds.
   template <class Ready>
   static bool look(std::int64_t rounds, Ready ready) {
     for (std::int64_t round = 0; rounds < 0 || round < rounds; ++round) {
@@ -96,7 +96,7 @@ class Gate {
   std::condition_variable woken_;
 };
 
-/// Threads of all teams, callers included. More of them than CPUs gain nothing from looking.
+/// This counts the threads of all teams, callers included. More of them than CPUs gain nothing from looking.
 std::atomic<int> all_threads{0};
 /// Counts the forks that led to this process: a team made before the last of them has lost its threads.
 std::atomic<std::uint64_t> generation{0};
@@ -209,7 +209,7 @@ class Team {
   std::exception_ptr first_;
 };
 
-/// The team of one calling thread.
+/// This is the team of one calling thread.
 class TeamOfThread {
  public:
   TeamOfThread() = default;

@@ -2,22 +2,22 @@
 
 #include <cstdint>
 
-// Who runs the chunks of parallel.h: every thread that calls has a team of its own, whose threads stay
+// A team runs the chunks of parallel.h: every thread that calls has a team of its own, whose threads stay
 // between calls. OpenMP's libraries are not used because they read how to wait when they are loaded, which a
 // static library cannot precede, and because GCC's never answers in the child of a fork.
 
 namespace cbnet::detail {
 
-/// How a thread waits for its next chunk, or for the others' last one: it looks again and again for a while,
+/// A thread waits so for its next chunk, or for the others' last one: it looks again and again for a while,
 /// since waking a sleeping thread takes longer than most gaps between loops, and then sleeps.
 struct Waiting {
-  /// How many times it looks, with the processor's pause between; -1 means for ever.
+  /// It looks so many times, with the processor's pause between; -1 means for ever.
   std::int64_t rounds = -1;
-  /// How long it looks at most; -1 means without a limit.
+  /// It looks so long at most; -1 means without a limit.
   std::int64_t limit_ns = -1;
 };
 
-/// The waiting of all teams, as the environment has it: GOMP_SPINCOUNT (looks; "infinite"), else
+/// Returns the waiting of all teams, as the environment has it: GOMP_SPINCOUNT (looks; "infinite"), else
 /// OMP_WAIT_POLICY ("active", "passive"), else a short while. Throws InputError for other values.
 Waiting waiting_from_environment();
 

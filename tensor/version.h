@@ -2,7 +2,7 @@
 
 namespace cbnet {
 
-/// Semantic version, from the project() line of the root CMakeLists.txt.
+/// This semantic version comes from the project() line of the root CMakeLists.txt.
 inline constexpr const char* kVersion = CBNET_VERSION;
 
 }  // namespace cbnet

@@ -4,11 +4,11 @@
 
 #include "tensor/shape.h"
 
-// What convolutions and poolings lay over images (N, C, H, W): sizes per direction.
+// Convolutions and poolings lay these windows over images (N, C, H, W), sizes per direction.
 
 namespace cbnet {
 
-/// A number per direction; one number stands for both.
+/// A pair is a number per direction; one number stands for both.
 struct Pair {
   Pair(std::int64_t both) : h(both), w(both) {}  // NOLINT(google-explicit-constructor)
   Pair(std::int64_t height, std::int64_t width) : h(height), w(width) {}
@@ -18,7 +18,7 @@ struct Pair {
   std::int64_t h, w;
 };
 
-/// Rows and columns around a plane; one number stands for all sides, a Pair for opposite ones.
+/// Padding is rows and columns around a plane; one number stands for all sides, a Pair for opposite ones.
 struct Padding2d {
   Padding2d(std::int64_t all) : Padding2d(Pair(all)) {}  // NOLINT(google-explicit-constructor)
   Padding2d(Pair each)
@@ -43,12 +43,12 @@ struct Window2d {
   bool ceil_mode = false;
 };
 
-/// The shape rule of everything that slides a window: planes (C,H,W) -> (channels,OH,OW), with
+/// Is the shape rule of everything that slides a window: planes (C,H,W) -> (channels,OH,OW), with
 /// OH = (H + top + bottom - dilation (kernel - 1) - 1) / stride + 1. Throws std::invalid_argument "[where] …"
 /// unless the sizes are in range and a window fits.
 Shape window_shape(const char* where, const Shape& planes, std::int64_t channels, const Window2d& window);
 
-/// That of pooling: (C,H,W) -> (C,OH,OW). Padding is less than the dilated kernel, so that every window
+/// Is that of pooling: (C,H,W) -> (C,OH,OW). Padding is less than the dilated kernel, so that every window
 /// reaches the plane; ceil_mode is off where it differs from side to side.
 Shape pool_shape(const char* where, const Shape& planes, const Window2d& window);
 
@@ -91,8 +91,8 @@ struct Pool2dDims {
   std::int64_t dilation_h, dilation_w;
 };
 
-/// The windows that `options` lay over `planes` planes of h x w. Throws "[op] ..." unless kernel, stride and
-/// dilation are positive, 0 <= padding < the dilated kernel, and at least one window fits.
+/// Returns the windows that `options` lay over `planes` planes of h x w. Throws "[op] ..." unless kernel,
+/// stride and dilation are positive, 0 <= padding < the dilated kernel, and at least one window fits.
 Pool2dDims pool2d_dims(const char* op, std::int64_t planes, std::int64_t h, std::int64_t w,
                        const Pool2dOptions& options);
 

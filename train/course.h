@@ -6,10 +6,10 @@
 
 namespace cbnet {
 
-// How far a training went, apart from everything else that decides its bits: what a training of more epochs
-// may go on from.
+// A course says how far a training went, apart from everything else that decides its bits: what a training of
+// more epochs may go on from.
 
-/// Epochs that ran at the learning rates of a training of another length, as one that was lengthened has
+/// These epochs ran at the learning rates of a training of another length, as one that was lengthened has
 /// them: those before epoch `until` (from 0) that an earlier entry does not cover, as in a training of `of`.
 struct EarlierEpochs {
   std::int64_t until = 0, of = 0;
@@ -19,7 +19,7 @@ struct EarlierEpochs {
 /// or "network".
 inline constexpr const char* kParentKeys[] = {"branchynet", "network"};
 
-/// A fingerprint (see provenance.h) taken apart.
+/// This is a fingerprint (see provenance.h) taken apart.
 struct Course {
   std::string rest;    // all of it but the numbers of epochs
   std::string parent;  // the whole fingerprint of the network that it was made from; or empty
@@ -30,7 +30,7 @@ struct Course {
 /// Text that is not the JSON of a fingerprint is all `rest`.
 Course course_of(const std::string& fingerprint);
 
-/// The fingerprint of a training whose first epochs were those; the same text when there are none.
+/// Returns the fingerprint of a training whose first epochs were those; the same text when there are none.
 std::string with_earlier(const std::string& fingerprint, const std::vector<EarlierEpochs>& earlier);
 
 }  // namespace cbnet

@@ -21,7 +21,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Everything the next epoch depends on.
+/// The next epoch depends on all of this.
 struct TrainingState {
   std::int64_t epochs_done = 0;
   Course course;  // as far as it is another training's
@@ -123,13 +123,13 @@ TrainingState load_state(const Stage& stage, Optimizer& optimizer, const FitOpti
   return state;
 }
 
-/// What a step has left on the device, to be read with that of others: each reading waits for the device.
+/// A step has left this on the device, to be read with that of others: each reading waits for the device.
 struct Unread {
   std::int64_t batch = 0, images = 0;
   Tensor loss, scores, labels;
 };
 
-/// Sums over the images of an epoch so far.
+/// These are sums over the images of an epoch so far.
 struct EpochSums {
   double loss = 0.0;
   std::int64_t correct = 0;
@@ -137,14 +137,14 @@ struct EpochSums {
   bool classifies = true;
 
   double mean_loss() const { return loss / static_cast<double>(images); }
-  /// NaN when the stage does not classify.
+  /// It is NaN when the stage does not classify.
   double accuracy() const {
     return classifies ? static_cast<double>(correct) / static_cast<double>(images)
                       : std::numeric_limits<double>::quiet_NaN();
   }
 };
 
-/// The passes over the training images that one stage consists of.
+/// One stage consists of these passes over the training images.
 class Training {
  public:
   Training(const Stage& stage, const TrainingData& data, const FitOptions& options)
@@ -275,7 +275,7 @@ class Training {
     return sums;
   }
 
-  /// Normalised, and on the device where all of its pixels are.
+  /// Returns a batch's pixels normalised, and on the device where all pixels are.
   data::Batch batch_of(std::int64_t b) const {
     data::Batch out = resident_.defined() ? batches_.labels_of(b) : batches_.batch(b);
     if (resident_.defined()) {
@@ -319,7 +319,7 @@ class Training {
     options_.progress(progress);
   }
 
-  /// Of the epoch that has just ended.
+  /// Makes the line of the log for the epoch that has just ended.
   std::string log_line(const EpochSums& sums, const std::map<std::string, double>& figures,
                        double train_seconds) const {
     Json line{{"stage", stage_.name},

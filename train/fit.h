@@ -14,11 +14,11 @@
 #include "train/metrics.h"
 #include "train/recipe.h"
 
-// The one training loop: what trains the paper's models, other networks, and what fine-tunes them.
+// This is the one training loop: it trains the paper's models, other networks, and what fine-tunes them.
 
 namespace cbnet {
 
-/// Where training stands, for whoever shows it.
+/// This says where training stands, for whoever shows it.
 struct Progress {
   std::string stage;  // "lenet", "branchynet", "autoencoder", …
   std::int64_t stage_number = 1, stages = 1;
@@ -30,25 +30,25 @@ struct Progress {
 };
 using ProgressSink = std::function<void(const Progress&)>;
 
-/// One line of log.jsonl, as JSON text.
+/// Is one line of log.jsonl, as JSON text.
 using LogLines = std::vector<std::string>;
 
-/// One network to train.
+/// This is one network to train.
 struct Stage {
   std::string name;
   Network* network = nullptr;
   TrainRecipe recipe;
   std::function<StepResult(const data::Batch&, std::int64_t epoch)> step;
-  /// Named figures on the validation split, after each epoch; in eval mode, without gradients. The first in
-  /// the order of the alphabet is the one that a recipe's `patience` watches: larger is better.
+  /// Computes named figures on the validation split, after each epoch; in eval mode, without gradients. The
+  /// first in the order of the alphabet is the one that a recipe's `patience` watches: larger is better.
   std::function<std::map<std::string, double>()> validate;
   /// Batches are normalised so before the network reads them.
   Normalisation normalisation = {};
-  /// Called after each change to the weights, where set: keeps zero what was pruned.
+  /// Is called after each change to the weights, where set: keeps zero what was pruned.
   std::function<void()> after_step = {};
 };
 
-/// The training set and the part of it that is held out.
+/// These are the training set and the part of it that is held out.
 struct TrainingData {
   Tensor images;  // u8 (N, C, H, W)
   Tensor labels;  // u8 (N)
@@ -57,19 +57,19 @@ struct TrainingData {
 
 struct FitOptions {
   std::uint64_t seed = 1;
-  /// Saved after every epoch; the caller puts it elsewhere once the training is finished. Empty: nothing is
-  /// saved.
+  /// The state is saved here after every epoch; the caller puts it elsewhere once the training is finished.
+  /// Empty: nothing is saved.
   std::filesystem::path state_file;
-  /// The state of a finished training of fewer epochs, to go on from where state_file does not exist.
+  /// This is the state of a finished training of fewer epochs, to go on from where state_file does not exist.
   std::filesystem::path finished_file;
-  /// What must not change between the runs that share a state file, but for the number of epochs.
+  /// This must not change between the runs that share a state file, but for the number of epochs.
   std::string fingerprint;
-  /// Continue from one of the two when it exists.
+  /// Training goes on from one of the two when it exists.
   bool resume = false;
   ProgressSink progress;
-  /// What a training of another length that is continued means for the weights, as lines of text.
+  /// Says what a training of another length that is continued means for the weights, as lines of text.
   std::function<void(const std::string&)> say;
-  /// Called after each epoch's state is safe, with all of this stage's log lines.
+  /// Is called after each epoch's state is safe, with all of this stage's log lines.
   std::function<void(const LogLines&)> log;
 };
 
@@ -77,9 +77,10 @@ struct FitResult {
   std::map<std::string, double> validation;  // of the weights that are kept
   LogLines log;
   double seconds = 0.0;  // of training, over all runs that it took
-  /// The epoch, from 1, that the weights are of: the last one, or the best one where the recipe has patience.
+  /// The weights are of this epoch, from 1: the last one, or the best one where the recipe has patience.
   std::int64_t epoch = 0;
-  /// Epochs at the rates of another length; empty when the weights are those of one training without a stop.
+  /// These are epochs at the rates of another length; empty when the weights are those of one training
+  /// without a stop.
   std::vector<EarlierEpochs> earlier;
 };
 
@@ -94,7 +95,7 @@ FitResult fit(const Stage& stage, const TrainingData& data, const FitOptions& op
 /// all side exits, one for the trunk's end). Nothing is saved; `validation` has the accuracy of the trunk.
 FitResult fit(Network& network, const TrainingData& data, const TrainRecipe& recipe, std::uint64_t seed = 1);
 
-/// The fingerprint in a state file. Throws InputError when it has none.
+/// Returns the fingerprint in a state file. Throws InputError when it has none.
 std::string state_fingerprint(const std::filesystem::path& path);
 
 }  // namespace cbnet

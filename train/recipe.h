@@ -24,7 +24,7 @@ struct TrainRecipe {
   double momentum = 0.9;  // of sgd
   double learning_rate = 1e-3;
   ScheduleKind schedule = ScheduleKind::cosine;
-  /// Epochs over which the learning rate first rises from 0 in a straight line.
+  /// The learning rate first rises over so many epochs from 0 in a straight line.
   std::int64_t warmup_epochs = 0;
   double weight_decay = 0.0;
   /// Training stops after this many epochs without a better validation figure, and the best epoch's weights

@@ -6,7 +6,7 @@
 #include "bench/floor.h"
 #include "bench/peers/model.h"
 
-// The floor of a model: the least time that the machine leaves it.
+// The floor of a model is the least time that the machine leaves it.
 
 namespace cbnet::peers {
 

@@ -9,7 +9,7 @@
 
 namespace cbnet::peers {
 
-/// One result of a run.
+/// This is one result of a run.
 struct Entry {
   std::string model, engine, variant, precision;
   bool folded = false;
@@ -28,7 +28,7 @@ struct Entry {
 /// Throws InputError when `run` is not what `cbnet_peers run` writes.
 std::vector<Entry> entries_of(const Json& run);
 
-/// What is compared: one model, batch and thread count, in "fp32", "int8", or "best", the fastest precision
+/// This is compared: one model, batch and thread count, in "fp32", "int8", or "best", the fastest precision
 /// of each side.
 struct Case {
   std::string model, precision;
@@ -39,9 +39,9 @@ struct Case {
 struct Comparison {
   Case of;
   std::optional<Entry> ours, peer;  // the fastest of each side
-  /// ours over peer: of the medians, and from the luckiest to the unluckiest rounds.
+  /// The ratio is ours over the peer's: of the medians, and from the luckiest to the unluckiest rounds.
   std::optional<double> ratio, ratio_low, ratio_high;
-  /// The smallest floor over the model as it is and folded.
+  /// This is the smallest floor over the model as it is and folded.
   std::optional<double> floor_us;
   bool memory_bound = false;
 };
@@ -55,7 +55,7 @@ struct Bar {
 };
 const std::vector<Bar>& bars();
 
-/// "met, aim too", "met", "missed", or "not measured".
+/// Says "met, aim too", "met", "missed", or "not measured".
 std::string verdict(const Comparison& comparison, double must, double aim);
 
 }  // namespace cbnet::peers

@@ -7,8 +7,8 @@
 
 #include "bench/peers/model.h"
 
-// One inference engine. Each is linked into a worker program of its own, so that thread pools, BLAS builds
-// and instruction set flags cannot meet.
+// This is one inference engine. Each is linked into a worker program of its own, so that thread pools, BLAS
+// builds and instruction set flags cannot meet.
 
 namespace cbnet::peers {
 
@@ -21,13 +21,13 @@ class Engine {
 
   /// Builds what run() needs, for `batch` images a call and so many threads.
   virtual void prepare(const PeerModel& model, std::int64_t batch, int threads) = 0;
-  /// `batch` images of 784 pixels -> `batch` rows of model.width: `out`, or, of an engine that keeps its
-  /// outputs, its own memory, good until the next call. Where an image stops at a side exit, the row is that
-  /// exit's.
+  /// Makes of `batch` images of 784 pixels `batch` rows of model.width: `out`, or, of an engine that keeps
+  /// its outputs, its own memory, good until the next call. Where an image stops at a side exit, the row is
+  /// that exit's.
   virtual const float* run(const float* pixels, float* out) = 0;
 };
 
-/// A way to run an engine.
+/// This is a way to run an engine.
 struct Variant {
   const char* name;
   const char* precision;  // "fp32" or "int8"

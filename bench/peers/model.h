@@ -14,13 +14,13 @@
 #include "models/kinds/unflatten.h"
 #include "models/network.h"
 
-// The models of the peer bench, as every engine is given them.
+// These are the models of the peer bench, as every engine is given them.
 
 namespace cbnet::peers {
 
-/// One layer with its weights, of a kind that every engine has a counterpart for: conv2d, linear, max_pool2d,
-/// relu, sigmoid, flatten or unflatten. Windows are square, with the same padding on every side; linear
-/// layers and convolutions have a bias.
+/// This is one layer with its weights, of a kind that every engine has a counterpart for: conv2d, linear,
+/// max_pool2d, relu, sigmoid, flatten or unflatten. Windows are square, with the same padding on every side;
+/// linear layers and convolutions have a bias.
 struct Layer {
   LayerSpec spec;
   Shape in = {}, out = {};        // of one sample
@@ -63,19 +63,19 @@ struct ModelCost {
   double macs = 0.0;
   double macs_without_padding = 0.0;  // less those whose pixel is padding
   double weight_bytes = 0.0;          // f32
-  /// The linear layers' part of them, which int8 variants compute in bytes.
+  /// This is the linear layers' part of them, which int8 variants compute in bytes.
   double dense_macs = 0.0, dense_weight_bytes = 0.0;
 };
 
-/// An autoencoder followed by a classifier, as one network.
+/// Joins an autoencoder and the classifier behind it, as one network.
 NetworkSpec joined(const std::string& name, NetworkSpec autoencoder, const NetworkSpec& classifier);
 
 /// Fills in what follows from spec and weights. Throws std::invalid_argument, naming the layer, for
 /// one that does not fit into Layer.
 PeerModel peer_model(std::string name, NetworkSpec spec, StateDict weights, double threshold);
 
-/// Random weights from `seed`; the threshold such that the fraction `hard_share` of images(seed, 64) stays.
-/// Throws std::invalid_argument for an unknown name.
+/// Makes random weights from `seed`; the threshold such that the fraction `hard_share` of images(seed, 64)
+/// stays. Throws std::invalid_argument for an unknown name.
 PeerModel make_model(const std::string& name, std::uint64_t seed, double hard_share);
 
 /// Adjacent linear layers become one where that saves multiply-adds; the function stays the same.
@@ -83,17 +83,17 @@ PeerModel folded(const PeerModel& model);
 
 ModelCost cost_of(const PeerModel& model, double hard_share);
 
-/// f32 (n, 1, 28, 28): noise of differing contrast, so that no two images have the same entropy.
+/// Makes f32 (n, 1, 28, 28): noise of differing contrast, so that no two images have the same entropy.
 Tensor images(std::uint64_t seed, std::int64_t n);
 
-/// What the network makes of `pixels`, computed in f64: (n, width).
+/// Returns what the network makes of `pixels`, computed in f64: (n, width).
 std::vector<double> reference(const PeerModel& model, const Tensor& pixels);
 
 /// Pools and rectifiers change places where a ReLU follows a max-pool: the same function, and engines that
 /// join a convolution with its ReLU find them side by side.
 std::vector<Layer> relu_before_pool(std::vector<Layer> layers);
 
-/// Entropy in nats of softmax(logits).
+/// Returns the entropy in nats of softmax(logits).
 double softmax_entropy(const float* logits, std::int64_t n);
 
 }  // namespace cbnet::peers

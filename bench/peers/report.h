@@ -5,7 +5,7 @@
 
 #include "models/json.h"
 
-// docs/performance.md, made from the JSON of measurements and from nothing else.
+// docs/performance.md is made from the JSON of measurements and from nothing else.
 
 namespace cbnet::peers {
 
@@ -20,7 +20,7 @@ struct Page {
 /// Throws InputError for JSON of another schema or without what a table needs.
 std::string markdown(const Page& page);
 
-/// The bars of one run, a line each.
+/// Draws the bars of one run, a line each.
 std::vector<std::string> summary(const Json& run);
 
 }  // namespace cbnet::peers

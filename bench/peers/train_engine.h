@@ -9,7 +9,7 @@
 #include "layers/module.h"
 #include "models/spec.h"
 
-// One training, as each engine is given it.
+// Each engine is given one training so.
 
 namespace cbnet::bench {
 
@@ -36,7 +36,8 @@ class TrainEngine {
   TrainEngine(const TrainEngine&) = delete;
   TrainEngine& operator=(const TrainEngine&) = delete;
 
-  /// Batch `i` of an epoch: gathers its images from u8, forward, loss, backward, Adam. Returns the loss.
+  /// Trains on batch `i` of an epoch: gathers its images from u8, forward, loss, backward, Adam. Returns the
+  /// loss.
   virtual double step(std::int64_t i) = 0;
   /// Has the engine use so many threads, and the other one's libraries none.
   virtual void use_threads(int threads) = 0;
@@ -45,7 +46,7 @@ class TrainEngine {
 std::unique_ptr<TrainEngine> make_cbnet_engine(const Training& training);
 std::unique_ptr<TrainEngine> make_torch_engine(const Training& training);
 
-/// What LibTorch says of its build, for the record.
+/// Returns what LibTorch says of its build, for the record.
 std::string torch_description();
 
 }  // namespace cbnet::bench

@@ -8,7 +8,7 @@
 #include "bench/peers/model.h"
 #include "data/locate.h"
 
-// What every engine is timed on: a model and images, made once and handed to the workers as files.
+// Every engine is timed on the same: a model and images, made once and handed to the workers as files.
 
 namespace cbnet::peers {
 
@@ -22,15 +22,16 @@ struct Workload {
 /// Makes random weights and images, none of whose pixels is 0. Throws as make_model.
 Workload random_workload(const std::string& name, std::uint64_t seed, double hard_share, std::int64_t n);
 
-/// The network of that name from a run folder, and images of its dataset's test set in their order. With a
-/// side exit, any first images hold as many that stay as the whole test set does, as far as whole images go;
-/// those within 1e-4 nats of the threshold are passed over, for rounding would decide them. The images for
-/// calibration are training images. Throws InputError where run or dataset is not as it should be, and for
-/// an autoencoder that does not end in sigmoid, which the peers' graphs do.
+/// Takes the network of that name from a run folder, and images of its dataset's test set in their order.
+/// With a side exit, any first images hold as many that stay as the whole test set does, as far as whole
+/// images go; those within 1e-4 nats of the threshold are passed over, for rounding would decide them. The
+/// images for calibration are training images. Throws InputError where run or dataset is not as it should be,
+/// and for an autoencoder that does not end in sigmoid, which the peers' graphs do.
 Workload trained_workload(const std::string& name, const std::filesystem::path& run,
                           const data::Location& location, std::int64_t n);
 
-/// The dataset that the run's models were trained on, and the names that trained_workload knows of it.
+/// Returns the dataset that the run's models were trained on, and the names that trained_workload knows of
+/// it.
 struct TrainedRun {
   std::filesystem::path path;
   std::string dataset;

@@ -37,7 +37,7 @@ LayerSpecs block(std::int64_t channels, std::int64_t stride) {
   return {sum, Relu{}};
 }
 
-/// ResNet for small images (He et al. 2016, 4.2): 6 `per_stage` + 2 weighted layers.
+/// Makes ResNet for small images (He et al. 2016, 4.2): 6 `per_stage` + 2 weighted layers.
 NetworkSpec resnet(std::string name, std::int64_t per_stage, const ImageTask& task) {
   NetworkSpec out{std::move(name), task.input, conv(16, 3, 1), {}, Init::he_normal};
   out.trunk.push_back(Relu{});

@@ -1,5 +1,5 @@
-// Convolutions and pools of images whose channels lie side by side, by kernels/channels.h: the offsets of
-// their windows, and the weights as the kernels read them.
+// These steps convolve and pool images whose channels lie side by side, by kernels/channels.h: here are the
+// offsets of their windows, and the weights as the kernels read them.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -17,12 +17,13 @@ using Offsets = std::vector<std::int32_t>;
 std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-/// The element at which pixel (i, j) begins; both may lie in the border.
+/// Returns the element at which pixel (i, j) begins; it may lie in the border.
 std::int32_t pixel_offset(const Layout& layout, std::int64_t i, std::int64_t j) {
   return static_cast<std::int32_t>((layout.first() + i * layout.row() + j) * layout.pitch);
 }
 
-/// Of the pixels (first.h + i step.h, first.w + j step.w), i < rows and j < cols, row by row.
+/// Returns the offsets of the pixels (first.h + i step.h, first.w + j step.w), i < rows and j < cols, row by
+/// row.
 Offsets pixel_offsets(const Layout& layout, std::int64_t rows, std::int64_t cols, Pair first = 0,
                       Pair step = 1) {
   Offsets out;
@@ -39,7 +40,7 @@ Offsets window_offsets(const Layout& layout, const Node& node) {
                        window.stride);
 }
 
-/// The taps of a window, from its first one.
+/// Returns the offsets of the taps of a window, from its first one.
 Offsets tap_offsets(const Layout& layout, const Window2d& window) {
   Offsets out;
   for (std::int64_t ky = 0; ky < window.kernel_size.h; ++ky) {
@@ -50,8 +51,8 @@ Offsets tap_offsets(const Layout& layout, const Window2d& window) {
   return out;
 }
 
-/// How a convolution's channels are cut into blocks, and what each block reads of the input's channels: those
-/// of its groups. Weights between other groups are zeros.
+/// A convolution's channels are cut into these blocks, each of which reads the channels of its groups.
+/// Weights between other groups are zeros.
 struct Blocks {
   std::int64_t pixels = 1, vectors = 1;
   std::int64_t inputs = 0;  // channels that a block reads
@@ -59,7 +60,8 @@ struct Blocks {
   double cost = std::numeric_limits<double>::infinity();
 };
 
-/// In units of an FMA of vectors, as conv.cpp counts: loads and latency may cost more than the sums.
+/// Costs are in units of an FMA of vectors, as conv.cpp counts: loads and latency may cost more than the
+/// sums.
 Blocks cut(const ChannelsTable& table, std::int64_t lanes, const Node& node, std::int64_t channels,
            std::int64_t block_pixels, std::int64_t block_vectors) {
   Blocks out;
@@ -163,7 +165,8 @@ class ChannelsConvStep : public Step {
   }
 
  private:
-  /// By block of channels: tap by tap, input channel by input channel, the weights of the block's outputs.
+  /// Packs block by block of channels: tap by tap, input channel by input channel, the weights of the block's
+  /// outputs.
   void pack(const Node& node, const Blocks& blocks, std::int64_t lanes) {
     const Tensor& w = node.weight;
     const std::int64_t outputs = w.size(0), group_inputs = w.size(1), taps = w.size(2) * w.size(3);
@@ -200,7 +203,7 @@ bool can_winograd(const Node& conv) {
   return window.kernel_size == 3 && window.stride == 1 && window.dilation == 1 && conv.groups == 1;
 }
 
-/// The product of one point's numbers, as a convolution of 1x1 whose pixels are tiles.
+/// Returns the product of one point's numbers, as a convolution of 1x1 whose pixels are tiles.
 Node point_product(const Node& conv) {
   Node out;
   out.kind = Kind::conv2d;
@@ -208,7 +211,7 @@ Node point_product(const Node& conv) {
   return out;
 }
 
-/// As many as leave their numbers and products in the L2.
+/// Returns as many as leave their numbers and products in the L2.
 std::int64_t tiles_at_once(std::int64_t tiles, std::int64_t channels) {
   constexpr std::int64_t kBytes = 192 * 1024, kMin = 12;
   const std::int64_t most = std::max(kBytes / (4 * kPoints * channels), kMin);
@@ -302,7 +305,7 @@ class ChannelsWinogradStep : public Step {
  private:
   using ChannelsConv = kernels::ChannelsConv;
 
-  /// By point: G g G', block of channels by block of channels, input by input.
+  /// Packs G g G' by point, block of channels by block of channels, input by input.
   void pack(const Tensor& weight, std::int64_t lanes) {
     const std::int64_t outputs = weight.size(0), inputs = weight.size(1);
     const kernels::Split vectors(conv_.product.vectors, conv_.product.block_vectors);

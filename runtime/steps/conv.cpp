@@ -1,5 +1,5 @@
-// Convolutions that kernels/fused_conv2d.h does directly: how the work is cut, and the weights as the kernels
-// read them.
+// This file plans the convolutions that kernels/fused_conv2d.h and kernels/winograd.h do: how the work is
+// cut, and the weights as the kernels read them.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -17,7 +17,8 @@ using kernels::Winograd;
 
 std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
-/// The q of all results, in blocks of at most `vectors` vectors, as equal as can be. `h` rows of pixels.
+/// Cuts the q of all results into blocks of at most `vectors` vectors, as equal as can be. `h` rows of
+/// pixels.
 std::vector<ConvBlock> cut(const Conv& conv, std::int64_t h, std::int64_t padding, std::int64_t lanes,
                            std::int64_t vectors) {
   const std::int64_t total = (conv.oh - 1) * conv.row + conv.ow;
@@ -39,8 +40,8 @@ std::vector<ConvBlock> cut(const Conv& conv, std::int64_t h, std::int64_t paddin
   return out;
 }
 
-/// In cycles of a core that does a vector FMA per cycle, about: loads and latency may cost more than the
-/// sums.
+/// Estimates the cycles of a core that does a vector FMA per cycle, about: loads and latency may cost more
+/// than the sums.
 double cost(const Conv& conv, const std::vector<ConvBlock>& blocks, std::int64_t outputs) {
   double sum = 0;
   for (const ConvBlock& block : blocks) {
@@ -92,7 +93,7 @@ std::vector<float> bias_of(const Node& node) {
                              : std::vector<float>(static_cast<std::size_t>(node.weight.size(0)), 0.0F);
 }
 
-/// What follows the sums, the same for both ways to make them.
+/// Sets what follows the sums, the same for both ways to make them.
 void set_results(Conv& conv, const ConvTail& tail, const Layout& to_layout) {
   conv.pool = tail.pool;
   conv.relu = tail.relu;
@@ -104,8 +105,8 @@ void set_results(Conv& conv, const ConvTail& tail, const Layout& to_layout) {
   conv.out_first = padded ? to_layout.first() : 0;
 }
 
-/// The pooled convolution of `node` by way of winograd.h, all but where its input lies, its results go and
-/// its weights are.
+/// Plans the pooled convolution of `node` by way of winograd.h, all but where its input lies, its results go
+/// and its weights are.
 Winograd plan_winograd(const ConvTable& table, const Node& node, const Shape& input, std::int64_t pairs,
                        std::vector<ConvBlock>& blocks) {
   Winograd out;
@@ -128,7 +129,8 @@ Winograd plan_winograd(const ConvTable& table, const Node& node, const Shape& in
   return out;
 }
 
-/// The convolution of `node` by way of fused_conv2d.h, likewise; rows of pixels lie `row` elements apart.
+/// Plans the convolution of `node` by way of fused_conv2d.h, likewise; rows of pixels lie `row` elements
+/// apart.
 Conv plan_conv(const ConvTable& table, const Node& node, const Shape& input, std::int64_t row,
                std::vector<ConvBlock>& blocks) {
   Conv out;
@@ -145,10 +147,10 @@ Conv plan_conv(const ConvTable& table, const Node& node, const Shape& input, std
   return out;
 }
 
-/// G g of a row of k weights: one number a point (winograd.h).
+/// Returns G g of a row of k weights: one number a point (winograd.h).
 std::vector<double> transform_weights(const float* g, std::int64_t k) {
-  // Of the polynomial with these coefficients, its values at the points, each over a constant of its point;
-  // at infinity the leading one.
+  // A point's number is, of the polynomial with these coefficients, its values at the points, each over a
+  // constant of its point; at infinity the leading one.
   const std::vector<double> points =
       k == 3 ? std::vector<double>{0, 1, -1} : std::vector<double>{0, 1, -1, 2, -2};
   const std::vector<double> factors =
@@ -164,7 +166,7 @@ std::vector<double> transform_weights(const float* g, std::int64_t k) {
   return out;
 }
 
-/// A convolution with the pooling and the ReLU behind it, by fused_conv2d.h or by winograd.h.
+/// This is a convolution with the pooling and the ReLU behind it, by fused_conv2d.h or by winograd.h.
 class ConvStep : public Step {
  public:
   ConvStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail,
@@ -206,7 +208,7 @@ class ConvStep : public Step {
   }
 
  private:
-  /// Block of outputs by block of outputs, and in it point by point.
+  /// Packs block of outputs by block of outputs, and in it point by point.
   void pack_weights(const Tensor& weight) {
     std::vector<std::vector<float>> by_point = {weight.to_vector<float>()};
     if (winograd) {

@@ -7,7 +7,7 @@
 namespace cbnet::runtime {
 namespace {
 
-/// A layout in f32 as planes: a dense one has those of `other`, without zeros around, or one row.
+/// Takes a layout in f32 as planes: a dense one has those of `other`, without zeros around, or one row.
 Layout planes_of(const Layout& layout, const Layout& other, std::int64_t size) {
   if (layout.type == Layout::Type::padded) return layout;
   if (other.type == Layout::Type::padded) return {Layout::Type::padded, other.c, other.h, other.w};
@@ -22,7 +22,7 @@ void copy_planes(const float* from, const Layout& source, float* to, const Layou
   }
 }
 
-/// Channel by channel of a plane of pixels, to where the channels of a pixel lie side by side.
+/// Copies planes, channel by channel, to where the channels of a pixel lie side by side.
 template <class T, class F>
 void interleave(const T* from, float* to, const Layout& target, F f) {
   zero_border(target, to);
@@ -38,7 +38,7 @@ void interleave(const float* from, float* to, const Layout& target) {
   interleave(from, to, target, [](float x) { return x; });
 }
 
-/// The way back.
+/// Goes the way back.
 void separate(const float* from, const Layout& source, float* to) {
   for (std::int64_t c = 0; c < source.c; ++c) {
     const float* row = from + source.first() * source.pitch + c;

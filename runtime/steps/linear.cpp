@@ -1,4 +1,4 @@
-// Linear layers, for all images of a call at once.
+// This file runs linear layers, for all images of a call at once.
 #include <algorithm>
 #include <limits>
 

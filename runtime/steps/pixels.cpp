@@ -1,5 +1,5 @@
-// Layers without windows whose values have the channels of a pixel side by side: number by number, channel by
-// channel, or pixel by pixel.
+// These steps do layers without windows whose values have the channels of a pixel side by side: number by
+// number, channel by channel, or pixel by pixel.
 #include <algorithm>
 
 #include "runtime/steps/plain.h"
@@ -7,7 +7,7 @@
 namespace cbnet::runtime {
 namespace {
 
-/// The elements of a row of pixels, which a body for so many elements takes at once.
+/// Hands rows of pixels to a body that takes the elements of one.
 Body by_rows(Body row, const std::vector<Operand>& from, const Layout& target) {
   std::vector<Layout> sources;
   for (const Operand& operand : from) sources.push_back(operand.layout);
@@ -22,7 +22,7 @@ Body by_rows(Body row, const std::vector<Operand>& from, const Layout& target) {
   };
 }
 
-/// fn(pixel of x[0], pixel of y, x) for all pixels.
+/// Calls fn(pixel of x[0], pixel of y, x) for all pixels.
 template <class Fn>
 Body by_pixels(const Layout& source, const Layout& target, Fn fn) {
   return [=](const float* const* x, float* y, float*) {
@@ -35,7 +35,7 @@ Body by_pixels(const Layout& source, const Layout& target, Fn fn) {
   };
 }
 
-/// Of a value of shape (C,H,W) and one of (C,1,1).
+/// Joins a value of shape (C,H,W) and one of (C,1,1).
 template <class F>
 Body join_channels(const std::vector<Operand>& from, const Layout& target, F f) {
   const bool swapped = from[0].layout.h * from[0].layout.w < target.h * target.w;

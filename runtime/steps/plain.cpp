@@ -1,4 +1,4 @@
-// Layers that the paper's models do not spend their time in, one loop each: dense f32 in and out.
+// These are layers that the paper's models do not spend their time in, one loop each: dense f32 in and out.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -19,7 +19,7 @@ Body pointwise(std::int64_t size, F f) {
   };
 }
 
-/// By the formulas of the table, which name x and a.
+/// Computes the formulas of the table, which name x and a.
 Body table_function(Pointwise function, const Making& m) {
   const std::int64_t size = m.size;
   const auto a = static_cast<float>(m.node.value);
@@ -48,7 +48,7 @@ Body rescaled(const Making& m) {
                    [value = static_cast<float>(m.node.value)](float x) { return std::min(value * x, 1.0F); });
 }
 
-/// Line by line: of several at once, the backend would make threads of its own.
+/// This goes line by line: of several at once, the backend would make threads of its own.
 Body softmax(const Making& m) {
   const SoftmaxKind kind = m.node.kind == Kind::softmax ? SoftmaxKind::softmax : SoftmaxKind::log_softmax;
   return [kind, n = m.node.shape.back(), size = m.size](const float* const* x, float* y, float*) {
@@ -57,8 +57,8 @@ Body softmax(const Making& m) {
   };
 }
 
-/// Strides, per axis of `shape`, of a value of shape `stretched` that is repeated along its missing axes and
-/// those of size 1.
+/// Returns the strides, per axis of `shape`, of a value of shape `stretched` that is repeated along its
+/// missing axes and those of size 1.
 std::vector<std::int64_t> stretch(const Shape& stretched, const Shape& shape) {
   const std::vector<std::int64_t> own = contiguous_strides(stretched);
   std::vector<std::int64_t> out(shape.size(), 0);
@@ -83,7 +83,7 @@ void walk(const Shape& shape, const std::vector<std::int64_t>& strides, Fn fn) {
   }
 }
 
-/// Of two values, or of one and the node's constant; either may be stretched.
+/// Computes a function of two values, or of one and the node's constant; either may be stretched.
 template <class F>
 Body join(const Making& m, F f) {
   const auto& [isa, graph, node, input, size, scratch] = m;
@@ -126,7 +126,7 @@ Body affine(const Making& m) {
   };
 }
 
-/// Plane by plane: of several at once, the backend would make threads of its own.
+/// This goes plane by plane: of several at once, the backend would make threads of its own.
 Body pool(const Making& m) {
   const auto& [isa, graph, node, input, size, scratch] = m;
   const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
@@ -146,7 +146,7 @@ Body pool(const Making& m) {
   };
 }
 
-/// c (m,n) += a (m,k) b (k,n), in the calling thread and without an allocation.
+/// Computes c (m,n) += a (m,k) b (k,n), in the calling thread and without an allocation.
 class Product {
  public:
   Product(Isa isa, std::int64_t m, std::int64_t n, std::int64_t k)
@@ -228,8 +228,8 @@ Body transposed(const Making& m) {
   };
 }
 
-/// The positions i of 0, …, size - 1 for which start + step i lies within 0, …, n - 1: from `first` to before
-/// `last`.
+/// These are the positions i of 0, …, size - 1 for which start + step i lies within 0, …, n - 1: from `first`
+/// to before `last`.
 struct Inside {
   Inside(std::int64_t start, std::int64_t step, std::int64_t size, std::int64_t n) {
     while (first < size && !(start + step * first >= 0 && start + step * first < n)) ++first;
@@ -244,7 +244,8 @@ Body sliced(const Making& m) {
   const Shape& input = m.input;
   const std::vector<std::int64_t> x_strides = contiguous_strides(input),
                                   y_strides = contiguous_strides(node.shape);
-  // The part of y that lies inside x: its sizes, its first element in both, and the steps to the next in x.
+  // This is the part of y that lies inside x: its sizes, its first element in both, and the steps to the next
+  // in x.
   Shape box;
   std::vector<std::int64_t> x_steps;
   std::int64_t x_first = 0, y_first = 0;

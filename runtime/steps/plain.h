@@ -8,7 +8,7 @@
 
 namespace cbnet::runtime {
 
-/// One image of every input -> one image of the output.
+/// Makes one image of the output from one of every input.
 using Body = std::function<void(const float* const* x, float* y, float* scratch)>;
 
 class PlainStep : public Step {
@@ -33,7 +33,7 @@ class PlainStep : public Step {
   std::int64_t pointers_ = 0;
 };
 
-/// What a plain step is made of.
+/// A plain step is made of this.
 struct Making {
   Isa isa;
   const Graph& graph;
@@ -43,7 +43,7 @@ struct Making {
   std::int64_t& scratch_size;  // elements that the step needs
 };
 
-/// Of one sample of `node`, dense f32 in and out.
+/// Returns the body for one sample of `node`, dense f32 in and out.
 Body plain_body(const Making& making);
 
 }  // namespace cbnet::runtime

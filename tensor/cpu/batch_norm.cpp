@@ -1,4 +1,6 @@
-// Sums in f64, rounded once where an element is stored; the variance in a second pass over x - mean.
+// `batch_norm` and `batch_norm_backward` in tensor/reference/batch_norm.cpp define what this file computes:
+// sums are f64, rounded once where an element is stored, and the variance takes a second pass over x - mean.
+// x is (n, channels, plane), and a channel's sum runs over its n planes.
 #include <cmath>
 
 #include "tensor/cpu/functions.h"
@@ -11,8 +13,8 @@ struct Planes {
   std::int64_t per_channel() const { return n * plane; }
 };
 
-/// sums[c] = the sum of term(i, c) over the elements i of every channel c. Threads own channels, so the order
-/// of a sum does not depend on their number.
+/// Sets sums[c] to the sum of term(i, c) over the elements i of every channel c. Threads own channels, so the
+/// order of a sum does not depend on their number.
 template <class Term>
 void channel_sums(const Planes& s, double* sums, Term&& term) {
   parallel_for(s.channels, kGrainElements / std::max<std::int64_t>(s.per_channel(), 1) + 1,

@@ -1,3 +1,5 @@
+// `gemm` in tensor/reference/products.cpp defines what this file computes. Threads cut C along its longer
+// side, into ranges of rows or of columns in whole vectors.
 #include "tensor/cpu/blas.h"
 
 #include <cblas.h>
@@ -31,7 +33,7 @@ void one_blas_thread() {
   static_cast<void>(done);
 }
 
-/// Below these sizes a copy of a panel of B costs more than it gains.
+/// Below these sizes copying a panel of B costs more than it gains.
 constexpr std::int64_t kFewRows = 16, kFewColumns = 16, kShortSums = 16;
 
 }  // namespace
@@ -74,7 +76,7 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
     parallel_for(m, kGrainMacs / std::max<std::int64_t>(n * k, 1) + 1,
                  [&](std::int64_t begin, std::int64_t end) { block(begin, end, 0, n); });
   } else {
-    // Whole vectors for each thread.
+    // Each thread has whole vectors.
     const std::int64_t lanes = table.lanes;
     parallel_for(
         (n + lanes - 1) / lanes, kGrainMacs / std::max<std::int64_t>(m * k * lanes, 1) + 1,

@@ -5,7 +5,7 @@
 
 namespace cbnet {
 
-/// C = alpha * op(A) op(B) + beta * C, row-major, op(X) = X or its transpose; T is float or double.
+/// Computes C = alpha * op(A) op(B) + beta * C, row-major, op(X) = X or its transpose; T is float or double.
 /// op(A) is (m, k), op(B) is (k, n), C is (m, n); ld* are row lengths of the matrices as stored.
 /// The threads of parallel.h split the larger side of C. Inside each runs the ISA's own kernel where there is
 /// one (kernels/gemm.h: avx2, avx512) and C has enough rows to pay for it, else OpenBLAS, single-threaded.
@@ -19,7 +19,7 @@ extern template void gemm<float>(bool, bool, std::int64_t, std::int64_t, std::in
 extern template void gemm<double>(bool, bool, std::int64_t, std::int64_t, std::int64_t, double, const double*,
                                   std::int64_t, const double*, std::int64_t, double, double*, std::int64_t);
 
-/// Name, version and threading of the BLAS in use, for `cbnet info` and the record of a measurement.
+/// Returns name, version and threading of the BLAS in use, for `cbnet info` and the record of a measurement.
 std::string blas_description();
 
 }  // namespace cbnet

@@ -1,5 +1,9 @@
-// Three ways to convolve. Stride 1, dilation 1, groups 1 and padding < kernel: the direct kernels, of a batch
-// those with an image in each lane of a vector (conv2d_direct.h, conv2d_lanes.h). The rest: im2col and gemm.
+// `conv2d` and `conv2d_backward` in tensor/reference/products.cpp define what this file computes, in one of
+// three ways. With stride 1, dilation 1, groups 1 and padding < kernel it takes the direct kernels, of a
+// batch those with an image in each lane of a vector (conv2d_direct.h, conv2d_lanes.h); the rest goes by
+// im2col and gemm. Every thread takes a range of images and adds gradients of weights to a copy of its own:
+//
+//   images   | range 0 | range 1 | … |      dw of range 0 + dw of range 1 + … -> dw
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/functions.h"
 #include "tensor/cpu/kernels/im2col.h"
@@ -40,7 +44,7 @@ struct Problem {
   }
 };
 
-/// How the images are spread over the threads: in whole groups of lanes where those are used.
+/// Ranges spread the images over the threads: in whole groups of lanes where those are used.
 template <class T>
 struct Ranges {
   explicit Ranges(const Problem<T>& p)
@@ -61,11 +65,11 @@ struct Ranges {
   int count;
 };
 
-/// Scratch of one thread.
+/// One thread has this scratch.
 template <class T>
 struct Scratch {
   explicit Scratch(std::size_t size) : storage(size * sizeof(T)) {}
-  /// Of a pass of the direct kernels.
+  /// Makes that of a pass of the direct kernels.
   Scratch(const Problem<T>& p, int64_t images, kernels::Conv2dPass pass)
       : Scratch(p.algorithm == Algorithm::lanes ? kernels::conv2d_lanes_workspace(p.dims(images))
                                                 : kernels::conv2d_direct_workspace(p.dims(images), pass)) {}
@@ -138,7 +142,7 @@ void backward_weight_images(const Problem<T>& p, int64_t images, const T* x, con
   });
 }
 
-/// What every range of images adds to, a zeroed copy for each, and their sum in order.
+/// Every range of images adds to a zeroed copy of its own; the copies are added up in order.
 template <class T>
 struct Parts {
   Parts(int ranges, int64_t size_of_one)
@@ -173,7 +177,7 @@ void conv2d_of(const Conv2dCall& call) {
   });
 }
 
-/// The sum of dy over images and pixels.
+/// Sums dy over images and pixels.
 void sum_outputs(const Conv2dBackwardCall& call) {
   const Conv2dSizes& s = call.sizes;
   const int64_t shape[] = {s.n, s.o, s.oh, s.ow}, strides[] = {0, 1, 0, 0};

@@ -1,3 +1,5 @@
+// `copy`, `fill`, `add_scaled`, `index_select` and `index_add` in tensor/reference/copy.cpp define what this
+// file computes.
 #include <cstring>
 
 #include "tensor/cpu/functions.h"
@@ -23,7 +25,7 @@ void copy_strided(const CopyCall& call) {
                   });
 }
 
-/// Allocates nothing.
+/// Copies dense arrays, and allocates nothing.
 template <class T>
 void copy_dense(const CopyCall& call) {
   if (call.target == call.source) return;

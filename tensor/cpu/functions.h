@@ -8,7 +8,8 @@
 #include "tensor/cpu/kernels/strided.h"
 #include "tensor/parallel.h"
 
-// The functions of the CPU backend, one for each line of backend.def, and what several of them share.
+// The CPU backend has one function for each line of backend.def; they stand here with what several of them
+// share. Each file of this folder names the function of tensor/reference that defines what it computes.
 
 namespace cbnet::cpu {
 
@@ -21,7 +22,7 @@ namespace cbnet::cpu {
     dispatch_floating(call.dtype, #name, [&](auto zero) { name##_of<decltype(zero)>(call); }); \
   }
 
-/// Elements that are worth a thread of their own.
+/// So many elements are worth a thread of their own.
 inline constexpr std::int64_t kGrainElements = 1 << 15;
 
 /// Calls fn(i) for 0 <= i < count, spread over the threads; each takes `elements` of work.
@@ -65,7 +66,7 @@ inline bool is_dense(Sizes shape, Sizes strides) {
 
 using Offsets = const std::int64_t*;
 
-/// kernels::for_each_row of the strides of a call.
+/// Calls kernels::for_each_row with the strides of a call.
 template <std::size_t Arrays, class Row>
 void for_each_row(Sizes shape, const std::array<Sizes, Arrays>& strides, Row&& row) {
   std::vector<std::vector<std::int64_t>> copies;
@@ -73,8 +74,8 @@ void for_each_row(Sizes shape, const std::array<Sizes, Arrays>& strides, Row&& r
   kernels::for_each_row<Arrays>({shape.begin(), shape.end()}, std::move(copies), row);
 }
 
-/// term(0) + … + term(count - 1) in f64, as eight sums side by side: the compiler may not reorder a single
-/// one, so only this vectorises.
+/// Returns term(0) + … + term(count - 1) in f64, as eight sums side by side: the compiler may not reorder a
+/// single one, so only this vectorises.
 template <class Term>
 double lane_sum(std::int64_t count, Term&& term) {
   constexpr int kLanes = 8;

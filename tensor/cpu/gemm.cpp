@@ -1,3 +1,4 @@
+// `gemm` in tensor/reference/products.cpp defines what this file computes.
 #include "tensor/cpu/blas.h"
 #include "tensor/cpu/functions.h"
 

@@ -4,21 +4,21 @@
 
 namespace cbnet {
 
-// The instruction sets that the kernels of tensor/cpu/kernels/isa are built for. `scalar` is the reference:
-// the architecture's baseline, one element at a time in the source. avx512_vnni adds dot products of bytes,
-// and trains as avx512.
+// The kernels of tensor/cpu/kernels/isa are built for these instruction sets. Tests compare the others with
+// `scalar`: the architecture's baseline, one element at a time in the source. avx512_vnni adds dot products
+// of bytes, and trains as avx512.
 enum class Isa : int { scalar, avx2, avx512, avx512_vnni, neon };
 
 const char* to_string(Isa isa);
 
-// What this build holds and this CPU (with its operating system) can run; scalar first, best last.
+// Returns what this build holds and this CPU (with its operating system) can run; scalar first, best last.
 std::vector<Isa> available_isas();
 
-// The ISA that `pin` names, or the best available one when `pin` is null or empty.
+// Returns the ISA that `pin` names, or the best available one when `pin` is null or empty.
 // Throws std::invalid_argument for an unknown name and for an ISA that is not available.
 Isa choose_isa(const char* pin);
 
-// choose_isa(CBNET_FORCE_ISA), settled at the first call and the same for the life of the process.
+// Returns choose_isa(CBNET_FORCE_ISA), settled at the first call and the same for the life of the process.
 Isa active_isa();
 
 }  // namespace cbnet

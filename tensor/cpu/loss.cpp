@@ -1,3 +1,4 @@
+// `loss`, `cross_entropy` and their gradients in tensor/reference/loss.cpp define what this file computes.
 #include <cmath>
 
 #include "tensor/cpu/functions.h"
@@ -5,8 +6,8 @@
 namespace cbnet::cpu {
 namespace {
 
-/// term(0) + … + term(count - 1) in f64. Pieces of fixed size are spread over the threads and added in order,
-/// so that any number of threads gives the same bits.
+/// Returns term(0) + … + term(count - 1) in f64. Pieces of fixed size are spread over the threads and added
+/// in order, so that any number of threads gives the same bits.
 template <class Term>
 double ordered_sum(std::int64_t count, Term&& term) {
   constexpr std::int64_t kPiece = 1 << 13;
@@ -23,7 +24,7 @@ double ordered_sum(std::int64_t count, Term&& term) {
   return total;
 }
 
-/// to[i] = value(i), spread over the threads; nothing without a `to`.
+/// Sets to[i] = value(i), spread over the threads; does nothing without a `to`.
 template <class T, class Value>
 void map(void* to, std::int64_t count, Value&& value) {
   if (to == nullptr) return;
@@ -32,18 +33,18 @@ void map(void* to, std::int64_t count, Value&& value) {
   });
 }
 
-// bce: the cut logarithms keep the loss finite at p = 0 and p = 1.
+// The cut logarithms of bce keep the loss finite at p = 0 and p = 1.
 constexpr double kMinLog = -100.0;
 constexpr double kMinVariance = 1e-12;
 
 double log_of(double p) { return std::max(std::log(p), kMinLog); }
 
-/// ln(1 - p); 1 - p of an f32 is exact enough in f64.
+/// Both return ln(1 - p); 1 - p of an f32 is exact enough in f64.
 double log_of_rest(float p) { return log_of(1.0 - static_cast<double>(p)); }
 double log_of_rest(double p) { return std::max(std::log1p(-p), kMinLog); }
 
-// bce_with_logits: with e = exp(-|x|), which cannot overflow, an element's loss is ln(1 + e) + |x| times the
-// fraction that the target gives to the side of 0 on which x is not; nothing cancels.
+// For bce_with_logits, with e = exp(-|x|), which cannot overflow, an element's loss is ln(1 + e) + |x| times
+// the fraction that the target gives to the side of 0 on which x is not; nothing cancels.
 double wrong_fraction(double x, double t) { return x >= 0.0 ? 1.0 - t : t; }
 
 double logit_loss(double x, double t) {
@@ -51,7 +52,7 @@ double logit_loss(double x, double t) {
   return std::log1p(std::exp(-std::abs(x))) + (fraction == 0.0 ? 0.0 : fraction * std::abs(x));
 }
 
-/// sigmoid(x) - t.
+/// Returns sigmoid(x) - t.
 double logit_gradient(double x, double t) {
   const double e = std::exp(-std::abs(x));
   const double rest = e / (1.0 + e);  // of the sigmoid on the side of 0 on which x is not

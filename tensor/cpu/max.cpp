@@ -1,3 +1,5 @@
+// `max`, `max_backward` and `find_outside` in tensor/reference/reduce.cpp define what this file computes. x
+// is (outer, size, inner), and maxima run along the middle axis; a single one is cut into a piece a thread.
 #include <cmath>
 
 #include "tensor/cpu/functions.h"
@@ -5,13 +7,13 @@
 namespace cbnet::cpu {
 namespace {
 
-/// Whether `value` takes the place of `best`, which stands before it.
+/// Tells whether `value` takes the place of `best`, which stands before it.
 template <class T>
 bool beats(T value, T best) {
   return value > best || (std::isnan(value) && !std::isnan(best));
 }
 
-/// The index of the first maximum among x[begin … end).
+/// Finds the index of the first maximum among x[begin … end).
 template <class T>
 std::int64_t first_max(const T* x, std::int64_t begin, std::int64_t end) {
   std::int64_t best = begin;

@@ -1,3 +1,4 @@
+// `adam` and `sgd` in tensor/reference/optimizer.cpp define what this file computes.
 #include "tensor/cpu/functions.h"
 #include "tensor/cpu/kernels/isa_table.h"
 

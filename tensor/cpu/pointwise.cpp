@@ -1,3 +1,5 @@
+// `pointwise` in tensor/reference/pointwise.cpp, with the formulas of tensor/pointwise.def, defines what this
+// file computes.
 #include <cmath>
 #include <type_traits>
 
@@ -7,8 +9,8 @@
 namespace cbnet::cpu {
 namespace {
 
-/// y = f(x, z), where a function of one gets x twice. Rows with unit strides get a loop of their own so that
-/// it vectorises.
+/// Sets y = f(x, z), where a function of one gets x twice. Rows with unit strides get a loop of their own so
+/// that it vectorises.
 template <class T, class F>
 void map(const PointwiseCall& call, F f) {
   const bool two = call.z != nullptr;
@@ -26,7 +28,7 @@ void map(const PointwiseCall& call, F f) {
                   });
 }
 
-/// y = f(x) by a kernel of the ISA table, which takes dense arrays; others go through it block by block.
+/// Sets y = f(x) by a kernel of the ISA table, which takes dense arrays; others go through it block by block.
 template <class T>
 void map_by(const PointwiseCall& call, void (*kernel)(const T*, T*, std::int64_t)) {
   if (is_dense(call.shape, call.x_strides) && is_dense(call.shape, call.y_strides)) {

@@ -1,4 +1,5 @@
-// Pooling windows over planes, which are independent and are spread over the threads.
+// `pool2d` and `pool2d_backward` in tensor/reference/pool2d.cpp define what this file computes. Planes are
+// independent and are spread over the threads.
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -13,7 +14,7 @@ using std::int64_t;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// The taps k of a window for which 0 <= start + k * dilation < size.
+/// These are the taps k of a window for which 0 <= start + k * dilation < size.
 struct Taps {
   int64_t begin, end;
   Taps(int64_t start, int64_t kernel, int64_t dilation, int64_t size)
@@ -48,16 +49,16 @@ void max_plane(const T* x, T* y, int32_t* argmax, const Pool2dDims& d) {
   }
 }
 
-// The 2 x 2 windows with stride 2 and no padding of LeNet. They do not overlap, so both directions work on a
+// LeNet has 2 x 2 windows with stride 2 and no padding. They do not overlap, so both directions work on a
 // pair of rows at a time and the backward pass writes each element once:
 //
 //   top      a b | a b | …
 //   bottom   c d | c d | …
 //
-// The winner of each row, left before right, then that of the rows: the first of equals wins, and a NaN.
-// A window that hangs over an edge has a again for b, or a and b for c and d.
+// The winner of each row is found, left before right, then that of the rows: the first of equals wins, and a
+// NaN. A window that hangs over an edge has a again for b, or a and b for c and d.
 //
-// Four windows of f32 at a time through the compilers' vector extension, which do not vectorise such loops
+// Four windows of f32 go at a time, by the vector extension of compilers that do not vectorise such loops
 // themselves; the code is the same for one window.
 
 bool is_halving(const Pool2dDims& d) {
@@ -80,7 +81,7 @@ void store(T* to, const V& v) {
   std::memcpy(to, &v, sizeof v);
 }
 
-/// Left and right columns of one row of the windows.
+/// These are the left and right columns of one row of the windows.
 template <class V>
 struct Columns {
   V left, right;
@@ -89,7 +90,7 @@ template <class T>
 Columns<T> columns_at(const T* row, bool both) {
   return {row[0], row[both ? 1 : 0]};
 }
-/// Loads those of four windows. kNarrow: the last of them hangs over the right edge, so its only column
+/// Loads those of four windows. Where kNarrow, the last of them hangs over the right edge, so its only column
 /// stands twice, and the vectors start one column early to end with the row.
 template <bool kNarrow>
 [[gnu::always_inline]] inline Columns<FloatLanes> four_columns_at(const float* row) {
@@ -100,7 +101,8 @@ template <bool kNarrow>
   return {__builtin_shufflevector(a, b, 0, 2, 4, 6), __builtin_shufflevector(a, b, 1, 3, 5, 7)};
 }
 
-/// here: the position of a in the plane; down: from there to c. argmax may be null.
+/// Stores the largest of each window; `here` is the position of a in the plane, `down` the way from there to
+/// c. argmax may be null.
 template <class T, class V, class I>
 [[gnu::always_inline]] inline void max_windows(const Columns<V>& top, const Columns<V>& bottom, I here,
                                                int32_t down, T* y, int32_t* argmax) {
@@ -115,7 +117,7 @@ template <class T, class V, class I>
   }
 }
 
-/// dy where the maximum stood, else 0.
+/// Returns dy where the maximum stood, else 0.
 template <class V, class I>
 [[gnu::always_inline]] inline Columns<V> spread(const V& dy, const I& argmax, const I& here) {
   const V zero{};
@@ -199,7 +201,7 @@ void double_plane(const T* dy, const int32_t* argmax, T* dx, const Pool2dDims& d
   std::fill(dx + std::min(2 * d.oh, d.h) * d.w, dx + d.h * d.w, T(0));
 }
 
-/// A window of avg_pool2d, clipped to the input, and what its sum is divided by.
+/// This is a window of avg_pool2d, clipped to the input, and what its sum is divided by.
 struct AvgWindow {
   int64_t top, bottom, left, right, divisor;
   AvgWindow(const Pool2dDims& d, int64_t i, int64_t j, bool count_include_pad)
@@ -213,7 +215,7 @@ struct AvgWindow {
     left = std::max<int64_t>(left, 0);
     right = std::min(right, d.w);
     const int64_t inside = std::max<int64_t>(bottom - top, 0) * std::max<int64_t>(right - left, 0);
-    // A window of padding only sums to 0 whatever it is divided by.
+    // A window of nothing but padding sums to 0 whatever it is divided by.
     if (!count_include_pad || inside == 0) divisor = std::max<int64_t>(inside, 1);
   }
   template <class Visit>

@@ -1,3 +1,4 @@
+// `random` in tensor/reference/random.cpp defines what this file computes.
 #include <cmath>
 
 #include "tensor/cpu/functions.h"

@@ -1,6 +1,10 @@
-// Softmax and its relatives, as the reference backend defines them. exp of f32 is a polynomial of our own
-// that vectorises (exp.inc.h: 2 ulp; what is below 1.7e-38 becomes 0), exp of f64 is std::exp. No result
-// depends on the number of threads.
+// `softmax` and `softmax_backward` in tensor/reference/softmax.cpp define what this file computes. exp of f32
+// is a polynomial of our own that vectorises (exp.inc.h: 2 ulp; what is below 1.7e-38 becomes 0), exp of f64
+// is std::exp. No result depends on the number of threads. x is (outer, channels, inner):
+//
+//   inner = 1   a line is a row       | c0 c1 c2 … |        lanes run along it
+//   inner > 1   lines stand upright   | c0: l0 l1 l2 … |    lanes run across kColumns neighbouring lines
+//                                     | c1: l0 l1 l2 … |
 #include <cmath>
 #include <limits>
 
@@ -20,7 +24,7 @@ using std::int64_t;
 // without reordering what we wrote.
 constexpr int64_t kLanes = 16;
 
-/// Lines that are worth a thread of their own.
+/// Returns how many lines are worth a thread of their own.
 int64_t line_grain(int64_t channels) { return (int64_t{1} << 13) / channels + 1; }
 
 template <class T>
@@ -41,7 +45,7 @@ T row_max(const T* x, int64_t count) {
   return max;
 }
 
-/// sum term(i) for 0 <= i < count.
+/// Adds up term(i) for 0 <= i < count.
 template <class T, class Term>
 T row_sum(int64_t count, Term term) {
   T sum = 0;
@@ -57,7 +61,7 @@ T row_sum(int64_t count, Term term) {
   return sum;
 }
 
-/// y = exp(x - max); returns its sum.
+/// Sets y = exp(x - max) and returns its sum.
 template <class T>
 T exp_row(const T* __restrict x, T* __restrict y, T max, int64_t count) {
   for (int64_t i = 0; i < count; ++i) y[i] = exp_negative(x[i] - max);
@@ -87,7 +91,7 @@ void for_each_block(int64_t outer, int64_t channels, int64_t inner, Fn fn) {
   });
 }
 
-/// y = exp(x - max x) in a block of lines, with the maxima and sums.
+/// Sets y = exp(x - max x) in a block of lines, with the maxima and sums.
 template <class T>
 void exp_block(const T* __restrict x, T* __restrict y, T* __restrict max, T* __restrict sum, int64_t channels,
                int64_t inner, int64_t columns) {
@@ -105,7 +109,7 @@ void exp_block(const T* __restrict x, T* __restrict y, T* __restrict max, T* __r
   }
 }
 
-/// y = value(x, exp(x - max x), max x, part(sum exp(x - max x))).
+/// Sets y = value(x, exp(x - max x), max x, part(sum exp(x - max x))).
 template <class T, class Part, class Value>
 void forward(const SoftmaxCall& call, Part part, Value value) {
   const int64_t channels = call.channels, inner = call.inner;
@@ -132,7 +136,7 @@ void forward(const SoftmaxCall& call, Part part, Value value) {
   });
 }
 
-/// dx = value(dy, y, sum term(dy, y)).
+/// Sets dx = value(dy, y, sum term(dy, y)).
 template <class T, class Term, class Value>
 void backward(const SoftmaxBackwardCall& call, Term term, Value value) {
   const int64_t channels = call.channels, inner = call.inner;
@@ -158,7 +162,7 @@ void backward(const SoftmaxBackwardCall& call, Term term, Value value) {
   });
 }
 
-/// Rows: y = softmax x, and the entropy.
+/// Sets y = softmax x in every row, and the entropy.
 template <class T>
 void entropy_forward(const SoftmaxCall& call) {
   for_each_line(call.outer, call.channels, [&, channels = call.channels](int64_t row) {
@@ -166,8 +170,8 @@ void entropy_forward(const SoftmaxCall& call) {
     T* to = as<T>(call.y) + row * channels;
     const T max = row_max(from, channels);
     const T sum = exp_row(from, to, max, channels);
-    // ln sum from sum - 1, added up without the largest element's own 1, in which a sure row's rest would
-    // drown.
+    // ln sum comes from sum - 1, added up without the largest element's own 1, in which a sure row's rest
+    // would drown.
     const T others = row_sum<T>(channels, [=](int64_t c) { return from[c] == max ? T(0) : to[c]; });
     const T largest = row_sum<T>(channels, [=](int64_t c) { return from[c] == max ? T(1) : T(0); });
     const T log_sum = std::log1p(others + (largest - T(1)));

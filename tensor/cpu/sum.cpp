@@ -1,4 +1,4 @@
-// Sums in f64. How a contiguous x is walked:
+// `sum` in tensor/reference/reduce.cpp defines what this file computes. A contiguous x is walked so, in f64:
 //
 //   innermost axis summed   an output adds up runs of `length` elements   x [run] [run] … -> y[i]
 //   innermost axis kept     neighbouring outputs add up rows              x [row] [row] … -> y[i], y[i + 1] …
@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kPieceElements = 1 << 14;
 constexpr std::int64_t kMaxWidth = 256;
 
-/// Neighbouring axes of a row-major tensor that are all summed or all kept, as one.
+/// A group is neighbouring axes of a row-major tensor that are all summed or all kept, as one.
 struct Group {
   std::int64_t size;
   std::int64_t stride;

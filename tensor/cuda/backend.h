@@ -17,10 +17,11 @@ void require_available();
 /// Throws as require_available() does.
 const Backend& backend();
 
-/// One line a GPU ("NVIDIA X, 24 GiB, compute capability 8.9"); empty in a build without the module.
+/// Returns a line for each GPU ("NVIDIA X, 24 GiB, compute capability 8.9"); empty in a build without the
+/// module.
 std::vector<std::string> device_descriptions();
 
-/// "not built in" or the runtime's version.
+/// Returns "not built in" or the runtime's version.
 std::string module_description();
 
 }  // namespace cbnet::cuda

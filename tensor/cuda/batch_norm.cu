@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kShared = kThreads * sizeof(double);
 
-/// x (n, channels, plane); every channel's elements are cut into `parts`, a block of the grid (parts,
+/// x is (n, channels, plane); every channel's elements are cut into `parts`, a block of the grid (parts,
 /// channels) for each, so that few channels fill a GPU too.
 struct Channels {
   std::int64_t n, channels, plane;
@@ -36,14 +36,14 @@ Channels channels_of(const Call& call) {
   return {call.n, call.channels, call.plane, needed < 1 ? 1 : needed < kMaxParts ? needed : kMaxParts};
 }
 
-/// The sum of a channel's parts, for every thread.
+/// Returns the sum of a channel's parts to every thread.
 __device__ double sum_of_parts(const double* parts, std::int64_t count) {
   double sum = 0.0;
   for (std::int64_t part = 0; part < count; ++part) sum += parts[part];
   return sum;
 }
 
-/// parts (channels, parts): the sums of x.
+/// Stores the sums of x in parts (channels, parts).
 template <class T>
 __global__ void sums_kernel(Channels c, const T* x, double* parts) {
   double sum = 0.0;
@@ -52,7 +52,7 @@ __global__ void sums_kernel(Channels c, const T* x, double* parts) {
   if (threadIdx.x == 0) parts[blockIdx.y * c.parts + blockIdx.x] = sum;
 }
 
-/// parts: the sums of (x - mean)^2.
+/// Stores the sums of (x - mean)^2 in parts.
 template <class T>
 __global__ void squares_kernel(Channels c, const T* x, const double* sums, double* parts) {
   const double mean = sum_of_parts(sums + blockIdx.y * c.parts, c.parts) / static_cast<double>(c.n * c.plane);
@@ -72,7 +72,7 @@ struct Moments {
   double eps, momentum;
 };
 
-/// A thread for each channel.
+/// A thread takes each channel.
 template <class T>
 __global__ void moments_kernel(Channels channels, Moments<T> m) {
   const auto count = static_cast<double>(channels.n * channels.plane);

@@ -1,4 +1,4 @@
-// What the process has once: the stream, the handle of cuBLAS, the memory that is kept, and the seam's
+// The process has these once: the stream, the handle of cuBLAS, the memory that is kept, and the seam's
 // answers.
 #include "tensor/cuda/context.h"
 
@@ -130,10 +130,11 @@ BlockPool& pool() {
   return *instance;
 }
 
-/// Pages that the driver cannot swap out, through which batches reach the device while the host goes on.
+/// These are pages that the driver cannot swap out, through which batches reach the device while the host
+/// goes on.
 class Staging {
  public:
-  /// The pages of the copy before last, which has passed when its event has.
+  /// Returns the pages of the copy before last, which has passed when its event has.
   void copy_in(std::byte* target, const std::byte* host, std::size_t size) {
     const std::lock_guard lock(mutex_);
     while (size > 0) {

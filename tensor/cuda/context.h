@@ -10,16 +10,16 @@
 
 namespace cbnet::cuda {
 
-/// The process's handle of cuBLAS, whose work goes through stream().
+/// Returns the process's handle of cuBLAS, whose work goes through stream().
 cublasHandle_t blas();
 void check(cublasStatus_t status, const char* op);
 
-/// Device memory that is kept when it is given back, for the next request of its size.
+/// This device memory is kept when it is given back, for the next request of its size.
 extern const DeviceMemory kDeviceMemory;
 /// Hands every idle block back to the driver.
 void release_cached_memory();
 
-/// Memory of the device for the duration of one function of the backend.
+/// This is memory of the device for the duration of one function of the backend.
 class Scratch {
  public:
   explicit Scratch(std::size_t size_bytes)

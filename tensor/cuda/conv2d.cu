@@ -11,7 +11,7 @@
 namespace cbnet::cuda {
 namespace {
 
-/// Conv2dSizes by 32 bits; c and o count the channels of a group.
+/// These are Conv2dSizes by 32 bits; c and o count the channels of a group.
 struct ConvSizes {
   int n, c, h, w, o, kh, kw, oh, ow, groups;
   int stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
@@ -20,13 +20,13 @@ struct ConvSizes {
   __host__ __device__ int pixels() const { return oh * ow; }
 };
 
-/// A place in images, and an offset of rows and columns from it.
+/// This is a place in images, and an offset of rows and columns from it.
 struct Place {
   std::int64_t at;
   int row, column;
 };
 
-/// What the problems share: x read at a place moved by a tap, and 0 outside.
+/// The problems share this: x read at a place moved by a tap, and 0 outside.
 template <class T>
 struct ConvProblem {
   ConvSizes s;
@@ -35,13 +35,13 @@ struct ConvProblem {
   int group = 0;
 
   __device__ void enter_group(int number) { group = number; }
-  /// The tap k of a filter: (channel, ky, kx).
+  /// Returns the tap k of a filter: (channel, ky, kx).
   __device__ Place filter_tap(std::int64_t k) const {
     const int tap = static_cast<int>(k), channel = tap / s.taps(), rest = tap - channel * s.taps();
     const int ky = rest / s.kw;
     return {std::int64_t{channel} * s.h * s.w, ky * s.dilation_h, (rest - ky * s.kw) * s.dilation_w};
   }
-  /// The corner of the window of output pixel i of all images.
+  /// Returns the corner of the window of output pixel i of all images.
   __device__ Place window(std::int64_t i) const {
     const std::int64_t image = divide(i, s.pixels());
     const int pixel = static_cast<int>(i - image * s.pixels()), oy = pixel / s.ow;
@@ -53,14 +53,14 @@ struct ConvProblem {
     if (row < 0 || row >= s.h || column < 0 || column >= s.w) return T(0);
     return x[window.at + tap.at + row * s.w + column];
   }
-  /// Where channel `o` of the group stands in y at pixel i of all images.
+  /// Returns where channel `o` of the group stands in y at pixel i of all images.
   __device__ std::int64_t output(std::int64_t i, int o) const {
     const std::int64_t image = divide(i, s.pixels());
     return ((image * s.groups + group) * s.o + o) * s.pixels() + (i - image * s.pixels());
   }
 };
 
-/// y (o, pixels) = weight (o, filter taps) x windows (filter taps, pixels) + bias.
+/// Computes y (o, pixels) = weight (o, filter taps) x windows (filter taps, pixels) + bias.
 template <class T>
 struct Forward : ConvProblem<T> {
   using ConvProblem<T>::s, ConvProblem<T>::group, ConvProblem<T>::rows, ConvProblem<T>::columns,
@@ -83,7 +83,8 @@ struct Forward : ConvProblem<T> {
   }
 };
 
-/// dx (c, pixels of x) = weight (c, taps of all filters) x what those taps saw of dy (taps, pixels of x).
+/// Computes dx (c, pixels of x) = weight (c, taps of all filters) x what those taps saw of dy (taps, pixels
+/// of x).
 template <class T>
 struct InputGradient : ConvProblem<T> {
   using ConvProblem<T>::s, ConvProblem<T>::group, ConvProblem<T>::rows, ConvProblem<T>::columns,
@@ -103,7 +104,7 @@ struct InputGradient : ConvProblem<T> {
     return {std::int64_t{filter} * s.pixels(), filter * s.c * s.taps() + rest, ky * s.dilation_h,
             (rest - ky * s.kw) * s.dilation_w};
   }
-  /// The first plane of dy of the group, and the pixel of x with the padding in front.
+  /// Returns the first plane of dy of the group, and the pixel of x with the padding in front.
   __device__ Column column(std::int64_t i) const {
     const int area = s.h * s.w;
     const std::int64_t image = divide(i, area);
@@ -128,8 +129,8 @@ struct InputGradient : ConvProblem<T> {
   }
 };
 
-/// dweight (o, filter taps) = dy (o, pixels) x windows (pixels, filter taps): the depth is long, and cut into
-/// parts.
+/// Computes dweight (o, filter taps) = dy (o, pixels) x windows (pixels, filter taps): the depth is long, and
+/// cut into parts.
 template <class T>
 struct WeightGradient : ConvProblem<T> {
   using ConvProblem<T>::s, ConvProblem<T>::group, ConvProblem<T>::rows, ConvProblem<T>::columns,

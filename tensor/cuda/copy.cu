@@ -25,7 +25,7 @@ __global__ void add_scaled_kernel(T* target, const T* source, T alpha, std::int6
   });
 }
 
-/// What the index kernels are told: whole (outer, size, inner), picked (outer, picks, inner).
+/// The index kernels are told this: whole (outer, size, inner), picked (outer, picks, inner).
 struct Picks {
   std::int64_t outer, size, inner, picks;
   const std::int64_t* index;

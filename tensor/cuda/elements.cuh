@@ -6,17 +6,17 @@
 #include "tensor/cuda/launch.h"
 #include "tensor/error.h"
 
-// What kernels that visit elements share: a thread for each, strides, sums of a block.
+// Kernels that visit elements share this: a thread for each, strides, sums of a block.
 
 namespace cbnet::cuda {
 
 constexpr unsigned kThreads = 256;
 
-/// The largest number of blocks that kernels with a loop over the grid are given.
+/// This is the largest number of blocks that kernels with a loop over the grid are given.
 constexpr std::int64_t kMaxBlocks = 4096;
 
-/// A thread for each of `count` elements, or for several where they are many: the kernel loops by
-/// for_each_element.
+/// Returns a grid with a thread for each of `count` elements, or for several where they are many: the kernel
+/// loops by for_each_element.
 inline Grid elements_grid(std::int64_t count) {
   const std::int64_t blocks = (count + kThreads - 1) / kThreads;
   return {dim3(static_cast<unsigned>(blocks < kMaxBlocks ? blocks : kMaxBlocks)), dim3(kThreads)};
@@ -29,7 +29,7 @@ __device__ void for_each_element(std::int64_t count, Visit visit) {
   for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < count; i += step) visit(i);
 }
 
-/// a / b, by 32 bits where these hold both.
+/// Returns a / b, by 32 bits where these hold both.
 __device__ inline std::int64_t divide(std::int64_t a, std::int64_t b) {
   if (((a | b) >> 32) == 0) return static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(b);
   return a / b;
@@ -37,14 +37,14 @@ __device__ inline std::int64_t divide(std::int64_t a, std::int64_t b) {
 
 constexpr int kMaxRank = 8;
 
-/// The strides of up to three arrays over one shape, axes that lie behind one another in all of them taken
-/// together and those of size 1 left out.
+/// These are the strides of up to three arrays over one shape, axes that lie behind one another in all of
+/// them taken together and those of size 1 left out.
 struct Strided {
   int rank = 0;
   std::int64_t size[kMaxRank] = {};
   std::int64_t strides[3][kMaxRank] = {};
 
-  /// Where element i of the shape, in row-major order, stands in array `a`.
+  /// Returns where element i of the shape, in row-major order, stands in array `a`.
   struct Offsets {
     std::int64_t at[3];
   };
@@ -69,8 +69,8 @@ inline std::int64_t count_of(Sizes shape) {
   return count;
 }
 
-/// The sum of `value` over the threads of the block, in all of them. `shared` holds one T for each thread,
-/// whose number is a power of two.
+/// Returns the sum of `value` over the threads of the block, in all of them. `shared` holds one T for each
+/// thread, whose number is a power of two.
 template <class T>
 __device__ T block_sum(T value, T* shared) {
   shared[threadIdx.x] = value;
@@ -84,7 +84,7 @@ __device__ T block_sum(T value, T* shared) {
   return sum;
 }
 
-/// `value` of the 32 lanes of a warp combined by `join`, in all of them.
+/// Returns `value` of the 32 lanes of a warp combined by `join`, in all of them.
 template <class T, class Join>
 __device__ T warp_reduce(T value, Join join) {
   for (int bits = 16; bits > 0; bits /= 2) value = join(value, __shfl_xor_sync(0xFFFFFFFFU, value, bits));

@@ -2,7 +2,7 @@
 
 #include "tensor/calls.h"
 
-// The functions of the CUDA backend, one for each line of backend.def. tensor/reference has the same in plain
+// The CUDA backend has one function for each line of backend.def. tensor/reference has the same in plain
 // loops; every kernel here is tested against it. Sums go through fixed trees, without atomics, so that a
 // device gives the same bits every time.
 

@@ -5,12 +5,13 @@
 #include <cstddef>
 #include <type_traits>
 
-// The one place where a kernel of the module is started. Where nvcc compiles, it goes to the GPU; where a C++
-// compiler does, with the headers of tests/cuda/emulation in the toolkit's place, it runs on the host.
+// This is the one place where a kernel of the module is started. Where nvcc compiles, it goes to the GPU;
+// where a C++ compiler does, with the headers of tests/cuda/emulation in the toolkit's place, it runs on the
+// host.
 
 namespace cbnet::cuda {
 
-/// The stream that all work of this process goes through, in order.
+/// Returns the stream that all work of this process goes through, in order.
 cudaStream_t stream();
 
 /// Throws std::runtime_error "[op] …" unless the call succeeded.
@@ -24,7 +25,7 @@ struct Grid {
 };
 
 #ifdef __CUDACC__
-/// Whether a kernel goes on while the host does.
+/// Says whether a kernel goes on while the host does.
 inline constexpr bool kRunsBesideHost = true;
 #else
 inline constexpr bool kRunsBesideHost = false;
@@ -71,7 +72,7 @@ __device__ inline void team_barrier([[maybe_unused]] unsigned team) {
   __syncthreads();
 }
 
-/// A block's dynamic shared memory, of Grid::shared_bytes.
+/// Returns a block's dynamic shared memory, of Grid::shared_bytes.
 template <class T>
 __device__ T* shared_memory() {
 #ifdef __CUDACC__

@@ -12,7 +12,7 @@ namespace {
 
 __global__ void nothing_kernel() {}
 
-/// Seconds of one call, the median of several, each until the device is done.
+/// Returns the seconds of one call, the median of several, each until the device is done.
 template <class Call>
 double seconds_of(Call call) {
   constexpr int kRuns = 9;
@@ -53,7 +53,7 @@ DeviceLimits measure_device_limits() {
   });
   check(cudaFreeHost(pages), "limits");
   out.upload_gb_per_s = 1e-9 * static_cast<double>(kBytes) / upload;
-  // Random numbers: zeros take less power, and so less time.
+  // The numbers are random, since zeros take less power, and so less time.
   const Scratch a(kSide * kSide * sizeof(float)), b(kSide * kSide * sizeof(float)),
       c(kSide * kSide * sizeof(float));
   for (const Scratch* matrix : {&a, &b})

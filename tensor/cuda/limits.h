@@ -2,7 +2,7 @@
 
 namespace cbnet::cuda {
 
-/// What a GPU can do, as measured: the medians of several runs each.
+/// A GPU can do this much, as measured: the medians of several runs each.
 struct DeviceLimits {
   double copy_gb_per_s = 0.0;     // on the device, bytes read and bytes written
   double upload_gb_per_s = 0.0;   // from page-locked memory of the host
@@ -11,7 +11,8 @@ struct DeviceLimits {
   double launch_rate_us = 0.0;    // an empty kernel among many, one behind the other
 };
 
-/// Takes about a second and 2 GiB of the device's memory. Throws std::invalid_argument without CUDA.
+/// Measures; takes about a second and 2 GiB of the device's memory. Throws std::invalid_argument without
+/// CUDA.
 DeviceLimits measure_device_limits();
 
 }  // namespace cbnet::cuda

@@ -101,7 +101,7 @@ void loss_backward_of(const LossBackwardCall& call) {
          static_cast<const T*>(call.dy), static_cast<T*>(call.dx), static_cast<T*>(call.dtarget));
 }
 
-/// What the label and the smoothing make of element i of (rows, classes).
+/// Returns what the label and the smoothing make of element i of (rows, classes).
 struct LabelWeights {
   std::int64_t classes;
   double smoothing;

@@ -21,7 +21,7 @@ namespace {
 
 using namespace net;  // NOLINT
 
-/// Memory of the host that the device reads and writes by itself.
+/// This is memory of the host that the device reads and writes by itself.
 std::byte* pinned(std::size_t size) {
   void* out = nullptr;
   check(cudaHostAlloc(&out, size, cudaHostAllocMapped), "network");
@@ -43,7 +43,7 @@ double median(std::vector<double> values) {
 }  // namespace
 
 struct NetEngine::Impl {
-  /// One of the two kernels with what it keeps where.
+  /// This is one of the two kernels with what it keeps where.
   struct Variant {
     NetArgs args{};
     std::vector<Resident> resident;
@@ -131,7 +131,7 @@ struct NetEngine::Impl {
     return static_cast<std::size_t>(1 + (program.outputs + kNumbersOfPacket - 1) / kNumbersOfPacket);
   }
 
-  /// What stands in shared memory: the activations where a block has an image of its own, then weights in the
+  /// These stand in shared memory: the activations where a block has an image of its own, then weights in the
   /// order of the steps, as long as there is room.
   Variant variant(int team, bool arena_wanted) {
     constexpr std::size_t kReserved = 2048;
@@ -187,7 +187,7 @@ struct NetEngine::Impl {
     v.args.arena = take<float>(teams * static_cast<std::size_t>(program.activations));
   }
 
-  /// 12 pixels, then the question's number, which the device sees last.
+  /// A packet is 12 pixels, then the question's number, which the device sees last.
   void write_packet(std::size_t p, const std::uint8_t* pixels, unsigned tag) const {
     auto* words = reinterpret_cast<std::uint32_t*>(question + p * sizeof(uint4));
     if (pixels != nullptr) {

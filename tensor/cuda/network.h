@@ -4,8 +4,8 @@
 #include <memory>
 #include <vector>
 
-// A whole network as one kernel: a list of steps that a team of blocks goes through for each image, with the
-// weights in its shared memory. runtime/device_plan makes the list of a graph. Nothing here names CUDA's
+// A whole network runs as one kernel: a list of steps that a team of blocks goes through for each image, with
+// the weights in its shared memory. runtime/device_plan makes the list of a graph. Nothing here names CUDA's
 // types.
 
 namespace cbnet::cuda {
@@ -26,7 +26,7 @@ enum class NetStepKind : int {
 
 enum class NetActivation : int { none, relu, leaky_relu, sigmoid, tanh, rescale };
 
-/// Sizes of one image; offsets in floats, of the activations or of the weights.
+/// Sizes are of one image; offsets are in floats, of the activations or of the weights.
 struct NetStep {
   NetStepKind kind = NetStepKind::map;
   NetActivation activation = NetActivation::none;
@@ -53,7 +53,7 @@ struct NetProgram {
   int output = 0;
 };
 
-/// How an image reaches the kernel.
+/// An image reaches the kernel so.
 enum class NetLaunch {
   mailbox,  // a kernel that stays on the device reads it out of the host's pinned memory and answers there
   graph,    // a captured launch for each image
@@ -61,14 +61,14 @@ enum class NetLaunch {
 };
 const char* to_string(NetLaunch launch);
 
-/// What became of n images. Probabilities are those of the exit that each took.
+/// This is what became of n images. Probabilities are those of the exit that each took.
 struct NetAnswers {
   std::vector<std::int32_t> labels, exits;  // empty where the network does not classify; label -1: not finite
   std::vector<float> entropy;               // of the first exit
   std::vector<float> outputs;               // (n, outputs)
 };
 
-/// A program on the device. Throws std::runtime_error where that is out of memory or does not answer.
+/// This is a program on the device. Throws std::runtime_error where that is out of memory or does not answer.
 class NetEngine {
  public:
   explicit NetEngine(const NetProgram& program);
@@ -76,16 +76,17 @@ class NetEngine {
   NetEngine(const NetEngine&) = delete;
   NetEngine& operator=(const NetEngine&) = delete;
 
-  /// One image, bytes, by a team of blocks: from the host's memory to the host's memory.
+  /// Takes one image, bytes, by a team of blocks: from the host's memory to the host's memory.
   void run_one(const std::uint8_t* pixels, NetLaunch launch, NetAnswers& out);
-  /// n images, a block each at a time: they are copied in, computed, and the answers copied out.
+  /// Takes n images, a block each at a time: they are copied in, computed, and the answers copied out.
   void run_many(const std::uint8_t* pixels, std::int64_t n, NetAnswers& out);
 
   /// Returns nanoseconds that the kernel of run_many alone takes for n images on the device, the median of
   /// `repeats`.
   double kernel_ns(std::int64_t n, int repeats);
 
-  /// Blocks of the team, bytes of shared memory, and the fraction of the weights that stand there.
+  /// Says how many blocks the team has, the bytes of shared memory, and the fraction of the weights that
+  /// stand there.
   int team() const;
   std::size_t shared_bytes() const;
   double resident_fraction() const;

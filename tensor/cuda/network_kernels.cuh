@@ -5,7 +5,7 @@
 
 #include "tensor/cuda/network_steps.cuh"
 
-// The two kernels that go through a network program: one takes a batch, a block for each image at a time; the
+// Two kernels go through a network program: one takes a batch, a block for each image at a time; the
 // other, a team of blocks, takes one image after the other out of a mailbox in the host's memory.
 
 namespace cbnet::cuda::net {
@@ -14,7 +14,8 @@ constexpr int kThreadsOfBlock = 256;
 constexpr unsigned kStop = std::numeric_limits<unsigned>::max();
 constexpr int kPixelsOfPacket = 12, kNumbersOfPacket = 3;
 
-/// A block's shared memory:  header | steps | weights that stay | activations, or the inputs of one step
+/// A block's shared memory holds:  header | steps | weights that stay | activations, or the inputs of one
+/// step
 struct Header {
   Decision decision;
   LogSum log_sum;
@@ -33,7 +34,7 @@ struct Layout {
   }
 };
 
-/// Where a step's weights stand in shared memory, as floats from its beginning of weights; -1: in the
+/// Returns where a step's weights stand in shared memory, as floats from its beginning of weights; -1: in the
 /// device's.
 struct Resident {
   int weight, rows;  // rows of a linear layer's share
@@ -48,7 +49,7 @@ struct NetArgs {
   int team, pixels, arena_floats, outputs, output;
 };
 
-/// n images and what becomes of them, in the device's memory.
+/// These are n images and what becomes of them, in the device's memory.
 struct Batch {
   const std::uint8_t* images;
   std::int64_t n;
@@ -86,8 +87,8 @@ class Runner {
   __device__ float* arena() const { return arena_; }
   __device__ Header& header() const { return *header_; }
 
-  /// From the pixels in the arena to the decision in the header; every thread returns the step that it came
-  /// of.
+  /// Goes from the pixels in the arena to the decision in the header; every thread returns the step that it
+  /// came of.
   __device__ const NetStep* run() const {
     for (int i = 0; i < args_.layout.steps; ++i) {
       const NetStep& step = steps_[i];
@@ -106,7 +107,7 @@ class Runner {
     return nullptr;
   }
 
-  /// Output i of the image that has just been computed.
+  /// Returns output i of the image that has just been computed.
   __device__ float output(const NetStep* exit, int i, const LogSum& log_sum) const {
     if (exit == nullptr) return arena_[args_.output + i];
     return std::exp(arena_[exit->input + i] - log_sum.largest - log_sum.log);
@@ -153,7 +154,7 @@ class Runner {
             first, end};
   }
 
-  /// The inputs of a step that reads them again and again, in shared memory where there is room.
+  /// Returns the inputs of a step that reads them again and again, in shared memory where there is room.
   __device__ const float* near(const float* x, int count) const {
     if (args_.layout.arena_in_shared || count > args_.layout.activations) return x;
     for (int i = me_.thread; i < count; i += me_.threads) activations_[i] = x[i];
@@ -205,7 +206,7 @@ __device__ void keep_log_sum(const Runner& runner, const NetStep* exit, const Me
   __syncthreads();
 }
 
-/// A block for each image at a time.
+/// Takes a block for each image at a time.
 __global__ void __launch_bounds__(kThreadsOfBlock) batch_kernel(NetArgs args, Batch batch) {
   const Member me{static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x), 0, 1};
   const Runner runner(args, me);
@@ -227,7 +228,8 @@ __global__ void __launch_bounds__(kThreadsOfBlock) batch_kernel(NetArgs args, Ba
   }
 }
 
-/// A team for one image after the other, out of the mailbox: `serve` of them, or until it is told to stop.
+/// Takes a team for one image after the other, out of the mailbox: `serve` of them, or until it is told to
+/// stop.
 __global__ void __launch_bounds__(kThreadsOfBlock) mailbox_kernel(NetArgs args, Mailbox box, int serve) {
   const Member me{static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x), static_cast<int>(blockIdx.x),
                   args.team};

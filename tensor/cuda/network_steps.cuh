@@ -5,13 +5,13 @@
 #include "tensor/cuda/elements.cuh"
 #include "tensor/cuda/network.h"
 
-// The steps of a network program as a team of blocks computes them. Every function computes the outputs of
-// its thread; the caller waits for the team behind each step. The plain definitions are those of
+// These are the steps of a network program as a team of blocks computes them. Every function computes the
+// outputs of its thread; the caller waits for the team behind each step. The plain definitions are those of
 // tensor/reference.
 
 namespace cbnet::cuda::net {
 
-/// A thread among those of its team.
+/// This is a thread among those of its team.
 struct Member {
   int thread, threads;  // of the block
   int block, blocks;    // of the team
@@ -37,14 +37,14 @@ __device__ inline float activated(NetActivation activation, float value, float x
   return x;
 }
 
-/// Weights and bias of a step as its block sees them: `first` is the first row that stands there.
+/// These are weights and bias of a step as its block sees them: `first` is the first row that stands there.
 struct Rows {
   const float *weight, *bias;  // bias may be null
   int first, end;
 };
 
-//  A convolution of stride 1 by tiles of 2 x 2 outputs, kFilters of them at a time. The (K + 1) x (K + 1)
-//  inputs under a tile are read once into registers; each weight is then multiplied by four of them:
+//  A convolution of stride 1 goes by tiles of 2 x 2 outputs, kFilters of them at a time. The (K + 1) x (K +
+//  1) inputs under a tile are read once into registers; each weight is then multiplied by four of them:
 //
 //     x x x x x x        K = 5, the four windows of the tile: their corners are the four x of the upper left
 //     x x x x x x
@@ -114,7 +114,7 @@ __device__ void conv_tiles(const NetStep& s, const Member& me, const Rows& rows,
   }
 }
 
-/// The convolution in plain loops: any stride, dilation and groups, a thread for each output.
+/// Convolves in plain loops: any stride, dilation and groups, a thread for each output.
 __device__ inline void conv_plain(const NetStep& s, const Member& me, const Rows& rows, const float* x,
                                   float* y) {
   const int channels = s.c / s.groups, filters = s.o / s.groups;
@@ -150,7 +150,7 @@ __device__ inline void conv2d(const NetStep& s, const Member& me, const Rows& ro
   conv_plain(s, me, rows, x, y);
 }
 
-/// A warp for each row of the block's share.
+/// A warp takes each row of the block's part.
 __device__ inline void linear(const NetStep& s, const Member& me, const Rows& rows, const float* x,
                               float* y) {
   const int lane = me.thread % 32, warps = me.threads / 32;
@@ -207,8 +207,8 @@ __device__ inline void pointwise(const NetStep& s, const Member& me, const Rows&
   }
 }
 
-/// Softmax of `count` numbers by one warp: probabilities at y, which may be null, in every lane ln of the sum
-/// of the exponentials and the largest.
+/// Computes the softmax of `count` numbers by one warp: probabilities at y, which may be null, in every lane
+/// ln of the sum of the exponentials and the largest.
 struct LogSum {
   float largest, log;
 };
@@ -228,14 +228,15 @@ __device__ inline void softmax(const NetStep& s, const Member& me, const float* 
   for (int c = me.thread; c < s.c; c += 32) y[c] = std::exp(x[c] - log_sum.largest - log_sum.log);
 }
 
-/// What an exit says of an image.
+/// An exit says this of an image.
 struct Decision {
   int label;
   float entropy;
   int leaves;
 };
 
-/// By the first warp of every block, so that all of the team decide alike; the others wait for the block.
+/// The first warp of every block decides, so that all of the team decide alike; the others wait for the
+/// block.
 __device__ inline void decide(const NetStep& s, const Member& me, const float* logits, Decision& out) {
   if (me.thread >= 32) return;
   const LogSum log_sum = log_sum_of(logits, s.c, me.thread);

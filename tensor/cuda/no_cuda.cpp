@@ -1,4 +1,4 @@
-// Stands in for the CUDA backend module in a build without it.
+// This file stands in for the CUDA backend module in a build without it.
 #include "tensor/cuda/backend.h"
 #include "tensor/cuda/limits.h"
 #include "tensor/cuda/network.h"

@@ -6,7 +6,7 @@
 namespace cbnet::cuda {
 namespace {
 
-/// The numbers of an AdamCall or SgdCall, rounded to T once.
+/// These are the numbers of an AdamCall or SgdCall, rounded to T once.
 template <class T>
 struct AdamNumbers {
   T beta1, rest1, beta2, rest2, eps, step_size, inverse_root2, l2, shrink;

@@ -6,8 +6,8 @@
 namespace cbnet::cuda {
 namespace {
 
-/// A line of tensor/pointwise.def as a type: its parts by `part`. The formulas name x, y, z and a; of a
-/// gradient `x` is what the table keeps, x or y, and z is dy.
+/// This is a line of tensor/pointwise.def as a type: its parts by `part`. The formulas name x, y, z and a; of
+/// a gradient `x` is what the table keeps, x or y, and z is dy.
 #define UNARY(name, Type, formula, VALUE, DERIVATIVE, SAVES)                                    \
   struct Type##Function {                                                                       \
     template <class T>                                                                          \

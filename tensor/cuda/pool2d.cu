@@ -6,7 +6,7 @@
 namespace cbnet::cuda {
 namespace {
 
-/// Pool2dDims by 32 bits, and what a mean is divided by.
+/// These are Pool2dDims by 32 bits, and what a mean is divided by.
 struct PoolWindows {
   std::int64_t planes;
   int h, w, oh, ow, kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
@@ -25,7 +25,7 @@ struct PoolWindows {
     }
   }
 
-  /// How many of the kernel's taps from `first` on stand in [low, high).
+  /// Returns how many of the kernel's taps from `first` on stand in [low, high).
   __device__ static int taps_in(int first, int kernel, int dilation, int low, int high) {
     int taps = 0;
     for (int k = 0; k < kernel; ++k)
@@ -63,7 +63,7 @@ PoolWindows windows_of(const Call& call) {
           call.count_include_pad};
 }
 
-/// A thread for each window.
+/// A thread takes each window.
 template <class T>
 __global__ void pool2d_kernel(PoolWindows p, const T* xs, T* y, std::int32_t* argmax) {
   const std::int64_t windows = std::int64_t{p.oh} * p.ow;
@@ -86,7 +86,7 @@ __global__ void pool2d_kernel(PoolWindows p, const T* xs, T* y, std::int32_t* ar
   });
 }
 
-/// A thread for each element of x, which collects what its windows hand down: nobody writes to another's sum.
+/// A thread takes each element of x and collects what its windows hand down: nobody writes to another's sum.
 template <class T>
 __global__ void pool2d_backward_kernel(PoolWindows p, const T* dy, const std::int32_t* argmax, T* dx) {
   const int area = p.h * p.w;

@@ -6,7 +6,7 @@
 namespace cbnet::cuda {
 namespace {
 
-/// Box and Muller's, as RngState::normal().
+/// Is the transform of Box and Muller, as RngState::normal().
 __device__ double normal(const RngState& state, std::uint64_t ahead) {
   constexpr double kTwoPi = 6.283185307179586476925286766559;
   return std::sqrt(-2.0 * std::log(1.0 - state.uniform(ahead))) * std::cos(kTwoPi * state.uniform(ahead + 1));

@@ -14,7 +14,7 @@ struct ElementOf {
   __device__ double operator()(std::int64_t i) const { return x[i]; }
 };
 
-/// What a sum over some axes is told: the axes that stay (strides of x and y) and those that are summed over.
+/// A sum over some axes is told this: the axes that stay (strides of x and y) and those that are summed over.
 template <class T>
 struct AxesSum {
   const T* x;
@@ -24,7 +24,7 @@ struct AxesSum {
   Strided kept_layout, summed_layout;
 };
 
-/// A thread for each element of y.
+/// A thread takes each element of y.
 template <class T>
 __global__ void sum_few_kernel(AxesSum<T> sum) {
   for_each_element(sum.kept, [&](std::int64_t i) {
@@ -36,7 +36,7 @@ __global__ void sum_few_kernel(AxesSum<T> sum) {
   });
 }
 
-/// A block for each element of y.
+/// A block takes each element of y.
 template <class T>
 __global__ void sum_many_kernel(AxesSum<T> sum) {
   const Strided::Offsets at = sum.kept_layout.offsets(blockIdx.x);
@@ -89,7 +89,7 @@ void axes_sum_of(const SumCall& call) {
   }
 }
 
-/// A line of (outer, size, inner).
+/// This is a line of (outer, size, inner).
 __device__ std::int64_t first_of_line(std::int64_t line, std::int64_t size, std::int64_t inner) {
   const std::int64_t outer = divide(line, inner);
   return outer * size * inner + (line - outer * inner);
@@ -138,8 +138,8 @@ void max_backward_of(const MaxBackwardCall& call) {
          static_cast<const T*>(call.dy), call.index, static_cast<T*>(call.dx));
 }
 
-/// parts[block] = the first element of the block that is not in [low, high], or `count`. Nobody adds here:
-/// the least of the parts does not depend on their order.
+/// Sets parts[block] to the first element of the block that is not in [low, high], or `count`. Nobody adds
+/// here: the least of the parts does not depend on their order.
 template <class T>
 __global__ void find_outside_kernel(std::int64_t count, double low, double high, const T* x,
                                     std::int64_t* parts) {

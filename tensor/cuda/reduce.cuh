@@ -3,12 +3,12 @@
 #include "tensor/cuda/context.h"
 #include "tensor/cuda/elements.cuh"
 
-// Sums over many elements, in f64 and in an order that depends on their number alone: a block sums its part,
-// and a last block the parts.
+// Sums over many elements are made in f64 and in an order that depends on their number alone: a block sums
+// its part, and a last block the parts.
 
 namespace cbnet::cuda {
 
-/// parts[block] = the sum of value(i) over the elements of the block.
+/// Sets parts[block] to the sum of value(i) over the elements of the block.
 template <class Value>
 __global__ void sum_parts_kernel(std::int64_t count, Value value, double* parts) {
   double sum = 0.0;
@@ -17,7 +17,7 @@ __global__ void sum_parts_kernel(std::int64_t count, Value value, double* parts)
   if (threadIdx.x == 0) parts[blockIdx.x] = sum;
 }
 
-/// *y = factor * the sum of the parts.
+/// Sets *y = factor * the sum of the parts.
 template <class T>
 __global__ void sum_of_parts_kernel(std::int64_t count, const double* parts, double factor, T* y) {
   double sum = 0.0;
@@ -26,7 +26,7 @@ __global__ void sum_of_parts_kernel(std::int64_t count, const double* parts, dou
   if (threadIdx.x == 0) *y = static_cast<T>(factor * sum);
 }
 
-/// *y = factor * the sum of value(i), 0 <= i < count; `value` is a struct with a __device__ operator().
+/// Sets *y = factor * the sum of value(i), 0 <= i < count; `value` is a struct with a __device__ operator().
 template <class T, class Value>
 void sum_of(const char* op, std::int64_t count, Value value, double factor, T* y) {
   constexpr std::int64_t kElementsOfPart = 4096, kMaxParts = 1024;

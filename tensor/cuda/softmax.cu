@@ -8,11 +8,11 @@ namespace {
 
 constexpr unsigned kLanes = 32;
 
-/// A warp for each line of (outer, channels, inner); lane l takes the channels l, l + 32, ….
+/// A warp takes each line of (outer, channels, inner); lane l takes the channels l, l + 32, ….
 struct Lines {
   std::int64_t count, channels, inner;
 
-  /// The warp's line, or -1.
+  /// Returns the warp's line, or -1.
   __device__ std::int64_t mine() const {
     const std::int64_t line = std::int64_t{blockIdx.x} * (blockDim.x / kLanes) + threadIdx.x / kLanes;
     return line < count ? line : -1;
@@ -41,7 +41,7 @@ __device__ T warp_sum(T value) {
   return warp_reduce(value, [](T a, T b) { return a + b; });
 }
 
-/// The largest value of a line and the first place of it.
+/// Finds the largest value of a line and the first place of it.
 template <class T>
 struct Largest {
   T value;

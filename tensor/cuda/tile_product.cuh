@@ -2,22 +2,19 @@
 
 #include "tensor/cuda/elements.cuh"
 
-// A matrix product whose right factor need not exist as a matrix: a "problem" says what stands where.
+// The right factor of this product need not exist as a matrix: a "problem" says what stands where.
 //
-//            columns ->             A block computes a tile of kRows x kColumns of the result and goes
-//            through the
-//          +---------+              depth in steps of kDepth: it loads a strip of the left factor (kRows x
-//          kDepth)
-//   depth  |  right  |              and one of the right (kDepth x kColumns) into shared memory, and each of
-//   its
-//     |    +---------+              16 x 16 threads adds up the products of every 16th row and column.
+//            columns ->      A block computes a tile of kRows x kColumns of the result and goes through the
+//          +---------+       depth in steps of kDepth: it loads a strip of the left factor (kRows x kDepth)
+//   depth  |  right  |       and one of the right (kDepth x kColumns) into shared memory, and each of its
+//     |    +---------+       16 x 16 threads adds up the products of every 16th row and column.
 //     v      kDepth
 //  +------+---------+
-//  | left | result  |  rows         A problem has:
-//  +------+---------+                 rows, columns, depth; Tap, Column: a place along the depth, a column
-//   kDepth                            tap(k), column(n); left(row, tap, k), right(column, tap): elements, 0
-//   outside
-//                                     store(row, n, column, part, sum)
+//  | left | result  |  rows  A problem has:
+//  +------+---------+          rows, columns, depth; Tap, Column: a place along the depth, a column
+//   kDepth                     tap(k), column(n); left(row, tap, k), right(column, tap): elements, 0 outside
+//                              store(row, n, column, part, sum)
+//
 // grid.z counts groups times parts: a part goes through a range of the depth alone, and its sums are added
 // later.
 

@@ -5,7 +5,7 @@ namespace cbnet::reference {
 void copy(const CopyCall& call) {
   dispatch(call.dtype, [&](auto to) {
     dispatch(call.source_dtype, [&](auto from) {
-      // Not by f64, which does not hold every i64.
+      // Values do not go by f64, which does not hold every i64.
       using To = decltype(to);
       using From = decltype(from);
       for_each(call.shape, [&](const Index& i) {

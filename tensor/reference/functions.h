@@ -4,7 +4,7 @@
 
 #include "tensor/calls.h"
 
-// The functions of the reference backend, one for each line of backend.def: plain loops, every value and sum
+// The reference backend has one function for each line of backend.def: plain loops, every value and sum
 // in f64, rounded once where it is stored. No threads, no BLAS, no tricks: they say what every other backend
 // computes.
 
@@ -15,7 +15,7 @@ using std::int64_t;
 #define BACKEND_FUNCTION(name, Call) void name(const Call& call);
 #include "tensor/backend.def"
 
-/// Elements of any dtype, read as f64.
+/// A source is elements of any dtype, read as f64.
 class Source {
  public:
   Source(const void* data, DType dtype) : data_(data), dtype_(dtype) {}
@@ -30,7 +30,7 @@ class Source {
   DType dtype_;
 };
 
-/// The same, to be written too.
+/// A target is the same, to be written too.
 class Target : public Source {
  public:
   Target(void* data, DType dtype) : Source(data, dtype), data_(data), dtype_(dtype) {}
@@ -64,7 +64,7 @@ void for_each(Sizes shape, Visit visit) {
   }
 }
 
-/// Where an index stands in an array with these strides.
+/// Returns where an index stands in an array with these strides.
 inline int64_t at(const Index& index, Sizes strides) {
   int64_t offset = 0;
   for (std::size_t axis = 0; axis < index.size(); ++axis) offset += index[axis] * strides[axis];

@@ -9,7 +9,7 @@ namespace {
 /// The cut keeps the loss of p = 0 and p = 1 finite.
 double cut(double log_p) { return std::max(log_p, -100.0); }
 double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
-/// ln(1 + exp(x)), by the exponential that cannot overflow.
+/// Returns ln(1 + exp(x)), by the exponential that cannot overflow.
 double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
 /// 0 * inf is 0 here: what has no weight costs nothing.
 double weighted(double weight, double value) { return weight == 0.0 ? 0.0 : weight * value; }
@@ -34,8 +34,8 @@ double gradient_by_x(LossKind kind, double x, double t) {
       return 2.0 * (x - t);
     case LossKind::bce:
       return (x - t) / std::max(x * (1.0 - x), 1e-12);
-    case LossKind::bce_with_logits:  // sigmoid(x) - t, and for x >= 0, where that cancels, by what is left to
-                                     // 1
+    case LossKind::bce_with_logits:
+      // This is sigmoid(x) - t, and for x >= 0, where that cancels, by what is left to 1.
       return x < 0.0 ? sigmoid(x) - t : (1.0 - t) - sigmoid(-x);
     case LossKind::l1:
       break;

@@ -6,7 +6,7 @@
 namespace cbnet::reference {
 namespace {
 
-/// The elements of a window that lie in the input, and what their mean is divided by.
+/// These are the elements of a window that lie in the input, and what their mean is divided by.
 struct Window {
   std::vector<int64_t> elements;  // row * w + column
   double divisor = 0.0;
@@ -50,7 +50,7 @@ void pool2d(const Pool2dCall& call) {
     for (const int64_t element : window.elements) {
       const double value = x[plane + element];
       sum += value;
-      // The first of equals; a NaN wins, and then stays.
+      // The first of equals wins; a NaN wins too, and then stays.
       if (where < 0 || value > largest || (std::isnan(value) && !std::isnan(largest))) {
         largest = value;
         where = element;

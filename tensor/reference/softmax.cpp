@@ -5,7 +5,7 @@
 namespace cbnet::reference {
 namespace {
 
-/// One line of (outer, channels, inner): element c is at first + c * inner.
+/// This is one line of (outer, channels, inner): element c is at first + c * inner.
 struct Line {
   int64_t first, channels, inner;
   int64_t operator[](int64_t c) const { return first + c * inner; }
@@ -22,7 +22,7 @@ void for_each_line(const Call& call, Visit visit) {
   }
 }
 
-/// x_c - max x - ln sum exp(x - max x), for every c.
+/// Returns x_c - max x - ln sum exp(x - max x), for every c.
 std::vector<double> log_softmax(const Source& x, const Line& line) {
   int64_t top = 0;
   for (int64_t c = 0; c < line.channels; ++c) top = x[line[c]] > x[line[top]] ? c : top;

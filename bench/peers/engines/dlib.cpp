@@ -1,4 +1,4 @@
-// dlib: networks as types, without a loss layer; BLAS beneath.
+// dlib has networks as types, without a loss layer; BLAS beneath.
 #include <dlib/dnn.h>
 #include <dlib/revision.h>
 

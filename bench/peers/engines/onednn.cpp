@@ -1,4 +1,4 @@
-// oneDNN: primitives and memory made once, ReLU and sigmoid as post-ops, weights reordered once.
+// oneDNN has primitives and memory made once, ReLU and sigmoid as post-ops, weights reordered once.
 #include <dnnl.hpp>
 #include <map>
 #include <unordered_map>

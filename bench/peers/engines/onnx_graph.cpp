@@ -67,8 +67,8 @@ class Writer {
     return name;
   }
 
-  /// y = x W^T + b with x quantized as it comes and one symmetric scale per output, in the form that the
-  /// runtime joins into one kernel.
+  /// Writes y = x W^T + b with x quantized as it comes and one symmetric scale per output, in the form that
+  /// the runtime joins into one kernel.
   std::string write_int8(const Layer& layer, const std::string& x, const std::string& name) {
     const std::int64_t out = layer.weight.size(0), in = layer.weight.size(1);
     const float* w = layer.weight.data<float>();

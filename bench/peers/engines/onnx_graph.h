@@ -6,14 +6,14 @@
 
 namespace cbnet::peers {
 
-/// How a graph for ONNX Runtime is written.
+/// A graph for ONNX Runtime is written so.
 struct GraphOptions {
   bool relu_first = false;  // before max-pools
   bool int8_dense = false;  // linear layers by DynamicQuantizeLinear and MatMulInteger
 };
 
-/// The bytes of an ONNX file: `pixels` f32 (batch, 1, 28, 28) -> `y` f32 (batch, width), and nothing else. A
-/// side exit is an `If` on the entropy, and takes batch 1.
+/// Returns the bytes of an ONNX file: `pixels` f32 (batch, 1, 28, 28) -> `y` f32 (batch, width), and nothing
+/// else. A side exit is an `If` on the entropy, and takes batch 1.
 std::string onnx_graph(const PeerModel& model, std::int64_t batch, const GraphOptions& options);
 
 }  // namespace cbnet::peers

@@ -4,8 +4,8 @@
 
 namespace cbnet::kernels {
 
-// One step of Adam (Kingma and Ba 2015, algorithm 1), element by element:
-//   slope = g + l2 * w,  m = beta1 * m + (1 - beta1) * slope,  v = beta2 * v + (1 - beta2) * slope^2,
+// These are the numbers of one step of Adam (Kingma and Ba 2015, algorithm 1), element by element:
+//   grad = g + l2 * w,  m = beta1 * m + (1 - beta1) * grad,  v = beta2 * v + (1 - beta2) * grad^2,
 //   w -= shrink * w + step_size * m / (sqrt(v) * inverse_root2 + eps)
 template <class T>
 struct AdamStep {

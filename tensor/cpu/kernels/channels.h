@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-// Layers of one image whose channels lie side by side (NHWC), so that a vector is a run of channels and any
-// kernel size, stride, dilation and number of groups is only another list of offsets. f32.
+// These kernels do layers of one image whose channels lie side by side (NHWC), so that a vector is a run of
+// channels and any kernel size, stride, dilation and number of groups is only another list of offsets. f32.
 //
 //   pixel (i, j) of an image of 3 x 4 pixels with a border of 1, C = 3 channels, a pitch of 4 elements:
 //
@@ -17,7 +17,7 @@
 
 namespace cbnet::kernels {
 
-/// Convolution (cross-correlation) with bias, an addend and bounds on the result behind it:
+/// This is a convolution (cross-correlation) with bias, an addend and bounds on the result behind it:
 ///
 ///   y[p, o] = clamp(bias[o] + add[p, o] + sum_k x[in_offsets[p] + k-th offset] * w[k, o])
 ///
@@ -39,8 +39,8 @@ struct ChannelsConv {
   float low = 0.0F, high = 0.0F;  // of the result; NaN stays NaN
 };
 
-/// A 3x3 convolution of stride 1 by Winograd's F(2x2, 3x3), which makes 2x2 results of 4x4 pixels with 16
-/// multiplications where the sum has 36:
+/// This is a 3x3 convolution of stride 1 by Winograd's F(2x2, 3x3), which makes 2x2 results of 4x4 pixels
+/// with 16 multiplications where the sum has 36:
 ///
 ///   tile d (4x4) -> B'dB -> 16 numbers, each times its own matrix of weights -> m (4x4) -> A'mA = 2x2
 ///   results
@@ -68,8 +68,8 @@ struct ChannelsWinograd {
   std::int64_t packed_point = 0;  // from one point's weights to the next
 };
 
-/// One channel of the result for each of the input: y[p, c] = clamp(bias[c] + sum_t x[.. + offset t] * w[t,
-/// c]).
+/// This makes one channel of the result for each of the input: y[p, c] = clamp(bias[c] + sum_t x[.. + offset
+/// t] * w[t, c]).
 struct ChannelsDepthwise {
   std::int64_t pixels = 0;
   const std::int32_t* in_offsets = nullptr;   // (pixels)
@@ -82,7 +82,7 @@ struct ChannelsDepthwise {
   float low = 0.0F, high = 0.0F;
 };
 
-/// The taps of one window of a pool that lie inside the image: rows x cols pixels, dilated.
+/// These taps of one window of a pool lie inside the image: rows x cols pixels.
 struct ChannelsWindow {
   std::int32_t in = 0, out = 0;  // the first element of its first tap, and of its result
   std::int32_t rows = 0, cols = 0;

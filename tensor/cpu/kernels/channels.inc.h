@@ -1,5 +1,5 @@
 #pragma once
-// The body of channels.h. A block's sums stay in registers over its whole window:
+// This is the body of channels.h. A block's sums stay in registers over its whole window:
 //
 //              V vectors of weights, packed so that a step reads the next ones
 //              w[k, 0..V)
@@ -25,7 +25,7 @@ constexpr int kChannelsRegisters = 16;
   return bound < x ? bound : x;  // NaN stays NaN
 }
 
-/// P pixels by V vectors of channels.
+/// Makes P pixels by V vectors of channels.
 template <int P, int V>
 [[gnu::noinline]] void channels_block(const ChannelsConv& a, int64_t pixel, const float* in, const float* w,
                                       const float* bias, const float* add, float* out) {
@@ -90,7 +90,7 @@ void channels_conv(const ChannelsConv& a, const float* in, const float* add, flo
 
 // ---- F(2x2, 3x3)
 
-/// B' times a column.
+/// Returns B' times a column.
 [[gnu::always_inline]] inline void winograd_in(const F32 (&d)[4], F32 (&out)[4]) {
   out[0] = d[0] - d[2];
   out[1] = d[1] + d[2];
@@ -98,7 +98,7 @@ void channels_conv(const ChannelsConv& a, const float* in, const float* add, flo
   out[3] = d[1] - d[3];
 }
 
-/// The tiles first, ..., first + count - 1 to `to`: (point, tile, channel).
+/// Transforms the tiles first, ..., first + count - 1 to `to`: (point, tile, channel).
 void winograd_tiles(const ChannelsWinograd& a, int64_t first, int64_t count, const float* in, float* to) {
   const int64_t pitch = a.in_vectors * kLanesF32, point = a.tiles_at_once * pitch;
   for (int64_t t = 0; t < count; ++t) {
@@ -121,7 +121,7 @@ void winograd_tiles(const ChannelsWinograd& a, int64_t first, int64_t count, con
   }
 }
 
-/// Products (point, tile, channel) to the results of those tiles.
+/// Brings products (point, tile, channel) to the results of those tiles.
 void winograd_results(const ChannelsWinograd& a, int64_t first, int64_t count, const float* from,
                       const float* add, float* out) {
   const int64_t pitch = a.product.vectors * kLanesF32, point = a.tiles_at_once * pitch;

@@ -3,8 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 
-// Direct convolution (cross-correlation) with stride 1, dilation 1, groups 1: for few channels and small
-// images it beats im2col + GEMM, which writes every pixel kh * kw times and hands GEMM thin matrices.
+// This header is for direct convolution (cross-correlation) with stride 1, dilation 1, groups 1: for few
+// channels and small images it beats im2col + GEMM, which writes every pixel kh * kw times and hands GEMM
+// thin matrices. `conv2d` and `conv2d_backward` in tensor/reference/products.cpp define what it computes:
 //
 // conv2d_forward         : y[n,o,i,j]   = bias[o] + sum_{c,ky,kx} w[o,c,ky,kx] * x[n,c,i+ky-pad_h,j+kx-pad_w]
 // conv2d_backward_input  : dx[n,c,i,j]  = sum_{o,ky,kx} w[o,c,ky,kx] * dy[n,o,i-ky+pad_h,j-kx+pad_w]
@@ -19,10 +20,16 @@
 //          as 0 * inf = NaN. A non-finite pixel reaches exactly the results whose sums hold it.
 //
 // Layout: a plane is copied into scratch with `row` = W + pad_w elements a row, left padding only: the zeros
-// on the left of the next row serve as those on the right. Pixel (i, j) under tap (ky, kx) is then element
-// q + ky*row + kx with q = i*row + j, so vectors run over q straight across row ends, and the
-// kw - 1 - pad_w columns a row that no output owns are computed and dropped (forward) or met by zeros in
-// dy (backward_weight). Results are (output channels x vectors) blocks in registers, sized by the ISA.
+// on the left of the next row serve as those on the right. With W = 4, H = 3, kernel 3 and padding 1:
+//
+//   x: row = 5   0 0 0 0 0    pad_h rows       y: same row   y y y y -    OH rows; columns OW … row - 1, here
+//                0 x x x x    H rows, with                   y y y y -    one, are computed and dropped
+//                0 x x x x    pad_w zeros                    y y y y -    (forward), or hold the zeros of
+//                0 x x x x    on the left                                 dy (backward_weight)
+//                0 0 0 0 0 …  as far as the last vector reads
+//
+// Pixel (i, j) under tap (ky, kx) is then element q + ky*row + kx with q = i*row + j, so vectors run over q
+// straight across row ends. Results are (output channels x vectors) blocks in registers, sized by the ISA.
 
 namespace cbnet::kernels {
 
@@ -44,7 +51,7 @@ struct Conv2dDims {
 
 enum class Conv2dPass { forward, backward_input, backward_weight };
 
-// Pitches of the scratch planes, in elements.
+// The pitches of the scratch planes are in elements.
 struct Conv2dDirectLayout {
   static constexpr int64_t kAlign = 16;      // lanes of the widest vector of any ISA; a cache line of f32
   static constexpr int64_t kMaxOutputs = 6;  // max output channels a block of the forward pass holds
@@ -77,7 +84,7 @@ struct Conv2dDirectLayout {
   }
 };
 
-// Elements of T that the workspace of a pass must hold, for any ISA and alignment.
+// Returns how many elements of T the workspace of a pass must hold, for any ISA and alignment.
 [[gnu::always_inline]] constexpr size_t conv2d_direct_workspace(const Conv2dDims& dims, Conv2dPass pass) {
   const auto l = Conv2dDirectLayout::of(pass == Conv2dPass::backward_input ? dims.transposed() : dims);
   const int64_t c = pass == Conv2dPass::backward_input ? dims.o : dims.c;

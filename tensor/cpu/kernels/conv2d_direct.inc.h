@@ -1,7 +1,10 @@
 #pragma once
-// The body of conv2d_direct.h. Block sizes
-//   kForwardVectors x kForwardOutputs (<= Conv2dDirectLayout::kMaxOutputs) and kWeightOutputs x kWeightTaps
-// come from blocks.inc.h: accumulators, plus one side's operands, plus one, must fit the vector registers.
+// This is the body of conv2d_direct.h, which draws a plane. Blocks of sums, kForwardVectors x kForwardOutputs
+// (<= Conv2dDirectLayout::kMaxOutputs) and kWeightOutputs x kWeightTaps, come from blocks.inc.h. Workspaces:
+//
+//   forward, backward_input   | packed weights | c planes of one image | planes of y of a block of outputs |
+//   backward_weight           | group * c planes of x | group * o planes of dy |
+//   packed weights            a block of outputs after the other: (c, kh, kw, outputs of the block)
 
 #include "tensor/cpu/kernels/blocks.inc.h"
 #include "tensor/cpu/kernels/conv2d_direct.h"
@@ -58,8 +61,8 @@ struct ForwardBlocks {
   static constexpr auto at = forward_blocks<T, Vectors, Outputs>;
 };
 
-// packed: for each block of outputs, (c, kh, kw, outputs of the block). Element (o, c, tap) of the weights
-// is at o * o_stride + c * c_stride + tap; `reverse` turns the taps by 180 degrees.
+// Element (o, c, tap) of the weights is at o * o_stride + c * c_stride + tap; `reverse` turns the taps by 180
+// degrees.
 template <class T>
 void pack(const T* w, T* packed, const Conv2dDims& d, int64_t o_stride, int64_t c_stride, bool reverse) {
   const Split outputs(d.o, kForwardOutputs);
@@ -178,7 +181,7 @@ struct WeightBlock {
   static constexpr auto at = weight_block<T, Outputs, Taps>;
 };
 
-// One tap of one output over the columns that outputs own and no others. Where a sum is not finite the
+// Sums one tap of one output over the columns that outputs own and no others. Where a sum is not finite the
 // vectors cannot tell an honest infinity from 0 * inf in a column that was only passing through.
 template <class T>
 [[gnu::noinline]] T owned_sum(const WeightArgs<T>& a, int64_t o, int64_t t, int64_t oh, int64_t ow,
@@ -194,7 +197,7 @@ template <class T>
   return sum;
 }
 
-// One block of outputs against every tap of every channel, for the images in scratch.
+// Takes one block of outputs against every tap of every channel, for the images in scratch.
 template <class T>
 void add_weight_sums(WeightArgs<T>& a, T* dw, int64_t outputs, const Conv2dDims& d,
                      const Conv2dDirectLayout& l) {

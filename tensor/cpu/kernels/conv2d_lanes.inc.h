@@ -1,8 +1,10 @@
 #pragma once
-// The body of conv2d_lanes.h, with the packing and block sizes of conv2d_direct.inc.h:
-// kForwardVectors pixels of a row, or kWeightTaps taps of one, by as many outputs.
+// This is the body of conv2d_lanes.h, with the packing and block sizes of conv2d_direct.inc.h:
+// kForwardVectors pixels of a row, or kWeightTaps taps of one, by as many outputs. Every element of an image
+// is a vector, one lane an image (lanes.inc.h). Workspaces, the weights packed as conv2d_pack does:
 //
-// Lanes: element e of image n of a group is at [e * kLanes + n], so that every element is a vector.
+//   forward    | x: c*h*w vectors | y: o*oh*ow vectors | packed weights |
+//   backward   | x: c*h*w vectors | dx: c*h*w vectors  | dy: o*oh*ow vectors | packed weights |
 
 #include "tensor/cpu/kernels/conv2d_direct.inc.h"
 #include "tensor/cpu/kernels/conv2d_lanes.h"
@@ -23,7 +25,7 @@ struct Range {
   return {begin, end < begin ? begin : end};
 }
 
-// i, or the end of `done` if it lies there: what the main loops leave to the edges.
+// Returns i, or the end of `done` if it lies there: what the main loops leave to the edges.
 [[gnu::always_inline]] inline int64_t after(int64_t i, Range done) {
   return i >= done.begin && i < done.end ? done.end : i;
 }
@@ -37,13 +39,13 @@ struct LanePixels {
   Conv2dDims d;
 };
 
-// Pixels j, …, j + Pixels - 1 of row i.
+// Computes pixels j, …, j + Pixels - 1 of row i.
 template <class T, int Pixels, int Outputs>
 [[gnu::noinline]] void lane_pixels(const LanePixels<T>& a, int64_t i, int64_t j) {
   constexpr int64_t L = kLanes<T>;
   const int64_t top = i - a.d.pad_h, left = j - a.d.pad_w, kw = a.d.kw, width = a.d.w;
   const Range ky = clip(-top, a.d.h - top, 0, a.d.kh);
-  // Taps that any of the pixels has inside the image, and those that all have.
+  // `any` are the taps that one of the pixels has inside the image, `all` those that all of them have.
   const Range any = clip(-left - (Pixels - 1), width - left, 0, kw);
   const Range all = clip(-left, width - left - (Pixels - 1), any.begin, any.end);
   Simd<T> acc[Outputs][Pixels];
@@ -84,7 +86,7 @@ struct LanePixelsBlock {
   static constexpr auto at = lane_pixels<T, Pixels, Outputs>;
 };
 
-// One group of images, all in lanes.
+// Convolves one group of images, all in lanes.
 template <class T>
 void lanes_forward(const T* x, const T* packed, const T* bias, T* y, const Conv2dDims& d) {
   const Split outputs(d.o, kForwardOutputs), pixels(d.ow(), kForwardVectors);
@@ -124,7 +126,7 @@ struct LaneTaps {
   T* dw;  // of the first output, channel and tap
 };
 
-// Taps kx, …, kx + Taps - 1 of row ky of a kernel.
+// Adds up taps kx, …, kx + Taps - 1 of row ky of a kernel.
 template <class T, int Outputs, int Taps>
 [[gnu::noinline]] void lane_taps(const LaneTaps<T>& a, int64_t ky, int64_t kx) {
   constexpr int64_t L = kLanes<T>;
@@ -185,7 +187,7 @@ void lanes_backward_weight(const T* x, const T* dy, T* dw, const Conv2dDims& d) 
   }
 }
 
-// Sums in f64, for they run over many pixels; four at a time.
+// The sums are f64, for they run over many pixels; sixteen run side by side.
 template <class T>
 void lanes_backward_bias(const T* dy, double* dbias, const Conv2dDims& d) {
   const int64_t plane = d.oh() * d.ow() * kLanes<T>;

@@ -1,5 +1,5 @@
 #pragma once
-// The body of exit.h.
+// This is the body of exit.h, which says what defines it.
 
 #include "tensor/cpu/kernels/exit.h"
 #include "tensor/cpu/kernels/exp.inc.h"

@@ -1,5 +1,6 @@
 #pragma once
-// exp, sigmoid and tanh, of one number or of a vector of f32.
+// This file has exp, sigmoid and tanh of one number or of a vector of f32. The reference backend takes them
+// from the C++ library (tensor/pointwise.def, `softmax` in tensor/reference/softmax.cpp).
 
 #include "tensor/cpu/kernels/simd.inc.h"
 
@@ -11,9 +12,9 @@ constexpr float kRounding = 12582912.0F;
 
 inline double exp_negative(double x) { return __builtin_exp(x); }
 
-/// exp(x) for x <= 0 or NaN: 2^n e^r with n = round(x / ln 2), |r| <= ln(2) / 2, and e^r by its Taylor
-/// polynomial of degree 7 (truncation 5e-9, below half an ulp). ln 2 is split so that n's part is exact. 0
-/// below -87.
+/// Returns exp(x) for x <= 0 or NaN: 2^n e^r with n = round(x / ln 2), |r| <= ln(2) / 2, and e^r by its
+/// Taylor polynomial of degree 7 (truncation 5e-9, below half an ulp). ln 2 is split so that n's part is
+/// exact. Below -87 it returns 0.
 template <class F>
 [[gnu::always_inline]] inline F exp_negative(F x) {
   constexpr bool kOne = sizeof(F) == sizeof(float);
@@ -37,7 +38,8 @@ template <class F>
   }
 }
 
-/// 1 / (1 + exp(-x)) by e = exp(-|x|), which cannot overflow: e of the sum 1 + e for x < 0, else 1 of it.
+/// Returns 1 / (1 + exp(-x)) by e = exp(-|x|), which cannot overflow: e / (1 + e) for x < 0, else 1 / (1 +
+/// e).
 template <class F>
 [[gnu::always_inline]] inline F sigmoid(F x) {
   const F one = F{} + 1.0F;
@@ -45,8 +47,8 @@ template <class F>
   return (x < F{} ? e : one) / (one + e);
 }
 
-/// (1 - e) / (1 + e), e = exp(-2|x|), with the sign of x. Near 0, where that would cancel, the polynomial
-/// interpolates (tanh(x) / x - 1) / x^2 in x^2.
+/// Returns (1 - e) / (1 + e), e = exp(-2|x|), with the sign of x. Near 0, where that would cancel, the
+/// polynomial interpolates (tanh(x) / x - 1) / x^2 in x^2.
 [[gnu::always_inline]] inline F32 tanh(F32 x) {
   const U32 sign = bits<U32>(x) & 0x80000000U;
   const F32 size = bits<F32>(bits<U32>(x) ^ sign);

@@ -3,30 +3,40 @@
 #include <cstddef>
 #include <cstdint>
 
-// Convolution (cross-correlation, stride 1, dilation 1, groups 1) of one image, with bias, and, as the
-// results leave the cache, max-pooling and ReLU. f32.
+// This header is for the convolution (cross-correlation, stride 1, dilation 1, groups 1) of one image, with
+// bias, and, as the results leave the cache, max-pooling and ReLU, in f32. `conv2d` in
+// tensor/reference/products.cpp, `pool2d` in tensor/reference/pool2d.cpp and `relu` in tensor/pointwise.def
+// define, one after the other, what it computes.
 //
 // y[o,i,j] = bias[o] + sum_{c,ky,kx} w[o,c,ky,kx] * x[c, i + ky - pad_h, j + kx - pad_w]
 //
 // Layout: a plane of x holds its rows `row` = W + padding elements apart, zeros above, below and on the left:
-// the zeros on the left of the next row serve as those on the right. Pixel (i, j) under tap (ky, kx) is then
-// element q + ky * row + kx with q = i * row + j, so vectors run over q straight across row ends; the
-// elements between OW and `row` are computed and dropped. The kernel writes its result where the next one
-// reads it, zeros on the left and all.
+// the zeros on the left of the next row serve as those on the right. A 4 x 4 plane, padding 1, kernel 3,
+// pooled for a reader whose padding is 1 too:
 //
-// What is skipped: taps (ky) that lie in the zeros above or below for a whole block of q. `blocks` says
-// which.
+//   in, row = 5       scratch, the same row    out, out_row = 3
+//   0 0 0 0 0         s s s s -                0 0 0
+//   0 x x x x   sums  s s s s -   2x2, ReLU    0 y y    from its first y on the kernel writes row by row,
+//   0 x x x x   -->   s s s s -   -------->    0 y y    with zeros behind each row
+//   0 x x x x         s s s s -                0 0 0
+//   0 x x x x
+//   0 0 0 0 0
+//
+// Pixel (i, j) under tap (ky, kx) is element q + ky * row + kx with q = i * row + j, so vectors run over q
+// straight across row ends; the elements between OW and `row` are computed and dropped.
+//
+// Taps (ky) are skipped that lie in the zeros above or below for a whole block of q; `blocks` says which.
 
 namespace cbnet::kernels {
 
-/// A run of q whose sums are held in registers at once.
+/// A block is a run of q whose sums are held in registers at once.
 struct ConvBlock {
   std::int32_t q = 0;
   std::int32_t vectors = 0;
   std::int32_t ky_begin = 0, ky_end = 0;
 };
 
-/// What every call of one convolution shares. Pointers are into the plan; nothing here changes once it is
+/// Every call of one convolution shares these. Pointers are into the plan; nothing here changes once it is
 /// made.
 struct Conv {
   std::int64_t c = 0, o = 0, kh = 0, kw = 0;
@@ -48,22 +58,22 @@ struct Conv {
 
 struct Winograd;
 
-/// Elements that a kernel may read or write beyond the last plane of a buffer (zeros where it writes).
+/// A kernel may read or write so many elements beyond the last plane of a buffer (zeros where it writes).
 inline constexpr std::int64_t kSlack = 32;
 
-/// Channels that a block may have.
+/// A block may have so many channels.
 inline constexpr std::int64_t kConvOutputs[] = {1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20};
 
 struct ConvTable {
   std::int64_t lanes;  // of a vector
   /// vectors * channels of a block may be at most this; vectors at most 4, channels one of kConvOutputs.
   std::int64_t accumulators;
-  /// in: planes as above. scratch: `outputs` planes of scratch_plane elements, and kSlack. out: written from
-  /// out_first on, plane by plane, row by row; up to kSlack zeros follow each row.
+  /// `in` holds planes as above, `scratch` `outputs` planes of scratch_plane elements, and kSlack. `out` is
+  /// written from out_first on, plane by plane, row by row; up to kSlack zeros follow each row.
   void (*run)(const Conv& conv, const float* in, float* scratch, float* out);
-  /// The same by way of winograd.h: in dense, scratch of winograd_scratch elements.
+  /// Does the same by way of winograd.h: `scratch` has winograd_scratch elements.
   void (*run_winograd)(const Winograd& conv, const float* in, float* scratch, float* out);
-  /// h rows of w pixels 0 to 255 -> the same divided by 255, at to + i * row.
+  /// Divides h rows of w pixels 0 to 255 by 255; row i goes to `to` + i * row.
   void (*pixels)(const std::uint8_t* from, float* to, std::int64_t h, std::int64_t w, std::int64_t row);
 };
 

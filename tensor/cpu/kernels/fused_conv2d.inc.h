@@ -1,6 +1,9 @@
 #pragma once
-// The body of fused_conv2d.h. kAccumulators (blocks.inc.h): vectors of sums that fit the registers beside
-// what a step of the loop loads.
+// This is the body of fused_conv2d.h, which says what defines it and draws the planes. kAccumulators
+// (blocks.inc.h) vectors of sums fit the registers beside what a step of the loop loads. Packed weights:
+//
+//   | first block of outputs: c, kh, kw, output | second block: … |
+//     (c, ky, kx) = (0, 0, 0): o0 o1 o2 …, (0, 0, 1): o0 o1 o2 …
 
 #include "tensor/cpu/kernels/blocks.inc.h"
 #include "tensor/cpu/kernels/fused_conv2d.h"
@@ -11,8 +14,8 @@ namespace {
 
 // ---- sums
 
-// One block of q for `Outputs` channels, which go to planes of out, `pitch` elements apart. Kw is the width
-// of the kernel where it is unrolled, else 0. bias: null is zeros.
+// Computes one block of q for `Outputs` channels, which go to planes of out, `pitch` elements apart. Kw is
+// the width of the kernel where it is unrolled, else 0. A null `bias` is zeros.
 template <int Vectors, int Outputs, int Kw>
 [[gnu::noinline]] void conv_block(const Conv& a, const ConvBlock& block, const float* in, const float* w,
                                   const float* bias, float* out, int64_t pitch) {
@@ -103,7 +106,7 @@ ConvBlockFn conv_block_fn(int64_t vectors, int64_t outputs, int64_t kw) {
 
 // ---- results
 
-/// Elements 0, 2, 4, … and 1, 3, 5, … of a followed by b.
+/// even() and odd() return elements 0, 2, 4, … and 1, 3, 5, … of a followed by b.
 [[gnu::always_inline]] inline F32 even(F32 a, F32 b) {
 #if CBNET_VECTOR_BYTES == 64
   return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
@@ -129,8 +132,8 @@ ConvBlockFn conv_block_fn(int64_t vectors, int64_t outputs, int64_t kw) {
 #endif
 }
 
-// `planes` planes of sums -> where the next layer reads them. Lanes past the end of a row are written as
-// zeros, which is what the next row's left padding holds; its own elements come after.
+// Brings `planes` planes of sums to where the next layer reads them. Lanes past the end of a row are written
+// as zeros, which is what the next row's left padding holds; its own elements come after.
 template <bool Pool, bool Relu>
 void conv_results(const Conv& a, const float* sums, int64_t planes, float* out) {
   const I32 lane = iota();
@@ -198,7 +201,7 @@ typedef uint8_t Bytes __attribute__((vector_size(CBNET_VECTOR_BYTES / 4), aligne
 [[gnu::always_inline]] inline F32 to_vec(const uint8_t* p) { return static_cast<float>(*p); }
 #endif
 
-// x / 255 correctly rounded, without a division: one step of Newton's after the product.
+// Stores x / 255 correctly rounded, without a division: one step of Newton's follows the product.
 [[gnu::always_inline]] inline void pixels_at(const uint8_t* from, float* to) {
   constexpr float kInverse = 1.0F / 255.0F;
   const F32 x = to_vec(from);

@@ -5,7 +5,8 @@
 
 namespace cbnet::kernels {
 
-// C = alpha * op(A) op(B) + beta * C, row-major, as tensor/cpu/blas.h says. One thread, no allocation.
+// The kernel computes C = alpha * op(A) op(B) + beta * C, row-major, as tensor/cpu/blas.h says, in one thread
+// and without allocating. `gemm` in tensor/reference/products.cpp defines it.
 template <class T>
 struct GemmArgs {
   bool transpose_a, transpose_b;
@@ -24,8 +25,9 @@ constexpr int64_t kGemmDepth = 384;  // max rows of B that a panel holds: a pane
 constexpr int64_t kGemmPanel = kGemmDepth * 64;  // elements of the largest panel of any ISA
 constexpr int64_t kGemmTiles = 64;  // max tiles under one another that a panel is read for before the next
 
-// Elements of T that the workspace must hold, for any ISA and alignment: a panel, the sums of so many tiles
-// before they are transposed, and for every tile, the panel and a dense product a list of 16-bit numbers.
+// The workspace must hold so many elements of T, for any ISA and alignment: a panel, the sums of so many
+// tiles before they are transposed, and for every tile, the panel and a dense product a list of 16-bit
+// numbers.
 constexpr size_t kGemmWorkspace =
     static_cast<size_t>(2 * kGemmPanel + (kGemmTiles + 2) * kGemmDepth / 2) + 16;
 

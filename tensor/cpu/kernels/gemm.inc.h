@@ -1,13 +1,17 @@
 #pragma once
-// The body of gemm.h: the dense product (gemm_tile.inc.h) over the k that are no zeros (gemm_zeros.inc.h);
-// A^T B its own way (gemm_transposed.inc.h).
+// This is the body of gemm.h: the dense product (gemm_tile.inc.h) over the k that are no zeros
+// (gemm_zeros.inc.h), and A^T B its own way (gemm_transposed.inc.h). Loops, from the outside in:
+//
+//   K-blocks of at most kGemmDepth k           lists of the k that rows of A keep
+//     panels of at most kForwardVectors wide   packed, and the k that the panel keeps
+//       tiles of kForwardOutputs rows          sums over the shorter of the two lists, added to C
 
 #include "tensor/cpu/kernels/gemm_transposed.inc.h"
 
 namespace cbnet::kernels::CBNET_ISA {
 namespace {
 
-// Rows i, …, i + m - 1 of C, a run of rows a tile: at most kGemmTiles of them.
+// Computes rows i, …, i + m - 1 of C, a run of rows a tile: at most kGemmTiles of them.
 template <class T>
 void gemm_rows(const GemmArgs<T>& g, int64_t i, int64_t m, T* workspace) {
   constexpr int64_t L = kLanes<T>;
@@ -51,7 +55,7 @@ void gemm_rows(const GemmArgs<T>& g, int64_t i, int64_t m, T* workspace) {
   }
 }
 
-// The definition, and what forced scalar runs.
+// Forced scalar runs this plain loop nest.
 template <class T>
 void gemm_plain(const GemmArgs<T>& g) {
   for (int64_t i = 0; i < g.m; ++i) {

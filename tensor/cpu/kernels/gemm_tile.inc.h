@@ -1,6 +1,6 @@
 #pragma once
-// Part of gemm.inc.h: the dense product. A tile of C is kForwardOutputs rows by kForwardVectors vectors, in
-// registers, summed over the k of `kept`:
+// This part of gemm.inc.h is the dense product. A tile of C is kForwardOutputs rows by kForwardVectors
+// vectors, in registers, summed over the k of `kept`:
 //
 //                   panel of B, one tile wide
 //                  +-----------+
@@ -21,7 +21,7 @@
 namespace cbnet::kernels::CBNET_ISA {
 namespace {
 
-// The k whose products are added up, in their order.
+// The products of these k are added up, in their order.
 struct KeptK {
   const uint16_t* k;
   int64_t count;
@@ -87,7 +87,7 @@ void run_tile(int64_t rows, int64_t vectors, const GemmTile<T>& tile) {
   pick<GemmTileBlock<T>, kForwardOutputs, kForwardVectors>(rows, vectors)(tile);
 }
 
-// Rows p, …, p + k - 1 and columns j, …, j + columns - 1 of op(B), `vectors` vectors a row.
+// Packs rows p, …, p + k - 1 and columns j, …, j + columns - 1 of op(B), `vectors` vectors a row.
 template <class T>
 void pack_panel(const GemmArgs<T>& g, int64_t p, int64_t k, int64_t j, int64_t columns, int64_t vectors,
                 T* panel) {

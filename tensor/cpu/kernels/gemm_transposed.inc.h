@@ -1,14 +1,20 @@
 #pragma once
-// Part of gemm.inc.h: A^T B, the gradient of weights, made as (B^T A)^T. B holds the layer's inputs, whose
-// zeros stand together, so that a tile of few columns of B leaves out many k, and a unit that no image of the
-// batch passed a gradient to is a column of A, left out whole.
+// This part of gemm.inc.h computes A^T B, the gradient of weights, as (B^T A)^T. B holds the layer's inputs,
+// whose zeros stand together, so that a tile of few columns of B leaves out many k, and a unit that no image
+// of the batch passed a gradient to is a column of A, left out whole:
+//
+//                  columns of A that are kept: the panel,     C, as stored (m, n)
+//                  u0 u1 u2 …, `vectors` vectors wide
+//   columns of B   +----------------------+                   row u0: sums[0][0] sums[1][0] …
+//   j, j + 1, …    | sums: n rows         |   transposed -->  row u1: sums[0][1] sums[1][1] …
+//                  +----------------------+                   …
 
 #include "tensor/cpu/kernels/gemm_zeros.inc.h"
 
 namespace cbnet::kernels::CBNET_ISA {
 namespace {
 
-// Columns column[0], …, column[count - 1] of k rows of A, `vectors` vectors a row; the rest is zero.
+// Packs columns column[0], …, column[count - 1] of k rows of A, `vectors` vectors a row; the rest is zero.
 template <class T>
 void pack_columns(const T* a, int64_t lda, int64_t k, const uint16_t* column, int64_t count, int64_t vectors,
                   T* panel) {
@@ -29,7 +35,7 @@ void pack_columns(const T* a, int64_t lda, int64_t k, const uint16_t* column, in
   }
 }
 
-// C[row[i]][j] = sums[j][i] + beta C[row[i]][j], of so many rows and columns of C.
+// Sets C[row[i]][j] = sums[j][i] + beta C[row[i]][j], for so many rows and columns of C.
 template <class T>
 void put_transposed(const T* sums, int64_t pitch, const uint16_t* row, int64_t rows, int64_t columns, T beta,
                     T* c, int64_t ldc) {
@@ -53,7 +59,7 @@ void put_transposed(const T* sums, int64_t pitch, const uint16_t* row, int64_t r
   }
 }
 
-// Columns j, …, j + n - 1 of C = A^T B: at most kGemmTiles runs of them.
+// Computes columns j, …, j + n - 1 of C = A^T B: at most kGemmTiles runs of them.
 template <class T>
 void gemm_columns(const GemmArgs<T>& g, int64_t j, int64_t n, T* workspace) {
   constexpr int64_t L = kLanes<T>, kWide = kForwardVectors * L;

@@ -1,7 +1,11 @@
 #pragma once
-// Part of gemm.inc.h: which k a product may leave out. Pixels are mostly zeros, and so are their products: a
-// tile leaves out the k for which its rows of op(A) are all zeros, or those for which its columns of op(B)
-// are, whichever are more. That changes no bit, as long as what the zeros would have met is finite.
+// This part of gemm.inc.h finds which k a product may leave out. Pixels are mostly zeros, and so are their
+// products: a tile leaves out the k for which its rows of op(A) are all zeros, or those for which its columns
+// of op(B) are, whichever are more. That changes no bit, as long as what the zeros would have met is finite.
+//
+//   k            0 1 2 3 4 5
+//   row 0 of A   0 a 0 0 a 0      list: 1 4 5, count: 3
+//   row 1 of A   0 a 0 0 0 a
 
 #include "tensor/cpu/kernels/gemm_tile.inc.h"
 
@@ -24,7 +28,7 @@ T sum_of(const T* values, int64_t count) {
   return rest + sum_lanes<T>(sum);
 }
 
-// Sums of magnitudes tell whether all is finite, and then where it is not zero.
+// Lists the p whose sums of magnitudes are not zero; false where a sum is not finite.
 template <class T>
 bool find_kept(const T* sums, int64_t k, uint16_t* kept, int64_t& count) {
   count = 0;
@@ -85,7 +89,10 @@ bool kept_of_columns(const T* a, int64_t lda, int64_t columns, int64_t k, const 
   return finite;
 }
 
-// The workspace: two panels, and lists of kGemmDepth numbers: kGemmTiles of them, one more, and every number.
+// The workspace is cut so; the lists are of 16-bit numbers:
+//
+//   | panel         | sums          | lists: kGemmTiles * kGemmDepth | list: kGemmDepth | every: 0, 1, 2, … |
+//     kGemmPanel      kGemmPanel
 template <class T>
 struct GemmSpace {
   T *panel, *sums;

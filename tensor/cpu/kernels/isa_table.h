@@ -33,7 +33,7 @@ struct IsaTable {
                                 const Conv2dDims& dims, T* workspace);
   // adam.h; the arrays do not overlap
   void (*adam)(const AdamStep<T>& step, const T* g, T* w, T* m, T* v, int64_t count);
-  // y = 1 / (1 + exp(-x)); the arrays do not overlap
+  // computes y = 1 / (1 + exp(-x)); the arrays do not overlap
   void (*sigmoid)(const T* x, T* y, int64_t count);
   // gemm.h
   void (*gemm)(const GemmArgs<T>& args, T* workspace);
@@ -48,17 +48,18 @@ struct KernelTable {
   ExitTable exit;
 };
 
-// T is float or double. Throws std::invalid_argument for an ISA that is not available.
+// Returns the table of an ISA, for T float or double. Throws std::invalid_argument for an ISA that is not
+// available.
 template <class T>
 const IsaTable<T>& isa_table(Isa isa);
 
-// That of active_isa().
+// Returns that of active_isa().
 template <class T>
 const IsaTable<T>& isa_table();
 
 const KernelTable& kernel_table(Isa isa);
 
-// Defined by isa/<isa>.cpp; which of them a build holds depends on its architecture.
+// isa/<isa>.cpp defines these; which of them a build holds depends on its architecture.
 #define CBNET_ISA_TABLES(isa)               \
   namespace isa {                           \
   extern const IsaTable<float> table_f32;   \

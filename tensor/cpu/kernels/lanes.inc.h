@@ -1,13 +1,18 @@
 #pragma once
-// Transposition: element e of row n of so many rows as a vector has lanes goes to [e * kLanes + n] and back,
-// so that every element is a vector.
+// This file transposes: element e of row n of so many rows as a vector has lanes goes to [e * kLanes + n] and
+// back, so that every element is a vector:
+//
+//   row 0    | e0 e1 e2 … |   to_lanes     e0 | row 0, row 1, …, row L-1 |   a vector
+//   row 1    | e0 e1 e2 … |     -->        e1 | row 0, row 1, …, row L-1 |
+//   …                         from_lanes   e2 | …
+//   row L-1  | e0 e1 e2 … |     <--
 
 #include "tensor/cpu/kernels/simd.inc.h"
 
 namespace cbnet::kernels::CBNET_ISA {
 namespace {
 
-// a[0] b[0] a[1] b[1] … of the first halves; of the second halves.
+// Each returns a[0] b[0] a[1] b[1] …, zip_low of the first halves, zip_high of the second ones.
 template <class V>
 [[gnu::always_inline]] inline V zip_low(const V& a, const V& b) {
   constexpr int n = sizeof(V) / sizeof(a[0]);
@@ -46,8 +51,8 @@ template <class T>
   }
 }
 
-// n <= kLanes rows of `size` elements, the first ones of them `pitch` apart; lanes without a row are zero. A
-// vector of lanes is `step` from the next.
+// Takes n <= kLanes rows of `size` elements, `pitch` apart; lanes without a row are zero. A vector of lanes
+// is `step` from the next.
 template <class T>
 [[gnu::noinline]] void to_lanes(const T* rows, int64_t n, int64_t pitch, int64_t size, T* lanes,
                                 int64_t step) {

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-// A linear layer over packed weights: y[m,o] = act(bias[o] + sum_k w[o,k] * x[m,k]).
-// tensor/reference/products.cpp has the product in plain loops.
+// The kernels compute a linear layer over packed weights: y[m,o] = act(bias[o] + sum_k w[o,k] * x[m,k]).
+// `gemm` in tensor/reference/products.cpp defines the product, tensor/pointwise.def the activations.
 //
 // Packing: outputs stand in groups of kLinearGroup side by side, inputs in K-blocks of 1 (f32), 2 (bf16) or
 //          4 (s8). A panel is up to LinearTable::groups groups; in it lie, K-block by K-block and group by
@@ -22,8 +22,8 @@
 // Inputs : rows of f32, or of u8 for s8 weights, as many elements as the K-blocks cover: made by `prepare`.
 // Zeros  : K-blocks whose inputs are zeros in all rows of a block of sums are left out, with the reading of
 //          their weights. Where weights are finite that changes no sum, though maybe its rounding.
-// Threads: none inside. The order of summation depends on the layer, the number of rows and what is zero
-//          only.
+// Threads: none inside. The order of summation depends only on the layer, the number of rows and what is
+// zero.
 
 namespace cbnet::kernels {
 
@@ -33,7 +33,7 @@ constexpr int64_t kLinearGroup = 16;
 
 enum class LinearKind : int { f32, bf16, s8 };
 
-// Inputs that one K-block covers.
+// Returns how many inputs one K-block covers.
 [[gnu::always_inline]] constexpr int64_t inputs_per_k_block(LinearKind kind) {
   return kind == LinearKind::f32 ? 1 : kind == LinearKind::bf16 ? 2 : 4;
 }
@@ -47,7 +47,7 @@ struct KBlockList {
 constexpr int64_t kBlocksAhead = 24;
 [[gnu::always_inline]] constexpr int64_t list_columns(int64_t k_blocks) { return k_blocks + kBlocksAhead; }
 
-// The largest block of sums that a kernel keeps in registers.
+// A kernel keeps a block of sums of at most this size in registers.
 struct LinearBlock {
   int groups, rows;
 };
@@ -55,7 +55,7 @@ struct NarrowBlock {
   int outputs, rows;
 };
 
-// All that a kernel reads of a layer, and the rows of one call.
+// A kernel reads no more of a layer than this, and of the rows of one call.
 struct LinearCall {
   const void* weights;      // packed
   const int64_t* starts;    // sparse: K-blocks before each group's, groups + 1 of them; null: every K-block
@@ -101,7 +101,8 @@ struct LinearTable {
   int narrow;                                     // max outputs that run_narrow takes; 0: none
   void (*run_narrow)(const LinearCall& call);     // f32
   void (*prepare[3])(const LinearInput& input);
-  // y[m,j] = exp(x[m,j] - max_j x[m,j]) / sum_j exp(...); x and y may be the same.
+  // computes y[m,j] = exp(x[m,j] - max_j x[m,j]) / sum_j exp(...); x and y may be the same. `softmax` in
+  // tensor/reference/softmax.cpp defines it.
   void (*softmax_rows)(const float* x, float* y, int64_t rows, int64_t n, int64_t x_pitch, int64_t y_pitch);
 };
 

@@ -1,6 +1,11 @@
 #pragma once
-// The body of linear.h. The largest blocks of sums, groups by rows, are those of blocks.inc.h: for each kind
-// of weights, and kLinearSparseRows by one group.
+// This is the body of linear.h, which says what defines it and draws a panel. The largest blocks of sums,
+// groups by rows, are those of blocks.inc.h: for each kind of weights, and kLinearSparseRows by one group.
+// Loops, from the outside in:
+//
+//   chunks of rows           that stay in L2; lists of the K-blocks that each block of rows takes
+//     panels of groups       once over the weights, in either direction
+//       blocks of rows       sums in registers, over the list's K-blocks
 
 #include "tensor/cpu/kernels/linear_inputs.inc.h"
 #include "tensor/cpu/kernels/linear_rows.inc.h"

@@ -1,5 +1,5 @@
 #pragma once
-// Part of linear.inc.h: from sums to outputs.
+// This part of linear.inc.h makes outputs of sums: scale, bias, activation, and rounding to bytes.
 
 #include "tensor/cpu/kernels/exp.inc.h"
 #include "tensor/cpu/kernels/linear.h"
@@ -31,7 +31,7 @@ template <Activation Kind>
   return v;
 }
 
-// The low bytes of the lanes.
+// Stores the low bytes of the lanes.
 [[gnu::always_inline]] inline void store_bytes(uint8_t* p, U32 v) {
 #if defined(__AVX512F__)
   // Unmasked, the intrinsic of GCC 12 warns of a variable of its own.
@@ -105,7 +105,7 @@ template <Activation Kind, class Sum>
   }
 }
 
-// sums: (rows, groups * 16) of the rows from `row` and the groups from `group` on.
+// The sums are (rows, groups * 16), of the rows from `row` and the groups from `group` on.
 template <class Sum>
 [[gnu::always_inline]] inline void linear_finish(const LinearCall& call, const Sum* sums, int rows,
                                                  int groups, int64_t row, int64_t group) {

@@ -1,14 +1,17 @@
 #pragma once
-// Part of linear.inc.h: which K-blocks of a layer have something to add.
+// This part of linear.inc.h lists which K-blocks of a layer have something to add:
+//
+//   | 3 4 9 … | 0 7 …  | 3 + p  4 + p  9 + p … |     p = k_blocks, or -k_blocks where panels go backwards
+//     `low`     others   kBlocksAhead, to be asked for ahead of the panel that follows
 
 #include "tensor/cpu/kernels/linear_k_block.inc.h"
 
 namespace cbnet::kernels::CBNET_ISA {
 namespace {
 
-// A word of inputs, or as many as can be looked at at a time: bit i of `words_with` says whether word i has a
-// bit of `mask`; `append` writes which K-blocks from `k` on have their bit set in `kept`, and returns how
-// many.
+// Inputs are looked at a word at a time, or as many as a vector holds: bit i of `words_with` says whether
+// word i has a bit of `mask`; `append` writes which K-blocks from `k` on have their bit set in `kept`, and
+// returns how many.
 [[gnu::always_inline]] inline uint32_t words_with(uint32_t word, uint32_t mask) { return (word & mask) != 0; }
 [[gnu::always_inline]] inline int64_t append(uint32_t, int32_t* to, int64_t k, uint32_t kept) {
   *to = static_cast<int32_t>(k);
@@ -27,7 +30,7 @@ using Words = U32;
 }
 #elif defined(__AVX2__)
 using Words = U32;
-// Which bits of a byte are set, in order.
+// The table says which bits of a byte are set, in order.
 struct BitsOf {
   uint8_t of[256][8];
 };
@@ -54,9 +57,9 @@ constexpr BitsOf kBits = [] {
 using Words = uint32_t;
 #endif
 
-// The K-blocks in which one of `count` rows from `row` on is not zero, or all of them; those without a top
-// bit, which KBlock::Low takes, stand before the others. Behind the last come, for asking ahead, the first
-// ones of the panels that follow.
+// Lists the K-blocks in which one of `count` rows from `row` on is not zero, or all of them; those without a
+// top bit, which KBlock::Low takes, stand before the others. Behind the last come, for asking ahead, the
+// first ones of the panels that follow.
 template <class KBlock>
 KBlockList list_k_blocks(const LinearCall& call, int64_t row, int64_t count, int32_t* to) {
   // A K-block's inputs of a row are one word, or two; a zero is a word of zeros, but for the sign of an f32.

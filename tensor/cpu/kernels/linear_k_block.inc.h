@@ -1,9 +1,13 @@
 #pragma once
-// Part of linear.inc.h: one K-block of a layer's sums, for each kind of weights.
+// This part of linear.inc.h adds one K-block to a layer's sums, for each kind of weights. One group's weights
+// of a K-block take kGroupWeights elements:
+//
+//   f32    | o0: k0          | o1: k0          | … | o15: k0 |             x: k0 in every lane
+//   bf16   | o0: k0 k1       | o1: k0 k1       | … | o15: k0 k1 |          x: k0, and k1, in every lane
+//   s8     | o0: k0 k1 k2 k3 | o1: k0 k1 k2 k3 | … | o15: k0 k1 k2 k3 |    x: k0 k1 k2 k3 in every lane
 //
 // Weight and Input are as in memory; Wide is a vector's worth of weights in registers, Spread the inputs of
-// the K-block, the same in every lane. One group's weights of a K-block take kGroupWeights elements. Low is
-// how the first steps of a list are taken (list_k_blocks).
+// the K-block, the same in every lane. Low is how the first K-blocks of a list are taken (list_k_blocks).
 
 #include "tensor/cpu/kernels/blocks.inc.h"
 
@@ -56,7 +60,7 @@ struct KBlockBf16 {
   }
 };
 
-// Four inputs a K-block, those of one output side by side.
+// A K-block has four inputs, those of one output side by side.
 struct BytesS8 {
   static constexpr LinearBlock kBlock = kLinearS8;
   using Weight = int8_t;
@@ -91,7 +95,7 @@ struct LowS8 : BytesS8 {
   [[gnu::always_inline]] static Spread spread(const Input* x) { return four(x); }
   [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) { sum += products<1>(w, x); }
 
-  // Of the four of a lane: the sum, `Times` times.
+  // Returns the sum of a lane's four products, `Times` times.
   template <int Times>
   [[gnu::always_inline]] static I32 products(I32 w, I32 x) {
 #if defined(__AVX512BW__)
@@ -109,7 +113,8 @@ struct LowS8 : BytesS8 {
   }
 };
 
-// Others: the low seven bits and the top one apart. They come behind those, and cost twice as much.
+// Others are taken by their low seven bits and the top one apart. They come behind those, and cost twice as
+// much.
 struct KBlockS8 : LowS8 {
   using Low = LowS8;
   struct Spread {

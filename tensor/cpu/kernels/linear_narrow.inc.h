@@ -1,6 +1,8 @@
 #pragma once
-// Part of linear.inc.h: layers of few outputs, f32. Lanes run along the inputs and every output has a sum of
-// its own, so that no lane is spent on outputs that are not there.
+// This part of linear.inc.h is for layers of few outputs, in f32. Lanes run along the inputs and every output
+// has a sum of its own, so that no lane is spent on outputs that are not there:
+//
+//   weights   | o0: k0 … k15 | o1: k0 … k15 | … | o0: k16 … k31 | o1: k16 … k31 | …
 
 #include "tensor/cpu/kernels/blocks.inc.h"
 #include "tensor/cpu/kernels/linear_finish.inc.h"
@@ -8,7 +10,7 @@
 namespace cbnet::kernels::CBNET_ISA {
 namespace {
 
-// Lanes beyond the end of a row are `rest`.
+// Loads a vector of a row that has `left` elements more; lanes beyond its end are `rest`.
 [[gnu::always_inline]] inline F32 load_or(const float* x, int64_t left, float rest) {
   if (left >= kLanesF32) return load(x);
   float lanes[kLanesF32];

@@ -1,5 +1,8 @@
 #pragma once
-// Part of linear.inc.h: rows of inputs as the kernels take them, and softmax over rows.
+// This part of linear.inc.h makes rows of inputs as the kernels take them, and softmax over rows:
+//
+//   as given   | x: `in` elements, f32 or u8 |               rows x_pitch apart
+//   as taken   | x, f32 or u8 | zeros up to `padded` |       row after row
 
 #include "tensor/cpu/kernels/linear_narrow.inc.h"
 

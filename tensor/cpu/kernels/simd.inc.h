@@ -1,8 +1,8 @@
 #pragma once
-// Vectors of the ISA at hand, and what kernels share. A file that includes this, or a kernel, has set
-// CBNET_ISA, the namespace that all of them stand in, and CBNET_VECTOR_BYTES: 64 is AVX-512, 32 AVX2, 16
-// Advanced SIMD, and 0 one element at a time. Nothing of std:: in these files: an inline symbol compiled with
-// ISA flags could be linked into baseline code.
+// This file has vectors of the ISA at hand, and what kernels share. A file that includes this, or a kernel,
+// has set CBNET_ISA, the namespace that all of them stand in, and CBNET_VECTOR_BYTES: 64 is AVX-512, 32 AVX2,
+// 16 Advanced SIMD, and 0 one element at a time. These files take nothing of std::, for an inline symbol
+// compiled with ISA flags could be linked into baseline code.
 
 #include <cstddef>
 #include <cstdint>
@@ -61,7 +61,7 @@ template <class To, class From>
   return __builtin_bit_cast(To, v);
 }
 
-/// 0, 1, 2, …
+/// Returns 0, 1, 2, …
 [[gnu::always_inline]] inline I32 iota() {
 #if CBNET_VECTOR_BYTES == 64
   return I32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -74,13 +74,13 @@ template <class To, class From>
 #endif
 }
 
-// NaN in b stays NaN, NaN in a is dropped: one instruction.
+// NaN in b stays NaN, NaN in a is dropped: that is one instruction.
 [[gnu::always_inline]] inline F32 max(F32 a, F32 b) { return a > b ? a : b; }
 // NaN in either stays NaN.
 [[gnu::always_inline]] inline F32 max_keep_nan(F32 a, F32 b) { return a != a ? a : max(a, b); }
 [[gnu::always_inline]] inline F32 relu(F32 x) { return max(F32{}, x); }
 
-/// The sum of the lanes as a tree of halves.
+/// Adds up the lanes as a tree of halves.
 template <class T, int Bytes = CBNET_VECTOR_BYTES>
 [[gnu::always_inline]] inline T sum_lanes(const typename SimdOf<T, Bytes>::type& v) {
   if constexpr (Bytes == 0) {
@@ -138,7 +138,7 @@ void copy_rows(T* to, int64_t to_pitch, const T* from, int64_t from_pitch, int64
   for (int64_t i = 0; i < rows; ++i) copy_row(to + i * to_pitch, from + i * from_pitch, cols);
 }
 
-/// Fn::at<A, B>: the kernel of a block of a by b, 1 <= a <= A and 1 <= b <= B.
+/// Returns Fn::at<a, b>, the kernel of a block of a by b, 1 <= a <= A and 1 <= b <= B.
 template <class Fn, int A, int B>
 auto pick(int64_t a, int64_t b) {
   if constexpr (A > 1) {

@@ -4,9 +4,9 @@
 
 namespace cbnet::kernels {
 
-/// `total` cut into the fewest blocks of at most `max`, as equal as can be: the first `larger` blocks hold
-/// size + 1, the others size. One long block and a stub would leave the stub waiting on latency. What packs
-/// for a kernel cuts by this as the kernel does.
+/// A split cuts `total` into the fewest blocks of at most `max`, as equal as can be: the first `larger`
+/// blocks hold size + 1, the others size (10 by 4 is | 4 | 3 | 3 |). One long block and a stub would leave
+/// the stub waiting on latency. What packs for a kernel cuts by this as the kernel does.
 struct Split {
   std::int64_t blocks, size, larger;
 

@@ -6,7 +6,8 @@
 
 #include "tensor/parallel.h"
 
-// Walking several strided arrays of one shape together.
+// These functions walk several strided arrays of one shape together; `for_each` in
+// tensor/reference/functions.h is the plain way.
 
 namespace cbnet::kernels {
 

@@ -2,10 +2,12 @@
 
 #include "tensor/cpu/kernels/fused_conv2d.h"
 
-// Convolution and 2x2 max-pooling with fewer multiplications: pairs of neighbouring results along a row are
-// made from k + 1 products instead of 2 k (minimal filtering F(2,k): Winograd, "Arithmetic complexity of
-// computations", 1980; Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016), for k of 3
-// and 5.
+// This header is for convolution and 2x2 max-pooling with fewer multiplications: pairs of neighbouring
+// results along a row are made from k + 1 products instead of 2 k (minimal filtering F(2,k): Winograd,
+// "Arithmetic complexity of computations", 1980; Lavin and Gray, "Fast algorithms for convolutional neural
+// networks", 2016), for k of 3 and 5. `conv2d` in tensor/reference/products.cpp, `pool2d` in
+// tensor/reference/pool2d.cpp and `relu` in tensor/pointwise.def define, one after the other, what it
+// computes.
 //
 // Plainly, of the k + 1 pixels d under a pair and one row g of the kernel:
 //
@@ -32,10 +34,17 @@
 // a pooling window.
 //
 // Accuracy: rounding is that of a few more additions of terms up to 5 (k = 3: 2) times as large.
+//
+// Scratch, cut in this order, and where each part goes next:
+//
+//   columns       one plane's pixels of even column, then those of odd      -> B' d
+//   transformed   (point, c, in_plane): planes of B' d, rows of `pairs`     -> products, by fused_conv2d.h
+//   products      (point, output, 4 vectors): one block's sums              -> A', the larger of each pair
+//   pooled        (output, scratch_plane): rows of `pairs`, not yet pooled downwards   -> out
 
 namespace cbnet::kernels {
 
-/// What every call of one convolution shares; see Conv.
+/// Every call of one convolution shares these; see Conv.
 struct Winograd {
   std::int64_t h = 0, w = 0;  // of x
   std::int64_t in_row = 0, in_plane = 0, in_first = 0;
@@ -49,17 +58,19 @@ struct Winograd {
       nullptr;  // OW odd: per pair of a plane 0, or -inf where the second of a pair is no result
 };
 
-/// Columns of even number that a row of pixels and the zeros at its left come to, and as many of odd number.
+/// Returns how many columns of even number a row of pixels and the zeros at its left come to; of odd number
+/// there are as many.
 [[gnu::always_inline]] constexpr std::int64_t winograd_columns(const Winograd& a) {
   return (a.w + 1) / 2 + (a.padding + 1) / 2 + a.k / 2;
 }
 
-/// Of those, for a whole plane: elements of scratch, in whole cache lines like all that is cut from it.
+/// Returns the elements of scratch that those of a whole plane take, in whole cache lines like all that is
+/// cut from it.
 [[gnu::always_inline]] constexpr std::int64_t winograd_split(const Winograd& a) {
   return (2 * (a.h * winograd_columns(a) + 2 * kSlack) + 15) / 16 * 16;
 }
 
-/// Elements of scratch. The planes of `sums` are whole cache lines.
+/// Returns the elements of scratch. The planes of `sums` are whole cache lines.
 [[gnu::always_inline]] constexpr std::int64_t winograd_scratch(const Winograd& a, std::int64_t lanes) {
   const std::int64_t transformed = a.points * a.sums.c * a.sums.in_plane;
   const std::int64_t products = a.points * a.sums.outputs * 4 * lanes;

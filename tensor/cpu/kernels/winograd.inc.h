@@ -1,5 +1,5 @@
 #pragma once
-// The body of winograd.h.
+// This is the body of winograd.h, which says what defines it and draws matrices and scratch.
 
 #include "tensor/cpu/kernels/fused_conv2d.inc.h"
 #include "tensor/cpu/kernels/winograd.h"
@@ -7,7 +7,7 @@
 namespace cbnet::kernels::CBNET_ISA {
 namespace {
 
-// Half a vector, for rows that are shorter than one.
+// Half a vector serves rows that are shorter than one.
 using Half = typename SimdOf<float, CBNET_VECTOR_BYTES / 2>::type;
 template <class V>
 using LooseOf = typename SimdOf<float, sizeof(V) == sizeof(float) ? 0 : sizeof(V)>::loose;
@@ -20,8 +20,8 @@ template <class V>
   *reinterpret_cast<LooseOf<V>*>(p) = v;
 }
 
-// B' d of some pairs, one vector a point, `step` elements apart. even, odd: the pixels of even and odd number
-// of the row, from under the first of the pairs on.
+// Makes B' d of some pairs, one vector a point, `step` elements apart. `even` and `odd` are the pixels of
+// even and odd number of the row, from under the first of the pairs on.
 template <int K, class V>
 [[gnu::always_inline]] inline void transform_pairs(const float* even, const float* odd, float* to,
                                                    int64_t step) {
@@ -47,8 +47,11 @@ template <int K, class V>
 // Rows are written vector by vector from their end, each vector for all rows before the next: what reaches
 // beyond a row's end lies in the next row, whose own elements come after.
 
-// Columns of even and of odd number of a plane whose rows begin with `padding` zeros, `row` elements apart.
-// What stands right of a row's pixels, and left of the next one's, is zeros.
+// Splits a plane, whose rows begin with `padding` zeros, into columns of even and of odd number, rows `row`
+// elements apart. What stands right of a row's pixels, and left of the next one's, is zeros:
+//
+//   padding 1   0 x0 x1 x2 x3     even: 0 x1 x3 …   odd: x0 x2 0 …
+//   padding 2   0 0 x0 x1 x2 x3   even: 0 x0 x2 …   odd: 0 x1 x3 …
 void split_columns(const Winograd& a, const float* in, float* evens, float* odds, int64_t row) {
   const I32 lane = iota();
   // Behind an odd number of zeros the first pixel has an odd column.
@@ -75,7 +78,7 @@ void split_columns(const Winograd& a, const float* in, float* evens, float* odds
   }
 }
 
-// Planes of B' d for every point and channel, with zero rows around.
+// Makes planes of B' d for every point and channel, with zero rows around.
 template <int K, class V>
 void transform_planes(const Winograd& a, const float* in, float* columns, float* to) {
   constexpr int64_t kStep = sizeof(V) == sizeof(F32) ? kLanesF32 : kLanesF32 / 2;
@@ -100,7 +103,7 @@ void transform_planes(const Winograd& a, const float* in, float* columns, float*
   }
 }
 
-// A' of one block's sums, bias, and the larger of each pair -> planes of pooled rows.
+// Takes A' of one block's sums, the larger of each pair and the bias: planes of pairs pooled along rows.
 template <int K>
 void pool_pairs(const Winograd& a, const ConvBlock& block, int64_t outputs, const float* sums,
                 const float* bias, float* to) {
@@ -127,7 +130,7 @@ void pool_pairs(const Winograd& a, const ConvBlock& block, int64_t outputs, cons
   }
 }
 
-// The larger of rows 2i and 2i + 1 of a plane, where there is a second; zeros behind each row.
+// Stores the larger of rows 2i and 2i + 1 of a plane, where there is a second; zeros go behind each row.
 template <bool Relu>
 void pool_rows(const Winograd& a, const float* plane, float* out) {
   const Conv& sums = a.sums;

@@ -1,4 +1,4 @@
-// AVX2 and FMA.
+// This file is compiled for AVX2 and FMA.
 #define CBNET_ISA avx2
 #define CBNET_VECTOR_BYTES 32
 #include "tensor/cpu/kernels/isa/inference.inc.h"

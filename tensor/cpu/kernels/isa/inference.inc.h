@@ -1,4 +1,4 @@
-// The kernels of the inference engine for one ISA, and the table of them.
+// This file gathers the kernels of the inference engine for one ISA, and makes the table of them.
 #include "tensor/cpu/kernels/channels.inc.h"
 #include "tensor/cpu/kernels/exit.inc.h"
 #include "tensor/cpu/kernels/isa_table.h"

@@ -1,4 +1,4 @@
-// The kernels of training for one ISA, and the table of them.
+// This file makes the kernels of training for one ISA, and the table of them.
 #include "tensor/cpu/kernels/adam.inc.h"
 #include "tensor/cpu/kernels/conv2d_lanes.inc.h"
 #include "tensor/cpu/kernels/exp.inc.h"
