@@ -185,7 +185,7 @@ std::int64_t add_normalised(NodeReader& node, std::int64_t from, const Shape& sa
 /// numbers, each of as many channels.
 void add_affine(NodeReader& node, std::int64_t from, std::int64_t count) {
   const auto constant = [&](std::size_t i) {
-    const Tensor value = constant_of_sample(node, i, 0);
+    Tensor value = constant_of_sample(node, i, 0);
     if (count == 0) return value;
     Shape shape(node.shape().size(), 1);
     shape[0] = node.shape()[0];
