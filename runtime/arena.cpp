@@ -10,6 +10,7 @@ constexpr std::size_t kAlign = 64;
 /// The arena of a tile should stay in the L2 beside the weights of a layer.
 constexpr std::int64_t kTileBytes = 384 * 1024;
 constexpr std::int64_t kMinTile = 16, kMaxTile = 128;
+constexpr std::int64_t kMaxActivationRatio = 4;
 /// Fewer images than kMinTile, where so many of them exceed this, go together, down to one.
 constexpr std::int64_t kMaxTileBytes = std::int64_t{64} << 20;
 
@@ -67,7 +68,11 @@ void place_buffers(Schedule& out) {
   find_lifetimes(out);
   std::int64_t image = 1;
   for (const Buffer& buffer : out.buffers) image += buffer.pitch * buffer.layout.element_bytes();
-  out.tile = std::clamp(kTileBytes / image, kMinTile, kMaxTile);
+  std::int64_t shared = 1;  // bytes of weights that are read once a tile
+  for (const StepPtr& step : out.steps) shared += step->shares_weights ? step->weight_bytes : 0;
+  // One by one, activations stay in the nearest cache: that counts where they are far more than such weights.
+  const bool alone = image > kMaxActivationRatio * shared;
+  out.tile = std::clamp(kTileBytes / image, alone ? 1 : kMinTile, kMaxTile);
   out.tile = std::clamp<std::int64_t>(kMaxTileBytes / image, 1, out.tile);
   // This is first fit, largest first.
   std::vector<Buffer*> order;

@@ -66,8 +66,9 @@ class Step {
   int writes;
   std::int64_t macs = 0;  // of one image, padding zeros included
   std::int64_t weight_bytes = 0;
-  bool winograd = false;  // with fewer multiplications than `macs` says
-  bool int8 = false;      // multiplies bytes
+  bool winograd = false;        // with fewer multiplications than `macs` says
+  bool int8 = false;            // multiplies bytes
+  bool shares_weights = false;  // reads them once for all images of a call
 
  protected:
   std::int64_t scratch_fixed_ = 0;

@@ -15,7 +15,9 @@ class LinearStep : public Step {
       : Step({from.buffer}, to.buffer),
         layer_(std::move(layer)),
         from_u8_(from.is_bytes()),
-        to_u8_(to.is_bytes()) {}
+        to_u8_(to.is_bytes()) {
+    shares_weights = true;
+  }
 
   void run(const Frame& frame) const override {
     const void* x =

@@ -149,9 +149,20 @@ TEST_CASE("planner: the largest graph, reshapes before a layer of bytes, compile
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
 }
 
+TEST_CASE("planner: images go through one by one where activations are far more than shared weights") {
+  const auto tile = [](std::int64_t outputs) {
+    Builder b({3, 64, 64});
+    const auto stage = b.plain(Kind::relu, b.conv(0, 8, 3, 1));
+    b.linear(b.add(Kind::reshape, {b.max_pool(stage, 8, 8, false)}, {512}), outputs);
+    return make_schedule(b.graph, available_isas().back()).tile;
+  };
+  CHECK(tile(2) < 16);
+  CHECK(tile(500) >= 16);
+}
+
 TEST_CASE("planner: an arena has a limit, and tiles go down to one image") {
   Builder large({1 << 21});
-  large.plain(Kind::relu, 0);
+  large.linear(large.plain(Kind::relu, 0), 1);
   large.graph.classifies = false;
   CHECK(make_schedule(large.graph, Isa::scalar).tile == 3);
   Builder one({1 << 24});

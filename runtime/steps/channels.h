@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "runtime/step.h"
+#include "tensor/cpu/kernels/split.h"
+
+// What the steps of kernels/channels.h share: where pixels and channels stand, and how channels are cut.
+
+namespace cbnet::runtime {
+
+using Offsets = std::vector<std::int32_t>;
+
+inline std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
+inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// Returns the element at which pixel (i, j) begins; it may lie in the border.
+inline std::int32_t pixel_offset(const Layout& layout, std::int64_t i, std::int64_t j) {
+  return static_cast<std::int32_t>((layout.first() + i * layout.row() + j) * layout.pitch);
+}
+
+/// Returns the offsets of the pixels (first.h + i step.h, first.w + j step.w), i < rows and j < cols, row by
+/// row.
+Offsets pixel_offsets(const Layout& layout, std::int64_t rows, std::int64_t cols, Pair first = 0,
+                      Pair step = 1);
+
+/// A convolution's channels are cut into these blocks, each of which reads the channels of its groups.
+/// Weights between other groups are zeros.
+struct Blocks {
+  std::int64_t pixels = 1, vectors = 1;
+  std::int64_t inputs = 0;  // channels that a block reads
+  Offsets first_inputs;     // by block
+  double cost = std::numeric_limits<double>::infinity();
+};
+
+/// Returns the cut of the lowest cost of a convolution of `channels` input channels.
+Blocks choose(const kernels::ChannelsTable& table, std::int64_t lanes, const Node& node,
+              std::int64_t channels);
+
+/// Returns the bias with zeros behind that of the last channel, which fill its vector.
+std::vector<float> padded_bias(const Node& node, std::int64_t size);
+
+/// Returns the cost by F(2x2, 3x3), infinite where that cannot do this convolution.
+double winograd_cost(const kernels::KernelTable& table, const Node& conv, const Shape& input);
+/// Makes a step of it; the pixels of the input have whole vectors of channels.
+StepPtr make_winograd_step(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,
+                           const std::vector<Operand>& from, const Operand& to);
+
+}  // namespace cbnet::runtime
