@@ -89,6 +89,12 @@ struct ConvTail {
   bool relu = false;
   bool winograd = false;  // by winograd.h, else fused_conv2d.h
 };
+/// This is a convolution of an `input` (C,H,W) with its tail.
+struct ConvWork {
+  const Node& node;
+  const Shape& input;
+  const ConvTail& tail;
+};
 /// Tells whether fused_conv2d.h has kernels for this convolution.
 bool is_direct(const Node& conv);
 /// Tells whether fused_conv2d.h can pool so: 2x2, stride 2, no padding.
@@ -98,8 +104,8 @@ bool is_direct_pool(const Node& pool);
 bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool);
 /// Returns the padded layout for a direct convolution's input, whose shape is (C,H,W).
 Layout conv_layout(const Node& conv, const Shape& input);
-StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
-                       const ConvTail& tail, const Operand& from, const Operand& to);
+StepPtr make_conv_step(const kernels::KernelTable& table, const ConvWork& work, const Operand& from,
+                       const Operand& to);
 
 /// `then` is the pointwise node that the layer takes with it, or null.
 StepPtr make_linear_step(Isa isa, const Node& linear, const Node* then, const Operand& from,
