@@ -159,13 +159,14 @@ Report measure_runs(const Settings& settings, const CommandLine& line, ProgressB
     for (const Contender& contender : contenders)
       require_fits(contender.predictor->info(), files.test, files);
     require_unseen(RunFolder(settings.runs[r]), files);
-    const TestSet test = shuffled(files.test, kOrderSeed);
+    TestSet test = shuffled(files.test, kOrderSeed);
+    test.batch = settings.batch;
     std::optional<BlockProgress> progress;
     protocol.progress = [&](const std::string& model, std::int64_t round) {
       if (!progress) progress.emplace(bar, contenders.size(), settings.repeats);
       progress->before(model, round);
     };
-    for (Row& row : measure(contenders, test, settings.batch, *meter, protocol, log)) {
+    for (Row& row : measure(contenders, test, *meter, protocol, log)) {
       row.run = settings.runs[r];
       row.device = to_string(compute_device());
       report.rows.push_back(std::move(row));
@@ -199,10 +200,10 @@ std::vector<Tensor> in_batches(const Tensor& images, std::int64_t batch) {
   return out;
 }
 
-std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet& test, std::int64_t batch,
-                         energy::Meter& meter, const ProtocolOptions& protocol,
+std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet& test, energy::Meter& meter,
+                         const ProtocolOptions& protocol,
                          const std::function<void(const std::string&)>& log) {
-  const std::vector<Tensor> batches = in_batches(test.images, std::min(batch, test.images.size(0)));
+  const std::vector<Tensor> batches = in_batches(test.images, std::min(test.batch, test.images.size(0)));
   std::vector<Row> rows;
   std::vector<Subject> subjects;
   for (const Contender& contender : contenders) {

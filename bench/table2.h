@@ -17,6 +17,7 @@ struct TestSet {
   Tensor images;                      // u8 (N, C, H, W)
   Tensor labels;                      // u8 (N)
   std::vector<std::int64_t> numbers;  // in the dataset's file
+  std::int64_t batch = 1;             // images a call, where there are so many
 };
 TestSet shuffled(const data::Split& test, std::uint64_t seed);
 
@@ -25,9 +26,8 @@ std::vector<Tensor> in_batches(const Tensor& images, std::int64_t batch);
 
 /// Evaluates and checks every contender on the test set, and times them against one another.
 /// The rows lack `run`.
-std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet& test, std::int64_t batch,
-                         energy::Meter& meter, const ProtocolOptions& protocol,
-                         const std::function<void(const std::string&)>& log);
+std::vector<Row> measure(const std::vector<Contender>& contenders, const TestSet& test, energy::Meter& meter,
+                         const ProtocolOptions& protocol, const std::function<void(const std::string&)>& log);
 
 /// Runs `cbnet_bench table2`, with the words after the command. Returns the exit code; errors are thrown.
 int run_table2(const std::vector<std::string>& words);

@@ -199,7 +199,7 @@ class Compressor {
         continue;
       Tensor weight = state.at(node.name.substr(prefix.size()) + ".weight");
       const std::int64_t block_in = options_.precision == Precision::int8 ? 4 : 1;
-      masks_[node.name] = runtime::block_mask(node.dense.fp32, node.dense.out, node.dense.in, 16, block_in,
+      masks_[node.name] = runtime::block_mask(node.dense.fp32, {node.dense.out, node.dense.in, 16, block_in},
                                               options_.sparsity);
       layers.emplace_back(masks_[node.name], weight);
     }

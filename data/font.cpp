@@ -130,14 +130,14 @@ void fill_square(Tensor& canvas, std::int64_t x, std::int64_t y, std::int64_t si
 
 }  // namespace
 
-void draw_text(Tensor& canvas, std::int64_t x, std::int64_t y, std::string_view text, std::int64_t scale,
-               std::uint8_t grey) {
+void draw_text(Tensor& canvas, std::string_view text, const TextStyle& style) {
   require(canvas.defined() && canvas.rank() == 2 && canvas.dtype() == DType::u8 && canvas.is_contiguous(),
           "draw_text", "canvas must be contiguous u8 (H,W)");
-  std::int64_t column = x;
+  const std::int64_t scale = style.scale;
+  std::int64_t column = style.x, y = style.y;
   for (const char character : text) {
     if (character == '\n') {
-      column = x;
+      column = style.x;
       y += kGlyphHeight * scale;
       continue;
     }
@@ -145,7 +145,7 @@ void draw_text(Tensor& canvas, std::int64_t x, std::int64_t y, std::string_view 
     for (std::int64_t row = 0; row < 8; ++row) {
       for (std::int64_t bit = 0; bit < 5; ++bit) {
         if ((glyph[static_cast<std::size_t>(row)] >> (4 - bit) & 1) != 0) {
-          fill_square(canvas, column + bit * scale, y + row * scale, scale, grey);
+          fill_square(canvas, column + bit * scale, y + row * scale, scale, style.grey);
         }
       }
     }

@@ -41,9 +41,14 @@ std::vector<Taps> taps_along(std::int64_t from, std::int64_t to) {
   return out;
 }
 
+struct PlaneTaps {
+  std::vector<Taps> rows, columns;
+};
+
 /// Resizes one plane: along its rows, then along its columns.
-void resize_plane(const std::uint8_t* from, std::int64_t width, const std::vector<Taps>& rows,
-                  const std::vector<Taps>& columns, std::vector<float>& narrow, std::uint8_t* to) {
+void resize_plane(const std::uint8_t* from, std::int64_t width, const PlaneTaps& taps_of,
+                  std::vector<float>& narrow, std::uint8_t* to) {
+  const auto& [rows, columns] = taps_of;
   const std::size_t columns_made = columns.size();
   const std::size_t height = narrow.size() / columns_made;
   for (std::size_t y = 0; y < height; ++y) {
@@ -116,14 +121,13 @@ Tensor resized(const Tensor& pictures, std::int64_t height, std::int64_t width) 
   shape.back() = width;
   const Tensor from = pictures.contiguous();
   Tensor out = Tensor::empty(shape, DType::u8);
-  const std::vector<Taps> rows = taps_along(from_height, height), columns = taps_along(from_width, width);
+  const PlaneTaps taps{taps_along(from_height, height), taps_along(from_width, width)};
   const auto* a = from.data<std::uint8_t>();
   auto* b = out.data<std::uint8_t>();
   parallel_for(out.numel() / (height * width), 1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> narrow(static_cast<std::size_t>(from_height * width));
     for (std::int64_t i = begin; i < end; ++i)
-      resize_plane(a + i * from_height * from_width, from_width, rows, columns, narrow,
-                   b + i * height * width);
+      resize_plane(a + i * from_height * from_width, from_width, taps, narrow, b + i * height * width);
   });
   return out;
 }

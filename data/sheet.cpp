@@ -92,15 +92,16 @@ void draw_all(Tensor& plane, std::int64_t channel, const Layout& layout,
   for (std::size_t r = 0; r < rows.size(); ++r) {
     const std::int64_t image_y = layout.row_y[r] + layout.title_height[r];
     if (r < row_titles.size())
-      draw_text(plane, layout.gap, layout.row_y[r], row_titles[r], layout.text_scale, kInk);
+      draw_text(plane, row_titles[r], {layout.gap, layout.row_y[r], layout.text_scale, kInk});
     for (std::size_t c = 0; c < rows[r].size(); ++c) {
       const Tile& tile = rows[r][c];
       if (tile.image.defined()) {
         const std::int64_t from = std::min(channel, tile.image.size(0) - 1);
         draw_plane(plane, tile.image.select(0, from), layout.column_x[c], image_y, layout.scale);
       }
-      draw_text(plane, layout.column_x[c], image_y + layout.image_height[r] + 2 * layout.text_scale,
-                tile.caption, layout.text_scale, kInk);
+      draw_text(plane, tile.caption,
+                {layout.column_x[c], image_y + layout.image_height[r] + 2 * layout.text_scale,
+                 layout.text_scale, kInk});
     }
   }
 }

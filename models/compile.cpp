@@ -58,19 +58,15 @@ Graph classifier_graph(const Network& network, const std::vector<double>& thresh
     require(there, "compile", "'", spec.name, "' needs a layer behind its last side exit");
   };
   need_layer_behind(spec.exits.empty() || spec.exits.back().after < static_cast<std::int64_t>(trunk.size()));
-  std::vector<std::int32_t> at = {0};
-  std::vector<Shape> shapes = {spec.input};
-  std::size_t done = 0;
+  Lowering::Made made{{0}, {spec.input}};
   for (std::size_t e = 0; e < spec.exits.size(); ++e) {
-    const auto after = static_cast<std::size_t>(spec.exits[e].after);
-    compiler.append(trunk, done, after, at, shapes, "trunk.");
-    done = after;
-    const std::int32_t logits = compiler.append(without_softmax(spec.exits[e].branch), at.back(),
-                                                shapes.back(), concat("exits.", e, "."));
+    compiler.append(trunk, static_cast<std::size_t>(spec.exits[e].after), "trunk.", made);
+    const std::int32_t logits = compiler.append(without_softmax(spec.exits[e].branch), made.values.back(),
+                                                made.shapes.back(), concat("exits.", e, "."));
     graph.exits.push_back({logits, thresholds[e]});
   }
-  compiler.append(trunk, done, trunk.size(), at, shapes, "trunk.");
-  need_layer_behind(at.back() == static_cast<std::int32_t>(graph.nodes.size()));  // dropout is none
+  compiler.append(trunk, trunk.size(), "trunk.", made);
+  need_layer_behind(made.values.back() == static_cast<std::int32_t>(graph.nodes.size()));  // dropout is none
   return graph;
 }
 

@@ -4,27 +4,25 @@
 
 namespace cbnet {
 
-void Lowering::append(const LayerSpecs& layers, std::size_t begin, std::size_t end,
-                      std::vector<std::int32_t>& at, std::vector<Shape>& shapes, const std::string& prefix) {
-  for (std::size_t i = begin; i < end; ++i) {
+void Lowering::append(const LayerSpecs& layers, std::size_t end, const std::string& prefix, Made& made) {
+  for (std::size_t i = made.values.size() - 1; i < end; ++i) {
     Lowering layer(graph_, state_);
     layer.name = prefix + std::to_string(i);
     for (const std::int64_t position : inputs_of(layers[i], i)) {
-      layer.inputs.push_back(at.at(static_cast<std::size_t>(position)));
-      layer.in_shapes.push_back(shapes.at(static_cast<std::size_t>(position)));
+      layer.inputs.push_back(made.values.at(static_cast<std::size_t>(position)));
+      layer.in_shapes.push_back(made.shapes.at(static_cast<std::size_t>(position)));
     }
-    layer.out = next_shape(layers[i], i, shapes, prefix);
-    at.push_back(layers[i]->lower(layer));
-    shapes.push_back(layer.out);
+    layer.out = next_shape(layers[i], i, made.shapes, prefix);
+    made.values.push_back(layers[i]->lower(layer));
+    made.shapes.push_back(layer.out);
   }
 }
 
 std::int32_t Lowering::append(const LayerSpecs& layers, std::int32_t from, const Shape& input,
                               const std::string& prefix) {
-  std::vector<std::int32_t> at = {from};
-  std::vector<Shape> shapes = {input};
-  append(layers, 0, layers.size(), at, shapes, prefix);
-  return at.back();
+  Made made{{from}, {input}};
+  append(layers, layers.size(), prefix, made);
+  return made.values.back();
 }
 
 Tensor Lowering::weight(const char* part) const {

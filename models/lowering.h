@@ -18,10 +18,14 @@ class Lowering {
 
   Lowering(runtime::Graph& graph, const State& state) : graph_(graph), state_(state) {}
 
-  /// Appends layers begin, …, end - 1 of a list called `prefix`; `at` holds the values by position and
-  /// `shapes` theirs, and both grow.
-  void append(const LayerSpecs& layers, std::size_t begin, std::size_t end, std::vector<std::int32_t>& at,
-              std::vector<Shape>& shapes, const std::string& prefix);
+  /// The values of a list stand here, and their shapes, by position.
+  struct Made {
+    std::vector<std::int32_t> values;
+    std::vector<Shape> shapes;
+  };
+
+  /// Appends the layers of a list called `prefix` from where `made` ends to position `end`; `made` grows.
+  void append(const LayerSpecs& layers, std::size_t end, const std::string& prefix, Made& made);
   /// Appends all of a list; returns the value that its last layer makes.
   std::int32_t append(const LayerSpecs& layers, std::int32_t from, const Shape& input,
                       const std::string& prefix);

@@ -6,11 +6,12 @@ namespace {
 constexpr std::uint64_t kWeightStream = 1;
 constexpr std::uint64_t kDropoutStream = 2;
 
-/// Loads what `target` has under its own names from `source`, whose names start otherwise.
-void copy_layers(const StateDict& source, const std::string& source_prefix, std::int64_t source_first,
-                 std::int64_t target_first, std::int64_t count, StateDict& target) {
+/// Copies the first `count` layers of a list of `source` to those of the trunk of `target` from
+/// `target_first` on.
+void copy_layers(const StateDict& source, const std::string& source_prefix, std::int64_t count,
+                 std::int64_t target_first, StateDict& target) {
   for (std::int64_t i = 0; i < count; ++i) {
-    const std::string from = concat(source_prefix, source_first + i, ".");
+    const std::string from = concat(source_prefix, i, ".");
     const std::string to = concat("trunk.", target_first + i, ".");
     for (const auto& [name, tensor] : source) {
       if (!name.starts_with(from)) continue;
@@ -74,8 +75,8 @@ std::unique_ptr<Network> truncate_at_exit(const Network& network, std::size_t e,
       std::make_unique<Network>(truncate(full, exit.after, exit.branch, std::move(name)), 0, network.dtype());
   const StateDict source = network.state_dict();
   StateDict target = out->state_dict();
-  copy_layers(source, "trunk.", 0, 0, exit.after, target);
-  copy_layers(source, concat("exits.", e, "."), 0, exit.after, static_cast<std::int64_t>(exit.branch.size()),
+  copy_layers(source, "trunk.", exit.after, 0, target);
+  copy_layers(source, concat("exits.", e, "."), static_cast<std::int64_t>(exit.branch.size()), exit.after,
               target);
   out->train(network.training());
   return out;
@@ -86,7 +87,7 @@ std::unique_ptr<Network> truncate_after(const Network& network, std::int64_t lay
   auto out = std::make_unique<Network>(truncate(network.spec(), layers, head, std::move(name)), seed,
                                        network.dtype());
   StateDict target = out->state_dict();
-  copy_layers(network.state_dict(), "trunk.", 0, 0, layers, target);
+  copy_layers(network.state_dict(), "trunk.", layers, 0, target);
   out->train(network.training());
   return out;
 }

@@ -12,7 +12,7 @@ std::int64_t checked_add(std::int64_t a, std::int64_t b) {
   return sum;
 }
 
-/// f(), with the layer's name before what it throws.
+/// Calls f(), with the layer's name before what it throws.
 template <class F>
 auto named(const std::string& name, F f) {
   try {
@@ -22,7 +22,7 @@ auto named(const std::string& name, F f) {
   }
 }
 
-/// The shapes of what layer `i` of a list reads, which begins at `first`.
+/// Returns the shapes of what layer `i` of a list reads; it may read no position before `first`.
 std::vector<Shape> shapes_read(const LayerSpec& layer, std::size_t i, std::size_t first,
                                const std::vector<Shape>& shapes) {
   std::vector<Shape> in;
@@ -35,20 +35,39 @@ std::vector<Shape> shapes_read(const LayerSpec& layer, std::size_t i, std::size_
   return in;
 }
 
-/// Runs through layers begin, …, end - 1 of a list, adding their costs to `out` and the shapes that they make
-/// to `shapes`, which has those before them by position.
-void walk(const LayerSpecs& layers, std::size_t begin, std::size_t end, const std::string& prefix,
-          std::vector<Shape>& shapes, std::vector<LayerCost>& out) {
-  for (std::size_t i = begin; i < end; ++i) {
-    const std::string name = concat(prefix, i);
-    named(name, [&] {
-      const std::vector<Shape> in = shapes_read(layers[i], i, begin, shapes);
-      shapes.push_back(layers[i]->infer(in));
-      const Cost cost = layers[i]->cost(in, shapes.back());
-      out.push_back({name, describe(layers[i]), shapes.back(), cost.macs, cost.parameters});
-    });
+/// A walk goes along a list of layers, with the shape at every position that it has passed:
+///
+///   position   0         1           2
+///              input  -> layer 0  -> layer 1  -> …
+class ListWalk {
+ public:
+  ListWalk(const LayerSpecs& layers, const Shape& input, std::string prefix)
+      : layers_(layers), prefix_(std::move(prefix)), shapes_{input} {}
+
+  std::size_t position() const { return shapes_.size() - 1; }
+  const Shape& shape() const { return shapes_.back(); }
+
+  /// Goes on to position `end` and adds the costs of the layers on the way to `out`. None of them may read
+  /// what stands before the position where this begins.
+  void advance(std::size_t end, std::vector<LayerCost>& out) {
+    const std::size_t begin = position();
+    for (std::size_t i = begin; i < end; ++i) {
+      const std::string name = concat(prefix_, i);
+      named(name, [&] {
+        const LayerSpec& layer = layers_[i];
+        const std::vector<Shape> in = shapes_read(layer, i, begin, shapes_);
+        shapes_.push_back(layer->infer(in));
+        const Cost cost = layer->cost(in, shape());
+        out.push_back({name, describe(layer), shape(), cost.macs, cost.parameters});
+      });
+    }
   }
-}
+
+ private:
+  const LayerSpecs& layers_;
+  std::string prefix_;  // of the layers' names
+  std::vector<Shape> shapes_;
+};
 
 Cost total(const std::vector<LayerCost>& layers) {
   Cost out;
@@ -63,9 +82,8 @@ Cost sum(const Cost& a, const Cost& b) {
 }
 
 Cost list_cost(const LayerSpecs& layers, const Shape& input) {
-  std::vector<Shape> shapes = {input};
   std::vector<LayerCost> costs;
-  walk(layers, 0, layers.size(), "", shapes, costs);
+  ListWalk(layers, input, "").advance(layers.size(), costs);
   return total(costs);
 }
 
@@ -85,26 +103,20 @@ std::vector<Shape> shapes_along(const LayerSpecs& layers, const Shape& input, co
 }
 
 std::vector<LayerCost> layer_costs(const NetworkSpec& network) {
-  std::vector<LayerCost> out;
   constexpr std::int64_t kMaxSize = 1 << 20;  // a stored description may be hostile
   for (const std::int64_t size : network.input)
     require(size >= 0 && size <= kMaxSize, "input", "sizes must be 0 to ", kMaxSize, "; got ", size);
-  std::vector<Shape> shapes = {network.input};
-  std::size_t done = 0;
-  const auto advance = [&](std::size_t to) {
-    walk(network.trunk, done, to, "trunk.", shapes, out);
-    done = to;
-  };
+  std::vector<LayerCost> out;
+  ListWalk trunk(network.trunk, network.input, "trunk.");
   for (std::size_t e = 0; e < network.exits.size(); ++e) {
-    const ExitSpec& exit = network.exits[e];
-    require(exit.after >= static_cast<std::int64_t>(done) &&
-                exit.after <= static_cast<std::int64_t>(network.trunk.size()),
-            "spec", "exits must stand along the trunk in order; exit ", e, " is after layer ", exit.after);
-    advance(static_cast<std::size_t>(exit.after));
-    std::vector<Shape> along = {shapes.back()};
-    walk(exit.branch, 0, exit.branch.size(), concat("exits.", e, "."), along, out);
+    const auto& [after, branch] = network.exits[e];
+    require(after >= static_cast<std::int64_t>(trunk.position()) &&
+                after <= static_cast<std::int64_t>(network.trunk.size()),
+            "spec", "exits must stand along the trunk in order; exit ", e, " is after layer ", after);
+    trunk.advance(static_cast<std::size_t>(after), out);
+    ListWalk(branch, trunk.shape(), concat("exits.", e, ".")).advance(branch.size(), out);
   }
-  advance(network.trunk.size());
+  trunk.advance(network.trunk.size(), out);
   return out;
 }
 

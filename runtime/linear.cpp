@@ -248,43 +248,41 @@ std::size_t LinearLayer::scratch_bytes(std::int64_t rows) const {
       prepared_bytes(rows) + row_blocks(rows) * (kList + kernels::list_columns(call_.k_blocks) * kColumn));
 }
 
-void LinearLayer::run(const void* x, std::int64_t x_pitch, void* y, std::int64_t y_pitch, std::int64_t rows,
-                      void* scratch, bool backwards, std::uint8_t* not_finite) const {
-  require(rows >= 0, "linear", "rows must be at least 0; got ", rows);
-  if (rows == 0) return;
-  require(x_pitch >= in_ && y_pitch >= out_, "linear", "pitches must be at least in ", in_, " and out ", out_,
-          "; got ", x_pitch, " and ", y_pitch);
-  require(x != nullptr && y != nullptr && (scratch != nullptr || scratch_bytes(rows) == 0), "linear",
+void LinearLayer::run(const LinearRows& r) const {
+  require(r.rows >= 0, "linear", "rows must be at least 0; got ", r.rows);
+  if (r.rows == 0) return;
+  require(r.x_pitch >= in_ && r.y_pitch >= out_, "linear", "pitches must be at least in ", in_, " and out ",
+          out_, "; got ", r.x_pitch, " and ", r.y_pitch);
+  require(r.x != nullptr && r.y != nullptr && (r.scratch != nullptr || scratch_bytes(r.rows) == 0), "linear",
           "x, y and, where scratch_bytes is not 0, scratch must not be null");
   kernels::LinearCall call = call_;
-  call.rows = rows;
-  call.x = x;
-  call.x_pitch = x_pitch;
-  call.y = y;
-  call.y_pitch = y_pitch;
-  call.backwards = backwards;
-  call.not_finite = always_finite_ ? nullptr : not_finite;
+  call.rows = r.rows;
+  call.x = r.x;
+  call.x_pitch = r.x_pitch;
+  call.y = r.y;
+  call.y_pitch = r.y_pitch;
+  call.backwards = r.backwards;
+  call.not_finite = always_finite_ ? nullptr : r.not_finite;
   call.lists =
-      reinterpret_cast<kernels::KBlockList*>(static_cast<std::byte*>(scratch) + prepared_bytes(rows));
-  call.list_columns = reinterpret_cast<std::int32_t*>(call.lists + row_blocks(rows));
+      reinterpret_cast<kernels::KBlockList*>(static_cast<std::byte*>(r.scratch) + prepared_bytes(r.rows));
+  call.list_columns = reinterpret_cast<std::int32_t*>(call.lists + row_blocks(r.rows));
   const auto kind = static_cast<int>(kind_);
   if (prepared_) {
-    table_->prepare[kind]({rows, in_, padded_, x, x_pitch, x_u8_, input_.scale,
-                           static_cast<float>(input_.zero_point), scratch, not_finite});
-    call.x = scratch;
+    table_->prepare[kind]({r.rows, in_, padded_, r.x, r.x_pitch, x_u8_, input_.scale,
+                           static_cast<float>(input_.zero_point), r.scratch, r.not_finite});
+    call.x = r.scratch;
     call.x_pitch = padded_;
   }
   if (packed_->narrow) return table_->run_narrow(call);
   (packed_->is_sparse() ? table_->run_sparse : table_->run)[kind](call);
 }
 
-void softmax_rows(const float* x, std::int64_t x_pitch, float* y, std::int64_t y_pitch, std::int64_t rows,
-                  std::int64_t n, Isa isa) {
-  require(rows >= 0 && n >= 1, "softmax_rows", "rows must be at least 0 and n at least 1; got ", rows,
-          " and ", n);
-  require(x_pitch >= n && y_pitch >= n, "softmax_rows", "pitches must be at least n ", n, "; got ", x_pitch,
-          " and ", y_pitch);
-  kernels::kernel_table(isa).linear.softmax_rows(x, y, rows, n, x_pitch, y_pitch);
+void softmax_rows(const kernels::SoftmaxRows& r, Isa isa) {
+  require(r.rows >= 0 && r.n >= 1, "softmax_rows", "rows must be at least 0 and n at least 1; got ", r.rows,
+          " and ", r.n);
+  require(r.x_pitch >= r.n && r.y_pitch >= r.n, "softmax_rows", "pitches must be at least n ", r.n, "; got ",
+          r.x_pitch, " and ", r.y_pitch);
+  kernels::kernel_table(isa).linear.softmax_rows(r);
 }
 
 }  // namespace cbnet::runtime

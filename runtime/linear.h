@@ -61,6 +61,23 @@ struct LinearSpec {
 /// int8 weights of -128; int8 with in > 65,000, where a sum could leave 32 bits.
 void check(const LinearWeights& weights, const LinearSpec& spec);
 
+/// A call of a layer has these rows: x (rows, in) and y (rows, out), pitches in elements; they must not
+/// overlap.
+struct LinearRows {
+  const void* x = nullptr;
+  std::int64_t x_pitch = 0;
+  void* y = nullptr;
+  std::int64_t y_pitch = 0;
+  std::int64_t rows = 0;
+  void* scratch = nullptr;
+  /// The weights are walked over the other way, which changes no bit of y: where calls alternate, what the
+  /// last one left in a cache is used first.
+  bool backwards = false;
+  /// (rows) or null: set to 1 where a row has met a number that is not finite and that was to become a byte,
+  /// so that y holds no answer; other elements stay.
+  std::uint8_t* not_finite = nullptr;
+};
+
 /// Computes y[m,o] = act(bias[o] + sum_k w[o,k] x[m,k]): one linear layer, its weights packed for one ISA.
 /// Immutable, and cheap to copy: copies share the weights.
 ///
@@ -78,13 +95,8 @@ class LinearLayer {
   /// Returns the bytes of scratch, 64-byte aligned, that `run` needs for this many rows; 0: none.
   std::size_t scratch_bytes(std::int64_t rows) const;
 
-  /// x (rows, in) and y (rows, out), pitches in elements; they must not overlap. `backwards` walks over the
-  /// weights the other way and changes no bit of y: where calls alternate, what the last one left in a cache
-  /// is used first. Throws std::invalid_argument on a negative count, a short pitch or a missing pointer.
-  /// not_finite (rows) or null: set to 1 where a row has met a number that is not finite and that was to
-  /// become a byte, so that y holds no answer; other elements stay.
-  void run(const void* x, std::int64_t x_pitch, void* y, std::int64_t y_pitch, std::int64_t rows,
-           void* scratch, bool backwards = false, std::uint8_t* not_finite = nullptr) const;
+  /// Computes y of x. Throws std::invalid_argument on a negative count, a short pitch or a missing pointer.
+  void run(const LinearRows& call) const;
 
  private:
   struct Packed;
@@ -104,7 +116,6 @@ class LinearLayer {
 
 /// Computes y[m] = softmax(x[m]) over rows of n f32 elements; x and y may be the same rows.
 /// A row of -inf, or with NaN or +inf, gives NaN.
-void softmax_rows(const float* x, std::int64_t x_pitch, float* y, std::int64_t y_pitch, std::int64_t rows,
-                  std::int64_t n, Isa isa = active_isa());
+void softmax_rows(const kernels::SoftmaxRows& rows, Isa isa = active_isa());
 
 }  // namespace cbnet::runtime

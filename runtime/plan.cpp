@@ -207,8 +207,8 @@ struct Plan::Impl {
     for (std::int64_t i = 0; i < at.n; ++i) {
       const std::int64_t image = images[i].image;
       float entropy = 0.0F;
-      table.exit.classify(at.at<float>(segment.logits, i), 1, result_size, result_size,
-                          w.probabilities.data() + image * result_size, &entropy, w.labels.data() + image);
+      table.exit.classify({at.at<float>(segment.logits, i), 1, result_size, result_size,
+                           w.probabilities.data() + image * result_size, &entropy, w.labels.data() + image});
       w.exit[static_cast<std::size_t>(image)] = static_cast<std::int32_t>(exit);
       if (exit == 0) w.entropy[static_cast<std::size_t>(image)] = entropy;
       if (last || static_cast<double>(entropy) < segment.threshold) continue;

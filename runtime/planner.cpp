@@ -305,7 +305,7 @@ class Planner {
       const Layout planes = conv_layout(node, shape(input));
       const int from = fused.tail.winograd ? in_any_layout(input, planes) : in_layout(input, planes);
       const int to = new_buffer(fused.made, requested.type == Layout::Type::padded ? requested : Layout{});
-      step = make_conv_step(table_, node, shape(input), fused.tail, operand(from), operand(to));
+      step = make_conv_step(table_, {node, shape(input), fused.tail}, operand(from), operand(to));
     } else if (node.kind == Kind::linear) {
       const int from = in_layout(input, input_layout(node));
       const int to = new_buffer(fused.made, bytes ? requested : Layout{});

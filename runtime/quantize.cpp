@@ -124,8 +124,8 @@ QuantParams calibrate(std::span<const float> values) {
   return best;
 }
 
-BlockMask block_mask(std::span<const float> w, std::int64_t out, std::int64_t in, std::int64_t block_out,
-                     std::int64_t block_in, double sparsity) {
+BlockMask block_mask(std::span<const float> w, const MatrixBlocks& matrix, double sparsity) {
+  const auto [out, in, block_out, block_in] = matrix;
   check_matrix("block_mask", w.size(), out, in);
   require(block_out >= 1 && block_in >= 1, "block_mask", "blocks must be at lowest 1 x 1; got ", block_out,
           " x ", block_in);

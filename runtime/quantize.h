@@ -29,11 +29,15 @@ QuantParams calibrate(std::span<const float> values);
 /// Returns the mean of the squares of what `params` makes of values, less values.
 double quantization_error(std::span<const float> values, const QuantParams& params);
 
+/// A matrix (out, in) is cut into blocks of block_out x block_in.
+struct MatrixBlocks {
+  std::int64_t out, in, block_out, block_in;
+};
+
 /// Returns which blocks of w (out, in) stay when this fraction of them, those whose weights are smallest in
 /// the mean square, is left out: exactly floor(sparsity * blocks) are. Of equals, the first stay. Throws
 /// std::invalid_argument: sizes below 1, w of another size, or sparsity outside 0 … 1.
-BlockMask block_mask(std::span<const float> w, std::int64_t out, std::int64_t in, std::int64_t block_out,
-                     std::int64_t block_in, double sparsity);
+BlockMask block_mask(std::span<const float> w, const MatrixBlocks& blocks, double sparsity);
 
 /// Sets what the mask leaves out of w (out, in) to zero: after each step of a fine-tuning, say.
 /// Throws std::invalid_argument: a mask or w of another size.

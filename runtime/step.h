@@ -91,6 +91,12 @@ struct ConvTail {
   bool relu = false;
   bool winograd = false;  // by winograd.h, else fused_conv2d.h
 };
+/// This is a convolution of an `input` (C,H,W) with its tail.
+struct ConvWork {
+  const Node& node;
+  const Shape& input;
+  const ConvTail& tail;
+};
 /// Tells whether fused_conv2d.h has kernels for this convolution.
 bool is_direct(const Node& conv);
 /// Tells whether fused_conv2d.h can pool so: 2x2, stride 2, no padding.
@@ -102,8 +108,8 @@ bool is_winograd(const kernels::KernelTable& table, const Node& conv, const Shap
 double direct_cost(const kernels::KernelTable& table, const Node& conv, const Shape& input, const Node* pool);
 /// Returns the padded layout for a direct convolution's input, whose shape is (C,H,W).
 Layout conv_layout(const Node& conv, const Shape& input);
-StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
-                       const ConvTail& tail, const Operand& from, const Operand& to);
+StepPtr make_conv_step(const kernels::KernelTable& table, const ConvWork& work, const Operand& from,
+                       const Operand& to);
 
 /// What follows a convolution or pool of channels_last values at once comes here: an addend, where it has a
 /// second input, then bounds.

@@ -24,20 +24,24 @@ MatmulSizes sizes_of(const Shape& a, const Shape& b) {
   return {a[0], a[1], b[2], a[2]};
 }
 
-/// c = op(a) op(b) for every matrix of a batch.
-Tensor product(const Shape& shape, const MatmulSizes& sizes, const Tensor& a, bool transpose_a,
-               const Tensor& b, bool transpose_b) {
-  Tensor c = Tensor::empty(shape, a);
-  backend_of(a.device())
-      .gemm({.dtype = a.dtype(),
-             .transpose_a = transpose_a,
-             .transpose_b = transpose_b,
+struct Factor {
+  const Tensor& matrices;
+  bool transposed = false;
+};
+
+/// Computes c = op(a) op(b) for every matrix of a batch.
+Tensor product(const Shape& shape, const MatmulSizes& sizes, const Factor& a, const Factor& b) {
+  Tensor c = Tensor::empty(shape, a.matrices);
+  backend_of(c.device())
+      .gemm({.dtype = c.dtype(),
+             .transpose_a = a.transposed,
+             .transpose_b = b.transposed,
              .batch = sizes.batch,
              .m = sizes.m,
              .n = sizes.n,
              .k = sizes.k,
-             .a = a.address(),
-             .b = b.address(),
+             .a = a.matrices.address(),
+             .b = b.matrices.address(),
              .c = c.address()});
   return c;
 }
@@ -62,7 +66,7 @@ Tensor Matmul::forward(const Args& args, Inputs in, Saved& saved) {
   const Tensor b = in[1].contiguous();
   saved.keep({a, b}, {2, 1});  // each is a factor of the other's gradient
   const Shape shapes[] = {a.shape(), b.shape()};
-  return product(infer(args, shapes), sizes_of(a.shape(), b.shape()), a, false, b, false);
+  return product(infer(args, shapes), sizes_of(a.shape(), b.shape()), {a}, {b});
 }
 
 Gradients Matmul::backward(const Args&, const Saved& saved, const Tensor& doutput) {
@@ -71,8 +75,8 @@ Gradients Matmul::backward(const Args&, const Saved& saved, const Tensor& doutpu
   const Tensor dc = doutput.contiguous();
   const auto [batch, m, n, k] = sizes_of(a.shape(), b.shape());
   Gradients gradients(2);
-  if (saved.needs_grad[0]) gradients[0] = product(a.shape(), {batch, m, k, n}, dc, false, b, true);
-  if (saved.needs_grad[1]) gradients[1] = product(b.shape(), {batch, k, n, m}, a, true, dc, false);
+  if (saved.needs_grad[0]) gradients[0] = product(a.shape(), {batch, m, k, n}, {dc}, {b, true});
+  if (saved.needs_grad[1]) gradients[1] = product(b.shape(), {batch, k, n, m}, {a, true}, {dc});
   return gradients;
 }
 

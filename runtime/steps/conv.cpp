@@ -169,9 +169,9 @@ std::vector<double> transform_weights(const float* g, std::int64_t k) {
 /// This is a convolution with the pooling and the ReLU behind it, by fused_conv2d.h or by winograd.h.
 class ConvStep : public Step {
  public:
-  ConvStep(const ConvTable& table, const Node& node, const Shape& input, const ConvTail& tail,
-           const Operand& source, const Operand& target)
-      : Step({source.buffer}, target.buffer), table_(table), bias_(bias_of(node)) {
+  ConvStep(const ConvTable& table, const ConvWork& work, const Operand& source, const Operand& target)
+      : Step({source.buffer}, target.buffer), table_(table), bias_(bias_of(work.node)) {
+    const auto& [node, input, tail] = work;
     const Layout& from = source.layout;
     winograd = tail.winograd;
     Conv& sums = all_.sums;
@@ -303,9 +303,9 @@ Layout conv_layout(const Node& conv, const Shape& input) {
   return layout;
 }
 
-StepPtr make_conv_step(const kernels::KernelTable& table, const Node& conv, const Shape& input,
-                       const ConvTail& tail, const Operand& from, const Operand& to) {
-  return std::make_unique<ConvStep>(table.conv, conv, input, tail, from, to);
+StepPtr make_conv_step(const kernels::KernelTable& table, const ConvWork& work, const Operand& from,
+                       const Operand& to) {
+  return std::make_unique<ConvStep>(table.conv, work, from, to);
 }
 
 }  // namespace cbnet::runtime

@@ -48,11 +48,17 @@ void separate(const float* from, const Layout& source, float* to) {
   }
 }
 
-void quantize(const kernels::KernelTable& table, const float* from, std::uint8_t* to, std::int64_t size,
-              const Layout& layout, std::uint8_t* not_finite = nullptr) {
+/// These bytes are made, in `layout`; a number that is not finite sets *not_finite, where it is not null.
+struct Bytes {
+  std::uint8_t* to;
+  const Layout& layout;
+  std::uint8_t* not_finite = nullptr;
+};
+
+void quantize(const kernels::KernelTable& table, const float* from, std::int64_t size, const Bytes& bytes) {
   table.linear.prepare[static_cast<int>(kernels::LinearKind::s8)](
-      {1, size, size, from, size, false, layout.scale, static_cast<float>(layout.zero_point), to,
-       not_finite});
+      {1, size, size, from, size, false, bytes.layout.scale, static_cast<float>(bytes.layout.zero_point),
+       bytes.to, bytes.not_finite});
 }
 
 class InputStep : public Step {
@@ -66,7 +72,7 @@ class InputStep : public Step {
     name = "pixels";
     for (std::size_t pixel = 0; pixel < stored_.size(); ++pixel) {
       const float value = static_cast<float>(pixel) / 255.0F;
-      quantize(table, &value, &stored_[pixel], 1, layout_);
+      quantize(table, &value, 1, {&stored_[pixel], layout_});
       as_they_are_ = as_they_are_ && stored_[pixel] == pixel;
     }
   }
@@ -84,7 +90,7 @@ class InputStep : public Step {
             std::transform(from, from + size_, to, [this](std::uint8_t pixel) { return stored_[pixel]; });
           }
         } else {
-          quantize(table_, frame.pixels_f32 + i * size_, to, size_, layout_);
+          quantize(table_, frame.pixels_f32 + i * size_, size_, {to, layout_});
         }
         continue;
       }
@@ -150,8 +156,8 @@ class LayoutStep : public Step {
       if (bytes_.type == Layout::Type::u8) {
         std::uint8_t* const not_finite = frame.not_finite(writes) + i;
         *not_finite = 0;
-        quantize(table_, frame.at<float>(reads[0], i), frame.at<std::uint8_t>(writes, i), size_, bytes_,
-                 not_finite);
+        quantize(table_, frame.at<float>(reads[0], i), size_,
+                 {frame.at<std::uint8_t>(writes, i), bytes_, not_finite});
       } else {
         copy_planes(frame.at<float>(reads[0], i), from_, frame.at<float>(writes, i), to_);
       }

@@ -25,8 +25,8 @@ class LinearStep : public Step {
     void* y = to_u8_ ? static_cast<void*>(frame.at<std::uint8_t>(writes)) : frame.at<float>(writes);
     std::uint8_t* const lost = to_u8_ ? frame.not_finite(writes) : nullptr;
     if (to_u8_) std::fill_n(lost, frame.n, std::uint8_t{0});
-    layer_.run(x, frame.pitch(reads[0]), y, frame.pitch(writes), frame.n, frame.scratch, frame.backwards,
-               lost);
+    layer_.run(
+        {x, frame.pitch(reads[0]), y, frame.pitch(writes), frame.n, frame.scratch, frame.backwards, lost});
     if (from_u8_) pass_on(frame, lost);
   }
 
@@ -57,8 +57,9 @@ class SoftmaxStep : public Step {
   SoftmaxStep(Isa isa, std::int64_t size, int from, int to) : Step({from}, to), isa_(isa), size_(size) {}
 
   void run(const Frame& frame) const override {
-    softmax_rows(frame.at<float>(reads[0]), frame.pitch(reads[0]), frame.at<float>(writes),
-                 frame.pitch(writes), frame.n, size_, isa_);
+    softmax_rows({frame.at<float>(reads[0]), frame.pitch(reads[0]), frame.at<float>(writes),
+                  frame.pitch(writes), frame.n, size_},
+                 isa_);
   }
 
  private:

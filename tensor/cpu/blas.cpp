@@ -16,15 +16,21 @@
 namespace cbnet {
 namespace {
 
-void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k, float alpha,
-                const float* a, blasint lda, const float* b, blasint ldb, float beta, float* c, blasint ldc) {
-  cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+using kernels::GemmArgs;
+
+CBLAS_TRANSPOSE blas_transpose(bool transpose) { return transpose ? CblasTrans : CblasNoTrans; }
+blasint blas_size(std::int64_t size) { return static_cast<blasint>(size); }
+
+void cblas_gemm(const GemmArgs<float>& g) {
+  cblas_sgemm(CblasRowMajor, blas_transpose(g.transpose_a), blas_transpose(g.transpose_b), blas_size(g.m),
+              blas_size(g.n), blas_size(g.k), g.alpha, g.a, blas_size(g.lda), g.b, blas_size(g.ldb), g.beta,
+              g.c, blas_size(g.ldc));
 }
 
-void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k, double alpha,
-                const double* a, blasint lda, const double* b, blasint ldb, double beta, double* c,
-                blasint ldc) {
-  cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+void cblas_gemm(const GemmArgs<double>& g) {
+  cblas_dgemm(CblasRowMajor, blas_transpose(g.transpose_a), blas_transpose(g.transpose_b), blas_size(g.m),
+              blas_size(g.n), blas_size(g.k), g.alpha, g.a, blas_size(g.lda), g.b, blas_size(g.ldb), g.beta,
+              g.c, blas_size(g.ldc));
 }
 
 // OpenBLAS starts its own threads unless told otherwise; two owners of the cores fight over them.
@@ -39,12 +45,12 @@ constexpr std::int64_t kFewRows = 16, kFewColumns = 16, kShortSums = 16;
 }  // namespace
 
 template <class T>
-void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
-          const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
+void gemm(const GemmArgs<T>& args) {
+  const std::int64_t m = args.m, n = args.n, k = args.k;
   if (m <= 0 || n <= 0) return;
   constexpr std::int64_t kMax = std::numeric_limits<blasint>::max();
-  require(std::max({m, n, k, lda, ldb, ldc}) <= kMax, "gemm", "sizes must be at most ", kMax, "; got m ", m,
-          ", n ", n, ", k ", k);
+  require(std::max({m, n, k, args.lda, args.ldb, args.ldc}) <= kMax, "gemm", "sizes must be at most ", kMax,
+          "; got m ", m, ", n ", n, ", k ", k);
   const bool scalar = active_isa() == Isa::scalar;
   const auto& table = kernels::isa_table<T>();
   const bool large = m >= kFewRows && n >= kFewColumns && k >= kShortSums;
@@ -53,21 +59,15 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
   if (!ours) one_blas_thread();
 
   const auto block = [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
-    const T* a_block = transpose_a ? a + i0 : a + i0 * lda;
-    const T* b_block = transpose_b ? b + j0 * ldb : b + j0;
-    T* c_block = c + i0 * ldc + j0;
-    if (ours) {
-      Storage panel(plain ? 0 : kernels::kGemmWorkspace * sizeof(T));
-      (plain ? kernels::isa_table<T>(Isa::scalar) : table)
-          .gemm({transpose_a, transpose_b, i1 - i0, j1 - j0, k, alpha, a_block, lda, b_block, ldb, beta,
-                 c_block, ldc},
-                reinterpret_cast<T*>(panel.data()));
-      return;
-    }
-    cblas_gemm(transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
-               static_cast<blasint>(i1 - i0), static_cast<blasint>(j1 - j0), static_cast<blasint>(k), alpha,
-               a_block, static_cast<blasint>(lda), b_block, static_cast<blasint>(ldb), beta, c_block,
-               static_cast<blasint>(ldc));
+    GemmArgs<T> part = args;
+    part.m = i1 - i0;
+    part.n = j1 - j0;
+    part.a += args.transpose_a ? i0 : i0 * args.lda;
+    part.b += args.transpose_b ? j0 * args.ldb : j0;
+    part.c += i0 * args.ldc + j0;
+    if (!ours) return cblas_gemm(part);
+    Storage panel(plain ? 0 : kernels::kGemmWorkspace * sizeof(T));
+    (plain ? kernels::isa_table<T>(Isa::scalar) : table).gemm(part, reinterpret_cast<T*>(panel.data()));
   };
 
   // A thread is worth its start from about 0.1 million multiply-adds.
@@ -84,10 +84,8 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
   }
 }
 
-template void gemm<float>(bool, bool, std::int64_t, std::int64_t, std::int64_t, float, const float*,
-                          std::int64_t, const float*, std::int64_t, float, float*, std::int64_t);
-template void gemm<double>(bool, bool, std::int64_t, std::int64_t, std::int64_t, double, const double*,
-                           std::int64_t, const double*, std::int64_t, double, double*, std::int64_t);
+template void gemm(const GemmArgs<float>&);
+template void gemm(const GemmArgs<double>&);
 
 std::string blas_description() {
   return std::string(openblas_get_config()) + ", 1 thread per worker" +

@@ -1,7 +1,8 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
+
+#include "tensor/cpu/kernels/gemm.h"
 
 namespace cbnet {
 
@@ -11,13 +12,10 @@ namespace cbnet {
 /// one (kernels/gemm.h: avx2, avx512) and C has enough rows to pay for it, else OpenBLAS, single-threaded.
 /// With the ISA forced to scalar a plain loop nest runs instead. beta == 0 overwrites C, NaN included.
 template <class T>
-void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
-          const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc);
+void gemm(const kernels::GemmArgs<T>& args);
 
-extern template void gemm<float>(bool, bool, std::int64_t, std::int64_t, std::int64_t, float, const float*,
-                                 std::int64_t, const float*, std::int64_t, float, float*, std::int64_t);
-extern template void gemm<double>(bool, bool, std::int64_t, std::int64_t, std::int64_t, double, const double*,
-                                  std::int64_t, const double*, std::int64_t, double, double*, std::int64_t);
+extern template void gemm(const kernels::GemmArgs<float>&);
+extern template void gemm(const kernels::GemmArgs<double>&);
 
 /// Returns name, version and threading of the BLAS in use, for `cbnet info` and the record of a measurement.
 std::string blas_description();

@@ -109,8 +109,16 @@ void forward_images(const Problem<T>& p, int64_t images, const T* x, const T* w,
     for (int64_t o = 0; o < g.outputs; ++o)
       std::fill_n(out + o * p.pixels, p.pixels, bias == nullptr ? T(0) : bias[g.first_output + o]);
     kernels::im2col(x + g.x, p.s, columns);
-    cbnet::gemm<T>(false, false, g.outputs, p.pixels, p.taps, T(1), w + g.w, p.taps, columns, p.pixels, T(1),
-                   out, p.pixels);
+    cbnet::gemm<T>({.m = g.outputs,
+                    .n = p.pixels,
+                    .k = p.taps,
+                    .a = w + g.w,
+                    .lda = p.taps,
+                    .b = columns,
+                    .ldb = p.pixels,
+                    .beta = 1,
+                    .c = out,
+                    .ldc = p.pixels});
   });
 }
 
@@ -122,8 +130,16 @@ void backward_input_images(const Problem<T>& p, int64_t images, const T* dy, con
   }
   std::fill(dx, dx + images * p.x_size, T(0));
   for_each_group(p, images, [&](const GroupAt& g, T* columns) {
-    cbnet::gemm<T>(true, false, p.taps, p.pixels, g.outputs, T(1), w + g.w, p.taps, dy + g.y, p.pixels, T(0),
-                   columns, p.pixels);
+    cbnet::gemm<T>({.transpose_a = true,
+                    .m = p.taps,
+                    .n = p.pixels,
+                    .k = g.outputs,
+                    .a = w + g.w,
+                    .lda = p.taps,
+                    .b = dy + g.y,
+                    .ldb = p.pixels,
+                    .c = columns,
+                    .ldc = p.pixels});
     kernels::col2im(columns, p.s, dx + g.x);
   });
 }
@@ -137,8 +153,17 @@ void backward_weight_images(const Problem<T>& p, int64_t images, const T* x, con
   }
   for_each_group(p, images, [&](const GroupAt& g, T* columns) {
     kernels::im2col(x + g.x, p.s, columns);
-    cbnet::gemm<T>(false, true, g.outputs, p.taps, p.pixels, T(1), dy + g.y, p.pixels, columns, p.pixels,
-                   T(1), dw + g.w, p.taps);
+    cbnet::gemm<T>({.transpose_b = true,
+                    .m = g.outputs,
+                    .n = p.taps,
+                    .k = p.pixels,
+                    .a = dy + g.y,
+                    .lda = p.pixels,
+                    .b = columns,
+                    .ldb = p.pixels,
+                    .beta = 1,
+                    .c = dw + g.w,
+                    .ldc = p.taps});
   });
 }
 
@@ -199,7 +224,7 @@ void conv2d_backward_of(const Conv2dBackwardCall& call) {
     T* dws = needs_dw ? dw.of(range) : nullptr;
     if (lanes) {
       Scratch<T> ws(p, images, kernels::Conv2dPass::backward_weight);
-      p.table.conv2d_lanes_backward(x, w, dy, dx, dws, needs_db ? db.of(range) : nullptr, p.dims(images),
+      p.table.conv2d_lanes_backward({x, w, dy, dx, dws, needs_db ? db.of(range) : nullptr}, p.dims(images),
                                     ws.data());
       return;
     }

@@ -8,11 +8,20 @@ namespace {
 template <class T>
 void gemm_of(const GemmCall& call) {
   const auto [m, n, k] = std::array{call.m, call.n, call.k};
-  const std::int64_t lda = call.transpose_a ? m : k, ldb = call.transpose_b ? k : n;
   const auto products = [&, m = m, n = n, k = k](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      cbnet::gemm<T>(call.transpose_a, call.transpose_b, m, n, k, T(1), as<T>(call.a) + i * m * k, lda,
-                     as<T>(call.b) + i * k * n, ldb, static_cast<T>(call.beta), as<T>(call.c) + i * m * n, n);
+      cbnet::gemm<T>({.transpose_a = call.transpose_a,
+                      .transpose_b = call.transpose_b,
+                      .m = m,
+                      .n = n,
+                      .k = k,
+                      .a = as<T>(call.a) + i * m * k,
+                      .lda = call.transpose_a ? m : k,
+                      .b = as<T>(call.b) + i * k * n,
+                      .ldb = call.transpose_b ? k : n,
+                      .beta = static_cast<T>(call.beta),
+                      .c = as<T>(call.c) + i * m * n,
+                      .ldc = n});
     }
   };
   // With fewer matrices than threads, gemm itself splits each of them.

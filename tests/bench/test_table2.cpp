@@ -60,7 +60,7 @@ TEST_CASE("table2: the rows of two models with scripted times") {
   protocol.clock = clock.reader();
   std::vector<std::string> said;
   const std::vector<Row> rows =
-      measure(contenders, test, 1, meter, protocol, [&](const std::string& line) { said.push_back(line); });
+      measure(contenders, test, meter, protocol, [&](const std::string& line) { said.push_back(line); });
 
   REQUIRE(rows.size() == 2);
   CHECK(said.size() == 2);
@@ -108,7 +108,7 @@ TEST_CASE("table2: nothing is timed when the timed calls say something else") {
   ProtocolOptions protocol;
   protocol.progress = [&](const std::string&, std::int64_t) { timed = true; };
   const std::string message = message_of<std::runtime_error>(
-      [&] { measure(contenders, test, 1, meter, protocol, [](const std::string&) {}); });
+      [&] { measure(contenders, test, meter, protocol, [](const std::string&) {}); });
   CHECK(contains(message, "cbnet"));
   CHECK(contains(message, "test image 71"));
   CHECK_FALSE(timed);
@@ -127,6 +127,6 @@ TEST_CASE("table2: nothing is timed when a plan says something else than the mod
   test.labels = Tensor::from<std::uint8_t>({9}, {1});
   test.numbers = {71};
   const std::string message = message_of<std::runtime_error>(
-      [&] { measure(contenders, test, 1, meter, {}, [](const std::string&) {}); });
+      [&] { measure(contenders, test, meter, {}, [](const std::string&) {}); });
   CHECK(contains(message, "test image 71: label 9 instead of 0"));
 }

@@ -16,7 +16,7 @@ namespace {
 
 std::vector<int> drawn(const std::string& text, std::int64_t height = 10, std::int64_t width = 6) {
   Tensor canvas = Tensor::zeros({height, width}, DType::u8);
-  draw_text(canvas, 0, 0, text, 1, 1);
+  draw_text(canvas, text, {0, 0, 1, 1});
   return canvas.to_vector<int>();
 }
 
@@ -24,7 +24,7 @@ std::vector<int> drawn(const std::string& text, std::int64_t height = 10, std::i
 
 TEST_CASE("font: wrong use") {
   Tensor canvas = Tensor::zeros({4, 4});
-  CHECK_INVALID(draw_text(canvas, 0, 0, "x", 1, 1), "[draw_text] canvas must be contiguous u8 (H,W)");
+  CHECK_INVALID(draw_text(canvas, "x", {0, 0, 1, 1}), "[draw_text] canvas must be contiguous u8 (H,W)");
 }
 
 TEST_CASE("font: every printable character has its own glyph; the rest is a box") {
@@ -39,7 +39,7 @@ TEST_CASE("font: every printable character has its own glyph; the rest is a box"
 
 TEST_CASE("font: an L, where it belongs and as large as asked") {
   Tensor canvas = Tensor::zeros({20, 14}, DType::u8);
-  draw_text(canvas, 2, 1, "L", 2, 9);
+  draw_text(canvas, "L", {2, 1, 2, 9});
   for (std::int64_t y = 0; y < 20; ++y) {
     for (std::int64_t x = 0; x < 14; ++x) {
       const std::int64_t row = (y + 1) / 2 - 1;  // of the glyph
@@ -59,8 +59,8 @@ TEST_CASE("font: lines, sizes and the canvas's edges") {
   CHECK(std::vector<int>(two.begin(), two.begin() + 60) == drawn("a"));
   CHECK(std::vector<int>(two.begin() + 60, two.end()) == drawn("b"));
   Tensor small = Tensor::zeros({3, 3}, DType::u8);
-  draw_text(small, -2, -2, "####", 3, 5);
-  draw_text(small, 100, 100, "#", 3, 5);
+  draw_text(small, "####", {-2, -2, 3, 5});
+  draw_text(small, "#", {100, 100, 3, 5});
   CHECK(small.at({0, 0}) == 0.0);
   CHECK(small.at({1, 1}) == 5.0);
 }

@@ -57,7 +57,7 @@ TEST_CASE("sheet: captions below, titles above, and columns wide enough for the 
   CHECK(sheet.size(0) == 6 + 10 + 8 + 2 + 20 + 6);
   const auto words_at = [&](std::int64_t x, std::int64_t y, const std::string& text) {
     Tensor expected = Tensor::full({text_height(text, 1), text_width(text, 1)}, 255, DType::u8);
-    draw_text(expected, 0, 0, text, 1, 0);
+    draw_text(expected, text, {0, 0, 1, 0});
     const Tensor found = sheet.slice(0, y, y + expected.size(0)).slice(1, x, x + expected.size(1));
     return found.to_vector<int>() == expected.to_vector<int>();
   };

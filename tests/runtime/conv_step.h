@@ -68,7 +68,7 @@ inline double worst_error(const ConvCase& l, Isa isa, bool by_winograd) {
   tail.pw = made[2];
   tail.relu = l.relu;
   const kernels::KernelTable& table = kernels::kernel_table(isa);
-  const StepPtr step = make_conv_step(table, node, b.graph.input, tail, {0, from}, {1, to});
+  const StepPtr step = make_conv_step(table, {node, b.graph.input, tail}, {0, from}, {1, to});
 
   const auto elements = [](const Layout& layout, const Shape& shape) {
     return (layout.type == Layout::Type::padded ? layout.c * layout.plane() : numel(shape)) + kernels::kSlack;

@@ -163,7 +163,7 @@ inline Rows run(const LinearLayer& layer, const LinearSpec& spec, Rows& x, std::
                 std::int64_t pitch, bool backwards) {
   Rows y(rows, layer.out(), pitch, spec.output_u8);
   const Scratch scratch(layer.scratch_bytes(rows));
-  layer.run(x.data(), x.pitch, y.data(), y.pitch, rows, scratch.data, backwards);
+  layer.run({x.data(), x.pitch, y.data(), y.pitch, rows, scratch.data, backwards});
   return y;
 }
 

@@ -27,8 +27,8 @@ Answer classify(Isa isa, std::vector<float> logits, std::int64_t rows, std::int6
   out.probabilities.assign(static_cast<std::size_t>(rows * classes + 1), -1.0F);
   out.entropy.resize(static_cast<std::size_t>(rows));
   out.labels.resize(static_cast<std::size_t>(rows));
-  kernels::kernel_table(isa).exit.classify(logits.data(), rows, classes, pitch, out.probabilities.data(),
-                                           out.entropy.data(), out.labels.data());
+  kernels::kernel_table(isa).exit.classify(
+      {logits.data(), rows, classes, pitch, out.probabilities.data(), out.entropy.data(), out.labels.data()});
   CHECK(out.probabilities.back() == -1.0F);  // nothing is written behind the last
   return out;
 }

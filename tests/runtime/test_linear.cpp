@@ -84,14 +84,14 @@ TEST_CASE("dense: wrong use throws, by name") {
 
   const LinearLayer layer(small(Precision::fp32), {});
   float x[5] = {}, y[3] = {};
-  CHECK_THROWS_AS(layer.run(x, 5, y, 3, -1, nullptr), std::invalid_argument);
-  CHECK_THROWS_AS(layer.run(x, 4, y, 3, 1, nullptr), std::invalid_argument);
-  CHECK_THROWS_AS(layer.run(x, 5, y, 2, 1, nullptr), std::invalid_argument);
-  CHECK_THROWS_AS(layer.run(nullptr, 5, y, 3, 1, nullptr), std::invalid_argument);
+  CHECK_THROWS_AS(layer.run({x, 5, y, 3, -1, nullptr}), std::invalid_argument);
+  CHECK_THROWS_AS(layer.run({x, 4, y, 3, 1, nullptr}), std::invalid_argument);
+  CHECK_THROWS_AS(layer.run({x, 5, y, 2, 1, nullptr}), std::invalid_argument);
+  CHECK_THROWS_AS(layer.run({nullptr, 5, y, 3, 1, nullptr}), std::invalid_argument);
   const LinearLayer bytes(small(Precision::int8), {});
   CHECK(bytes.scratch_bytes(1) > 0);
-  CHECK_THROWS_AS(bytes.run(x, 5, y, 3, 1, nullptr), std::invalid_argument);
-  layer.run(nullptr, 5, nullptr, 3, 0, nullptr);  // no rows, nothing to do
+  CHECK_THROWS_AS(bytes.run({x, 5, y, 3, 1, nullptr}), std::invalid_argument);
+  layer.run({nullptr, 5, nullptr, 3, 0, nullptr});  // no rows, nothing to do
 }
 
 TEST_CASE("dense: a layer worked out by hand") {
@@ -105,7 +105,7 @@ TEST_CASE("dense: a layer worked out by hand") {
     const Scratch scratch(layer.scratch_bytes(2));
     const float x[4] = {1, 10, 10, 1};
     float y[6] = {};
-    layer.run(x, 2, y, 3, 2, scratch.data);
+    layer.run({x, 2, y, 3, 2, scratch.data});
     const float want[6] = {21.5F, 43, 54, 12.5F, 34, -22.5F};
     for (int i = 0; i < 6; ++i) CHECK(y[i] == want[i]);
   }

@@ -32,7 +32,7 @@ TEST_CASE("dense: int8 sums are exact, extremes included, on every ISA") {
             const LinearLayer layer(w, spec, isa);
             const Scratch scratch(layer.scratch_bytes(rows));
             std::vector<float> y(static_cast<std::size_t>(rows * out));
-            layer.run(x.data(), in, y.data(), out, rows, scratch.data);
+            layer.run({x.data(), in, y.data(), out, rows, scratch.data});
             bool exact = true;
             for (std::int64_t r = 0; r < rows; ++r) {
               for (std::int64_t o = 0; o < out; ++o) {
@@ -106,16 +106,16 @@ TEST_CASE("dense: sigmoid and tanh are within a few units in the last place ever
     };
     const auto rows = static_cast<std::int64_t>(x.size());
     const Scratch scratch(sigmoid.scratch_bytes(rows));
-    sigmoid.run(x.data(), 1, y.data(), 1, rows, scratch.data);
+    sigmoid.run({x.data(), 1, y.data(), 1, rows, scratch.data});
     for (std::size_t i = 0; i < x.size(); ++i) {
       const double want = 1 / (1 + std::exp(-static_cast<double>(x[i])));
       worst_sigmoid = std::max(worst_sigmoid, ulps(y[i], want));
     }
     const std::vector<float> far = {-87.001F, -90, -1e30F, -HUGE_VALF, 87.001F, 90, 1e30F, HUGE_VALF};
     std::vector<float> at_far(far.size());
-    sigmoid.run(far.data(), 1, at_far.data(), 1, static_cast<std::int64_t>(far.size()), scratch.data);
+    sigmoid.run({far.data(), 1, at_far.data(), 1, static_cast<std::int64_t>(far.size()), scratch.data});
     for (std::size_t i = 0; i < far.size(); ++i) CHECK(at_far[i] == (far[i] > 0 ? 1.0F : 0.0F));
-    tanh.run(x.data(), 1, y.data(), 1, rows, scratch.data);
+    tanh.run({x.data(), 1, y.data(), 1, rows, scratch.data});
     for (std::size_t i = 0; i < x.size(); ++i) {
       worst_tanh = std::max(worst_tanh, ulps(y[i], std::tanh(static_cast<double>(x[i]))));
     }
@@ -125,8 +125,8 @@ TEST_CASE("dense: sigmoid and tanh are within a few units in the last place ever
 }
 
 TEST_CASE("softmax_rows: rows as in f64, in place too; non-finite rows are NaN") {
-  CHECK_THROWS_AS(softmax_rows(nullptr, 1, nullptr, 1, 1, 0), std::invalid_argument);
-  CHECK_THROWS_AS(softmax_rows(nullptr, 2, nullptr, 3, 1, 3), std::invalid_argument);
+  CHECK_THROWS_AS(softmax_rows({nullptr, 1, nullptr, 1, 1, 0}), std::invalid_argument);
+  CHECK_THROWS_AS(softmax_rows({nullptr, 2, nullptr, 3, 1, 3}), std::invalid_argument);
   for (const Isa isa : available_isas()) {
     for (const std::int64_t n : kSizes) {
       Rng rng(7);
@@ -134,7 +134,7 @@ TEST_CASE("softmax_rows: rows as in f64, in place too; non-finite rows are NaN")
       std::vector<float> x(static_cast<std::size_t>((rows - 1) * pitch + n));
       for (auto& v : x) v = static_cast<float>(between(rng, -20.0, 20.0));
       std::vector<float> y(static_cast<std::size_t>(rows * n));
-      softmax_rows(x.data(), pitch, y.data(), n, rows, n, isa);
+      softmax_rows({x.data(), pitch, y.data(), n, rows, n}, isa);
       double worst = 0;
       for (std::int64_t r = 0; r < rows; ++r) {
         const float* const row = x.data() + r * pitch;
@@ -149,7 +149,7 @@ TEST_CASE("softmax_rows: rows as in f64, in place too; non-finite rows are NaN")
       // exp, the sum of up to 784 terms in f32 and the quotient, each some 1e-7; x - top is rounded: 2e-6.
       CHECK_MESSAGE(worst <= 4e-6, cbnet::to_string(isa) << " n " << n << ": " << worst);
       std::vector<float> z = x;
-      softmax_rows(z.data(), pitch, z.data(), pitch, rows, n, isa);
+      softmax_rows({z.data(), pitch, z.data(), pitch, rows, n}, isa);
       bool same = true;
       for (std::int64_t r = 0; r < rows; ++r) {
         for (std::int64_t i = 0; i < n; ++i) {
@@ -161,11 +161,11 @@ TEST_CASE("softmax_rows: rows as in f64, in place too; non-finite rows are NaN")
       for (const float bad : {inf, std::numeric_limits<float>::quiet_NaN()}) {
         std::vector<float> row(static_cast<std::size_t>(n), 1.0F);
         row.back() = bad;
-        softmax_rows(row.data(), n, row.data(), n, 1, n, isa);
+        softmax_rows({row.data(), n, row.data(), n, 1, n}, isa);
         CHECK(std::isnan(row.front()));
       }
       std::vector<float> row(static_cast<std::size_t>(n), -inf);
-      softmax_rows(row.data(), n, row.data(), n, 1, n, isa);
+      softmax_rows({row.data(), n, row.data(), n, 1, n}, isa);
       CHECK(std::isnan(row.front()));
     }
   }
@@ -189,10 +189,10 @@ TEST_CASE("dense: inputs of zero are left out, and weights that are not finite a
       const LinearLayer layer(w, spec, isa);
       const Scratch scratch(layer.scratch_bytes(kRows));
       for (const bool backwards : {false, true}) {
-        layer.run(x.data(), kIn, y.data(), kOut, kRows, scratch.data, backwards);
+        layer.run({x.data(), kIn, y.data(), kOut, kRows, scratch.data, backwards});
         double worst = 0;
         for (std::int64_t r = 0; r < kRows; ++r) {
-          layer.run(x.data() + r * kIn, kIn, one.data(), kOut, 1, scratch.data, backwards);
+          layer.run({x.data() + r * kIn, kIn, one.data(), kOut, 1, scratch.data, backwards});
           for (std::int64_t o = 0; o < kOut; ++o) {
             double want = w.bias[static_cast<std::size_t>(o)];
             for (std::int64_t k = 0; k < kIn; ++k)
@@ -208,7 +208,7 @@ TEST_CASE("dense: inputs of zero are left out, and weights that are not finite a
       LinearWeights bad = w;
       bad.fp32[2 * kIn + 1] = std::numeric_limits<float>::infinity();
       const LinearLayer careful(bad, spec, isa);
-      careful.run(x.data() + 4 * kIn, kIn, one.data(), kOut, 1, scratch.data);
+      careful.run({x.data() + 4 * kIn, kIn, one.data(), kOut, 1, scratch.data});
       CHECK(std::isnan(one[2]));
       CHECK(one[3] == w.bias[3]);
     }

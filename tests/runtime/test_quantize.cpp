@@ -41,10 +41,10 @@ TEST_CASE("quantize: wrong use throws") {
   CHECK_THROWS_AS((void)calibrate({}), std::invalid_argument);
   CHECK_THROWS_AS((void)calibrate(std::vector<float>{1, kNan}), std::invalid_argument);
   const std::vector<float> w(6, 1.0F);
-  CHECK_THROWS_AS((void)block_mask(w, 2, 4, 1, 1, 0.5), std::invalid_argument);
-  CHECK_THROWS_AS((void)block_mask(w, 2, 3, 0, 1, 0.5), std::invalid_argument);
-  CHECK_THROWS_AS((void)block_mask(w, 2, 3, 1, 1, 1.5), std::invalid_argument);
-  CHECK_THROWS_AS((void)block_mask(w, 2, 3, 1, 1, NAN), std::invalid_argument);
+  CHECK_THROWS_AS((void)block_mask(w, {2, 4, 1, 1}, 0.5), std::invalid_argument);
+  CHECK_THROWS_AS((void)block_mask(w, {2, 3, 0, 1}, 0.5), std::invalid_argument);
+  CHECK_THROWS_AS((void)block_mask(w, {2, 3, 1, 1}, 1.5), std::invalid_argument);
+  CHECK_THROWS_AS((void)block_mask(w, {2, 3, 1, 1}, NAN), std::invalid_argument);
   std::vector<float> changed = w;
   CHECK_THROWS_AS(apply_mask({1, 1, {1, 0}}, changed, 2, 3), std::invalid_argument);
 }
@@ -145,22 +145,22 @@ TEST_CASE("calibrate: cuts outliers off where that brings the bytes closer, and 
 TEST_CASE("block_mask: the smallest blocks go, as many as asked") {
   const std::vector<float> w = {1, 1, 5, 5, 0, 1,  //
                                 1, 1, 5, 5, 0, 1};
-  CHECK(block_mask(w, 2, 6, 2, 2, 0.4).kept == std::vector<std::uint8_t>{1, 1, 0});
-  CHECK(block_mask(w, 2, 6, 2, 2, 0.7).kept == std::vector<std::uint8_t>{0, 1, 0});
-  CHECK(block_mask(w, 2, 6, 2, 2, 0.0).kept == std::vector<std::uint8_t>{1, 1, 1});
-  CHECK(block_mask(w, 2, 6, 2, 2, 1.0).kept == std::vector<std::uint8_t>{0, 0, 0});
-  CHECK(block_mask(w, 2, 6, 2, 2, 0.3).kept == std::vector<std::uint8_t>{1, 1, 1});
+  CHECK(block_mask(w, {2, 6, 2, 2}, 0.4).kept == std::vector<std::uint8_t>{1, 1, 0});
+  CHECK(block_mask(w, {2, 6, 2, 2}, 0.7).kept == std::vector<std::uint8_t>{0, 1, 0});
+  CHECK(block_mask(w, {2, 6, 2, 2}, 0.0).kept == std::vector<std::uint8_t>{1, 1, 1});
+  CHECK(block_mask(w, {2, 6, 2, 2}, 1.0).kept == std::vector<std::uint8_t>{0, 0, 0});
+  CHECK(block_mask(w, {2, 6, 2, 2}, 0.3).kept == std::vector<std::uint8_t>{1, 1, 1});
   // A block that the edge cuts short is judged by its mean: 1 is more than 0.9.
-  CHECK(block_mask(std::vector<float>{0.9F, 0.9F, 1.0F}, 1, 3, 1, 2, 0.5).kept ==
+  CHECK(block_mask(std::vector<float>{0.9F, 0.9F, 1.0F}, {1, 3, 1, 2}, 0.5).kept ==
         std::vector<std::uint8_t>{0, 1});
   // Of equals, the first stay.
-  CHECK(block_mask(std::vector<float>(4, 1.0F), 1, 4, 1, 1, 0.5).kept ==
+  CHECK(block_mask(std::vector<float>(4, 1.0F), {1, 4, 1, 1}, 0.5).kept ==
         std::vector<std::uint8_t>{1, 1, 0, 0});
 
   Rng rng(3);
   const LinearWeights r = random_weights({.in = 50, .out = 40}, rng);
   for (const double sparsity : {0.25, 0.5, 0.9}) {
-    const BlockMask mask = block_mask(r.fp32, 40, 50, 16, 4, sparsity);
+    const BlockMask mask = block_mask(r.fp32, {40, 50, 16, 4}, sparsity);
     CHECK(mask.kept.size() == 3 * 13);
     CHECK(std::count(mask.kept.begin(), mask.kept.end(), 0) == static_cast<std::int64_t>(sparsity * 39));
     std::vector<float> cut = r.fp32;
@@ -188,8 +188,8 @@ TEST_CASE("quantize: a chain of int8 layers stays close to the fp32 chain") {
   const LinearSpec relu{.activation = Activation::relu};
   const LinearLayer plain_a(a, relu), plain_b(b, {});
   const Scratch plain(std::max(plain_a.scratch_bytes(kRows), plain_b.scratch_bytes(kRows)));
-  plain_a.run(x.data(), 64, hidden.data(), 48, kRows, plain.data);
-  plain_b.run(hidden.data(), 48, y.data(), 8, kRows, plain.data);
+  plain_a.run({x.data(), 64, hidden.data(), 48, kRows, plain.data});
+  plain_b.run({hidden.data(), 48, y.data(), 8, kRows, plain.data});
   const QuantParams pixels{1.0F / 255, 0}, between = calibrate(hidden);
   const LinearLayer first(
       convert(a, Precision::int8),
@@ -197,8 +197,8 @@ TEST_CASE("quantize: a chain of int8 layers stays close to the fp32 chain") {
   const LinearLayer second(convert(b, Precision::int8), {.input_u8 = true, .input = between});
   const Scratch scratch(std::max(first.scratch_bytes(kRows), second.scratch_bytes(kRows)));
   std::vector<std::uint8_t> bytes(kRows * 48);
-  first.run(x.data(), 64, bytes.data(), 48, kRows, scratch.data);
-  second.run(bytes.data(), 48, got.data(), 8, kRows, scratch.data);
+  first.run({x.data(), 64, bytes.data(), 48, kRows, scratch.data});
+  second.run({bytes.data(), 48, got.data(), 8, kRows, scratch.data});
   double squares = 0, errors = 0;
   for (std::size_t i = 0; i < y.size(); ++i) {
     squares += static_cast<double>(y[i]) * static_cast<double>(y[i]);

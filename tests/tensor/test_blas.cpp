@@ -29,7 +29,7 @@ double worst_error(bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_
   const std::vector<T> b = random(k * n);
   std::vector<T> c = random(m * n);
   const std::vector<T> before = c;
-  gemm<T>(ta, tb, m, n, k, alpha, a.data(), ta ? m : k, b.data(), tb ? k : n, beta, c.data(), n);
+  gemm<T>({ta, tb, m, n, k, alpha, a.data(), ta ? m : k, b.data(), tb ? k : n, beta, c.data(), n});
   double worst = 0.0;
   for (std::int64_t i = 0; i < m; ++i) {
     for (std::int64_t j = 0; j < n; ++j) {
@@ -78,7 +78,7 @@ TEST_CASE("beta == 0 overwrites NaN, and k == 0 gives zeros") {
   std::vector<float> c = {nan, nan};
   const float a[] = {2};
   const float b[] = {3, 4};
-  gemm<float>(false, false, 1, 2, 1, 1.0F, a, 1, b, 2, 0.0F, c.data(), 2);
+  gemm<float>({false, false, 1, 2, 1, 1.0F, a, 1, b, 2, 0.0F, c.data(), 2});
   CHECK(c == std::vector<float>{6, 8});
   // The paths that OpenBLAS takes by size: small, packed, and tall or wide with one row or column.
   for (const auto& [m, n, k] :
@@ -86,13 +86,13 @@ TEST_CASE("beta == 0 overwrites NaN, and k == 0 gives zeros") {
     const std::vector<float> ones(static_cast<std::size_t>(std::max({m * k, k * n})), 1.0F);
     for (const bool transpose : {false, true}) {
       std::vector<float> out(static_cast<std::size_t>(m * n), nan);
-      gemm<float>(transpose, transpose, m, n, k, 1.0F, ones.data(), transpose ? m : k, ones.data(),
-                  transpose ? k : n, 0.0F, out.data(), n);
+      gemm<float>({transpose, transpose, m, n, k, 1.0F, ones.data(), transpose ? m : k, ones.data(),
+                   transpose ? k : n, 0.0F, out.data(), n});
       CHECK(out == std::vector<float>(out.size(), static_cast<float>(k)));
     }
   }
   c = {nan, nan};
-  gemm<float>(false, false, 1, 2, 0, 1.0F, a, 1, b, 2, 0.0F, c.data(), 2);
+  gemm<float>({false, false, 1, 2, 0, 1.0F, a, 1, b, 2, 0.0F, c.data(), 2});
   CHECK(c == std::vector<float>{0, 0});
 }
 

@@ -43,7 +43,7 @@ struct Case {
   Gradients backward(const IsaTable<T>& k) {
     Gradients g{Array<T>(x.size), Array<T>(w.size, T(1)), Array<double>(d.o, 1.0)};
     Array<T> ws = workspace();
-    k.conv2d_lanes_backward(x.get(), w.get(), dy.get(), g.dx.get(), g.dw.get(), g.dbias.get(), d, ws.get());
+    k.conv2d_lanes_backward({x.get(), w.get(), dy.get(), g.dx.get(), g.dw.get(), g.dbias.get()}, d, ws.get());
     return g;
   }
 
@@ -139,9 +139,9 @@ TEST_CASE_TEMPLATE(
     const auto all = t.backward(k);
     Array<T> dx(t.x.size), dw(t.w.size, T(1)), ws = t.workspace();
     Array<double> dbias(t.d.o, 1.0);
-    k.conv2d_lanes_backward(t.x.get(), t.w.get(), t.dy.get(), dx.get(), nullptr, nullptr, t.d, ws.get());
-    k.conv2d_lanes_backward(t.x.get(), t.w.get(), t.dy.get(), nullptr, dw.get(), nullptr, t.d, ws.get());
-    k.conv2d_lanes_backward(t.x.get(), t.w.get(), t.dy.get(), nullptr, nullptr, dbias.get(), t.d, ws.get());
+    k.conv2d_lanes_backward({t.x.get(), t.w.get(), t.dy.get(), dx.get(), nullptr, nullptr}, t.d, ws.get());
+    k.conv2d_lanes_backward({t.x.get(), t.w.get(), t.dy.get(), nullptr, dw.get(), nullptr}, t.d, ws.get());
+    k.conv2d_lanes_backward({t.x.get(), t.w.get(), t.dy.get(), nullptr, nullptr, dbias.get()}, t.d, ws.get());
     CHECK(same_bits(dx, all.dx));
     CHECK(same_bits(dw, all.dw));
     CHECK(same_bits(dbias, all.dbias));

@@ -18,6 +18,14 @@
 
 namespace cbnet::kernels {
 
+// The backward pass reads and writes these; each gradient may be null.
+template <class T>
+struct LanesBackward {
+  const T *x, *w, *dy;
+  T *dx, *dw;
+  double* dbias;
+};
+
 // Returns how many elements of T the workspace of either pass must hold, for any ISA and alignment.
 [[gnu::always_inline]] constexpr size_t conv2d_lanes_workspace(const Conv2dDims& d) {
   constexpr int64_t kMaxLanes = 16;

@@ -203,8 +203,8 @@ void lanes_backward_bias(const T* dy, double* dbias, const Conv2dDims& d) {
 }
 
 template <class T>
-void conv2d_lanes_backward(const T* x, const T* w, const T* dy, T* dx, T* dw, double* dbias,
-                           const Conv2dDims& d, T* workspace) {
+void conv2d_lanes_backward(const LanesBackward<T>& arrays, const Conv2dDims& d, T* workspace) {
+  const auto [x, w, dy, dx, dw, dbias] = arrays;
   const int64_t x_size = d.c * d.h * d.w, y_size = d.o * d.oh() * d.ow();
   T* const xs = align(workspace);
   T* const dxs = xs + x_size * kLanes<T>;

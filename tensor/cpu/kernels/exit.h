@@ -8,6 +8,14 @@
 
 namespace cbnet::kernels {
 
+struct ExitRows {
+  const float* logits;
+  std::int64_t n, classes, pitch;
+  float* probabilities;
+  float* entropy;
+  std::int64_t* labels;
+};
+
 struct ExitTable {
   /// Takes rows of `classes` logits, `pitch` elements apart, readable for a vector beyond their end (kSlack
   /// of fused_conv2d.h):
@@ -16,8 +24,7 @@ struct ExitTable {
   ///   exponentials of all but the largest: exact to the last digits for a sure row too. A row with NaN or
   ///   +inf, or of -inf alone, gives NaN and the label -1.
   /// exp is that of exp.inc.h: 2 ulp.
-  void (*classify)(const float* logits, std::int64_t n, std::int64_t classes, std::int64_t pitch,
-                   float* probabilities, float* entropy, std::int64_t* labels);
+  void (*classify)(const ExitRows& rows);
 };
 
 }  // namespace cbnet::kernels

@@ -44,10 +44,10 @@ void classify_row(const float* x, int64_t classes, float* p, float* entropy, int
   *label = *entropy == *entropy ? first : -1;
 }
 
-void classify_rows(const float* logits, int64_t n, int64_t classes, int64_t pitch, float* probabilities,
-                   float* entropy, int64_t* labels) {
-  for (int64_t i = 0; i < n; ++i)
-    classify_row(logits + i * pitch, classes, probabilities + i * classes, entropy + i, labels + i);
+void classify_rows(const ExitRows& rows) {
+  for (int64_t i = 0; i < rows.n; ++i)
+    classify_row(rows.logits + i * rows.pitch, rows.classes, rows.probabilities + i * rows.classes,
+                 rows.entropy + i, rows.labels + i);
 }
 
 }  // namespace

@@ -9,16 +9,16 @@ namespace cbnet::kernels {
 // and without allocating. `gemm` in tensor/reference/products.cpp defines it.
 template <class T>
 struct GemmArgs {
-  bool transpose_a, transpose_b;
-  int64_t m, n, k;
-  T alpha;
-  const T* a;
-  int64_t lda;
-  const T* b;
-  int64_t ldb;
-  T beta;  // 0 overwrites C, NaN included
-  T* c;
-  int64_t ldc;
+  bool transpose_a = false, transpose_b = false;
+  int64_t m = 0, n = 0, k = 0;
+  T alpha = 1;
+  const T* a = nullptr;
+  int64_t lda = 0;
+  const T* b = nullptr;
+  int64_t ldb = 0;
+  T beta = 0;  // 0 overwrites C, NaN included
+  T* c = nullptr;
+  int64_t ldc = 0;
 };
 
 constexpr int64_t kGemmDepth = 384;  // max rows of B that a panel holds: a panel stays in a 256 KB L2

@@ -29,8 +29,7 @@ struct IsaTable {
   int64_t lanes;
   void (*conv2d_lanes_forward)(const T* x, const T* w, const T* bias, T* y, const Conv2dDims& dims,
                                T* workspace);
-  void (*conv2d_lanes_backward)(const T* x, const T* w, const T* dy, T* dx, T* dw, double* dbias,
-                                const Conv2dDims& dims, T* workspace);
+  void (*conv2d_lanes_backward)(const LanesBackward<T>& arrays, const Conv2dDims& dims, T* workspace);
   // adam.h; the arrays do not overlap
   void (*adam)(const AdamStep<T>& step, const T* g, T* w, T* m, T* v, int64_t count);
   // computes y = 1 / (1 + exp(-x)); the arrays do not overlap

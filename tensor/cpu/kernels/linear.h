@@ -93,6 +93,15 @@ struct LinearInput {
   uint8_t* not_finite;  // bytes from f32: of each row, set to 1 where a number is not finite; or null
 };
 
+// Rows of n numbers, pitches in elements.
+struct SoftmaxRows {
+  const float* x;
+  int64_t x_pitch;
+  float* y;
+  int64_t y_pitch;
+  int64_t rows, n;
+};
+
 struct LinearTable {
   int groups[3];                                  // of a panel, at most, by LinearKind
   int rows[3];                                    // of a block, at most
@@ -103,7 +112,7 @@ struct LinearTable {
   void (*prepare[3])(const LinearInput& input);
   // computes y[m,j] = exp(x[m,j] - max_j x[m,j]) / sum_j exp(...); x and y may be the same. `softmax` in
   // tensor/reference/softmax.cpp defines it.
-  void (*softmax_rows)(const float* x, float* y, int64_t rows, int64_t n, int64_t x_pitch, int64_t y_pitch);
+  void (*softmax_rows)(const SoftmaxRows& rows);
 };
 
 }  // namespace cbnet::kernels

@@ -63,9 +63,12 @@ void linear_prepare(const LinearInput& input) {
   for (int i = 0; i < left; ++i) y[i] = lanes[i];
 }
 
-void softmax_rows(const float* x, float* y, int64_t rows, int64_t n, int64_t x_pitch, int64_t y_pitch) {
+void softmax_rows(const SoftmaxRows& call) {
+  const int64_t n = call.n;
+  const float* x = call.x;
+  float* y = call.y;
   const float low = -__builtin_inff();
-  for (int64_t r = 0; r < rows; ++r, x += x_pitch, y += y_pitch) {
+  for (int64_t r = 0; r < call.rows; ++r, x += call.x_pitch, y += call.y_pitch) {
     F32 tops = broadcast(low);
     for (int64_t i = 0; i < n; i += kLanesF32) {
       const F32 v = load_or(x + i, n - i, low);
