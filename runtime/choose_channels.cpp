@@ -59,7 +59,8 @@ double planes_cost(const Graph& graph, const kernels::KernelTable& table, const 
   if (is_direct(node)) return direct_cost(table, node, value_shape(graph, node.inputs[0]), pool);
   // im2col and a product: the columns are written and read again, and a group has few outputs.
   const auto macs = static_cast<double>(node_macs(graph, node));
-  const auto outputs = static_cast<double>(node.shape[0] / node.groups);
+  const std::int64_t group_outputs = node.shape[0] / node.groups;
+  const auto outputs = static_cast<double>(group_outputs);
   return macs / static_cast<double>(table.conv.lanes) * 1.5 + 2 * macs / outputs;
 }
 
