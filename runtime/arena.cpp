@@ -93,10 +93,11 @@ void place_buffers(Schedule& out) {
     const auto scratch = static_cast<std::size_t>(step->scratch_bytes(out.tile));
     out.scratch_bytes = std::max(out.scratch_bytes, aligned(scratch));
   }
-  const auto fits = static_cast<std::size_t>(kMaxArenaBytes);
-  require(out.arena_bytes <= fits && out.scratch_bytes <= fits - out.arena_bytes, "plan", "an arena of ",
-          out.arena_bytes, " bytes and ", out.scratch_bytes, " of scratch are needed; at most ",
-          kMaxArenaBytes, " are given");
+}
+
+bool fits_arena(const Schedule& schedule) {
+  constexpr auto kMax = static_cast<std::size_t>(kMaxArenaBytes);
+  return schedule.arena_bytes <= kMax && schedule.scratch_bytes <= kMax - schedule.arena_bytes;
 }
 
 }  // namespace cbnet::runtime

@@ -1,13 +1,12 @@
 // This file decides which layers have the channels of a pixel side by side, and which have them in planes.
 // Nodes that hand values to each other go together: into the layout in which their convolutions cost less.
 #include <algorithm>
+#include <cmath>
 
 #include "runtime/planner.h"
 
 namespace cbnet::runtime {
 namespace {
-
-using Readers = std::vector<std::vector<std::size_t>>;
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -20,16 +19,10 @@ bool is_by_number(Kind kind) {
 bool can_channels(const Graph& graph, const kernels::KernelTable& table, const Node& node) {
   const auto shape = [&](std::int32_t v) -> const Shape& { return value_shape(graph, v); };
   if (node.shape.size() != 3 || shape(node.inputs[0]).size() != 3) return false;
-  const Shape& input = shape(node.inputs[0]);
   const auto is_pixel = [&](std::int32_t v) { return shape(v) == Shape{node.shape[0], 1, 1}; };
   switch (node.kind) {
-    case Kind::conv2d: {
-      Layout layout = channels_layout(input, table.conv.lanes);
-      add_border(layout, node);
-      const double elements = static_cast<double>(layout.h + 2 * layout.pad_h) *
-                              static_cast<double>(layout.row() + 1) * static_cast<double>(layout.pitch);
-      return 4 * elements < static_cast<double>(kMaxArenaBytes);
-    }
+    case Kind::conv2d:
+      return std::isfinite(channels_cost(table, node, shape(node.inputs[0])));
     case Kind::max_pool2d:
       return node.window.dilation == 1;
     case Kind::avg_pool2d:
@@ -64,10 +57,31 @@ double planes_cost(const Graph& graph, const kernels::KernelTable& table, const 
   return macs / static_cast<double>(table.conv.lanes) * 1.5 + 2 * macs / outputs;
 }
 
-}  // namespace
+/// Returns the layout of value v: its border is as wide as the widest that a convolution reads. What comes
+/// from the caller with few channels has no gaps between its pixels where only convolutions read it: the rows
+/// of a window are runs then.
+Layout layout_of(const Graph& graph, std::int64_t lanes, const ChannelsChoice& choice, const Readers& readers,
+                 std::int32_t v) {
+  Layout layout = channels_layout(value_shape(graph, v), lanes);
+  bool tight = v == 0 && layout.c < lanes;
+  for (const std::size_t i : readers[at(v)]) {
+    const Node& node = graph.nodes[i];
+    if (choice.nodes[i] && node.kind == Kind::conv2d) add_border(layout, node);
+    tight = tight && choice.nodes[i] && takes_addend(node);
+  }
+  if (tight) layout.pitch = layout.c;
+  return layout;
+}
 
-std::vector<bool> choose_channels(const Graph& graph, const kernels::KernelTable& table,
-                                  const Readers& readers) {
+/// Tells whether an image of this layout fits an arena, and its offsets 32 bits.
+bool fits(const Layout& layout) {
+  const double rows = static_cast<double>(layout.h) + 2 * static_cast<double>(layout.pad_h);
+  return 4 * (rows + 1) * static_cast<double>(layout.row()) * static_cast<double>(layout.pitch) <
+         static_cast<double>(kMaxArenaBytes);
+}
+
+std::vector<bool> cheaper_by_channels(const Graph& graph, const kernels::KernelTable& table,
+                                      const Readers& readers) {
   const auto shape = [&](std::int32_t v) -> const Shape& { return value_shape(graph, v); };
   std::vector<bool> channels(graph.nodes.size());
   std::vector<std::int32_t> leader(readers.size());  // by value, of those that go together
@@ -100,6 +114,22 @@ std::vector<bool> choose_channels(const Graph& graph, const kernels::KernelTable
   for (std::size_t i = 0; i < graph.nodes.size(); ++i)
     channels[i] = channels[i] && gain[at(find(static_cast<std::int32_t>(i) + 1))] > 0;
   return channels;
+}
+
+}  // namespace
+
+ChannelsChoice choose_channels(const Graph& graph, const kernels::KernelTable& table,
+                               const Readers& readers) {
+  ChannelsChoice out{cheaper_by_channels(graph, table, readers), std::vector<Layout>(readers.size())};
+  for (std::int32_t v = 0; at(v) < readers.size(); ++v) {
+    const bool made = v > 0 && out.nodes[at(v) - 1];
+    const bool read = std::any_of(readers[at(v)].begin(), readers[at(v)].end(),
+                                  [&](std::size_t i) { return out.nodes[i]; });
+    if (!made && !read) continue;
+    out.layouts[at(v)] = layout_of(graph, table.conv.lanes, out, readers, v);
+    if (!fits(out.layouts[at(v)])) return {std::vector<bool>(graph.nodes.size()), {}};
+  }
+  return out;
 }
 
 }  // namespace cbnet::runtime

@@ -50,8 +50,10 @@ class Planner {
     check_sizes();
   }
 
-  Schedule run() {
-    channels_ = choose_channels(graph_, table_, readers_);
+  /// Plans; false: all images lie in planes.
+  Schedule run(bool by_channels) {
+    choice_ = by_channels ? choose_channels(graph_, table_, readers_)
+                          : ChannelsChoice{std::vector<bool>(graph_.nodes.size()), {}};
     fuse();
     choose_layouts();
     std::size_t next = 0;
@@ -124,7 +126,7 @@ class Planner {
           return true;
         };
         const auto any = [](const Node&) { return true; };
-        if (channels_[i]) {
+        if (choice_.nodes[i]) {
           fuse_channels(fused, take);
         } else if (is_direct(graph_.nodes[i])) {
           fuse_conv(fused, take(Kind::max_pool2d, is_direct_pool));
@@ -168,18 +170,6 @@ class Planner {
       fused.bounds.high = static_cast<float>(fused.nodes.back()->value);
   }
 
-  Layout channels_of(std::int32_t v) const {
-    Layout layout = channels_layout(shape(v), table_.conv.lanes);
-    bool all_convs = v == 0;
-    for (const std::size_t i : readers_[at(v)]) {
-      const Node& node = graph_.nodes[i];
-      if (channels_[i] && node.kind == Kind::conv2d) add_border(layout, node);
-      all_convs = all_convs && channels_[i] && node.kind == Kind::conv2d && takes_addend(node);
-    }
-    if (all_convs) layout.pitch = layout.c;  // the rows of a window are runs then
-    return layout;
-  }
-
   void fuse_conv(Fused& fused, bool pools) const {
     if (!pools) return;
     const Node &conv = *fused.nodes[0], &pool = *fused.nodes[1];
@@ -210,7 +200,7 @@ class Planner {
   /// Returns the layout in which node i would have value v.
   Layout requested_by(std::size_t i, std::int32_t v) const {
     const Node& node = graph_.nodes[i];
-    if (channels_[i]) return channels_of(v);
+    if (choice_.nodes[i]) return choice_.layouts[at(v)];
     if (node.kind == Kind::reshape) {
       // Through a reshape only a byte is a byte: planes have other sizes on its other side.
       const Layout& layout = requested_[i + 1];
@@ -286,9 +276,10 @@ class Planner {
   StepPtr channels_step(const Fused& fused) {
     const Node& node = *fused.nodes.front();
     std::vector<Operand> from;
-    for (const std::int32_t v : node.inputs) from.push_back(operand(in_layout(v, channels_of(v))));
-    if (fused.sum != nullptr) from.push_back(operand(in_layout(fused.addend, channels_of(fused.addend))));
-    const Operand to = operand(new_buffer(fused.made, channels_of(fused.made)));
+    for (const std::int32_t v : node.inputs) from.push_back(operand(in_layout(v, choice_.layouts[at(v)])));
+    if (fused.sum != nullptr)
+      from.push_back(operand(in_layout(fused.addend, choice_.layouts[at(fused.addend)])));
+    const Operand to = operand(new_buffer(fused.made, choice_.layouts[at(fused.made)]));
     return is_windowed(node.kind) ? make_channels_step(table_, node, fused.bounds, from, to)
                                   : make_pixels_step(isa_, graph_, node, from, to);
   }
@@ -299,7 +290,7 @@ class Planner {
     const Layout& requested = requested_[at(fused.made)];
     const bool bytes = requested.type == Layout::Type::u8;
     StepPtr step;
-    if (channels_[at_node(node)]) {
+    if (choice_.nodes[at_node(node)]) {
       step = channels_step(fused);
     } else if (is_direct(node)) {
       const Layout planes = conv_layout(node, shape(input));
@@ -339,8 +330,8 @@ class Planner {
   std::vector<std::int32_t> source_;
   std::vector<Layout> requested_;
   std::vector<bool> by_winograd_;
-  std::vector<bool> channels_;  // by node: it has its channels side by side
-  std::vector<bool> ready_;     // by value: a step that is there makes it
+  ChannelsChoice choice_;
+  std::vector<bool> ready_;  // by value: a step that is there makes it
   std::vector<std::vector<int>> buffers_;
   std::vector<Fused> fused_;
   Schedule out_;
@@ -348,6 +339,13 @@ class Planner {
 
 }  // namespace
 
-Schedule make_schedule(const Graph& graph, Isa isa) { return Planner(graph, isa).run(); }
+Schedule make_schedule(const Graph& graph, Isa isa) {
+  Schedule out = Planner(graph, isa).run(true);
+  // Channels are rounded up to vectors: where that is too much, planes may still do.
+  if (!fits_arena(out)) out = Planner(graph, isa).run(false);
+  require(fits_arena(out), "plan", "an arena of ", out.arena_bytes, " bytes and ", out.scratch_bytes,
+          " of scratch are needed; at most ", kMaxArenaBytes, " are given");
+  return out;
+}
 
 }  // namespace cbnet::runtime

@@ -46,13 +46,23 @@ inline constexpr std::int64_t kMaxArenaBytes = std::int64_t{256} << 20;
 /// Fuses the nodes of a folded graph into steps and gives every buffer its place.
 Schedule make_schedule(const Graph& graph, Isa isa);
 
-/// By node: whether it has the channels of a pixel side by side (Layout::Type::channels_last). `readers` are,
-/// by value, the nodes that read it.
-std::vector<bool> choose_channels(const Graph& graph, const kernels::KernelTable& table,
-                                  const std::vector<std::vector<std::size_t>>& readers);
+/// By value, the nodes that read it.
+using Readers = std::vector<std::vector<std::size_t>>;
+
+/// This says which nodes have the channels of a pixel side by side (Layout::Type::channels_last), and in
+/// which layout each value lies that they read or make.
+struct ChannelsChoice {
+  std::vector<bool> nodes;
+  std::vector<Layout> layouts;
+};
+/// Returns what costs less; no node where a value would not fit an arena so.
+ChannelsChoice choose_channels(const Graph& graph, const kernels::KernelTable& table, const Readers& readers);
 
 /// Settles the lifetimes and offsets of the buffers, what segments carry, the tile and the sizes. What is
-/// never in use at once may lie in one place. Throws std::invalid_argument where kMaxArenaBytes are too few.
+/// never in use at once may lie in one place.
 void place_buffers(Schedule& schedule);
+
+/// Tells whether a schedule that is placed needs at most kMaxArenaBytes.
+bool fits_arena(const Schedule& schedule);
 
 }  // namespace cbnet::runtime

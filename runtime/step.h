@@ -122,7 +122,7 @@ Layout channels_layout(const Shape& planes, std::int64_t lanes);
 void add_border(Layout& layout, const Node& conv);
 /// Writes the zeros around an image.
 void zero_border(const Layout& layout, float* image);
-/// Returns the cost in the units of direct_cost.
+/// Returns the cost in the units of direct_cost, infinite where there is no kernel for its groups.
 double channels_cost(const kernels::KernelTable& table, const Node& conv, const Shape& input);
 /// Tells whether make_channels_step takes a second input, which is added to the result.
 bool takes_addend(const Node& node);

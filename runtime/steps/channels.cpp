@@ -1,8 +1,6 @@
 // These steps convolve and pool images whose channels lie side by side, by kernels/channels.h: here are the
 // offsets of their windows, and the weights as the kernels read them.
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "runtime/steps/channels.h"
 
@@ -30,25 +28,21 @@ Offsets tap_offsets(const Layout& layout, const Window2d& window) {
 
 /// Costs are in units of an FMA of vectors, as conv.cpp counts: loads and latency may cost more than the
 /// sums.
+/// A block belongs to one group: a zero between groups would not be one where an input is infinite.
 Blocks cut(const ChannelsTable& table, std::int64_t lanes, const Node& node, std::int64_t channels,
-           std::int64_t block_pixels, std::int64_t block_vectors) {
-  Blocks out;
-  out.pixels = block_pixels;
-  out.vectors = block_vectors;
+           Blocks out) {
+  const std::int64_t block_pixels = out.pixels, block_vectors = out.vectors;
   if (block_pixels * block_vectors + block_vectors + 1 > table.registers) return out;
   const std::int64_t outputs = node.shape[0];
   const std::int64_t group_inputs = channels / node.groups, group_outputs = outputs / node.groups;
+  if (node.groups > 1 && group_outputs % (lanes * block_vectors) != 0) return out;
   const kernels::Split vectors((outputs + lanes - 1) / lanes, block_vectors);
   const kernels::Split pixels(node.shape[1] * node.shape[2], block_pixels);
+  out.inputs = group_inputs;
   for (std::int64_t b = 0; b < vectors.blocks; ++b) {
-    const std::int64_t first = vectors.first(b) * lanes;
-    const std::int64_t last = std::min(first + vectors[b] * lanes, outputs) - 1;
-    const std::int64_t first_group = first / group_outputs, last_group = last / group_outputs;
-    out.first_inputs.push_back(static_cast<std::int32_t>(first_group * group_inputs));
-    out.inputs = std::max(out.inputs, (last_group - first_group + 1) * group_inputs);
+    const std::int64_t group = node.groups > 1 ? vectors.first(b) * lanes / group_outputs : 0;
+    out.first_inputs.push_back(static_cast<std::int32_t>(group * group_inputs));
   }
-  for (std::int32_t& first : out.first_inputs)
-    first = std::min(first, static_cast<std::int32_t>(channels - out.inputs));
   const auto taps = static_cast<double>(out.inputs * node.window.kernel_size.h * node.window.kernel_size.w);
   const auto block_cost = [&](std::int64_t p, std::int64_t v) {
     const auto sums = static_cast<double>(p * v), loads = static_cast<double>(p + v);
@@ -120,18 +114,13 @@ class ChannelsConvStep : public Step {
   void pack(const Node& node, const Blocks& blocks, std::int64_t lanes) {
     const Tensor& w = node.weight;
     const std::int64_t outputs = w.size(0), group_inputs = w.size(1), taps = w.size(2) * w.size(3);
-    const std::int64_t group_outputs = outputs / node.groups;
     const kernels::Split vectors(conv_.vectors, blocks.vectors);
     for (std::int64_t b = 0; b < vectors.blocks; ++b) {
       const std::int64_t first = vectors.first(b) * lanes, last = first + vectors[b] * lanes;
       for (std::int64_t tap = 0; tap < taps; ++tap) {
         for (std::int64_t c = 0; c < blocks.inputs; ++c) {
-          const std::int64_t input = first_inputs_[at(b)] + c;
-          for (std::int64_t o = first; o < last; ++o) {
-            const bool joined = o < outputs && o / group_outputs == input / group_inputs;
-            packed_.push_back(joined ? w.data<float>()[(o * group_inputs + input % group_inputs) * taps + tap]
-                                     : 0.0F);
-          }
+          for (std::int64_t o = first; o < last; ++o)
+            packed_.push_back(o < outputs ? w.data<float>()[(o * group_inputs + c) * taps + tap] : 0.0F);
         }
       }
     }
@@ -246,7 +235,7 @@ Blocks choose(const ChannelsTable& table, std::int64_t lanes, const Node& node, 
   Blocks best;
   for (std::int64_t vectors = 1; vectors <= kernels::kChannelsVectors; ++vectors) {
     for (std::int64_t pixels = 1; pixels <= kernels::kChannelsPixels; ++pixels) {
-      Blocks blocks = cut(table, lanes, node, channels, pixels, vectors);
+      Blocks blocks = cut(table, lanes, node, channels, {.pixels = pixels, .vectors = vectors});
       if (blocks.cost < best.cost) best = std::move(blocks);
     }
   }
@@ -279,7 +268,7 @@ Layout channels_layout(const Shape& planes, std::int64_t lanes) {
 }
 
 void add_border(Layout& layout, const Node& conv) {
-  const auto& [kernel, stride, padding, dilation, ceil_mode] = conv.window;
+  const Padding2d& padding = conv.window.padding;
   layout.pad_h = std::max({layout.pad_h, padding.top, padding.bottom});
   layout.pad_w = std::max({layout.pad_w, padding.left, padding.right});
 }

@@ -26,8 +26,8 @@ inline std::int32_t pixel_offset(const Layout& layout, std::int64_t i, std::int6
 Offsets pixel_offsets(const Layout& layout, std::int64_t rows, std::int64_t cols, Pair first = 0,
                       Pair step = 1);
 
-/// A convolution's channels are cut into these blocks, each of which reads the channels of its groups.
-/// Weights between other groups are zeros.
+/// A convolution's channels are cut into these blocks, each of which reads the channels of its group. The
+/// cost is infinite where they cannot be cut so.
 struct Blocks {
   std::int64_t pixels = 1, vectors = 1;
   std::int64_t inputs = 0;  // channels that a block reads

@@ -150,7 +150,8 @@ class ChannelsWinogradStep : public Step {
 }  // namespace
 
 double winograd_cost(const kernels::KernelTable& table, const Node& conv, const Shape& input) {
-  if (!can_winograd(conv)) return std::numeric_limits<double>::infinity();
+  // Its transforms read whole vectors of channels, which few channels from the caller do not have.
+  if (!can_winograd(conv) || input[0] < table.conv.lanes) return std::numeric_limits<double>::infinity();
   const std::int64_t lanes = table.conv.lanes;
   const Node product = point_product(conv);
   const std::int64_t in = round_up(input[0], lanes) / lanes, out = round_up(conv.shape[0], lanes) / lanes;

@@ -43,7 +43,8 @@ struct Making {
   std::int64_t& scratch_size;  // elements that the step needs
 };
 
-/// Returns the body for one sample of `node`, dense f32 in and out.
+/// Returns the body for one sample of `node`, dense f32 in and out; of what goes number by number, for `size`
+/// numbers.
 Body plain_body(const Making& making);
 
 }  // namespace cbnet::runtime

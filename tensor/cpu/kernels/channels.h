@@ -8,7 +8,7 @@
 //   pixel (i, j) of an image of 3 x 4 pixels with a border of 1, C = 3 channels, a pitch of 4 elements:
 //
 //     0000 0000 0000 0000 0000 0000
-//     0000 abc. abc. abc. abc. 0000     borders are zeros, '.' is anything and read by nobody
+//     0000 abc. abc. abc. abc. 0000     borders are zeros, '.' is anything: no result depends on it
 //     0000 abc. abc. abc. abc. 0000
 //     0000 abc. abc. abc. abc. 0000
 //     0000 0000 0000 0000 0000 0000
@@ -42,15 +42,14 @@ struct ChannelsConv {
 /// This is a 3x3 convolution of stride 1 by Winograd's F(2x2, 3x3), which makes 2x2 results of 4x4 pixels
 /// with 16 multiplications where the sum has 36:
 ///
-///   tile d (4x4) -> B'dB -> 16 numbers, each times its own matrix of weights -> m (4x4) -> A'mA = 2x2
-///   results
+///   d, a tile of 4x4 -> B'dB, each of its 16 numbers times a matrix of weights -> m, 4x4 -> A'mA, 2x2
 ///
-///        1  0 -1  0          1  0
-///   B' = 0  1  1  0     A =  1  1      the weights are G g G', G = 1  0  0,  1/2 1/2 1/2,  1/2 -1/2 1/2,  0
-///   0 1
-///        0 -1  1  0          1 -1
-///        0  1  0 -1          0 -1
+///        1  0 -1  0          1  0          1    0    0
+///   B' = 0  1  1  0     A =  1  1     G = 1/2  1/2  1/2     of weights g the matrices have G g G'
+///        0 -1  1  0          1 -1         1/2 -1/2  1/2
+///        0  1  0 -1          0 -1          0    0    1
 ///
+/// Sums of pixels may be infinite where the pixels are not: beyond 1e38 the answer is not conv2d's.
 /// Tiles overlap by two pixels. One that reaches over the lower or right edge reads the last row or column
 /// again, which only results that nobody stores depend on.
 struct ChannelsWinograd {
