@@ -1,6 +1,7 @@
 // These steps convolve and pool images whose channels lie side by side, by kernels/channels.h: here are the
 // offsets of their windows, and the weights as the kernels read them.
 #include <algorithm>
+#include <utility>
 
 #include "runtime/steps/channels.h"
 
@@ -235,7 +236,10 @@ Blocks choose(const ChannelsTable& table, std::int64_t lanes, const Node& node, 
   Blocks best;
   for (std::int64_t vectors = 1; vectors <= kernels::kChannelsVectors; ++vectors) {
     for (std::int64_t pixels = 1; pixels <= kernels::kChannelsPixels; ++pixels) {
-      Blocks blocks = cut(table, lanes, node, channels, {.pixels = pixels, .vectors = vectors});
+      Blocks blocks;
+      blocks.pixels = pixels;
+      blocks.vectors = vectors;
+      blocks = cut(table, lanes, node, channels, std::move(blocks));
       if (blocks.cost < best.cost) best = std::move(blocks);
     }
   }
