@@ -17,7 +17,7 @@ runtime::Graph classifier_graph(const Network& network, const std::vector<double
 runtime::Graph autoencoder_graph(const Network& network, double rescale);
 
 /// Makes a graph of CBNet (III): the classifier behind the autoencoder, one network from pixels to logits.
-/// What each of them reads is normalised first.
+/// The graph normalises the pixels that each of them reads by the Normalisation it was trained with.
 runtime::Graph cbnet_graph(const Network& autoencoder, double rescale, const Network& classifier,
                            const Normalisation& of_autoencoder = {}, const Normalisation& of_classifier = {});
 

@@ -231,7 +231,8 @@ void flatten(NodeReader& node) {
   node.make_constant(x.reshape({rows, x.numel() / std::max<std::int64_t>(rows, 1)}));
 }
 
-/// What stands in front of what is repeated may be the batch: the constant is then one of every image.
+/// Repeats a constant. The target shape may begin with the batch: the constant is then the same for every
+/// image.
 void expand(NodeReader& node) {
   const Tensor& x = node.constant(0);
   Shape target = node.integers(1);
@@ -241,7 +242,8 @@ void expand(NodeReader& node) {
   node.make_constant(x.expand(shape).contiguous());
 }
 
-/// Whether elements are the same; the number of images is none that is less than 1.
+/// Compares two constants of integers. The number of images is not known but is at least 1, so it equals no
+/// number below 1; a comparison with a larger one is refused.
 void equal(NodeReader& node) {
   const Tensor &a = node.constant(0), &b = node.constant(1);
   if (a.dtype() != DType::i64 || b.dtype() != DType::i64)

@@ -57,17 +57,18 @@ class NodeReader {
   void see_line_as(const Shape& plane);
   /// Input 0 is a line that is seen as a plane of one row.
   bool sees_line() const { return sees_line_; }
-  /// That of the layer that was added last.
+  /// Returns the position of the layer that was added last.
   std::int64_t last() const;
-  /// Of one sample of input i.
+  /// Returns the shape of one sample of input i.
   const Shape& shape(std::size_t i = 0) const;
-  /// Of one sample of the value at `position`.
+  /// Returns the shape of one sample of the value at `position`.
   const Shape& shape_at(std::int64_t position) const;
-  /// Of what the layer that was added last makes.
+  /// Returns the shape of one sample of what the layer that was added last makes.
   const Shape& last_shape() const { return shape_at(last()); }
-  /// As the graph declares it; -1 when it leaves it open.
+  /// Returns the batch size that the graph declares; -1 when it leaves it open.
   std::int64_t batch() const;
-  /// How many axes stand in front of those of a sample: the batch, or none, where all axes are of one image.
+  /// Returns how many axes stand in front of those of a sample: 1, the batch, or 0, where all axes are of one
+  /// image.
   std::int64_t batch_axes() const { return has_batch_ ? 1 : 0; }
   /// Of input i, with the batch.
   Shape full_shape(std::size_t i) const;

@@ -10,6 +10,7 @@ constexpr std::size_t kAlign = 64;
 /// The arena of a tile should stay in the L2 beside the weights of a layer.
 constexpr std::int64_t kTileBytes = 384 * 1024;
 constexpr std::int64_t kMinTile = 16, kMaxTile = 128;
+/// Activations of more bytes than so many times the weights that a tile shares go through alone.
 constexpr std::int64_t kMaxActivationRatio = 4;
 /// Fewer images than kMinTile, where so many of them exceed this, go together, down to one.
 constexpr std::int64_t kMaxTileBytes = std::int64_t{64} << 20;

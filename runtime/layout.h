@@ -24,8 +24,8 @@ struct Layout {
   /// Returns the pixels from one row to the next.
   std::int64_t row() const { return w + pad_w; }
   std::int64_t plane() const { return (h + 2 * pad_h) * row(); }
-  /// Returns the elements of an image in channels_last.
-  std::int64_t image() const { return (plane() + pad_w) * pitch; }
+  /// Returns the elements of an image, with what stands around it, in padded or channels_last.
+  std::int64_t image() const { return type == Type::padded ? c * plane() : (plane() + pad_w) * pitch; }
   /// Returns the number of the first pixel.
   std::int64_t first() const { return pad_h * row() + pad_w; }
   /// Tells whether both are planes of one size, whatever stands around them.

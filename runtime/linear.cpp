@@ -10,12 +10,12 @@
 namespace cbnet::runtime {
 namespace {
 
+using kernels::round_up;
+
 using kernels::kLinearGroup;
 using kernels::LinearKind;
 
 constexpr const char* kPrecisions[] = {"fp32", "bf16", "int8"};  // of Precision, and of LinearKind
-
-std::int64_t round_up(std::int64_t size, std::int64_t to) { return (size + to - 1) / to * to; }
 
 void check_scale(const char* what, const QuantParams& q) {
   require(std::isfinite(q.scale) && q.scale > 0, "linear", what, " scale must be positive and finite; got ",

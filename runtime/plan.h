@@ -82,7 +82,7 @@ class Plan {
   /// most tile_images(); the caller has run the plan on n images before.
   void run_step(std::size_t i, std::int64_t n, Workspace& workspace) const;
   /// Writes ones, or bytes of 255, for step `i` to read, so that run_step meets no zero that could be left
-  /// out; planes of a convolution, which leaves none out, stay as they are.
+  /// out; what lies in planes or with channels side by side stays as it is: no step there leaves zeros out.
   void fill_step(std::size_t i, std::int64_t n, Workspace& workspace) const;
   /// Returns how many images go through the steps together.
   std::int64_t tile_images() const;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "tensor/cpu/kernels/split.h"
+
 namespace cbnet::runtime {
 namespace {
 
@@ -15,10 +17,9 @@ struct Fused {
   std::vector<const Node*> nodes;
   std::int32_t made = 0;  // the value of the last
   std::size_t segment = 0;
-  ConvTail tail;              // of a convolution of planes
-  ChannelsTail bounds;        // of one of channels side by side
-  const Node* sum = nullptr;  // the addition of another value that such a convolution takes with it
-  std::int32_t addend = 0;
+  ConvTail tail;             // of a convolution of planes
+  ChannelsTail bounds;       // of one of channels side by side
+  std::int32_t addend = -1;  // the value that such a convolution adds, if any
 };
 
 bool is_windowed(Kind kind) {
@@ -50,10 +51,11 @@ class Planner {
     check_sizes();
   }
 
-  /// Plans; false: all images lie in planes.
+  /// Returns the schedule; without `by_channels`, all images lie in planes.
   Schedule run(bool by_channels) {
     choice_ = by_channels ? choose_channels(graph_, table_, readers_)
                           : ChannelsChoice{std::vector<bool>(graph_.nodes.size()), {}};
+    check_planes();
     fuse();
     choose_layouts();
     std::size_t next = 0;
@@ -76,18 +78,27 @@ class Planner {
   const Layout& layout_of(int buffer) const { return out_.buffers[at(buffer)].layout; }
   Operand operand(int buffer) const { return {buffer, layout_of(buffer)}; }
 
+  static void check_bytes(std::int64_t bytes) {
+    require(bytes <= kMaxArenaBytes, "plan", "an image needs an arena of at least ", bytes,
+            " bytes; at most ", kMaxArenaBytes, " are given");
+  }
+
   /// This comes before anything is allocated: a step reads all its values and writes another.
   void check_sizes() const {
-    const auto check_bytes = [](std::int64_t bytes) {
-      require(bytes <= kMaxArenaBytes, "plan", "an image needs an arena of at least ", bytes,
-              " bytes; at most ", kMaxArenaBytes, " are given");
-    };
     for (const Node& node : graph_.nodes) {
       std::int64_t elements = node.kind == Kind::reshape ? 0 : numel(node.shape);
       for (const std::int32_t v : node.inputs) elements += numel(shape(v));
       check_bytes(elements);  // as bytes
       if (node.kind == Kind::reshape) continue;
       if (node.kind != Kind::linear) check_bytes(4 * elements);
+    }
+  }
+
+  /// Convolutions of planes have zeros around their input, or its windows in columns.
+  void check_planes() const {
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      const Node& node = graph_.nodes[i];
+      if (choice_.nodes[i]) continue;
       if (is_direct(node)) {
         const Layout planes = conv_layout(node, shape(node.inputs[0]));
         check_bytes(4 * (planes.c * planes.plane() + numel(node.shape)));
@@ -147,16 +158,14 @@ class Planner {
   void fuse_channels(Fused& fused, Take take) const {
     const Node& conv = *fused.nodes.front();
     if (!is_windowed(conv.kind)) return;
-    const auto is_ready_sum = [&](const Node& sum) {
-      if (sum.inputs.size() != 2 || sum.inputs[0] == sum.inputs[1]) return false;
-      const std::int32_t other = sum.inputs[sum.inputs[0] == fused.made ? 1 : 0];
-      return shape(other) == conv.shape && ready_[at(other)];
+    const auto other = [product = fused.made](const Node& sum) {
+      return sum.inputs[sum.inputs[0] == product ? 1 : 0];
     };
-    if (takes_addend(conv) && take(Kind::add, is_ready_sum)) {
-      fused.sum = fused.nodes.back();
-      const std::int32_t first = static_cast<std::int32_t>(&conv - graph_.nodes.data()) + 1;
-      fused.addend = fused.sum->inputs[fused.sum->inputs[0] == first ? 1 : 0];
-    }
+    const auto is_ready_sum = [&](const Node& sum) {
+      return sum.inputs.size() == 2 && sum.inputs[0] != sum.inputs[1] && shape(other(sum)) == conv.shape &&
+             ready_[at(other(sum))];
+    };
+    if (takes_addend(conv) && take(Kind::add, is_ready_sum)) fused.addend = other(*fused.nodes.back());
     const auto any = [](const Node&) { return true; };
     const auto is = [](Pointwise function) {
       return [function](const Node& node) { return node.function == function; };
@@ -227,9 +236,8 @@ class Planner {
     buffer.layout = layout;
     buffer.size = numel(shape(v));
     // An image has whole cache lines, but for rows of a matrix product: those may be read as one run.
-    buffer.pitch =
-        layout.type == Layout::Type::padded ? (layout.c * layout.plane() + 15) / 16 * 16 : buffer.size;
-    if (layout.type == Layout::Type::channels_last) buffer.pitch = (layout.image() + 15) / 16 * 16;
+    const bool is_row = layout.type == Layout::Type::dense || layout.type == Layout::Type::u8;
+    buffer.pitch = is_row ? buffer.size : kernels::round_up(layout.image(), 16);
     out_.buffers.push_back(buffer);
     buffers_[at(source_[at(v)])].push_back(static_cast<int>(out_.buffers.size()) - 1);
     return buffers_[at(source_[at(v)])].back();
@@ -277,7 +285,7 @@ class Planner {
     const Node& node = *fused.nodes.front();
     std::vector<Operand> from;
     for (const std::int32_t v : node.inputs) from.push_back(operand(in_layout(v, choice_.layouts[at(v)])));
-    if (fused.sum != nullptr)
+    if (fused.addend >= 0)
       from.push_back(operand(in_layout(fused.addend, choice_.layouts[at(fused.addend)])));
     const Operand to = operand(new_buffer(fused.made, choice_.layouts[at(fused.made)]));
     return is_windowed(node.kind) ? make_channels_step(table_, node, fused.bounds, from, to)
@@ -325,7 +333,7 @@ class Planner {
   std::vector<Exit> exits_;  // the last value behind the side exits
   // These are by value: the nodes that read it, whether it is an exit's logits, the value whose memory it is,
   // the layout in which it is best made. By node: whether winograd.h does it. By value again: where it lies.
-  std::vector<std::vector<std::size_t>> readers_;
+  Readers readers_;
   std::vector<bool> is_exit_;
   std::vector<std::int32_t> source_;
   std::vector<Layout> requested_;

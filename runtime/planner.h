@@ -46,7 +46,7 @@ inline constexpr std::int64_t kMaxArenaBytes = std::int64_t{256} << 20;
 /// Fuses the nodes of a folded graph into steps and gives every buffer its place.
 Schedule make_schedule(const Graph& graph, Isa isa);
 
-/// By value, the nodes that read it.
+/// This lists, by value, the nodes that read it.
 using Readers = std::vector<std::vector<std::size_t>>;
 
 /// This says which nodes have the channels of a pixel side by side (Layout::Type::channels_last), and in

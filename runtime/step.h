@@ -80,7 +80,7 @@ using StepPtr = std::unique_ptr<Step>;
 /// Brings the network's input into the layout of buffer `to`.
 StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Operand& to);
 /// Copies a value to another layout. Throws std::invalid_argument unless it is from the dense layout, to it
-/// from a padded one, or between padded ones with the same planes.
+/// from a padded one or from channels_last, or between padded ones with the same planes.
 StepPtr make_layout_step(const kernels::KernelTable& table, std::int64_t size, const Operand& from,
                          const Operand& to);
 

@@ -22,7 +22,8 @@ Tensor scaled(const Tensor& value, double by) {
   return out;
 }
 
-/// What Gemm reads: y = alpha A B + beta C, where A and B may be transposed.
+/// Gemm computes y = alpha A B + beta C, where A and B may be transposed; these are its attributes and
+/// inputs.
 struct Gemm {
   explicit Gemm(NodeReader& node)
       : transposed{node.integer("transA", 0) != 0, node.integer("transB", 0) != 0},

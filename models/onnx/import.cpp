@@ -20,7 +20,8 @@ constexpr int kMaxNamed = 10;  // of what an error lists
 /// Turns the nodes that one output needs into a list of layers and their weights.
 class GraphImporter {
  public:
-  /// Of images, or of one image whose batch axis, of size 1 or not there, is an axis like others.
+  /// Reads a graph of batches of images; with `one_image`, a graph of one image, whose batch axis, of size 1
+  /// or not there, is an axis like others.
   GraphImporter(const onnx::ModelProto& model, std::string source, const OnnxImport& options,
                 std::filesystem::path folder, bool one_image)
       : graph_(model.graph()),
@@ -176,7 +177,8 @@ class GraphImporter {
   OnnxLayers layers_;
 };
 
-/// Of images; what mixes their axes with the batch is read where there is one image.
+/// Returns the layers of a graph of batches; one whose nodes mix the batch with other axes is read once more
+/// as a graph of one image.
 OnnxLayers layers_of(const onnx::ModelProto& proto, const std::string& source, const OnnxImport& options,
                      const std::filesystem::path& folder) {
   try {

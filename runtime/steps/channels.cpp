@@ -27,9 +27,9 @@ Offsets tap_offsets(const Layout& layout, const Window2d& window) {
   return out;
 }
 
-/// Costs are in units of an FMA of vectors, as conv.cpp counts: loads and latency may cost more than the
-/// sums.
-/// A block belongs to one group: a zero between groups would not be one where an input is infinite.
+/// Returns the blocks of at most blocks.pixels by blocks.vectors and their cost, in units of an FMA of
+/// vectors: loads and latency may cost more than the sums. A block belongs to one group: a zero weight
+/// between groups would not give zero where an input is infinite.
 Blocks cut(const ChannelsTable& table, std::int64_t lanes, const Node& node, std::int64_t channels,
            Blocks out) {
   const std::int64_t block_pixels = out.pixels, block_vectors = out.vectors;
@@ -62,15 +62,14 @@ bool is_depthwise(const Node& conv) {
   return conv.groups > 1 && conv.weight.size(0) == conv.groups && conv.weight.size(1) == 1;
 }
 
-class ChannelsConvStep : public Step {
+class ChannelsConvStep : public ChannelsStep {
  public:
   ChannelsConvStep(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,
                    const std::vector<Operand>& from, const Operand& to)
-      : Step({}, to.buffer), run_(table.channels.conv), target_(to.layout) {
-    for (const Operand& operand : from) reads.push_back(operand.buffer);
+      : ChannelsStep(from, to), run_(table.channels.conv) {
     const std::int64_t lanes = table.conv.lanes;
     const Layout& source = from[0].layout;
-    const Blocks blocks = choose(table.channels, lanes, node, source.c);
+    const Blocks blocks = choose_blocks(table.channels, lanes, node, source.c);
     const Offsets taps = tap_offsets(source, node.window);
     in_offsets_ = window_offsets(source, node);
     out_offsets_ = pixel_offsets(target_, node.shape[1], node.shape[2]);
@@ -100,16 +99,9 @@ class ChannelsConvStep : public Step {
     conv_.bias = bias_.data();
   }
 
-  void run(const Frame& frame) const override {
-    for (std::int64_t i = 0; i < frame.n; ++i) {
-      auto* const out = frame.at<float>(writes, i);
-      const float* const add = reads.size() > 1 ? frame.at<float>(reads[1], i) : nullptr;
-      zero_border(target_, out);
-      run_(conv_, frame.at<float>(reads[0], i), add, out);
-    }
-  }
-
  private:
+  void run_image(const Image& image) const override { run_(conv_, image.in, image.add, image.out); }
+
   /// Packs block by block of channels: tap by tap, input channel by input channel, the weights of the block's
   /// outputs.
   void pack(const Node& node, const Blocks& blocks, std::int64_t lanes) {
@@ -128,17 +120,16 @@ class ChannelsConvStep : public Step {
   }
 
   void (*run_)(const kernels::ChannelsConv&, const float*, const float*, float*);
-  Layout target_;
   kernels::ChannelsConv conv_;
   Offsets in_offsets_, out_offsets_, add_offsets_, run_offsets_, first_inputs_;
   std::vector<float> packed_, bias_;
 };
 
-class ChannelsDepthwiseStep : public Step {
+class ChannelsDepthwiseStep : public ChannelsStep {
  public:
   ChannelsDepthwiseStep(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,
                         const Operand& from, const Operand& to)
-      : Step({from.buffer}, to.buffer), run_(table.channels.depthwise), target_(to.layout) {
+      : ChannelsStep({from}, to), run_(table.channels.depthwise) {
     const std::int64_t lanes = table.conv.lanes, channels = node.shape[0];
     in_offsets_ = window_offsets(from.layout, node);
     out_offsets_ = pixel_offsets(target_, node.shape[1], node.shape[2]);
@@ -162,26 +153,20 @@ class ChannelsDepthwiseStep : public Step {
     conv_.bias = bias_.data();
   }
 
-  void run(const Frame& frame) const override {
-    for (std::int64_t i = 0; i < frame.n; ++i) {
-      zero_border(target_, frame.at<float>(writes, i));
-      run_(conv_, frame.at<float>(reads[0], i), frame.at<float>(writes, i));
-    }
-  }
-
  private:
+  void run_image(const Image& image) const override { run_(conv_, image.in, image.out); }
+
   void (*run_)(const kernels::ChannelsDepthwise&, const float*, float*);
-  Layout target_;
   kernels::ChannelsDepthwise conv_;
   Offsets in_offsets_, out_offsets_, tap_offsets_;
   std::vector<float> packed_, bias_;
 };
 
-class ChannelsPoolStep : public Step {
+class ChannelsPoolStep : public ChannelsStep {
  public:
   ChannelsPoolStep(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,
                    const Operand& from, const Operand& to)
-      : Step({from.buffer}, to.buffer), run_(table.channels.pool), target_(to.layout) {
+      : ChannelsStep({from}, to), run_(table.channels.pool) {
     const Layout& source = from.layout;
     const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
     pool_.low = tail.low;
@@ -207,21 +192,29 @@ class ChannelsPoolStep : public Step {
     pool_.windows = windows_.data();
   }
 
-  void run(const Frame& frame) const override {
-    for (std::int64_t i = 0; i < frame.n; ++i) {
-      zero_border(target_, frame.at<float>(writes, i));
-      run_(pool_, frame.at<float>(reads[0], i), frame.at<float>(writes, i));
-    }
-  }
-
  private:
+  void run_image(const Image& image) const override { run_(pool_, image.in, image.out); }
+
   void (*run_)(const kernels::ChannelsPool&, const float*, float*);
-  Layout target_;
   kernels::ChannelsPool pool_;
   std::vector<kernels::ChannelsWindow> windows_;
 };
 
 }  // namespace
+
+ChannelsStep::ChannelsStep(const std::vector<Operand>& from, const Operand& to)
+    : Step({}, to.buffer), target_(to.layout) {
+  for (const Operand& operand : from) reads.push_back(operand.buffer);
+}
+
+void ChannelsStep::run(const Frame& frame) const {
+  for (std::int64_t i = 0; i < frame.n; ++i) {
+    const float* const add = reads.size() > 1 ? frame.at<float>(reads[1], i) : nullptr;
+    auto* const out = frame.at<float>(writes, i);
+    zero_border(target_, out);
+    run_image({frame.at<float>(reads[0], i), add, reinterpret_cast<float*>(frame.scratch), out});
+  }
+}
 
 Offsets pixel_offsets(const Layout& layout, std::int64_t rows, std::int64_t cols, Pair first, Pair step) {
   Offsets out;
@@ -232,7 +225,8 @@ Offsets pixel_offsets(const Layout& layout, std::int64_t rows, std::int64_t cols
   return out;
 }
 
-Blocks choose(const ChannelsTable& table, std::int64_t lanes, const Node& node, std::int64_t channels) {
+Blocks choose_blocks(const ChannelsTable& table, std::int64_t lanes, const Node& node,
+                     std::int64_t channels) {
   Blocks best;
   for (std::int64_t vectors = 1; vectors <= kernels::kChannelsVectors; ++vectors) {
     for (std::int64_t pixels = 1; pixels <= kernels::kChannelsPixels; ++pixels) {
@@ -280,8 +274,8 @@ void add_border(Layout& layout, const Node& conv) {
 double channels_cost(const kernels::KernelTable& table, const Node& conv, const Shape& input) {
   const std::int64_t lanes = table.conv.lanes;
   if (!is_depthwise(conv))
-    return table.channels.relative_cost *
-           std::min(choose(table.channels, lanes, conv, input[0]).cost, winograd_cost(table, conv, input));
+    return table.channels.relative_cost * std::min(choose_blocks(table.channels, lanes, conv, input[0]).cost,
+                                                   winograd_cost(table, conv, input));
   const std::int64_t taps = conv.window.kernel_size.h * conv.window.kernel_size.w;
   const std::int64_t vectors = round_up(conv.shape[0], lanes) / lanes;
   return static_cast<double>(conv.shape[1] * conv.shape[2] * vectors * (taps + 4));
@@ -292,10 +286,8 @@ StepPtr make_channels_step(const kernels::KernelTable& table, const Node& node, 
   if (node.kind != Kind::conv2d) return std::make_unique<ChannelsPoolStep>(table, node, tail, from[0], to);
   if (is_depthwise(node)) return std::make_unique<ChannelsDepthwiseStep>(table, node, tail, from[0], to);
   const Layout& source = from[0].layout;
-  // Its transforms read whole vectors of channels.
-  const bool whole = source.pitch % table.conv.lanes == 0;
-  if (whole && winograd_cost(table, node, {source.c, source.h, source.w}) <
-                   choose(table.channels, table.conv.lanes, node, source.c).cost)
+  if (winograd_cost(table, node, {source.c, source.h, source.w}) <
+      choose_blocks(table.channels, table.conv.lanes, node, source.c).cost)
     return make_winograd_step(table, node, tail, from, to);
   return std::make_unique<ChannelsConvStep>(table, node, tail, from, to);
 }

@@ -11,9 +11,9 @@
 
 namespace cbnet::runtime {
 
+using kernels::round_up;
 using Offsets = std::vector<std::int32_t>;
 
-inline std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 inline std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Returns the element at which pixel (i, j) begins; it may lie in the border.
@@ -35,9 +35,28 @@ struct Blocks {
   double cost = std::numeric_limits<double>::infinity();
 };
 
-/// Returns the cut of the lowest cost of a convolution of `channels` input channels.
-Blocks choose(const kernels::ChannelsTable& table, std::int64_t lanes, const Node& node,
-              std::int64_t channels);
+/// Returns the blocks of the lowest cost for a convolution of `channels` input channels.
+Blocks choose_blocks(const kernels::ChannelsTable& table, std::int64_t lanes, const Node& node,
+                     std::int64_t channels);
+
+/// A step goes image by image, writes the zeros around each, and may read an addend beside its input.
+class ChannelsStep : public Step {
+ public:
+  ChannelsStep(const std::vector<Operand>& from, const Operand& to);
+  void run(const Frame& frame) const final;
+
+ protected:
+  /// One image goes in and out; `add` is null where there is no addend.
+  struct Image {
+    const float* in;
+    const float* add;
+    float* scratch;
+    float* out;
+  };
+  virtual void run_image(const Image& image) const = 0;
+
+  Layout target_;
+};
 
 /// Returns the bias with zeros behind that of the last channel, which fill its vector.
 std::vector<float> padded_bias(const Node& node, std::int64_t size);

@@ -31,17 +31,16 @@ std::int64_t tiles_at_once(std::int64_t tiles, std::int64_t channels) {
   return split[0];
 }
 
-class ChannelsWinogradStep : public Step {
+class ChannelsWinogradStep : public ChannelsStep {
  public:
   ChannelsWinogradStep(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,
                        const std::vector<Operand>& from, const Operand& to)
-      : Step({}, to.buffer), run_(table.channels.winograd), target_(to.layout) {
+      : ChannelsStep(from, to), run_(table.channels.winograd) {
     winograd = true;
-    for (const Operand& operand : from) reads.push_back(operand.buffer);
     const std::int64_t lanes = table.conv.lanes;
     const Layout& source = from[0].layout;
     const Node product = point_product(node);
-    const Blocks blocks = choose(table.channels, lanes, product, source.c);
+    const Blocks blocks = choose_blocks(table.channels, lanes, product, source.c);
     conv_.tile_columns = product.shape[2];
     conv_.tiles = product.shape[1] * product.shape[2];
     conv_.in_vectors = round_up(source.c, lanes) / lanes;
@@ -49,28 +48,11 @@ class ChannelsWinogradStep : public Step {
     conv_.ow = node.shape[2];
     conv_.low = tail.low;
     conv_.high = tail.high;
-    ChannelsConv& sums = conv_.product;
+    kernels::ChannelsConv& sums = conv_.product;
     sums.vectors = round_up(node.shape[0], lanes) / lanes;
     conv_.tiles_at_once = tiles_at_once(conv_.tiles, (conv_.in_vectors + sums.vectors) * lanes);
     scratch_fixed_ = 4 * kPoints * conv_.tiles_at_once * (conv_.in_vectors + sums.vectors) * lanes;
-    const auto starts = [](std::int64_t tiles, std::int64_t padding, std::int64_t last, std::int64_t step) {
-      Offsets out;
-      for (std::int64_t t = 0; t < tiles; ++t) {
-        for (std::int64_t i = 0; i < 4; ++i)
-          out.push_back(static_cast<std::int32_t>(std::min(2 * t + i - padding, last) * step));
-      }
-      return out;
-    };
-    rows_ = starts(product.shape[1], node.window.padding.top, source.h + source.pad_h - 1,
-                   source.row() * source.pitch);
-    columns_ = starts(product.shape[2], node.window.padding.left, source.w + source.pad_w - 1, source.pitch);
-    for (std::int32_t& row : rows_) row += pixel_offset(source, 0, 0);
-    out_offsets_ = pixel_offsets(target_, node.shape[1], node.shape[2]);
-    if (from.size() > 1) add_offsets_ = pixel_offsets(from[1].layout, node.shape[1], node.shape[2]);
-    for (std::int64_t t = 0; t < conv_.tiles_at_once; ++t) {
-      in_tiles_.push_back(static_cast<std::int32_t>(t * conv_.in_vectors * lanes));
-      out_tiles_.push_back(static_cast<std::int32_t>(t * sums.vectors * lanes));
-    }
+    set_tiles(node, from, product.shape, lanes);
     sums.runs = 1;
     sums.run = source.c;
     sums.block_vectors = blocks.vectors;
@@ -95,17 +77,33 @@ class ChannelsWinogradStep : public Step {
     sums.bias = no_bias_.data();
   }
 
-  void run(const Frame& frame) const override {
-    for (std::int64_t i = 0; i < frame.n; ++i) {
-      auto* const out = frame.at<float>(writes, i);
-      const float* const add = reads.size() > 1 ? frame.at<float>(reads[1], i) : nullptr;
-      zero_border(target_, out);
-      run_(conv_, frame.at<float>(reads[0], i), add, reinterpret_cast<float*>(frame.scratch), out);
-    }
+ private:
+  void run_image(const Image& image) const override {
+    run_(conv_, image.in, image.add, image.scratch, image.out);
   }
 
- private:
-  using ChannelsConv = kernels::ChannelsConv;
+  /// Settles where the pixels of tiles, their numbers, products and results stand.
+  void set_tiles(const Node& node, const std::vector<Operand>& from, const Shape& tiles, std::int64_t lanes) {
+    const Layout& source = from[0].layout;
+    const auto starts = [](std::int64_t count, std::int64_t padding, std::int64_t last, std::int64_t step) {
+      Offsets out;
+      for (std::int64_t t = 0; t < count; ++t) {
+        for (std::int64_t i = 0; i < 4; ++i)
+          out.push_back(static_cast<std::int32_t>(std::min(2 * t + i - padding, last) * step));
+      }
+      return out;
+    };
+    rows_ =
+        starts(tiles[1], node.window.padding.top, source.h + source.pad_h - 1, source.row() * source.pitch);
+    columns_ = starts(tiles[2], node.window.padding.left, source.w + source.pad_w - 1, source.pitch);
+    for (std::int32_t& row : rows_) row += pixel_offset(source, 0, 0);
+    out_offsets_ = pixel_offsets(target_, node.shape[1], node.shape[2]);
+    if (from.size() > 1) add_offsets_ = pixel_offsets(from[1].layout, node.shape[1], node.shape[2]);
+    for (std::int64_t t = 0; t < conv_.tiles_at_once; ++t) {
+      in_tiles_.push_back(static_cast<std::int32_t>(t * conv_.in_vectors * lanes));
+      out_tiles_.push_back(static_cast<std::int32_t>(t * conv_.product.vectors * lanes));
+    }
+  }
 
   /// Packs G g G' by point, block of channels by block of channels, input by input.
   void pack(const Tensor& weight, std::int64_t lanes) {
@@ -141,7 +139,6 @@ class ChannelsWinogradStep : public Step {
 
   static constexpr std::int32_t kNoOffset = 0;
   void (*run_)(const kernels::ChannelsWinograd&, const float*, const float*, float*, float*);
-  Layout target_;
   kernels::ChannelsWinograd conv_;
   Offsets rows_, columns_, out_offsets_, add_offsets_, in_tiles_, out_tiles_, first_inputs_;
   std::vector<float> packed_, bias_, no_bias_;
@@ -157,7 +154,7 @@ double winograd_cost(const kernels::KernelTable& table, const Node& conv, const 
   const std::int64_t in = round_up(input[0], lanes) / lanes, out = round_up(conv.shape[0], lanes) / lanes;
   // The transforms load and store 16 vectors and add 32, or 24 and what follows.
   const auto transforms = static_cast<double>(product.shape[1] * product.shape[2] * (60 * in + 60 * out));
-  return kPoints * choose(table.channels, lanes, product, input[0]).cost + transforms;
+  return kPoints * choose_blocks(table.channels, lanes, product, input[0]).cost + transforms;
 }
 
 StepPtr make_winograd_step(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,

@@ -13,9 +13,8 @@ namespace {
 using kernels::Conv;
 using kernels::ConvBlock;
 using kernels::ConvTable;
+using kernels::round_up;
 using kernels::Winograd;
-
-std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
 /// Cuts the q of all results into blocks of at most `vectors` vectors, as equal as can be. `h` rows of
 /// pixels.

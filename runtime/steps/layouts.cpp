@@ -121,9 +121,9 @@ class InputStep : public Step {
   bool as_they_are_ = true;
 };
 
-class ChannelsStep : public Step {
+class InterleaveStep : public Step {
  public:
-  ChannelsStep(const Operand& from, const Operand& to)
+  InterleaveStep(const Operand& from, const Operand& to)
       : Step({from.buffer}, to.buffer),
         to_channels_(to.layout.type == Layout::Type::channels_last),
         layout_(to_channels_ ? to.layout : from.layout) {}
@@ -185,7 +185,7 @@ StepPtr make_layout_step(const kernels::KernelTable& table, std::int64_t size, c
   if (to_channels || from_channels) {
     require(is(to_channels ? from : to, Layout::Type::dense), "plan",
             "channels side by side come from dense values and become those");
-    return std::make_unique<ChannelsStep>(from, to);
+    return std::make_unique<InterleaveStep>(from, to);
   }
   const bool to_dense = from.layout.type == Layout::Type::padded && to.layout.type == Layout::Type::dense;
   require(

@@ -398,6 +398,17 @@ inline Values naive_output(const Graph& graph, const float* pixels) {
   return all_values(graph, pixels).back();
 }
 
+/// The same of several images, one behind the other.
+inline Values naive_outputs(const Graph& graph, const std::vector<float>& pixels) {
+  Values out;
+  const auto each = static_cast<std::size_t>(numel(graph.input));
+  for (std::size_t first = 0; first < pixels.size(); first += each) {
+    const Values one = naive_output(graph, pixels.data() + first);
+    out.insert(out.end(), one.begin(), one.end());
+  }
+  return out;
+}
+
 /// The graph with the sizes of its weights: on the sizes of pixels it makes sums of absolute products, by
 /// which rounding is measured, through convolutions, linear layers, pools and ReLU.
 inline Graph sizes_of(Graph graph) {

@@ -32,15 +32,7 @@ void check_plan(const ConvCase& l) {
   if (l.relu) made = b.plain(Kind::relu, made);
   b.graph.classifies = false;
   const std::vector<float> pixels = b.pixels(2), sizes = sizes_of(pixels);
-  const Graph absolute = sizes_of(b.graph);
-  const std::int64_t each = numel(b.graph.input);
-  Values want, allowed;
-  for (std::int64_t i = 0; i < 2; ++i) {
-    const Values one = naive_output(b.graph, pixels.data() + i * each);
-    const Values size = naive_output(absolute, sizes.data() + i * each);
-    want.insert(want.end(), one.begin(), one.end());
-    allowed.insert(allowed.end(), size.begin(), size.end());
-  }
+  const Values want = naive_outputs(b.graph, pixels), allowed = naive_outputs(sizes_of(b.graph), sizes);
   for (const Isa isa : available_isas()) {
     const Plan plan(b.graph, isa);
     Workspace workspace(plan);

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 // These kernels do layers of one image whose channels lie side by side (NHWC), so that a vector is a run of
-// channels and any kernel size, stride, dilation and number of groups is only another list of offsets. f32.
+// channels and any kernel size, stride and dilation is only another list of offsets. f32.
 //
 //   pixel (i, j) of an image of 3 x 4 pixels with a border of 1, C = 3 channels, a pitch of 4 elements:
 //
@@ -67,8 +67,9 @@ struct ChannelsWinograd {
   std::int64_t packed_point = 0;  // from one point's weights to the next
 };
 
-/// This makes one channel of the result for each of the input: y[p, c] = clamp(bias[c] + sum_t x[.. + offset
-/// t] * w[t, c]).
+/// This is a depthwise convolution, which makes one channel of the result for each of the input:
+///
+///   y[p, c] = clamp(bias[c] + sum_t x[in_offsets[p] + tap_offsets[t] + c] * w[t, c])
 struct ChannelsDepthwise {
   std::int64_t pixels = 0;
   const std::int32_t* in_offsets = nullptr;   // (pixels)

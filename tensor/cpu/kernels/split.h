@@ -4,6 +4,11 @@
 
 namespace cbnet::kernels {
 
+/// Returns the smallest multiple of `to` that is not below n.
+[[gnu::always_inline]] constexpr std::int64_t round_up(std::int64_t n, std::int64_t to) {
+  return (n + to - 1) / to * to;
+}
+
 /// A split cuts `total` into the fewest blocks of at most `max`, as equal as can be: the first `larger`
 /// blocks hold size + 1, the others size (10 by 4 is | 4 | 3 | 3 |). One long block and a stub would leave
 /// the stub waiting on latency. What packs for a kernel cuts by this as the kernel does.
