@@ -4,6 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "autograd/ops/matmul.h"
+#include "autograd/ops/pointwise.h"
+#include "autograd/tape.h"
 #include "models/kinds/slice.h"
 #include "models/onnx_reader.h"
 #include "tensor/error.h"
@@ -141,7 +144,7 @@ Tensor gathered(const NodeReader& node, const Tensor& x, std::int64_t axis,
   const std::int64_t n = x.size(axis);
   shape[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(positions.size());
   require_size(node, shape, x.numel());
-  const Tensor out = Tensor::empty(shape, x.dtype());
+  Tensor out = Tensor::empty(shape, x.dtype());
   for (std::int64_t i = 0; i < out.size(axis); ++i) {
     const std::int64_t at = axis_of(node, positions[static_cast<std::size_t>(i)], n);
     out.slice(axis, i, i + 1).copy_from(x.slice(axis, at, at + 1));
@@ -261,7 +264,7 @@ void equal(NodeReader& node) {
   node.make_constant(Tensor::from(same, shape));
 }
 
-/// Elements of the second constant where the first has ones, else of the third.
+/// Makes a constant of elements of the second where the first has ones, else of the third.
 void where(NodeReader& node) {
   const Tensor &yes = node.constant(1), &no = node.constant(2);
   const Shape shape = broadcast_shapes(node.constant(0).shape(),
@@ -283,7 +286,7 @@ void where(NodeReader& node) {
     choose(float{});
 }
 
-/// Gemm and MatMul: alpha A B + beta C, where A and B may be transposed.
+/// Computes alpha A B + beta C of Gemm, or A B of MatMul; A and B may be transposed.
 void product(NodeReader& node) {
   const auto matrix = [&](std::size_t i, const char* transposed) {
     const Tensor& given = node.constant(i);
@@ -297,19 +300,11 @@ void product(NodeReader& node) {
   if (b.size(0) != inner || inner > kMaxProducts / std::max<std::int64_t>(rows * columns, 1))
     node.fail(concat("matrices that fit, and at most ", kMaxProducts, " products"),
               concat(describe(a), ", ", describe(b)));
-  const std::vector<double> x = a.to_vector<double>(), z = b.to_vector<double>();
-  const double alpha = node.number("alpha", 1.0), beta = node.number("beta", 1.0);
-  std::vector<double> out(static_cast<std::size_t>(rows * columns), 0.0);
-  if (node.has_input(2)) out = node.constant(2).expand(shape).to_vector<double>();
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t c = 0; c < columns; ++c) {
-      double sum = 0;
-      for (std::int64_t k = 0; k < inner; ++k)
-        sum += x[static_cast<std::size_t>(r * inner + k)] * z[static_cast<std::size_t>(k * columns + c)];
-      double& y = out[static_cast<std::size_t>(r * columns + c)];
-      y = alpha * sum + beta * y;
-    }
-  node.make_constant(tensor_from(node, out, shape, DType::f32));
+  const NoGrad no_grad;
+  const auto f64 = [](const Tensor& x) { return Variable(x.contiguous().to(DType::f64)); };
+  Variable y = matmul(f64(a), f64(b)) * node.number("alpha", 1.0);
+  if (node.has_input(2)) y = y + f64(node.constant(2).expand(shape)) * node.number("beta", 1.0);
+  node.make_constant(y.value().to(DType::f32));
 }
 
 }  // namespace

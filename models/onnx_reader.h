@@ -70,7 +70,7 @@ class NodeReader {
   /// Returns how many axes stand in front of those of a sample: 1, the batch, or 0, where all axes are of one
   /// image.
   std::int64_t batch_axes() const { return has_batch_ ? 1 : 0; }
-  /// Of input i, with the batch.
+  /// Returns the shape of input i, with the batch.
   Shape full_shape(std::size_t i) const;
   /// `axis` of input i with its batch axis, which may be negative, as one of a sample.
   std::int64_t sample_axis(std::int64_t axis, std::size_t i = 0) const;

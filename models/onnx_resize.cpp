@@ -13,22 +13,22 @@
 namespace cbnet {
 namespace {
 
-/// Most elements of the matrix of an axis.
+/// The matrix of an axis has at most so many elements.
 constexpr std::int64_t kMaxMatrix = 1 << 24;
 /// A nearest neighbour is repeated at most so often.
 constexpr std::int64_t kMaxRepeats = 64;
 
-/// How an output's element finds its place between those of the input.
+/// This says how an output's element finds its place between those of the input.
 struct Sampling {
   std::string mode = "nearest", coordinates = "asymmetric", nearest = "floor";
 };
 
-/// One axis: its size before and behind, and how many elements come from one.
+/// This is one axis: its size before and behind, and how many elements come from one.
 struct ResizedAxis {
   std::int64_t in, out;
   double scale;
 
-  /// Where element i of the output lies in the input.
+  /// Returns where element i of the output lies in the input.
   double place(const Sampling& sampling, std::int64_t i) const {
     const auto at = static_cast<double>(i);
     if (sampling.coordinates == "asymmetric") return at / scale;
@@ -104,7 +104,7 @@ std::vector<double> read_scales(NodeReader& node) {
   return node.has_input(i) ? node.constant(i).to_vector<double>() : std::vector<double>();
 }
 
-/// The axes of a sample, as the node changes them.
+/// Returns the axes of a sample, as the node changes them.
 std::vector<ResizedAxis> read_axes(NodeReader& node, const Sampling& sampling) {
   const Shape& sample = node.shape();
   std::vector<ResizedAxis> out;

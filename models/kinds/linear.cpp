@@ -30,7 +30,7 @@ struct Gemm {
         alpha(node.number("alpha", 1.0)),
         beta(node.number("beta", 1.0)) {}
 
-  /// Constant matrix i, transposed once more where `turn`.
+  /// Returns constant matrix i as its attribute turns it, and turned once more where `turn`.
   Tensor matrix(const NodeReader& node, std::size_t i, bool turn) const {
     const Tensor& given = node.constant(i);
     if (given.rank() != 2) node.fail("a matrix of weights", to_string(given.shape()));

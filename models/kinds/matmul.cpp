@@ -21,10 +21,10 @@ namespace cbnet::kinds {
 
 namespace {
 
-/// The sizes in front of those of the matrices.
+/// Returns the sizes in front of those of the matrices.
 Shape leading(const Shape& shape) { return {shape.begin(), shape.end() - 2}; }
 
-/// A constant A (M,K) times B (…,K,N): the transposed of B's transposed times A's.
+/// Multiplies a constant A (M,K) by B (…,K,N): this is the transposed of B's transposed times A's.
 void read_left_product(NodeReader& node, const Tensor& matrix) {
   const Shape sample = node.shape(1);
   if (sample.size() < 2) node.fail("a constant times matrices", to_string(sample));

@@ -32,7 +32,7 @@ TEST_CASE("onnx of one image: axes are moved across the batch of 1") {
   check_graph(reversed, sample, {4, 3, 1}, [](const Values& x, const Index& i) {
     return x({i[0], i[2], i[1]});
   });
-  // What attention does: the sequence in front, heads beside the batch, and back.
+  // Attention puts the sequence in front and heads beside the batch, and takes them back.
   SmallGraph heads = sized_graph({1, 3, 4});
   heads.op("Transpose", {"x"}, {{"perm", Shape{1, 0, 2}}}, "s");
   heads.op("Reshape", {"s", heads.numbers("apart", {3, 2, 2})}, {}, "r");

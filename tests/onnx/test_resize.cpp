@@ -1,4 +1,4 @@
-// Resize and Upsample against what the standard says of the place of every element.
+// These cases compare Resize and Upsample with what the standard says of the place of every element.
 
 #include <doctest/doctest.h>
 
@@ -21,7 +21,7 @@ onnx::NodeProto& resize_by(SmallGraph& graph, const std::vector<float>& scales, 
   return node;
 }
 
-/// Between elements of a line of n, at `place`.
+/// Interpolates between the elements of a line of n, at `place`.
 double between(const Values& x, Index i, std::size_t axis, double place,
                const std::function<double(Index)>& at) {
   const double inside = std::clamp(place, 0.0, static_cast<double>(x.shape[axis] - 1));
@@ -32,7 +32,7 @@ double between(const Values& x, Index i, std::size_t axis, double place,
   return (1 - part) * left + part * at(i);
 }
 
-/// Linear between the rows and the columns, at places that `of` says.
+/// Interpolates between the rows and the columns, at places that `of` says.
 Rule bilinear(const std::function<double(std::size_t axis, double i)>& of) {
   return [of](const Values& x, const Index& i) {
     return between(x, i, 2, of(2, static_cast<double>(i[2])), [&](const Index& row) {
