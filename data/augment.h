@@ -23,11 +23,17 @@ struct Augmentation {
   bool any() const { return shift > 0 || flip || crop > 0 || rotation > 0; }
 };
 
-/// Augments f32 (B,C,H,W) in place, all channels of a sample alike. What happens to a sample depends on
-/// (seed, epoch, its index in the dataset) alone: not on threads, not on the batch it is in, not on where a
-/// run was resumed. Throws std::invalid_argument when the counts differ, unless 0 <= shift, crop < min(H, W),
-/// and unless rotation is from 0 to 180.
+/// Augments f32 (B,C,H,W) in the host's memory, all channels of a sample alike. What happens to a sample
+/// depends on (seed, epoch, its index in the dataset) alone: not on threads, not on the batch it is in, not
+/// on where a run was resumed. Throws std::invalid_argument when the counts differ, unless 0 <= shift, crop <
+/// min(H, W), and unless rotation is from 0 to 180.
 void augment(Tensor& pixels, std::span<const std::int64_t> indices, const Augmentation& augmentation,
              std::uint64_t seed, std::int64_t epoch);
+
+/// The same on the device of the pixels, given stream_of() each sample there: i64 (B).
+Tensor augmented(const Tensor& pixels, const Tensor& streams, const Augmentation& augmentation,
+                 std::uint64_t seed);
+/// What of (epoch, index of the sample) decides.
+std::int64_t stream_of(std::int64_t epoch, std::int64_t index);
 
 }  // namespace cbnet::data
