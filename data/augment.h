@@ -23,10 +23,10 @@ struct Augmentation {
   bool any() const { return shift > 0 || flip || crop > 0 || rotation > 0; }
 };
 
-/// Augments f32 (B,C,H,W) in place, all channels of a sample alike. What happens to a sample depends on
-/// (seed, epoch, its index in the dataset) alone: not on threads, not on the batch it is in, not on where a
-/// run was resumed. Throws std::invalid_argument when the counts differ, unless 0 <= shift, crop < min(H, W),
-/// and unless rotation is from 0 to 180.
+/// Augments f32 (B,C,H,W) on its device, all channels of a sample alike. What happens to a sample
+/// depends on (seed, epoch, its index in the dataset) alone: not on threads, not on the batch it is in, not
+/// on where a run was resumed. Throws std::invalid_argument when the counts differ, unless 0 <= shift, crop <
+/// min(H, W), and unless rotation is from 0 to 180.
 void augment(Tensor& pixels, std::span<const std::int64_t> indices, const Augmentation& augmentation,
              std::uint64_t seed, std::int64_t epoch);
 

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/ops/pointwise.h"
+#include "autograd/tape.h"
 #include "tensor/error.h"
-#include "tensor/parallel.h"
 
 namespace cbnet {
 namespace {
@@ -43,19 +44,10 @@ Tensor normalised(const Tensor& pixels, const Normalisation& normalisation) {
   require(pixels.rank() == 4 && pixels.dtype() == DType::f32, "normalised",
           "pixels must be f32 (N,C,H,W); got ", describe(pixels));
   check(normalisation, {pixels.size(1), pixels.size(2), pixels.size(3)});
-  const Tensor from = pixels.contiguous(), add = summand(normalisation), times = factor(normalisation);
-  Tensor out = Tensor::empty(from.shape());
-  const std::int64_t channels = from.size(1), area = from.size(2) * from.size(3);
-  const auto *a = from.data<float>(), *b = add.data<float>(), *c = times.data<float>();
-  auto* to = out.data<float>();
-  parallel_for(from.size(0) * channels, 16, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t plane = begin; plane < end; ++plane) {
-      const std::int64_t channel = add.numel() == 1 ? 0 : plane % channels;
-      for (std::int64_t i = plane * area; i < (plane + 1) * area; ++i)
-        to[i] = (a[i] + b[channel]) * c[channel];
-    }
-  });
-  return out;
+  const NoGrad no_grad;
+  const Variable add(summand(normalisation).to(pixels.device())),
+      times(factor(normalisation).to(pixels.device()));
+  return ((Variable(pixels) + add) * times).value();
 }
 
 void insert_normalisation(runtime::Graph& graph, std::int32_t from, const Normalisation& normalisation,

@@ -25,8 +25,6 @@ class Adam : public Optimizer {
 
  private:
   AdamOptions options_;
-  std::size_t first_moment_;
-  std::size_t second_moment_;
 };
 
 }  // namespace cbnet

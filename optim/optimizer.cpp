@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <iterator>
 #include <map>
+#include <utility>
 
 namespace cbnet {
 namespace {
@@ -37,6 +38,9 @@ Optimizer::Optimizer(std::vector<Variable> parameters, double learning_rate) {
     if (std::none_of(parameters_.begin(), parameters_.end(), same)) parameters_.push_back(parameter);
   }
   require_disjoint(parameters_);
+  if (!parameters_.empty()) device_ = parameters_.front().value().device();
+  for (const Variable& parameter : parameters_)
+    require_same_device(parameters_.front().value(), parameter.value(), "optimizer");
 }
 
 std::vector<Tensor> Optimizer::gradients() const {
@@ -46,9 +50,31 @@ std::vector<Tensor> Optimizer::gradients() const {
     require(!gradient.defined() ||
                 (gradient.shape() == parameter.shape() && gradient.dtype() == parameter.dtype()),
             "optimizer", "a gradient must be like its parameter; got ", gradient, " for ", parameter.value());
-    if (gradient.defined()) require_same_device(parameter.value(), gradient, "optimizer");
+    if (gradient.defined()) {
+      require_same_device(parameter.value(), gradient, "optimizer");
+      require(gradient.device() == device_, "optimizer", "the parameters were on ", to_string(device_),
+              " when it was made; got ", parameter.value(), " on ", to_string(gradient.device()));
+    }
     out.push_back(gradient.defined() ? gradient.contiguous() : Tensor());
   }
+  return out;
+}
+
+Optimizer::StepArrays Optimizer::step_arrays() {
+  StepArrays out{gradients(), {{DType::f32, {}}, {DType::f64, {}}}};
+  for (StepGroup& group : out.groups) group.parameters.reserve(parameters_.size());
+  // A pointer to write through counts as a write: from here on nothing throws.
+  for (StepGroup& group : out.groups) {
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      const Tensor& gradient = out.gradients[i];
+      if (!gradient.defined() || gradient.dtype() != group.dtype) continue;
+      ParameterArrays arrays{
+          gradient.numel(), gradient.address(), parameters_[i].mutable_value().address(), {}};
+      for (std::size_t s = 0; s < slots_.size(); ++s) arrays.kept[s] = slots_[s].tensors[i].address();
+      group.parameters.push_back(arrays);
+    }
+  }
+  std::erase_if(out.groups, [](const StepGroup& group) { return group.parameters.empty(); });
   return out;
 }
 
@@ -62,13 +88,13 @@ void Optimizer::set_learning_rate(double learning_rate) {
   learning_rate_ = learning_rate;
 }
 
-std::size_t Optimizer::add_slot(std::string name) {
+void Optimizer::add_slot(std::string name) {
+  require(slots_.size() < std::size(ParameterArrays().kept), "optimizer", "a step takes at most two slots");
   Slot added{std::move(name), {}};
   for (const Variable& parameter : parameters_) {
     added.tensors.push_back(Tensor::zeros(parameter.shape(), parameter.dtype(), parameter.value().device()));
   }
   slots_.push_back(std::move(added));
-  return slots_.size() - 1;
 }
 
 std::vector<std::pair<std::string, Tensor>> Optimizer::state() const {

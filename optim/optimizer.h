@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "tensor/calls.h"
 
 namespace cbnet {
 
@@ -11,7 +12,8 @@ namespace cbnet {
 class Optimizer {
  public:
   /// A variable that is given twice (tied weights) is one parameter. Throws std::invalid_argument for one
-  /// that does not require a gradient or is not contiguous, and for two variables over the same elements.
+  /// that does not require a gradient or is not contiguous, for two variables over the same elements, and for
+  /// two devices.
   explicit Optimizer(std::vector<Variable> parameters, double learning_rate);
   virtual ~Optimizer() = default;
   Optimizer(const Optimizer&) = delete;
@@ -32,23 +34,34 @@ class Optimizer {
   void load_state(const std::vector<std::pair<std::string, Tensor>>& state);
 
  protected:
-  /// Makes zeroed tensors, one like each parameter, saved under "<name>.<index>".
-  std::size_t add_slot(std::string name);
-  Tensor& slot(std::size_t which, std::size_t parameter) { return slots_[which].tensors[parameter]; }
-  std::vector<Variable>& parameters() { return parameters_; }
+  /// Makes zeroed tensors, one like each parameter, saved under "<name>.<index>": at most two times.
+  void add_slot(std::string name);
   void count_step() { ++steps_; }
-  /// Returns the gradient of every parameter, contiguous, or undefined where there is none. Whatever a step
-  /// can fail of fails here, before it changes anything; throws when a gradient's shape or dtype is not the
-  /// parameter's.
-  std::vector<Tensor> gradients() const;
+  /// These are the parameters of one dtype that have a gradient, with what the slots keep beside them.
+  struct StepGroup {
+    DType dtype;
+    std::vector<ParameterArrays> parameters;
+  };
+  /// A step goes through this: the groups, and the contiguous gradients that its arrays point into.
+  struct StepArrays {
+    std::vector<Tensor> gradients;
+    std::vector<StepGroup> groups;
+  };
+  /// Returns what a step goes through. Whatever a step can fail of fails here, before it changes anything;
+  /// throws when a gradient's shape or dtype is not the parameter's.
+  StepArrays step_arrays();
+  Device device() const { return device_; }
 
  private:
+  std::vector<Tensor> gradients() const;
+
   struct Slot {
     std::string name;
     std::vector<Tensor> tensors;
   };
   std::vector<Variable> parameters_;
   std::vector<Slot> slots_;
+  Device device_ = Device::cpu;
   double learning_rate_ = 0.0;
   std::int64_t steps_ = 0;
 };

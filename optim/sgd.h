@@ -21,7 +21,6 @@ class Sgd : public Optimizer {
 
  private:
   SgdOptions options_;
-  std::size_t velocity_;
 };
 
 }  // namespace cbnet

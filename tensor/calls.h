@@ -191,6 +191,21 @@ struct IndexCall {
   void* target = nullptr;
 };
 
+/// Computes y (n, channels, h, w) = x with every image moved, all its channels alike: cut out of itself with
+/// `crop` mirrored pixels more at each side, mirrored left and right, shifted, turned. How far depends on the
+/// generator (seed, stream) of the image alone (tensor/image_move.h). y is not x.
+struct AugmentCall {
+  DType dtype;
+  std::int64_t n = 0, channels = 0, h = 0, w = 0;
+  std::int64_t shift = 0, crop = 0;
+  bool flip = false;
+  double rotation = 0.0;  // degrees
+  std::uint64_t seed = 0;
+  const std::int64_t* streams = nullptr;  // (n)
+  const void* x = nullptr;
+  void* y = nullptr;
+};
+
 /// Computes y = gamma xhat + beta of x (n, channels, plane), xhat = (x - mean) / sqrt(var + eps) per channel.
 struct BatchNormCall {
   DType dtype;
@@ -274,29 +289,34 @@ struct CrossEntropyBackwardCall {
   void* dx = nullptr;
 };
 
-/// Takes one step of Adam (Kingma and Ba 2015, algorithm 1), element by element:
+/// This is a parameter of an optimizer: its gradient, its weights and what the optimizer keeps beside each of
+/// them.
+struct ParameterArrays {
+  std::int64_t count = 0;
+  const void* g = nullptr;
+  void* w = nullptr;
+  void* kept[2] = {};
+};
+
+/// Takes one step of Adam (Kingma and Ba 2015, algorithm 1), element by element, m and v being what is kept:
 ///   grad = g + l2 w,  m = beta1 m + (1 - beta1) grad,  v = beta2 v + (1 - beta2) grad^2,
 ///   w -= shrink w + step_size m / (sqrt(v) inverse_root2 + eps)
 struct AdamCall {
   DType dtype;
-  std::int64_t count = 0;
   double beta1 = 0.0, beta2 = 0.0, eps = 0.0;
   double step_size = 0.0;      // the learning rate over 1 - beta1^t
   double inverse_root2 = 0.0;  // 1 / sqrt(1 - beta2^t)
   double l2 = 0.0, shrink = 0.0;
-  const void* g = nullptr;
-  void *w = nullptr, *m = nullptr, *v = nullptr;
+  std::span<const ParameterArrays> parameters = {};
 };
 
 /// Computes grad = g + decay w,  u = momentum u + grad,  w -= rate u, with Nesterov's rate (grad + momentum
-/// u).
+/// u); u is what is kept.
 struct SgdCall {
   DType dtype;
-  std::int64_t count = 0;
   double rate = 0.0, momentum = 0.0, decay = 0.0;
   bool nesterov = false;
-  const void* g = nullptr;
-  void *w = nullptr, *u = nullptr;
+  std::span<const ParameterArrays> parameters = {};
 };
 
 }  // namespace cbnet

@@ -19,12 +19,7 @@ double RngState::normal(std::uint64_t ahead) const {
 
 std::int64_t Rng::below(std::int64_t n) {
   require(n > 0, "rng", "below() needs a positive bound; got ", n);
-  // Rejection keeps every value equally likely.
-  const auto bound = static_cast<std::uint64_t>(n);
-  const std::uint64_t limit = UINT64_MAX - UINT64_MAX % bound;
-  std::uint64_t value = next();
-  while (value >= limit) value = next();
-  return static_cast<std::int64_t>(value % bound);
+  return state_.below(n);
 }
 
 }  // namespace cbnet

@@ -43,7 +43,16 @@ struct RngState {
   constexpr double uniform(std::uint64_t ahead = 0) const {
     return static_cast<double>(bits(ahead) >> 11) * 0x1.0p-53;
   }
-  /// Returns a standard normal number (Box-Muller) of the draws `ahead` and `ahead` + 1.
+  /// Returns a uniform number of [0, n), n > 0; moves on by the draws that it takes: it rejects some, so that
+  /// every value is equally likely.
+  constexpr std::int64_t below(std::int64_t n) {
+    const auto bound = static_cast<std::uint64_t>(n);
+    const std::uint64_t limit = UINT64_MAX - UINT64_MAX % bound;
+    std::uint64_t value = bits();
+    for (++position; value >= limit; ++position) value = bits();
+    return static_cast<std::int64_t>(value % bound);
+  }
+  /// Returns a standard normal number (Box-Muller), of the draws `ahead` and `ahead` + 1.
   double normal(std::uint64_t ahead = 0) const;
 };
 

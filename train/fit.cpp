@@ -156,8 +156,7 @@ class Training {
     const Device device = stage.network->device();
     // A GPU keeps the pixels of all images, and goes on with the next steps while nobody has read its losses.
     if (!is_host_readable(device)) steps_unread_ = 32;
-    if (!is_host_readable(device) && !stage.recipe.augmentation.any())
-      resident_ = normalised(data::to_float(data.images), stage.normalisation).to(device);
+    if (!is_host_readable(device)) resident_ = data::to_float(data.images).to(device);
     schedule_.kind = stage.recipe.schedule;
     schedule_.base_rate = stage.recipe.learning_rate;
     schedule_.warmup_steps = stage.recipe.warmup_epochs * batches_.size();
@@ -281,9 +280,9 @@ class Training {
     if (resident_.defined()) {
       const Tensor index = Tensor::from(out.indices, {static_cast<std::int64_t>(out.indices.size())});
       out.pixels = index_select(Variable(resident_), 0, index).value();
-    } else {
-      out.pixels = normalised(out.pixels, stage_.normalisation);
+      data::augment(out.pixels, out.indices, stage_.recipe.augmentation, options_.seed, batches_.epoch());
     }
+    out.pixels = normalised(out.pixels, stage_.normalisation);
     return out;
   }
 
@@ -338,7 +337,7 @@ class Training {
   const FitOptions& options_;
   std::unique_ptr<Optimizer> optimizer_;
   data::Batches batches_;
-  Tensor resident_;  // f32 (N,C,H,W), normalised, on a GPU that trains; else undefined
+  Tensor resident_;  // f32 (N,C,H,W), in [0,1], on a GPU that trains; else undefined
   std::int64_t steps_unread_ = 1;
   std::int64_t images_per_epoch_;
   Schedule schedule_;

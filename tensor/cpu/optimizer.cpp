@@ -18,26 +18,30 @@ void adam_of(const AdamCall& call) {
                                   .l2 = narrow(call.l2),
                                   .shrink = narrow(call.shrink)};
   const auto update = kernels::isa_table<T>().adam;
-  parallel_for(call.count, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    update(step, as<T>(call.g) + begin, as<T>(call.w) + begin, as<T>(call.m) + begin, as<T>(call.v) + begin,
-           end - begin);
-  });
+  for (const ParameterArrays& p : call.parameters) {
+    parallel_for(p.count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+      update(step, as<T>(p.g) + begin, as<T>(p.w) + begin, as<T>(p.kept[0]) + begin, as<T>(p.kept[1]) + begin,
+             end - begin);
+    });
+  }
 }
 CBNET_BY_DTYPE(adam, AdamCall)
 
 template <class T>
 void sgd_of(const SgdCall& call) {
-  const T* g = as<T>(call.g);
-  T *w = as<T>(call.w), *u = as<T>(call.u);
   const T rate = static_cast<T>(call.rate), momentum = static_cast<T>(call.momentum);
   const T decay = static_cast<T>(call.decay);
-  parallel_for(call.count, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t e = begin; e < end; ++e) {
-      const T grad = g[e] + decay * w[e];
-      u[e] = momentum * u[e] + grad;
-      w[e] -= rate * (call.nesterov ? grad + momentum * u[e] : u[e]);
-    }
-  });
+  for (const ParameterArrays& p : call.parameters) {
+    const T* g = as<T>(p.g);
+    T *w = as<T>(p.w), *u = as<T>(p.kept[0]);
+    parallel_for(p.count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t e = begin; e < end; ++e) {
+        const T grad = g[e] + decay * w[e];
+        u[e] = momentum * u[e] + grad;
+        w[e] -= rate * (call.nesterov ? grad + momentum * u[e] : u[e]);
+      }
+    });
+  }
 }
 CBNET_BY_DTYPE(sgd, SgdCall)
 

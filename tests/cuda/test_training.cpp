@@ -29,23 +29,27 @@ TrainingData bars(std::int64_t images) {
   return out;
 }
 
-/// Of an autoencoder the images are what it is to make.
+/// An autoencoder is to make its images.
 StepResult reconstruct(Network& network, const data::Batch& batch) {
   const Variable x = network.input(batch.pixels);
   const Variable rows = reshape(x, {batch.pixels.size(0), -1});
   return {mse_loss(network.forward(x), rows), {}};
 }
 
-Trained train_on(Device device, const NetworkSpec& spec, const TrainingData& data, TrainRecipe recipe) {
+Trained train_on(Device device, const NetworkSpec& spec, const TrainingData& data, TrainRecipe recipe,
+                 const Normalisation& normalisation = {}) {
   Network network(spec, 3);
   network.to(device);
   recipe.epochs = 1;
   Stage stage{spec.name, &network, recipe, {}, [] { return std::map<std::string, double>{}; }};
-  stage.step = [&](const data::Batch& batch, std::int64_t) { return reconstruct(network, batch); };
+  stage.normalisation = normalisation;
   const bool converts = spec.name.starts_with("autoencoder");
+  stage.step = [&](const data::Batch& batch, std::int64_t) {
+    return converts ? reconstruct(network, batch) : classification_step(network, batch);
+  };
   FitOptions options;
   options.seed = 5;
-  Trained out{converts ? fit(stage, data, options) : fit(network, data, recipe, 5), {}, {}};
+  Trained out{fit(stage, data, options), {}, {}};
   for (const auto& [name, tensor] : network.state_dict()) {
     for (const double value : tensor.to_vector<double>()) out.weights.push_back(value);
   }
@@ -55,14 +59,16 @@ Trained train_on(Device device, const NetworkSpec& spec, const TrainingData& dat
   return out;
 }
 
-void check_same(const std::string& name, const NetworkSpec& spec, std::int64_t images, double tolerance) {
+void check_same(const std::string& name, const NetworkSpec& spec, std::int64_t images, double tolerance,
+                const data::Augmentation& augmentation = {}, const Normalisation& normalisation = {}) {
   CAPTURE(name);
   TrainRecipe recipe;
   recipe.batch_size = 16;
   recipe.learning_rate = 1e-3;
+  recipe.augmentation = augmentation;
   const TrainingData data = bars(images);
-  const Trained here = train_on(Device::cpu, spec, data, recipe),
-                there = train_on(Device::cuda, spec, data, recipe);
+  const Trained here = train_on(Device::cpu, spec, data, recipe, normalisation),
+                there = train_on(Device::cuda, spec, data, recipe, normalisation);
   REQUIRE(here.output.size() == there.output.size());
   double worst = 0.0;
   for (std::size_t i = 0; i < here.output.size(); ++i)
@@ -79,6 +85,11 @@ void check_same(const std::string& name, const NetworkSpec& spec, std::int64_t i
 TEST_CASE("an epoch of LeNet and of BranchyNet on the device is the CPU's") {
   check_same("lenet", lenet_spec(), 80, 1e-3);
   check_same("branchynet", branchynet_spec(), 40, 1e-3);
+}
+
+TEST_CASE("an epoch of augmented and normalised pictures on the device is the CPU's") {
+  check_same("lenet", lenet_spec(), 40, 1e-3, {.shift = 2, .flip = true, .crop = 1, .rotation = 10},
+             {{0.3}, {0.5}});
 }
 
 TEST_CASE("the same seed gives the same bits on the device") {

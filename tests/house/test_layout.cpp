@@ -24,6 +24,7 @@ const std::map<std::string, std::string>& tested_elsewhere() {
        "the arguments of a backend's functions, which test_backend and the tests of ops fill"},
       {"tensor/cpu/functions.h", "the CPU backend, which every op's test and tests/conformance try"},
       {"tensor/reference/functions.h", "as tensor/cpu/functions.h"},
+      {"tensor/image_move.h", "tests/data/test_augment.cpp and tests/cuda/test_augment.cpp"},
       {"tensor/cuda/functions.h", "the CUDA backend, which every op's test tries on the emulated device"},
       {"tensor/cuda/context.h", "tests/cuda/test_emulation.cpp"},
       {"tensor/cuda/launch.h", "tests/cuda/test_emulation.cpp"},

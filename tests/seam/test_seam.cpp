@@ -130,8 +130,20 @@ TEST_CASE("no function of a backend is left untried, and no op reads an element 
     }
     sum.backward();
     CHECK(all_finite(x.grad()));
+    Tensor moved = Tensor::empty(image.shape(), image.value());
+    const Tensor streams = Tensor::from<std::int64_t>({5}, {1}).to(device);
+    backend_of(device).augment({.dtype = DType::f32,
+                                .n = 1,
+                                .channels = 2,
+                                .h = 4,
+                                .w = 4,
+                                .shift = 1,
+                                .rotation = 20,
+                                .streams = static_cast<const std::int64_t*>(streams.address()),
+                                .x = image.value().address(),
+                                .y = moved.address()});
     std::vector<float> out;
-    for (const Tensor& t : {sum.value(), x.grad(), z.grad(), image.grad()}) {
+    for (const Tensor& t : {sum.value(), x.grad(), z.grad(), image.grad(), moved}) {
       for (const float value : t.to(Device::cpu).to_vector<float>()) out.push_back(value);
     }
     return out;

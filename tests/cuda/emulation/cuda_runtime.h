@@ -19,6 +19,7 @@
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 // Blocks run one after another, so that the arrays of one are those of all.
 #define __shared__ static
 
@@ -195,6 +196,9 @@ void launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, unsig
             std::size_t shared, std::type_identity_t<P>... arguments) {
   enqueue([=] { run_grid(name, grid, block, team_size, shared, [=] { kernel(arguments...); }); });
 }
+
+/// How often the stream was told to do something: kernels, copies and graphs, each graph once.
+std::size_t orders_given();
 
 /// What cudaMalloc counts as the device's memory; for tests of running out of it.
 void set_memory_limit(std::size_t size_bytes);

@@ -18,6 +18,7 @@ namespace cbnet::emulation {
 namespace {
 
 std::size_t memory_limit = std::size_t{8} << 30, memory_taken = 0;
+std::size_t orders = 0;
 CbnetGraph* captured = nullptr;
 
 std::map<void*, std::size_t>& blocks() {
@@ -29,7 +30,10 @@ std::map<void*, std::size_t>& blocks() {
 
 void set_memory_limit(std::size_t size_bytes) { memory_limit = size_bytes; }
 
+std::size_t orders_given() { return orders; }
+
 void enqueue(std::function<void()> work) {
+  ++orders;
   if (captured != nullptr) {
     captured->work.push_back(std::move(work));
   } else {
@@ -138,6 +142,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t) {
+  ++orders;
   for (const auto& work : exec->work) work();
   return cudaSuccess;
 }
