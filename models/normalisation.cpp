@@ -13,6 +13,7 @@ namespace {
 template <class Of>
 Tensor constants(const std::vector<double>& values, const Of& of) {
   std::vector<float> out;
+  out.reserve(values.size());
   for (const double value : values) out.push_back(static_cast<float>(of(value)));
   return Tensor::from(out, {static_cast<std::int64_t>(values.size()), 1, 1});
 }
