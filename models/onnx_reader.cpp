@@ -301,7 +301,8 @@ void OnnxLayers::read(const OnnxNode& node, const OnnxReaders::Op& op, bool has_
       op.constants(reader);
     } else {
       reader.see_batch_axes();
-      op.layers(reader);
+      const auto tried = [&](const OnnxReaders::TryRead& read) { return read(reader); };
+      if (std::ranges::none_of(op.special_cases, tried)) op.layers(reader);
     }
   } catch (const std::invalid_argument& error) {
     reader.fail("constants that fit", error.what());

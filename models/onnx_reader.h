@@ -114,11 +114,13 @@ class NodeReader {
 class OnnxReaders {
  public:
   using Read = std::function<void(NodeReader&)>;
+  using TryRead = std::function<bool(NodeReader&)>;
   /// The first reads nodes to layers, the second those of constants alone to constants; one may be missing.
   /// The first may be given values without a batch axis only if it says so: it then asks for batch_axes.
   struct Op {
     Read layers = {}, constants = {};
     bool takes_arrays = false;
+    std::vector<TryRead> special_cases = {};
   };
   /// The readers of all layer kinds, and of the ops that become none.
   static const OnnxReaders& all();
@@ -129,6 +131,11 @@ class OnnxReaders {
     table_[op].takes_arrays = true;
   }
   void on_constants(const std::string& op, Read read) { table_[op].constants = std::move(read); }
+  /// Nodes that are a layer only with certain inputs or attributes: `read` goes before the op's own reader,
+  /// which gets what it answers false to.
+  void on_special_case(const std::string& op, TryRead read) {
+    table_[op].special_cases.push_back(std::move(read));
+  }
   const std::map<std::string, Op>& table() const { return table_; }
 
  private:

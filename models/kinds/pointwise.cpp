@@ -5,7 +5,6 @@
 #include "autograd/ops/pointwise.h"
 #include "models/kinds/common.h"
 #include "models/kinds/mul.h"
-#include "models/kinds/relu6.h"
 #include "models/lowering.h"
 #include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
@@ -46,14 +45,8 @@ constexpr std::pair<const char*, const char*> kPlain[] = {{"Abs", "abs"}, {"Erf"
 
 void read_clip(NodeReader& node) {
   constexpr double kInfinity = HUGE_VAL;
-  const bool inputs = node.opset() >= 11;
-  const auto bound = [&](std::size_t i, const char* name, double open) {
-    if (!inputs) return node.number(name, open);
-    return node.has_input(i) ? node.constant(i).item() : open;
-  };
-  const double low = bound(1, "min", -kInfinity), high = bound(2, "max", kInfinity);
+  const auto [low, high] = clip_bounds(node);
   if (low == -kInfinity && high == kInfinity) return node.pass_on();
-  if (low == 0.0 && high == 6.0) return node.add(Relu6{});
   if (low > -kInfinity) node.add(Pointwise{.function = "clamp_min", .a = low});
   if (high < kInfinity)
     node.add(Pointwise{.function = "clamp_max", .a = high},
@@ -80,6 +73,15 @@ void read_hard_swish(NodeReader& node) {
 }
 
 }  // namespace
+
+std::pair<double, double> clip_bounds(NodeReader& node) {
+  const bool inputs = node.opset() >= 11;
+  const auto bound = [&](std::size_t i, const char* name, double open) {
+    if (!inputs) return node.number(name, open);
+    return node.has_input(i) ? node.constant(i).item() : open;
+  };
+  return {bound(1, "min", -HUGE_VAL), bound(2, "max", HUGE_VAL)};
+}
 
 void Pointwise::visit_fields(FieldVisitor& visit) {
   visit("function", function);

@@ -1,6 +1,12 @@
 #pragma once
 
+#include <utility>
+
 #include "models/layer.h"
+
+namespace cbnet {
+class NodeReader;
+}
 
 namespace cbnet::kinds {
 
@@ -11,5 +17,8 @@ struct Pointwise {
 
   CBNET_LAYER_PARTS("pointwise", Pointwise)
 };
+
+/// The least and the greatest number that a Clip node lets through, -inf and inf where it names none.
+std::pair<double, double> clip_bounds(NodeReader& node);
 
 }  // namespace cbnet::kinds

@@ -2,6 +2,7 @@
 
 #include "autograd/ops/pointwise.h"
 #include "models/kinds/common.h"
+#include "models/kinds/pointwise.h"
 #include "models/lowering.h"
 #include "models/onnx_reader.h"
 #include "models/onnx_writer.h"
@@ -29,7 +30,12 @@ std::string Relu6::write_onnx(OnnxWriter& to) const {
   return to.node("Clip", {to.input(), low, to.constant("max", Tensor::full({}, 6.0))});
 }
 
-/// Clip, which is read in pointwise.cpp, is this where its bounds are 0 and 6.
-void Relu6::read_onnx(OnnxReaders&) {}
+void Relu6::read_onnx(OnnxReaders& readers) {
+  readers.on_special_case("Clip", [](NodeReader& node) {
+    if (clip_bounds(node) != std::pair(0.0, 6.0)) return false;
+    node.add(Relu6{});
+    return true;
+  });
+}
 
 }  // namespace cbnet::kinds
