@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "bench/accuracy.h"
+#include "bench/audit.h"
 #include "bench/gpu.h"
 #include "bench/growth.h"
 #include "bench/ops.h"
@@ -15,8 +16,8 @@ namespace {
 constexpr cbnet::Command kCommands[] = {
     {"table2", cbnet::bench::run_table2},     {"roofline", cbnet::bench::run_roofline},
     {"growth", cbnet::bench::run_growth},     {"gpu", cbnet::bench::run_gpu},
-    {"accuracy", cbnet::bench::run_accuracy}, {"ops", cbnet::bench::run_ops},
-    {"recipes", cbnet::bench::run_recipes}};
+    {"accuracy", cbnet::bench::run_accuracy}, {"audit", cbnet::bench::run_audit},
+    {"ops", cbnet::bench::run_ops},           {"recipes", cbnet::bench::run_recipes}};
 
 constexpr const char* kUsage =
     "cbnet_bench: measurements of cbnet's models and engine\n"
@@ -28,6 +29,7 @@ constexpr const char* kUsage =
     "  growth    time per image against batch, threads, width and image side; a plot of it\n"
     "  gpu       the models of a run on a GPU: one image launched in three ways, and batches\n"
     "  accuracy  test accuracy over several runs: mean and range\n"
+    "  audit     every number that the paper claims beside what is measured here, with a verdict\n"
     "  ops       every op of the engine on its own, forward and backward\n"
     "  recipes   trains CBNet in several ways and compares their validation accuracy\n"
     "\n"

@@ -127,3 +127,12 @@ function(cbnet_commit target)
   add_dependencies(${target} cbnet_commit)
   target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/generated)
 endfunction()
+
+# bench/claims.json as a string of the program.
+function(cbnet_claims target)
+  set(json ${PROJECT_SOURCE_DIR}/bench/claims.json)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${json})
+  file(READ ${json} CBNET_CLAIMS)
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/claims.h.in ${PROJECT_BINARY_DIR}/generated/bench/claims_text.h @ONLY)
+  target_include_directories(${target} PRIVATE ${PROJECT_BINARY_DIR}/generated)
+endfunction()

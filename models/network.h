@@ -52,6 +52,13 @@ class Network : public Module {
 /// weights (the paper's lightweight classifier, III-B). Both keep dtype and training mode.
 std::unique_ptr<Network> truncate_at_exit(const Network& network, std::size_t e, std::string name);
 
+/// Returns trunk layers begin, …, end - 1 as a network that reads what the layers before them make, with
+/// copies of the weights. Throws std::invalid_argument when one of them reads an earlier layer.
+std::unique_ptr<Network> trunk_part(const Network& network, std::int64_t begin, std::int64_t end,
+                                    std::string name);
+/// Returns the branch of side exit `e` as a network that reads what the trunk makes before it, likewise.
+std::unique_ptr<Network> branch_part(const Network& network, std::size_t e, std::string name);
+
 /// Returns the first `layers` of the trunk with copies of their weights, then `head` with fresh ones.
 std::unique_ptr<Network> truncate_after(const Network& network, std::int64_t layers, const LayerSpecs& head,
                                         std::string name, std::uint64_t seed);

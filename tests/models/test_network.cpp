@@ -143,6 +143,30 @@ TEST_CASE("truncated at an exit, the network gives that exit's outputs") {
   }
 }
 
+TEST_CASE("a trunk's parts and a branch one after the other compute what the network does") {
+  for (const NetworkSpec& full : {small_alexnet(), small_resnet(), branchynet_spec()}) {
+    Network network(full, 5);
+    overfit(network, 3);
+    const Variable images = random_images(full, 3);
+    const std::int64_t after = full.exits.at(0).after, end = static_cast<std::int64_t>(full.trunk.size());
+    const auto head = trunk_part(network, 0, after, "head");
+    const auto tail = trunk_part(network, after, end, "tail");
+    const auto branch = branch_part(network, 0, "branch");
+    const Variable at = head->forward(images);
+    CHECK(branch->forward(at).value().to_vector<float>() ==
+          network.forward_exits(images)[0].value().to_vector<float>());
+    CHECK(tail->forward(at).value().to_vector<float>() == network.forward(images).value().to_vector<float>());
+    CHECK(total_cost(head->spec()).macs + total_cost(branch->spec()).macs == macs_by_exit(full)[0]);
+    CHECK_THROWS_SAYING(trunk_part(network, 2, end + 1, "x"), std::invalid_argument,
+                        "trunk layers; got 2 to");
+    CHECK_THROWS_SAYING(branch_part(network, full.exits.size(), "x"), std::invalid_argument, "got exit");
+  }
+  NetworkSpec across{"across", {4}, {kinds::Linear{.out = 4}, kinds::Relu{}}, {}};
+  across.trunk.push_back(LayerSpec(kinds::Add{}, {1, 2}));
+  const Network reads_across(across);
+  CHECK_THROWS_SAYING(trunk_part(reads_across, 2, 3, "x"), std::invalid_argument, "reads position 1");
+}
+
 TEST_CASE("one seed, one network; names tell trunk from exits") {
   Network a(branchynet_spec(), 7);
   Network b(branchynet_spec(), 7);
