@@ -84,7 +84,7 @@ std::vector<RunEvidence::Judged> judge(const std::string& folder, const Tensor& 
 
 /// Returns the paper's machine that this one is, or "".
 std::string paper_machine(const energy::Host& host) {
-  const std::string name = to_string(host.platform);
+  std::string name = to_string(host.platform);
   if (name == "raspberry_pi_4") return name;
   return name == "google_compute_engine" ? "gci" : "";
 }

@@ -290,6 +290,7 @@ LedgerRow judge(const Claim& claim, const Evidence& evidence) {
 
 std::vector<LedgerRow> ledger_of(const std::vector<Claim>& claims, const Evidence& evidence) {
   std::vector<LedgerRow> out;
+  out.reserve(claims.size());
   for (const Claim& claim : claims) out.push_back(judge(claim, evidence));
   return out;
 }

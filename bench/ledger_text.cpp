@@ -9,7 +9,7 @@
 namespace cbnet::bench {
 namespace {
 
-int digits_of(const std::string& unit) { return unit == "ms" ? 4 : unit == "%" ? 2 : 2; }
+int digits_of(const std::string& unit) { return unit == "ms" ? 4 : 2; }
 
 std::string number(const std::optional<double>& value, const std::string& unit) {
   if (!value) return "-";
@@ -46,7 +46,7 @@ std::vector<std::string> datasets_in(const Evidence& evidence) {
 /// Writes "12.3 (12.1 to 12.5)", the mean with its 95 % interval; the mean alone of one run.
 std::string with_interval(const std::vector<double>& values, int digits) {
   if (values.empty()) return "-";
-  const std::string middle = fixed(mean(values), digits);
+  std::string middle = fixed(mean(values), digits);
   if (values.size() < 2) return middle;
   const Interval interval = mean_interval(values);
   return concat(middle, " (", fixed(interval.low, digits), " to ", fixed(interval.high, digits), ")");
