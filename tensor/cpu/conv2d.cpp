@@ -1,7 +1,8 @@
 // `conv2d` and `conv2d_backward` in tensor/reference/products.cpp define what this file computes, in one of
-// three ways. With stride 1, dilation 1, groups 1 and padding < kernel it takes the direct kernels, of a
-// batch those with an image in each lane of a vector (conv2d_direct.h, conv2d_lanes.h); the rest goes by
-// im2col and gemm. Every thread takes a range of images and adds gradients of weights to a copy of its own:
+// three ways. A batch goes by the kernels with an image in each lane of a vector (conv2d_lanes.h); fewer
+// images by the direct ones where stride, dilation and groups are 1 and padding < kernel (conv2d_direct.h),
+// else by im2col and gemm. Every thread takes a range of images and adds gradients of weights to a copy of
+// its own:
 //
 //   images   | range 0 | range 1 | … |      dw of range 0 + dw of range 1 + … -> dw
 #include "tensor/cpu/blas.h"
@@ -26,7 +27,9 @@ struct Problem {
   Algorithm algorithm = choose();
 
   kernels::Conv2dDims dims(int64_t images) const {
-    return {images, s.c, s.h, s.w, s.o, s.kh, s.kw, s.options.padding_h, s.options.padding_w};
+    const Conv2dOptions& o = s.options;
+    return {images,      s.c,         s.h,        s.w,        s.o,          s.kh,         s.kw,
+            o.padding_h, o.padding_w, o.stride_h, o.stride_w, o.dilation_h, o.dilation_w, o.groups};
   }
 
  private:
@@ -34,13 +37,15 @@ struct Problem {
     const Conv2dOptions& o = s.options;
     const bool direct = o.stride_h == 1 && o.stride_w == 1 && o.dilation_h == 1 && o.dilation_w == 1 &&
                         o.groups == 1 && o.padding_h < s.kh && o.padding_w < s.kw;
-    if (!direct) return Algorithm::columns;
-    // Every thread should get a group of images that fills at least half of the lanes, and the group stay in
-    // the second-level cache.
-    constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
-    const bool lanes = table.lanes > 1 && 2 * s.n >= table.lanes * num_threads() &&
-                       kernels::conv2d_lanes_workspace(dims(table.lanes)) * sizeof(T) <= kMaxBytes;
-    return lanes ? Algorithm::lanes : Algorithm::direct;
+    if (table.lanes == 1) return direct ? Algorithm::direct : Algorithm::columns;
+    // A group of images should fill at least half of the lanes. Beside direct kernels every thread should get
+    // one, and it should stay in the second-level cache; im2col loses well beyond that.
+    const std::size_t size = kernels::conv2d_lanes_workspace(dims(table.lanes)) * sizeof(T);
+    if (direct) {
+      const bool lanes = 2 * s.n >= table.lanes * num_threads() && size <= std::size_t{1} << 20;
+      return lanes ? Algorithm::lanes : Algorithm::direct;
+    }
+    return 2 * s.n >= table.lanes && size <= std::size_t{32} << 20 ? Algorithm::lanes : Algorithm::columns;
   }
 };
 
