@@ -1,103 +1,72 @@
-// `batch_norm` and `batch_norm_backward` in tensor/reference/batch_norm.cpp define what this file computes:
-// sums are f64, rounded once where an element is stored, and the variance takes a second pass over x - mean.
-// x is (n, channels, plane), and a channel's sum runs over its n planes.
+// `batch_norm` and `batch_norm_backward` in tensor/reference/batch_norm.cpp define what this file computes,
+// in f64. x is (n, channels, plane). Threads own channels: all passes over one follow one another, while its
+// planes are in the cache, and the order of a sum does not depend on the number of threads.
+//
+// The variance takes no pass of its own: of deviations from the channel's first element, one of those that
+// the mean is made of, it is (sum d^2 - (sum d)^2 / M) / M. What cancels is at most M times what is left, so
+// that f64 keeps it to M * 1e-16, and a constant channel's is zero.
 #include <cmath>
 
 #include "tensor/cpu/functions.h"
+#include "tensor/cpu/kernels/isa_table.h"
 
 namespace cbnet::cpu {
 namespace {
 
-struct Planes {
-  std::int64_t n, channels, plane;
-  std::int64_t per_channel() const { return n * plane; }
-};
-
-/// Sets sums[c] to the sum of term(i, c) over the elements i of every channel c. Threads own channels, so the
-/// order of a sum does not depend on their number.
-template <class Term>
-void channel_sums(const Planes& s, double* sums, Term&& term) {
-  parallel_for(s.channels, kGrainElements / std::max<std::int64_t>(s.per_channel(), 1) + 1,
-               [&](std::int64_t begin, std::int64_t end) {
-                 std::fill(sums + begin, sums + end, 0.0);
-                 for (std::int64_t n = 0; n < s.n; ++n) {
-                   for (std::int64_t c = begin; c < end; ++c) {
-                     const std::int64_t first = (n * s.channels + c) * s.plane;
-                     sums[c] += lane_sum(s.plane, [&](std::int64_t i) { return term(first + i, c); });
-                   }
-                 }
-               });
-}
-
-/// Calls map(i, c) for every element i, c being its channel.
-template <class Map>
-void for_each_element(const Planes& s, Map&& map) {
-  for_each_of(s.n * s.channels, s.plane, [&](std::int64_t run) {
-    for (std::int64_t i = run * s.plane; i < (run + 1) * s.plane; ++i) map(i, run % s.channels);
+/// Calls fn(c, where the channel begins, its planes) for every channel.
+template <class Call, class Fn>
+void for_each_channel(const Call& call, Fn&& fn) {
+  for_each_of(call.channels, call.n * call.plane, [&](std::int64_t c) {
+    fn(c, c * call.plane, kernels::ChannelPlanes{call.n, call.channels * call.plane, call.plane});
   });
 }
 
 template <class T>
 void batch_norm_of(const BatchNormCall& call) {
-  const Planes sizes{call.n, call.channels, call.plane};
-  const T *x = as<T>(call.x), *gamma = as<T>(call.gamma), *beta = as<T>(call.beta);
+  const auto& table = kernels::isa_table<T>();
   const T *running_mean = as<T>(call.running_mean), *running_var = as<T>(call.running_var);
-  T* y = as<T>(call.y);
-  double *mean = call.mean, *var = call.inverse_std;
-  if (call.training) {
-    const auto count = static_cast<double>(sizes.per_channel());
-    channel_sums(sizes, mean, [&](std::int64_t i, std::int64_t) { return x[i]; });
-    for (std::int64_t c = 0; c < call.channels; ++c) mean[c] /= count;
-    channel_sums(sizes, var, [&](std::int64_t i, std::int64_t c) {
-      const double centred = static_cast<double>(x[i]) - mean[c];
-      return centred * centred;
-    });
-    const double momentum = call.momentum, unbiased = count / (count - 1.0);
-    for (std::int64_t c = 0; c < call.channels; ++c) {
-      var[c] /= count;
-      as<T>(call.moved_mean)[c] =
-          static_cast<T>((1.0 - momentum) * static_cast<double>(running_mean[c]) + momentum * 1.0 * mean[c]);
-      as<T>(call.moved_var)[c] = static_cast<T>((1.0 - momentum) * static_cast<double>(running_var[c]) +
-                                                momentum * unbiased * var[c]);
+  for_each_channel(call, [&](std::int64_t c, std::int64_t first, const kernels::ChannelPlanes& planes) {
+    const T* x = as<T>(call.x) + first;
+    auto mean = static_cast<double>(running_mean[c]), var = static_cast<double>(running_var[c]);
+    if (call.training) {
+      const auto count = static_cast<double>(call.n * call.plane);
+      const double shift = std::isfinite(x[0]) ? static_cast<double>(x[0]) : 0.0;
+      double sums[2];
+      table.batch_norm_sums(x, nullptr, planes, shift, sums);
+      const double momentum = call.momentum, kept = 1.0 - momentum;
+      const double of_mean = kept * mean, of_var = kept * var;
+      mean = shift + sums[0] / count;
+      var = std::max(sums[1] - sums[0] * sums[0] / count, 0.0) / count;  // NaN stays NaN
+      as<T>(call.moved_mean)[c] = static_cast<T>(of_mean + momentum * mean);
+      as<T>(call.moved_var)[c] = static_cast<T>(of_var + momentum * (count / (count - 1.0)) * var);
     }
-  } else {
-    std::copy_n(running_mean, call.channels, mean);
-    std::copy_n(running_var, call.channels, var);
-  }
-  double* inverse_std = var;
-  for (std::int64_t c = 0; c < call.channels; ++c) inverse_std[c] = 1.0 / std::sqrt(var[c] + call.eps);
-  for_each_element(sizes, [=](std::int64_t i, std::int64_t c) {
-    const double xhat = (static_cast<double>(x[i]) - mean[c]) * inverse_std[c];
-    y[i] = static_cast<T>(static_cast<double>(gamma[c]) * xhat + static_cast<double>(beta[c]));
+    call.mean[c] = mean;
+    call.inverse_std[c] = 1.0 / std::sqrt(var + call.eps);
+    const double scale = static_cast<double>(as<T>(call.gamma)[c]) * call.inverse_std[c];
+    table.batch_norm_forward(x, as<T>(call.y) + first, planes,
+                             {mean, scale, static_cast<double>(as<T>(call.beta)[c])});
   });
 }
 
 template <class T>
 void batch_norm_backward_of(const BatchNormBackwardCall& call) {
-  const Planes sizes{call.n, call.channels, call.plane};
-  const T *x = as<T>(call.x), *dy = as<T>(call.dy), *gamma = as<T>(call.gamma);
-  const double *mean = call.mean, *inverse_std = call.inverse_std;
-  const auto xhat = [=](std::int64_t i, std::int64_t c) {
-    return (static_cast<double>(x[i]) - mean[c]) * inverse_std[c];
-  };
-  std::vector<double> sums(static_cast<std::size_t>(2 * call.channels));
-  double *dbeta = sums.data(), *dgamma = dbeta + call.channels;
-  channel_sums(sizes, dbeta, [&](std::int64_t i, std::int64_t) { return dy[i]; });
-  channel_sums(sizes, dgamma,
-               [&](std::int64_t i, std::int64_t c) { return static_cast<double>(dy[i]) * xhat(i, c); });
-  if (call.dx != nullptr) {
-    // In evaluation the statistics do not move with x.
-    const double fraction = call.training ? 1.0 / static_cast<double>(sizes.per_channel()) : 0.0;
-    for_each_element(sizes, [&, dx = as<T>(call.dx)](std::int64_t i, std::int64_t c) {
-      const double left =
-          static_cast<double>(dy[i]) - fraction * dbeta[c] - xhat(i, c) * (fraction * dgamma[c]);
-      dx[i] = static_cast<T>(static_cast<double>(gamma[c]) * inverse_std[c] * left);
-    });
-  }
-  for (std::int64_t c = 0; c < call.channels; ++c) {
-    if (call.dgamma != nullptr) as<T>(call.dgamma)[c] = static_cast<T>(dgamma[c]);
-    if (call.dbeta != nullptr) as<T>(call.dbeta)[c] = static_cast<T>(dbeta[c]);
-  }
+  const auto& table = kernels::isa_table<T>();
+  for_each_channel(call, [&](std::int64_t c, std::int64_t first, const kernels::ChannelPlanes& planes) {
+    const T *x = as<T>(call.x) + first, *dy = as<T>(call.dy) + first;
+    const double mean = call.mean[c], inverse_std = call.inverse_std[c];
+    double sums[2];
+    table.batch_norm_sums(x, dy, planes, mean, sums);
+    const double dbeta = sums[0], dgamma = sums[1] * inverse_std;
+    if (call.dx != nullptr) {
+      // In evaluation the statistics do not move with x.
+      const double fraction = call.training ? 1.0 / static_cast<double>(call.n * call.plane) : 0.0;
+      const double scale = static_cast<double>(as<T>(call.gamma)[c]) * inverse_std;
+      table.batch_norm_backward(x, dy, as<T>(call.dx) + first, planes,
+                                {mean, scale, fraction * dbeta, fraction * dgamma * inverse_std});
+    }
+    if (call.dgamma != nullptr) as<T>(call.dgamma)[c] = static_cast<T>(dgamma);
+    if (call.dbeta != nullptr) as<T>(call.dbeta)[c] = static_cast<T>(dbeta);
+  });
 }
 
 }  // namespace

@@ -38,11 +38,11 @@ struct Problem {
     const bool direct = o.stride_h == 1 && o.stride_w == 1 && o.dilation_h == 1 && o.dilation_w == 1 &&
                         o.groups == 1 && o.padding_h < s.kh && o.padding_w < s.kw;
     if (table.lanes == 1) return direct ? Algorithm::direct : Algorithm::columns;
-    // A group of images should fill at least half of the lanes. Beside direct kernels every thread should get
-    // one, and it should stay in the second-level cache; im2col loses well beyond that.
+    // A set of images should fill at least half of the lanes. Beside direct kernels every thread should get
+    // one, and it should stay in the second-level cache, of 1 or 2 MB; im2col loses well beyond that.
     const std::size_t size = kernels::conv2d_lanes_workspace(dims(table.lanes)) * sizeof(T);
     if (direct) {
-      const bool lanes = 2 * s.n >= table.lanes * num_threads() && size <= std::size_t{1} << 20;
+      const bool lanes = 2 * s.n >= table.lanes * num_threads() && size <= std::size_t{2} << 20;
       return lanes ? Algorithm::lanes : Algorithm::direct;
     }
     return 2 * s.n >= table.lanes && size <= std::size_t{32} << 20 ? Algorithm::lanes : Algorithm::columns;

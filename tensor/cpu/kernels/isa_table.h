@@ -1,6 +1,7 @@
 #pragma once
 
 #include "tensor/cpu/kernels/adam.h"
+#include "tensor/cpu/kernels/batch_norm.h"
 #include "tensor/cpu/kernels/channels.h"
 #include "tensor/cpu/kernels/conv2d_direct.h"
 #include "tensor/cpu/kernels/conv2d_lanes.h"
@@ -32,6 +33,11 @@ struct IsaTable {
   void (*conv2d_lanes_backward)(const LanesBackward<T>& arrays, const Conv2dDims& dims, T* workspace);
   // adam.h; the arrays do not overlap
   void (*adam)(const AdamStep<T>& step, const T* g, T* w, T* m, T* v, int64_t count);
+  // batch_norm.h
+  void (*batch_norm_sums)(const T* x, const T* dy, const ChannelPlanes& planes, double mean, double* sums);
+  void (*batch_norm_forward)(const T* x, T* y, const ChannelPlanes& planes, const BatchNormLine& line);
+  void (*batch_norm_backward)(const T* x, const T* dy, T* dx, const ChannelPlanes& planes,
+                              const BatchNormSlope& slope);
   // computes y = 1 / (1 + exp(-x)); the arrays do not overlap
   void (*sigmoid)(const T* x, T* y, int64_t count);
   // gemm.h
