@@ -116,14 +116,19 @@ struct LanePixels {
   LaneAxis rows, columns;
 };
 
+// Neighbours that are one vector apart, as with stride and dilation 1, have addresses that the compiler
+// knows. Where speed is not asked for, of f64, one kernel does for all.
+template <class T>
+constexpr bool kUnitSteps = sizeof(T) == sizeof(float);
+
 // Computes the results of a run in row i.
-template <class T, int Pixels, int Outputs>
+template <class T, int Pixels, int Outputs, bool kUnit>
 [[gnu::noinline]] void lane_pixels(const LanePixels<T>& a, int64_t i, const LaneAxis::Taps& row,
                                    const LaneRun& run) {
   constexpr int64_t L = kLanes<T>;
   const int64_t width = a.columns.in, plane = a.rows.in * width, kw = a.columns.kernel;
-  const int64_t k_step = a.columns.k_step * Outputs, x_step = a.columns.x_step * L;
-  const int64_t pixel_step = a.columns.in_step * L;
+  const int64_t k_step = a.columns.k_step * Outputs, x_step = kUnit ? L : a.columns.x_step * L;
+  const int64_t pixel_step = kUnit ? L : a.columns.in_step * L;
   Simd<T> acc[Outputs][Pixels];
   CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
     const Simd<T> bias = (a.bias ? a.bias[o] : T(0)) - Simd<T>{};
@@ -159,15 +164,14 @@ template <class T, int Pixels, int Outputs>
   }
 }
 
-template <class T>
+template <class T, bool kUnit>
 struct LanePixelsBlock {
   template <int Pixels, int Outputs>
-  static constexpr auto at = lane_pixels<T, Pixels, Outputs>;
+  static constexpr auto at = lane_pixels<T, Pixels, Outputs, kUnit>;
 };
 
-// Convolves one set of images, all in lanes, to `outputs` channels.
-template <class T>
-void lanes_forward(LanePixels<T> a, int64_t outputs, const LaneRun* runs, const LaneRun* runs_end) {
+template <class T, bool kUnit>
+void lanes_forward_by(LanePixels<T> a, int64_t outputs, const LaneRun* runs, const LaneRun* runs_end) {
   const Split blocks(outputs, kForwardOutputs);
   for (int64_t block = 0; block < blocks.blocks; ++block) {
     const int64_t count = blocks[block];
@@ -178,12 +182,23 @@ void lanes_forward(LanePixels<T> a, int64_t outputs, const LaneRun* runs, const 
       row.x += inside.begin * a.rows.x_step;
       row.count = inside.end - inside.begin;
       for (const LaneRun* run = runs; run != runs_end; ++run) {
-        pick<LanePixelsBlock<T>, kForwardVectors, kForwardOutputs>(run->pixels, count)(a, i, row, *run);
+        pick<LanePixelsBlock<T, kUnit>, kForwardVectors, kForwardOutputs>(run->pixels, count)(a, i, row,
+                                                                                              *run);
       }
     }
     a.w += count * a.c * a.rows.kernel * a.columns.kernel;
     a.y += count * a.rows.out * a.columns.out * kLanes<T>;
     if (a.bias) a.bias += count;
+  }
+}
+
+// Convolves one set of images, all in lanes, to `outputs` channels.
+template <class T>
+void lanes_forward(const LanePixels<T>& a, int64_t outputs, const LaneRun* runs, const LaneRun* runs_end) {
+  if (kUnitSteps<T> && a.columns.x_step == 1 && a.columns.in_step == 1) {
+    lanes_forward_by<T, kUnitSteps<T>>(a, outputs, runs, runs_end);
+  } else {
+    lanes_forward_by<T, false>(a, outputs, runs, runs_end);
   }
 }
 
@@ -252,12 +267,13 @@ struct LaneTaps {
   int64_t to[kWeightTaps];     // in dw
 };
 
-// Adds up some taps of row ky of a kernel, of one channel or several.
-template <class T, int Outputs, int Taps>
+// Adds up some taps of row ky of a kernel, of one channel or several; kUnit: of one, neighbours, stride and
+// dilation 1.
+template <class T, int Outputs, int Taps, bool kUnit>
 [[gnu::noinline]] void lane_taps(const LaneTaps<T>& a, int64_t ky) {
   constexpr int64_t L = kLanes<T>;
   const int64_t width = a.d.w, ow = a.d.ow(), oh = a.d.oh(), dy_plane = oh * ow * L;
-  const int64_t top = ky * a.d.dilation_h - a.d.pad_h, step = a.d.stride_w;
+  const int64_t top = ky * a.d.dilation_h - a.d.pad_h, step = kUnit ? 1 : a.d.stride_w;
   const Range rows = steps_inside(top, a.d.stride_h, oh, 0, a.d.h);
   Range all = {0, ow};
   for (int t = 0; t < Taps; ++t) {
@@ -274,7 +290,8 @@ template <class T, int Outputs, int Taps>
     for (int64_t i = rows.begin; i < rows.end; ++i) {
       const T* x[Taps];
       CBNET_UNROLL for (int t = 0; t < Taps; ++t) {
-        x[t] = a.x + set * a.x_set + (a.plane[t] + (top + i * a.d.stride_h) * width + a.left[t]) * L;
+        const int64_t u = kUnit ? 0 : t;
+        x[t] = a.x + set * a.x_set + (a.plane[u] + (top + i * a.d.stride_h) * width + a.left[u] + t - u) * L;
       }
       const T* const dy = a.dy + set * a.dy_set + i * ow * L;
       for (int64_t j = all.begin; j < all.end; ++j) {
@@ -287,7 +304,8 @@ template <class T, int Outputs, int Taps>
       }
       for (int64_t j = after(0, all); j < ow; j = after(j + 1, all)) {
         CBNET_UNROLL for (int t = 0; t < Taps; ++t) {
-          if (a.left[t] + j * step < 0 || a.left[t] + j * step >= width) continue;
+          const int64_t column = (kUnit ? a.left[0] + t : a.left[t]) + j * step;
+          if (column < 0 || column >= width) continue;
           const Simd<T> pixel = load(x[t] + j * step * L);
           CBNET_UNROLL for (int o = 0; o < Outputs; ++o) acc[o][t] += load(dy + o * dy_plane + j * L) * pixel;
         }
@@ -302,10 +320,10 @@ template <class T, int Outputs, int Taps>
   }
 }
 
-template <class T>
+template <class T, bool kUnit>
 struct LaneTapsBlock {
   template <int Outputs, int Taps>
-  static constexpr auto at = lane_taps<T, Outputs, Taps>;
+  static constexpr auto at = lane_taps<T, Outputs, Taps, kUnit>;
 };
 
 // Adds to dw of a group of channels what its sets of images have. Blocks of taps run over the columns of a
@@ -323,7 +341,12 @@ void lanes_backward_weight(LaneTaps<T>& a, const LanesGroup& g) {
         a.to[t] = c * d.kh * d.kw + kx;
         if (++kx == d.kw) kx = 0, ++c;
       }
-      const auto fn = pick<LaneTapsBlock<T>, kWeightOutputs, kWeightTaps>(outputs[block], taps[run]);
+      const bool unit = kUnitSteps<T> && d.stride_w == 1 && d.dilation_w == 1 &&
+                        a.to[taps[run] - 1] - a.to[0] == taps[run] - 1 &&
+                        a.plane[taps[run] - 1] == a.plane[0];
+      const auto fn =
+          unit ? pick<LaneTapsBlock<T, kUnitSteps<T>>, kWeightOutputs, kWeightTaps>(outputs[block], taps[run])
+               : pick<LaneTapsBlock<T, false>, kWeightOutputs, kWeightTaps>(outputs[block], taps[run]);
       for (int64_t ky = 0; ky < d.kh; ++ky) fn(a, ky);
     }
     a.dy += outputs[block] * d.oh() * d.ow() * kLanes<T>;

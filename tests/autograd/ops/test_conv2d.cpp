@@ -51,6 +51,8 @@ std::vector<Setting> settings() {
        true,
        Conv2dOptions::square(1, 1, 1, 3)},
       {"lanes: one pixel of every other", {6, 7, 5, 5}, {9, 7, 1, 1}, false, Conv2dOptions::square(2, 0)},
+      {"one pixel of each: planes of a vector and more", {3, 7, 5, 7}, {9, 7, 1, 1}, true},
+      {"one pixel of each: a batch", {9, 3, 3, 3}, {5, 3, 1, 1}, false},
       {"lanes: padding as wide as the kernel", {4, 1, 3, 3}, {2, 1, 1, 1}, true, Conv2dOptions::square(1, 1)},
       {"a batch over several threads",
        {13, 5, 16, 17},

@@ -1,6 +1,7 @@
 // This file makes the kernels of training for one ISA, and the table of them.
 #include "tensor/cpu/kernels/adam.inc.h"
 #include "tensor/cpu/kernels/batch_norm.inc.h"
+#include "tensor/cpu/kernels/conv2d_1x1.inc.h"
 #include "tensor/cpu/kernels/conv2d_lanes.inc.h"
 #include "tensor/cpu/kernels/exp.inc.h"
 #include "tensor/cpu/kernels/gemm.inc.h"
@@ -20,6 +21,7 @@ constexpr IsaTable<T> kTable = {
     .conv2d_forward = conv2d_forward<T>,
     .conv2d_backward_input = conv2d_backward_input<T>,
     .conv2d_backward_weight = conv2d_backward_weight<T>,
+    .conv2d_1x1 = conv2d_1x1<T>,
     .lanes = kLanes<T>,
     .conv2d_lanes_forward = conv2d_lanes_forward<T>,
     .conv2d_lanes_backward = conv2d_lanes_backward<T>,
