@@ -127,20 +127,21 @@ template <class T, int Pixels, int Outputs, bool kUnit>
                                    const LaneRun& run) {
   constexpr int64_t L = kLanes<T>;
   const int64_t width = a.columns.in, plane = a.rows.in * width, kw = a.columns.kernel;
-  const int64_t k_step = a.columns.k_step * Outputs, x_step = kUnit ? L : a.columns.x_step * L;
-  const int64_t pixel_step = kUnit ? L : a.columns.in_step * L;
+  const int64_t k_step = a.columns.k_step * Outputs, w_row = a.rows.k_step * kw * Outputs;
+  const int64_t x_step = kUnit ? 1 : a.columns.x_step, pixel_step = kUnit ? 1 : a.columns.in_step;
+  const int64_t x_row = a.rows.x_step * width * L;
   Simd<T> acc[Outputs][Pixels];
   CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
     const Simd<T> bias = (a.bias ? a.bias[o] : T(0)) - Simd<T>{};
     CBNET_UNROLL for (int p = 0; p < Pixels; ++p) acc[o][p] = bias;
   }
   for (int64_t c = 0; c < a.c; ++c) {
-    for (int64_t m = 0; m < row.count; ++m) {
-      const T* const x = a.x + (c * plane + (row.x + m * a.rows.x_step) * width + run.x) * L;
-      const T* const w = a.w + ((c * a.rows.kernel + row.k + m * a.rows.k_step) * kw + run.k) * Outputs;
+    const T* x = a.x + (c * plane + row.x * width + run.x) * L;
+    const T* w = a.w + ((c * a.rows.kernel + row.k) * kw + run.k) * Outputs;
+    for (int64_t m = 0; m < row.count; ++m, x += x_row, w += w_row) {
       for (int64_t t = run.all.begin; t < run.all.end; ++t) {
         Simd<T> pixel[Pixels];
-        CBNET_UNROLL for (int p = 0; p < Pixels; ++p) pixel[p] = load(x + t * x_step + p * pixel_step);
+        CBNET_UNROLL for (int p = 0; p < Pixels; ++p) pixel[p] = load(x + (t * x_step + p * pixel_step) * L);
         CBNET_UNROLL for (int o = 0; o < Outputs; ++o) {
           const Simd<T> tap = w[t * k_step + o] - Simd<T>{};
           CBNET_UNROLL for (int p = 0; p < Pixels; ++p) acc[o][p] += tap * pixel[p];
@@ -148,9 +149,9 @@ template <class T, int Pixels, int Outputs, bool kUnit>
       }
       for (int64_t t = after(run.any.begin, run.all); t < run.any.end; t = after(t + 1, run.all)) {
         CBNET_UNROLL for (int p = 0; p < Pixels; ++p) {
-          const int64_t column = run.x + t * a.columns.x_step + p * a.columns.in_step;
+          const int64_t column = run.x + t * x_step + p * pixel_step;
           if (column < 0 || column >= width) continue;
-          const Simd<T> pixel = load(x + t * x_step + p * pixel_step);
+          const Simd<T> pixel = load(x + (t * x_step + p * pixel_step) * L);
           CBNET_UNROLL for (int o = 0; o < Outputs; ++o) acc[o][p] += w[t * k_step + o] * pixel;
         }
       }
