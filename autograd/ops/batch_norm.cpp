@@ -8,8 +8,8 @@
 // Grad   : dbeta = sum dy; dgamma = sum dy xhat; dx = gamma / sqrt(var + eps) * dy, in training with
 //          dy - (dbeta + xhat dgamma) / M in the place of dy.
 // Edge   : M < 2 throws in training; N == 0 gives an empty y otherwise; constant channels give y = beta.
-// Kernels: baseline loops in f64, rounded once where an element is stored; the variance in a second pass over
-//          x - mean. With few values xhat explains nearly all of dy: at two, dx is (dy_1 - dy_2) / 2 times
+// Kernels: one channel after the other in f64 (scalar, avx2, avx512, neon), rounded once where an element is
+//          stored. With few values xhat explains nearly all of dy: at two, dx is (dy_1 - dy_2) / 2 times
 //          eps / (var + eps), which f32, whatever the order of its operations, cannot leave of dy.
 // Ref    : Ioffe and Szegedy, Batch Normalization, 2015, algorithm 1 and section 3.
 #include "autograd/ops/batch_norm.h"

@@ -4,9 +4,9 @@
 //                             db = sum of dy over N, OH, OW.
 // Edge   : N == 0 gives an empty y and zero dw, db; an image without pixels and a kernel larger than the
 //          padded input throw, as do sizes and options of 2^31 or more.
-// Kernels: stride 1, dilation 1, groups 1 and padding < kernel: direct (scalar, avx2, avx512, neon), of
-// batches
-//          with an image for each lane; im2col + gemm for the rest.     Ref: LeCun et al. 1998, section II.
+// Kernels: an image in each lane for batches; of few images stride 1, dilation 1, groups 1 and padding <
+//          kernel direct, im2col + gemm the rest (scalar, avx2, avx512, neon).
+// Ref    : LeCun et al. 1998, section II.
 #include "autograd/ops/conv2d.h"
 
 #include <algorithm>

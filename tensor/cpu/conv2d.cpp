@@ -1,7 +1,8 @@
 // `conv2d` and `conv2d_backward` in tensor/reference/products.cpp define what this file computes, in one of
-// three ways. With stride 1, dilation 1, groups 1 and padding < kernel it takes the direct kernels, of a
-// batch those with an image in each lane of a vector (conv2d_direct.h, conv2d_lanes.h); the rest goes by
-// im2col and gemm. Every thread takes a range of images and adds gradients of weights to a copy of its own:
+// three ways. A batch goes by the kernels with an image in each lane of a vector (conv2d_lanes.h); fewer
+// images by the direct ones where stride, dilation and groups are 1 and padding < kernel (conv2d_direct.h),
+// else by im2col and gemm. Kernels of one pixel have their own way, which gradients of weights do not go.
+// Every thread takes a range of images and adds gradients of weights to a copy of its own:
 //
 //   images   | range 0 | range 1 | … |      dw of range 0 + dw of range 1 + … -> dw
 #include "tensor/cpu/blas.h"
@@ -24,23 +25,31 @@ struct Problem {
   int64_t taps = s.c / s.options.groups * s.kh * s.kw;                            // of an output
   const kernels::IsaTable<T>& table = kernels::isa_table<T>();
   Algorithm algorithm = choose();
+  bool by_pixels = s.kh == 1 && s.kw == 1 && is_plain() && table.lanes > 1 && pixels >= table.lanes;
 
   kernels::Conv2dDims dims(int64_t images) const {
-    return {images, s.c, s.h, s.w, s.o, s.kh, s.kw, s.options.padding_h, s.options.padding_w};
+    const Conv2dOptions& o = s.options;
+    return {images,      s.c,         s.h,        s.w,        s.o,          s.kh,         s.kw,
+            o.padding_h, o.padding_w, o.stride_h, o.stride_w, o.dilation_h, o.dilation_w, o.groups};
   }
 
  private:
-  Algorithm choose() const {
+  bool is_plain() const {
     const Conv2dOptions& o = s.options;
-    const bool direct = o.stride_h == 1 && o.stride_w == 1 && o.dilation_h == 1 && o.dilation_w == 1 &&
-                        o.groups == 1 && o.padding_h < s.kh && o.padding_w < s.kw;
-    if (!direct) return Algorithm::columns;
-    // Every thread should get a group of images that fills at least half of the lanes, and the group stay in
-    // the second-level cache.
-    constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
-    const bool lanes = table.lanes > 1 && 2 * s.n >= table.lanes * num_threads() &&
-                       kernels::conv2d_lanes_workspace(dims(table.lanes)) * sizeof(T) <= kMaxBytes;
-    return lanes ? Algorithm::lanes : Algorithm::direct;
+    return o.stride_h == 1 && o.stride_w == 1 && o.dilation_h == 1 && o.dilation_w == 1 && o.groups == 1 &&
+           o.padding_h < s.kh && o.padding_w < s.kw;
+  }
+  Algorithm choose() const {
+    const bool direct = is_plain();
+    if (table.lanes == 1) return direct ? Algorithm::direct : Algorithm::columns;
+    // A set of images should fill at least half of the lanes. Beside direct kernels every thread should get
+    // one, and it should stay in the second-level cache, of 1 or 2 MB; im2col loses well beyond that.
+    const std::size_t size = kernels::conv2d_lanes_workspace(dims(table.lanes)) * sizeof(T);
+    if (direct) {
+      const bool lanes = 2 * s.n >= table.lanes * num_threads() && size <= std::size_t{2} << 20;
+      return lanes ? Algorithm::lanes : Algorithm::direct;
+    }
+    return 2 * s.n >= table.lanes && size <= std::size_t{32} << 20 ? Algorithm::lanes : Algorithm::columns;
   }
 };
 
@@ -97,7 +106,15 @@ void for_each_group(const Problem<T>& p, int64_t images, Fn fn) {
 }
 
 template <class T>
+void convolve_pixels(const Problem<T>& p, const kernels::Conv1x1& sizes, const T* x, const T* w,
+                     const T* bias, T* y) {
+  Scratch<T> ws(kernels::conv2d_1x1_workspace(sizes));
+  p.table.conv2d_1x1(x, w, bias, y, sizes, ws.data());
+}
+
+template <class T>
 void forward_images(const Problem<T>& p, int64_t images, const T* x, const T* w, const T* bias, T* y) {
+  if (p.by_pixels) return convolve_pixels(p, {images, p.s.c, p.s.o, p.pixels, p.s.c, 1}, x, w, bias, y);
   if (p.algorithm != Algorithm::columns) {
     Scratch<T> ws(p, images, kernels::Conv2dPass::forward);
     const auto forward =
@@ -222,6 +239,10 @@ void conv2d_backward_of(const Conv2dBackwardCall& call) {
     const T* dy = as<T>(call.dy) + first * p.y_size;
     T* dx = call.dx != nullptr ? as<T>(call.dx) + first * p.x_size : nullptr;
     T* dws = needs_dw ? dw.of(range) : nullptr;
+    if (dx != nullptr && p.by_pixels) {
+      convolve_pixels<T>(p, {images, p.s.o, p.s.c, p.pixels, 1, p.s.c}, dy, w, nullptr, dx);
+      dx = nullptr;
+    }
     if (lanes) {
       Scratch<T> ws(p, images, kernels::Conv2dPass::backward_weight);
       p.table.conv2d_lanes_backward({x, w, dy, dx, dws, needs_db ? db.of(range) : nullptr}, p.dims(images),

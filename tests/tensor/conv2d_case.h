@@ -60,18 +60,19 @@ struct Sums {
 // Calls f(x index, w index, y index) for every product of the convolution, padding left out.
 template <class F>
 void each_product(const Conv2dDims& d, F f) {
-  const int64_t oh = d.oh(), ow = d.ow();
+  const int64_t oh = d.oh(), ow = d.ow(), inputs = d.c / d.groups, outputs = d.o / d.groups;
   for (int64_t n = 0; n < d.n; ++n)
     for (int64_t o = 0; o < d.o; ++o)
       for (int64_t i = 0; i < oh; ++i)
         for (int64_t j = 0; j < ow; ++j)
-          for (int64_t c = 0; c < d.c; ++c)
+          for (int64_t c = 0; c < inputs; ++c)
             for (int64_t ky = 0; ky < d.kh; ++ky)
               for (int64_t kx = 0; kx < d.kw; ++kx) {
-                const int64_t r = i + ky - d.pad_h, s = j + kx - d.pad_w;
+                const int64_t r = i * d.stride_h + ky * d.dilation_h - d.pad_h;
+                const int64_t s = j * d.stride_w + kx * d.dilation_w - d.pad_w;
                 if (r < 0 || r >= d.h || s < 0 || s >= d.w) continue;
-                f(((n * d.c + c) * d.h + r) * d.w + s, ((o * d.c + c) * d.kh + ky) * d.kw + kx,
-                  ((n * d.o + o) * oh + i) * ow + j);
+                f(((n * d.c + o / outputs * inputs + c) * d.h + r) * d.w + s,
+                  ((o * inputs + c) * d.kh + ky) * d.kw + kx, ((n * d.o + o) * oh + i) * ow + j);
               }
 }
 
@@ -100,7 +101,9 @@ bool same_bits(const Array<T>& a, const Array<T>& b) {
 inline std::string name_of(const Conv2dDims& d) {
   const auto s = [](int64_t v) { return std::to_string(v); };
   return "x (" + s(d.n) + "," + s(d.c) + "," + s(d.h) + "," + s(d.w) + ") w (" + s(d.o) + "," + s(d.c) + "," +
-         s(d.kh) + "," + s(d.kw) + ") padding (" + s(d.pad_h) + "," + s(d.pad_w) + ")";
+         s(d.kh) + "," + s(d.kw) + ") padding (" + s(d.pad_h) + "," + s(d.pad_w) + ") stride (" +
+         s(d.stride_h) + "," + s(d.stride_w) + ") dilation (" + s(d.dilation_h) + "," + s(d.dilation_w) +
+         ") groups " + s(d.groups);
 }
 
 }  // namespace cbnet::testing

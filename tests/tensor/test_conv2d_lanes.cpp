@@ -23,7 +23,7 @@ struct Case {
   explicit Case(const Conv2dDims& dims)
       : d(dims),
         x(random_array<T>(d.n * d.c * d.h * d.w, 1)),
-        w(random_array<T>(d.o * d.c * d.kh * d.kw, 2)),
+        w(random_array<T>(d.o * d.c / d.groups * d.kh * d.kw, 2)),
         bias(random_array<T>(d.o, 3)),
         dy(random_array<T>(d.n * d.o * d.oh() * d.ow(), 4)) {}
 
@@ -128,6 +128,37 @@ TEST_CASE("conv2d_lanes: images and kernels that are not square, or of one pixel
   check_both({3, 2, 1, 1, 3, 3, 3, 1, 1});
   check_both({2, 3, 1, 1, 7, 5, 5, 4, 4});
   check_both({2, 3, 1, 2, 7, 3, 4, 2, 3});
+}
+
+TEST_CASE("conv2d_lanes: every stride with every dilation and padding, also wider than the kernel") {
+  for (int64_t stride = 1; stride <= 4; ++stride) {
+    for (int64_t dilation = 1; dilation <= 3; ++dilation) {
+      for (int64_t kernel : {1, 2, 3}) {
+        for (int64_t pad : {0, 1, 3}) {
+          check_both({2, 2, 8, 9, 3, kernel, kernel, pad, pad, stride, stride, dilation, dilation});
+        }
+      }
+    }
+  }
+  check_both({2, 2, 9, 23, 3, 3, 5, 0, 2, 3, 2, 1, 2});
+  check_both({2, 1, 12, 12, 2, 2, 2, 0, 0, 6, 4, 3, 6});  // strides and dilations with a common divisor
+  check_both({2, 1, 5, 5, 2, 1, 1, 7, 7, 3, 3});          // a window in the padding alone
+}
+
+TEST_CASE("conv2d_lanes: groups of one channel and of more, with as many outputs or more") {
+  for (int64_t stride = 1; stride <= 3; ++stride) {
+    check_both({2, 6, 7, 7, 6, 3, 3, 1, 1, stride, stride, 1, 1, 6});
+    check_both({2, 3, 5, 8, 6, 3, 3, 1, 1, stride, stride, 1, 1, 3});
+    check_both({2, 8, 6, 5, 12, 3, 3, 1, 1, stride, stride, 2, 2, 4});
+  }
+  check_both({18, 40, 9, 9, 40, 3, 3, 1, 1, 1, 1, 1, 1, 40});  // more groups than are in lanes at once
+  check_both({2, 24, 3, 3, 24, 1, 1, 0, 0, 1, 1, 1, 1, 2});
+}
+
+TEST_CASE("conv2d_lanes: kernels of one pixel over wide channels, several sets of images") {
+  check_both({35, 18, 4, 4, 33, 1, 1, 0, 0});
+  check_both({2, 33, 7, 7, 18, 1, 1, 0, 0, 2, 2});
+  check_both({150, 2, 2, 3, 3, 2, 2, 1, 1});
 }
 
 TEST_CASE_TEMPLATE(

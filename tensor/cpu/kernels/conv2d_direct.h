@@ -35,13 +35,19 @@ namespace cbnet::kernels {
 
 struct Conv2dDims {
   int64_t n, c, h, w;    // x
-  int64_t o, kh, kw;     // w: (o, c, kh, kw)
+  int64_t o, kh, kw;     // w: (o, c / groups, kh, kw)
   int64_t pad_h, pad_w;  // zeros on each side
+  // The kernels of this header take these as they are; those of conv2d_lanes.h take any.
+  int64_t stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1, groups = 1;
 
   // always_inline, here and below: an out-of-line copy made by a file with ISA flags would be weak, and
   // the linker might keep it for everyone.
-  [[gnu::always_inline]] constexpr int64_t oh() const { return h + 2 * pad_h - kh + 1; }
-  [[gnu::always_inline]] constexpr int64_t ow() const { return w + 2 * pad_w - kw + 1; }
+  [[gnu::always_inline]] constexpr int64_t oh() const {
+    return (h + 2 * pad_h - dilation_h * (kh - 1) - 1) / stride_h + 1;
+  }
+  [[gnu::always_inline]] constexpr int64_t ow() const {
+    return (w + 2 * pad_w - dilation_w * (kw - 1) - 1) / stride_w + 1;
+  }
 
   // backward_input is the forward pass of dy with the weights' channels swapped and taps reversed.
   [[gnu::always_inline]] constexpr Conv2dDims transposed() const {

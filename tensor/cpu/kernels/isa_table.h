@@ -1,7 +1,9 @@
 #pragma once
 
 #include "tensor/cpu/kernels/adam.h"
+#include "tensor/cpu/kernels/batch_norm.h"
 #include "tensor/cpu/kernels/channels.h"
+#include "tensor/cpu/kernels/conv2d_1x1.h"
 #include "tensor/cpu/kernels/conv2d_direct.h"
 #include "tensor/cpu/kernels/conv2d_lanes.h"
 #include "tensor/cpu/kernels/exit.h"
@@ -25,6 +27,8 @@ struct IsaTable {
   void (*conv2d_forward)(const T* x, const T* w, const T* bias, T* y, const Conv2dDims& dims, T* workspace);
   void (*conv2d_backward_input)(const T* dy, const T* w, T* dx, const Conv2dDims& dims, T* workspace);
   void (*conv2d_backward_weight)(const T* x, const T* dy, T* dw, const Conv2dDims& dims, T* workspace);
+  // conv2d_1x1.h
+  void (*conv2d_1x1)(const T* x, const T* w, const T* bias, T* y, const Conv1x1& sizes, T* workspace);
   // conv2d_lanes.h
   int64_t lanes;
   void (*conv2d_lanes_forward)(const T* x, const T* w, const T* bias, T* y, const Conv2dDims& dims,
@@ -32,6 +36,12 @@ struct IsaTable {
   void (*conv2d_lanes_backward)(const LanesBackward<T>& arrays, const Conv2dDims& dims, T* workspace);
   // adam.h; the arrays do not overlap
   void (*adam)(const AdamStep<T>& step, const T* g, T* w, T* m, T* v, int64_t count);
+  // batch_norm.h
+  void (*batch_norm_sums)(const T* x, const T* dy, const ChannelPlanes& planes, const double* mean,
+                          BatchNormSums* sums);
+  void (*batch_norm_forward)(const T* x, T* y, const ChannelPlanes& planes, const BatchNormLine* lines);
+  void (*batch_norm_backward)(const T* x, const T* dy, T* dx, const ChannelPlanes& planes,
+                              const BatchNormSlope* slopes);
   // computes y = 1 / (1 + exp(-x)); the arrays do not overlap
   void (*sigmoid)(const T* x, T* y, int64_t count);
   // gemm.h

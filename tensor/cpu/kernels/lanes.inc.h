@@ -75,26 +75,22 @@ template <class T>
   }
 }
 
+// The rows that it writes are `pitch` apart.
 template <class T>
-void to_lanes(const T* images, int64_t n, int64_t size, T* lanes) {
-  to_lanes(images, n, size, size, lanes, kLanes<T>);
-}
-
-template <class T>
-[[gnu::noinline]] void from_lanes(const T* lanes, int64_t n, int64_t size, T* images) {
+[[gnu::noinline]] void from_lanes(const T* lanes, int64_t n, int64_t size, T* rows, int64_t pitch) {
   constexpr int64_t L = kLanes<T>;
   if (size < L) {
     for (int64_t i = 0; i < n; ++i) {
-      for (int64_t e = 0; e < size; ++e) images[i * size + e] = lanes[e * L + i];
+      for (int64_t e = 0; e < size; ++e) rows[i * pitch + e] = lanes[e * L + i];
     }
     return;
   }
   for (int64_t e = 0; e < size; e = e + L < size && e + 2 * L > size ? size - L : e + L) {
-    Simd<T> rows[L];
-    CBNET_UNROLL for (int64_t i = 0; i < L; ++i) rows[i] = load(lanes + (e + i) * L);
-    transpose<T>(rows);
+    Simd<T> tile[L];
+    CBNET_UNROLL for (int64_t i = 0; i < L; ++i) tile[i] = load(lanes + (e + i) * L);
+    transpose<T>(tile);
     CBNET_UNROLL for (int64_t i = 0; i < L; ++i) {
-      if (i < n) store(images + i * size + e, rows[i]);
+      if (i < n) store(rows + i * pitch + e, tile[i]);
     }
   }
 }

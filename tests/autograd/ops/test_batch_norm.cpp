@@ -194,4 +194,24 @@ TEST_CASE("batch_norm: at two values f32 gradients are the exact ones, rounded")
   }
 }
 
+TEST_CASE(
+    "batch_norm: one pass finds the variance beside a large mean, and beside an outlier that comes first") {
+  for (const double first : {3.0, -1e6}) {
+    for (const double mean : {0.0, 1e5}) {
+      std::vector<double> x{first};
+      for (int i = 1; i < 1600; ++i) x.push_back(mean + 1e-3 * (i * 37 % 101));
+      double sum = 0.0, squares = 0.0;
+      for (const double value : x) sum += value / 1600.0;
+      for (const double value : x) squares += (value - sum) * (value - sum);
+      const Tensor running_mean = Tensor::zeros({1}, DType::f64),
+                   running_var = Tensor::zeros({1}, DType::f64);
+      const Variable one(Tensor::full({1}, 1.0, DType::f64));
+      batch_norm(Tensor::from(x, {64, 1, 5, 5}), one, one, running_mean, running_var,
+                 {.training = true, .momentum = 1.0, .eps = 1e-5});
+      CHECK(running_mean.at({0}) == doctest::Approx(sum).epsilon(1e-12));
+      CHECK(running_var.at({0}) == doctest::Approx(squares / 1599.0).epsilon(1e-9));
+    }
+  }
+}
+
 }  // namespace cbnet::testing

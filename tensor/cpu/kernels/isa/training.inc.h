@@ -1,5 +1,7 @@
 // This file makes the kernels of training for one ISA, and the table of them.
 #include "tensor/cpu/kernels/adam.inc.h"
+#include "tensor/cpu/kernels/batch_norm.inc.h"
+#include "tensor/cpu/kernels/conv2d_1x1.inc.h"
 #include "tensor/cpu/kernels/conv2d_lanes.inc.h"
 #include "tensor/cpu/kernels/exp.inc.h"
 #include "tensor/cpu/kernels/gemm.inc.h"
@@ -19,10 +21,14 @@ constexpr IsaTable<T> kTable = {
     .conv2d_forward = conv2d_forward<T>,
     .conv2d_backward_input = conv2d_backward_input<T>,
     .conv2d_backward_weight = conv2d_backward_weight<T>,
+    .conv2d_1x1 = conv2d_1x1<T>,
     .lanes = kLanes<T>,
     .conv2d_lanes_forward = conv2d_lanes_forward<T>,
     .conv2d_lanes_backward = conv2d_lanes_backward<T>,
     .adam = adam<T>,
+    .batch_norm_sums = batch_norm_sums<T>,
+    .batch_norm_forward = batch_norm_forward<T>,
+    .batch_norm_backward = batch_norm_backward<T>,
     .sigmoid = sigmoids<T>,
     .gemm = gemm<T>,
     .gemm_beats_blas = kGemmBeatsBlas,
