@@ -4,6 +4,7 @@
 
 #include "bench/networks.h"
 #include "bench/peers/measure.h"
+#include "bench/peers/network_set.h"
 #include "bench/peers/report.h"
 #include "console/options.h"
 #include "console/output.h"
@@ -36,6 +37,7 @@ constexpr Manual kRunManual{
     R"(Examples:
   cbnet_peers run --run runs/mnist --run runs/fmnist --json peers.json
   cbnet_peers run --json random.json
+  cbnet_peers run --network resnet8 --network mine.onnx --json networks.json
   cbnet_peers run --quick --models lenet --batch 1 --threads 1 --json quick.json
   cbnet_peers run --engines cbnet --engines onednn:blocked --json two.json
 )"};
@@ -70,6 +72,10 @@ int run_measure(const std::vector<std::string>& words) {
   line.add_list("What", "run", "RUN",
                 "folder that `cbnet train` made, one of each dataset; the first for LeNet and BranchyNet");
   line.add_list("What", "models", "M", "this model alone; may be repeated");
+  line.add_list("What", "network", "NAME|FILE",
+                "any network: one of the set, a name that `cbnet info` lists, or a file .json, .onnx or\n"
+                ".safetensors; may be repeated; batches of 1 and 64, one thread");
+  line.add("What", "set", "networks", "all networks of the standing set");
   line.add_list("What", "engines", "E[:VARIANT]", "this engine alone; may be repeated");
   line.add_list("What", "batch", "N", "images a call; may be repeated (default: 1, 64 and 1024)");
   line.add("What", "avx2", "", "everything capped to AVX2, as far as an engine can be");
@@ -84,6 +90,7 @@ int run_measure(const std::vector<std::string>& words) {
   static_cast<void>(line.required("json"));
   MeasureOptions options;
   options.workers = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "peers";
+  options.openmp_blas = CBNET_OPENBLAS_OPENMP;
   if (line.has("run")) {
     for (const char* option : {"seed", "hard-share"})
       if (line.has(option))
@@ -98,6 +105,19 @@ int run_measure(const std::vector<std::string>& words) {
         return std::find(run.models.begin(), run.models.end(), model) != run.models.end();
       });
     });
+  }
+  if (line.has("network") || line.has("set")) {
+    for (const char* option : {"run", "models", "hard-share"})
+      if (line.has(option))
+        line.fail(concat("--", option, " is of the paper's networks; it does not go with --network"));
+    if (line.has("set") && line.text("set") != "networks")
+      line.fail(concat("--set expects networks; got '", line.text("set"), "'"));
+    options.networks = line.has("set") ? network_set() : std::vector<std::string>();
+    const std::vector<std::string> more = line.list("network");
+    options.networks.insert(options.networks.end(), more.begin(), more.end());
+    options.models = {};
+    options.batches = {1, 64};
+    options.threads = {1};
   }
   if (line.has("models")) options.models = line.list("models");
   if (line.has("engines")) options.engines = line.list("engines");

@@ -1,8 +1,9 @@
 # The peer bench: cbnet_peers, and one worker program per engine (CBNET_PEERS). Statistics and report are built, and
 # tested, in every build.
 set(peers_dir ${CMAKE_CURRENT_LIST_DIR})
-add_library(cbnet_peers_parts STATIC ${peers_dir}/model.cpp ${peers_dir}/workload.cpp ${peers_dir}/bounds.cpp ${peers_dir}/comparison.cpp
-  ${peers_dir}/report.cpp)
+add_library(cbnet_peers_parts STATIC ${peers_dir}/model.cpp ${peers_dir}/workload.cpp ${peers_dir}/network_set.cpp ${peers_dir}/calibration.cpp
+  ${peers_dir}/bounds.cpp ${peers_dir}/comparison.cpp
+  ${peers_dir}/report.cpp ${peers_dir}/measure.cpp)
 target_link_libraries(cbnet_peers_parts PUBLIC cbnet_bench_parts)
 
 if(NOT CBNET_PEERS)
@@ -34,7 +35,7 @@ endfunction()
 
 find_path(CBNET_OPENBLAS_OPENMP NAMES libblas.so.3 PATH_SUFFIXES lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp)
 need_peer("OpenBLAS for OpenMP" libopenblas0-openmp CBNET_OPENBLAS_OPENMP)
-add_executable(cbnet_peers ${peers_dir}/main.cpp ${peers_dir}/measure.cpp)
+add_executable(cbnet_peers ${peers_dir}/main.cpp)
 target_compile_definitions(cbnet_peers PRIVATE CBNET_OPENBLAS_OPENMP="${CBNET_OPENBLAS_OPENMP}")
 target_link_libraries(cbnet_peers PRIVATE cbnet_peers_parts)
 

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "models/onnx/graph_writer.h"
+#include "models/onnx/onnx.h"
 #include "tensor/error.h"
+#include "tensor/io.h"
 
 namespace cbnet::peers {
 namespace {
@@ -130,6 +132,11 @@ void write_exit(Writer& writer, onnx::GraphProto& graph, const PeerModel& model,
 
 }  // namespace
 
+void set_batch(onnx::GraphProto& graph, std::int64_t batch) {
+  for (auto* value : {graph.mutable_input(0), graph.mutable_output(0)})
+    value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(batch);
+}
+
 std::string onnx_graph(const PeerModel& model, std::int64_t batch, const GraphOptions& options) {
   require(!model.has_exit() || batch == 1, "onnx", "a side exit takes batch 1; got ", batch);
   onnx::ModelProto proto;
@@ -144,8 +151,27 @@ std::string onnx_graph(const PeerModel& model, std::int64_t batch, const GraphOp
   else
     writer.graph().node("Identity", "y", {writer.write(model.trunk, "pixels", "trunk.")});
   writer.graph().output("y", onnx::TensorProto::FLOAT, "", {model.width});
-  for (auto* value : {graph.mutable_input(0), graph.mutable_output(0)})
-    value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(batch);
+  set_batch(graph, batch);
+  return proto.SerializeAsString();
+}
+
+std::string exported_graph(const PeerModel& model, std::int64_t batch) {
+  const TemporaryFolder folder;
+  Model exported{{}, std::make_unique<Network>(model.spec)};
+  exported.network->load_state_dict(model.weights);
+  export_onnx(folder / "network.onnx", {.classifier = &exported});
+  onnx::ModelProto proto;
+  require(proto.ParseFromString(read_file(folder / "network.onnx")), "onnx",
+          "the exported graph is unreadable");
+  onnx::GraphProto& graph = *proto.mutable_graph();
+  const auto is_answer = [](const auto& named) { return named != "logits"; };
+  auto& outputs = *graph.mutable_output();
+  outputs.erase(std::remove_if(outputs.begin(), outputs.end(),
+                               [&](const auto& value) { return is_answer(value.name()); }),
+                outputs.end());
+  // Label and probabilities are made of the logits by the last nodes.
+  while (is_answer(graph.node(graph.node_size() - 1).output(0))) graph.mutable_node()->RemoveLast();
+  set_batch(graph, batch);
   return proto.SerializeAsString();
 }
 

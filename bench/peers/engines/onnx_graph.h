@@ -12,6 +12,10 @@ struct GraphOptions {
   bool int8_dense = false;  // linear layers by DynamicQuantizeLinear and MatMulInteger
 };
 
+/// Returns the bytes of what `cbnet export` writes for a network of any layers, less what it makes of the
+/// logits: `pixels` f32 (batch, C, H, W) -> `logits` f32 (batch, width).
+std::string exported_graph(const PeerModel& model, std::int64_t batch);
+
 /// Returns the bytes of an ONNX file: `pixels` f32 (batch, 1, 28, 28) -> `y` f32 (batch, width), and nothing
 /// else. A side exit is an `If` on the entropy, and takes batch 1.
 std::string onnx_graph(const PeerModel& model, std::int64_t batch, const GraphOptions& options);
