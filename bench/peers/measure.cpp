@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 /// the outputs'. What it costs in accuracy is not judged here.
 constexpr double kLargest = 1e-5, kRootMeanSquare = 0.05;
 /// Networks of any depth round more often, and have all their layers in bytes.
-constexpr double kAnyLargest = 1e-4, kAnyRootMeanSquare = 0.25;
+constexpr double kAnyLargest = 1e-4, kAnyRootMeanSquare = 0.3;
 
 /// A block whose main thread did not have its core is measured so often.
 constexpr int kTries = 3;

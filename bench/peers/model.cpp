@@ -143,17 +143,14 @@ PeerModel peer_model(std::string name, NetworkSpec spec, StateDict weights, doub
   return model;
 }
 
-Tensor images(std::uint64_t seed, std::int64_t n, const Shape& input) {
+Tensor images(std::uint64_t seed, std::int64_t n) {
   constexpr std::uint64_t kImageStream = 7;
   Rng rng(seed, kImageStream);
-  Shape shape = input;
-  shape.insert(shape.begin(), n);
-  Tensor pixels = Tensor::empty(shape);
-  const std::int64_t each = numel(input);
+  Tensor pixels = Tensor::empty({n, 1, 28, 28});
   float* p = pixels.data<float>();
   for (std::int64_t i = 0; i < n; ++i) {
     const double contrast = 0.1 + 0.9 * rng.uniform();
-    for (std::int64_t k = 0; k < each; ++k) *p++ = static_cast<float>(contrast * rng.uniform());
+    for (std::int64_t k = 0; k < 28 * 28; ++k) *p++ = static_cast<float>(contrast * rng.uniform());
   }
   return pixels;
 }

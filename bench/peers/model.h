@@ -49,8 +49,8 @@ struct PeerModel {
   std::int64_t width = 0;  // outputs of one image: logits, or pixels of an autoencoder
   /// Of a network that is not the paper's: its layers, folded; `trunk` is empty then, and such a network has
   /// no side exit.
-  runtime::Graph graph;
-  Tensor calibration;  // f32 (n,C,H,W), other images than the timed ones: for scales of int8
+  runtime::Graph graph = {};
+  Tensor calibration = {};  // f32 (n,C,H,W), other images than the timed ones: for scales of int8
 
   bool is_graph() const { return !graph.nodes.empty(); }
   bool classifies() const { return is_graph() ? graph.classifies : !name.starts_with("autoencoder"); }
@@ -89,8 +89,8 @@ PeerModel folded(const PeerModel& model);
 
 ModelCost cost_of(const PeerModel& model, double hard_share);
 
-/// Makes f32 (n, C, H, W): noise of differing contrast, so that no two images have the same entropy.
-Tensor images(std::uint64_t seed, std::int64_t n, const Shape& input = {1, 28, 28});
+/// Makes f32 (n, 1, 28, 28): noise of differing contrast, so that no two images have the same entropy.
+Tensor images(std::uint64_t seed, std::int64_t n);
 
 /// Returns what the network makes of `pixels`, computed in f64: (n, width).
 std::vector<double> reference(const PeerModel& model, const Tensor& pixels);

@@ -1,6 +1,7 @@
 #include "bench/peers/network_set.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <functional>
 
@@ -24,6 +25,9 @@ using namespace kinds;
 constexpr const char* kTrunk = "trunk.";
 constexpr double kMomentum = 0.1;  // of the running statistics of batch normalisation
 constexpr std::int64_t kStatisticsImages = 32;
+/// Biases have this mean. Random layers that rectify half of everything amplify each other's rounding, more with
+/// every one of them, which those of trained networks do not.
+constexpr double kBias = 1.0;
 
 void append(LayerSpecs& to, const LayerSpecs& layers) { to.insert(to.end(), layers.begin(), layers.end()); }
 
@@ -179,13 +183,13 @@ StateDict random_weights(const NetworkSpec& spec, std::uint64_t seed) {
   Network network(spec, seed);
   StateDict state = network.state_dict();
   for (auto& [key, tensor] : state) {
-    if (key.ends_with("bias")) tensor.copy_from(Tensor::normal(tensor.shape(), 0.0, 0.1, rng));
+    if (key.ends_with("bias")) tensor.copy_from(Tensor::normal(tensor.shape(), kBias, 0.1, rng));
     if (key.ends_with("running_mean") || key.ends_with("running_var")) tensor.fill(0.0);
   }
   // A step from zero is this fraction of what the batch has.
   const NoGrad no_grad;
   network.train();
-  static_cast<void>(network.forward(Variable(images(seed, kStatisticsImages, spec.input))));
+  static_cast<void>(network.forward(Variable(pictures(seed, kStatisticsImages, spec.input))));
   StateDict out;
   for (const auto& [key, tensor] : state) {
     const bool statistic = key.ends_with("running_mean") || key.ends_with("running_var");
@@ -206,6 +210,33 @@ const std::vector<std::string>& network_set() {
     return out;
   }();
   return names;
+}
+
+Tensor pictures(std::uint64_t seed, std::int64_t n, const Shape& input) {
+  constexpr std::uint64_t kImageStream = 9;
+  constexpr std::int64_t kSide = 5;  // of the grid of random grey levels that a plane is stretched from
+  Rng rng(seed, kImageStream);
+  Shape shape = input;
+  shape.insert(shape.begin(), n);
+  Tensor out = Tensor::empty(shape);
+  const std::int64_t w = input.back(), h = input.size() < 2 ? 1 : input[input.size() - 2];
+  const std::int64_t planes = out.numel() / (h * w);
+  float* p = out.data<float>();
+  for (std::int64_t plane = 0; plane < planes; ++plane) {
+    double grid[kSide][kSide];
+    for (auto& row : grid)
+      for (double& level : row) level = rng.uniform();
+    for (std::int64_t i = 0; i < h * w; ++i) {
+      const double y = static_cast<double>(i / w * (kSide - 1)) / static_cast<double>(h);
+      const double x = static_cast<double>(i % w * (kSide - 1)) / static_cast<double>(w);
+      const auto row = static_cast<std::size_t>(y), column = static_cast<std::size_t>(x);
+      const double down = y - std::floor(y), right = x - std::floor(x);
+      const double above = std::lerp(grid[row][column], grid[row][column + 1], right);
+      const double below = std::lerp(grid[row + 1][column], grid[row + 1][column + 1], right);
+      *p++ = static_cast<float>(0.01 + 0.84 * std::lerp(above, below, down) + 0.15 * rng.uniform());
+    }
+  }
+  return out;
 }
 
 PeerModel given_model(const std::string& given, std::uint64_t seed) {

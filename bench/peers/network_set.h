@@ -21,6 +21,10 @@ const std::vector<std::string>& network_set();
 /// InputError where there is neither name nor file, and for one with side exits.
 PeerModel given_model(const std::string& given, std::uint64_t seed);
 
+/// Makes f32 (n, input…) in (0, 1) without a zero: smooth shapes and some noise. Noise alone is the same
+/// picture to a deep network again and again, whose answers would hang on rounding.
+Tensor pictures(std::uint64_t seed, std::int64_t n, const Shape& input);
+
 /// Makes the model that any network is to the engines: its layers as a graph.
 PeerModel network_model(std::string name, NetworkSpec spec, StateDict weights);
 

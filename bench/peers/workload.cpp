@@ -18,7 +18,7 @@
 namespace cbnet::peers {
 namespace {
 
-constexpr std::int64_t kCalibrationImages = 256, kCalibrationNoise = 64;
+constexpr std::int64_t kCalibrationImages = 256, kCalibrationPictures = 64;
 /// A stored model says so of itself where it is a network of any layers.
 constexpr const char* kAnyNetwork = R"({"any":true})";
 constexpr double kUndecided = 1e-4;  // nats
@@ -106,8 +106,8 @@ Workload random_workload(const std::string& name, std::uint64_t seed, double har
 Workload given_workload(const std::string& given, std::uint64_t seed, std::int64_t n) {
   Workload out;
   out.model = given_model(given, seed);
-  out.model.calibration = images(seed + 1, kCalibrationNoise, out.model.spec.input);
-  return with_images(std::move(out), images(seed, n, out.model.spec.input));
+  out.model.calibration = pictures(seed + 1, kCalibrationPictures, out.model.spec.input);
+  return with_images(std::move(out), pictures(seed, n, out.model.spec.input));
 }
 
 TrainedRun trained_run(const std::filesystem::path& path) {

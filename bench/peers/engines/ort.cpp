@@ -8,6 +8,7 @@
 
 #include "bench/peers/engine.h"
 #include "bench/peers/engines/onnx_graph.h"
+#include "bench/peers/graph_nodes.h"
 #include "tensor/error.h"
 
 namespace cbnet::peers {
@@ -82,6 +83,11 @@ std::string sequence(const PeerModel& model, std::int64_t batch) {
   return onnx_graph(model, batch, {relu_first, int8_dense});
 }
 
+template <bool int8>
+std::string network(const PeerModel& model, std::int64_t batch) {
+  return network_graph(model, batch, int8);
+}
+
 template <Write write>
 class Ort final : public Engine {
  public:
@@ -144,6 +150,7 @@ EngineInfo engine_info() {
   const auto fits = [](const PeerModel& model, std::int64_t batch) {
     return !model.has_exit() || batch == 1;
   };
+  const auto cannot = [](const PeerModel& model) { return missing_counterpart(model.graph); };
   const auto no_sequence = [](const PeerModel&, std::int64_t) { return false; };
   return {"ort",
           Runtime::get().version(),
@@ -158,9 +165,15 @@ EngineInfo engine_info() {
             [](const PeerModel& model, std::int64_t) { return model.has<kinds::Sigmoid>(); },
             make<sequence<true, true>>},
            {"exported", "fp32", "what `cbnet export` writes, graph optimizations ALL, sequential",
-            no_sequence, make<exported_graph>, false, [](const PeerModel& model) -> std::string {
+            no_sequence, make<exported_graph>, false,
+            [](const PeerModel& model) -> std::string {
               return model.classifies() ? "" : "the exporter takes networks that end in one row of numbers";
-            }}}};
+            }},
+           {"folded", "fp32", "batch normalisation folded, graph optimizations ALL, sequential", no_sequence,
+            make<network<false>>, false, cannot},
+           {"qdq", "int8",
+            "every layer between QuantizeLinear and DequantizeLinear, graph optimizations ALL, sequential",
+            no_sequence, make<network<true>>, false, cannot}}};
 }
 
 }  // namespace cbnet::peers
