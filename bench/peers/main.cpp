@@ -5,6 +5,7 @@
 #include "bench/networks.h"
 #include "bench/peers/measure.h"
 #include "bench/peers/network_set.h"
+#include "bench/peers/networks_report.h"
 #include "bench/peers/report.h"
 #include "console/options.h"
 #include "console/output.h"
@@ -21,6 +22,7 @@ constexpr const char* kUsage =
     "Usage: cbnet_peers COMMAND [OPTIONS]\n"
     "\n"
     "  run       times every engine on every model, in turns, and writes JSON\n"
+    "  networks  lists the standing set of networks beside the paper's\n"
     "  report    makes a Markdown page of such files\n"
     "\n"
     "  cbnet_peers COMMAND --help   options and examples of a command\n"
@@ -47,6 +49,7 @@ constexpr Manual kReportManual{
     "Makes a Markdown page of what `cbnet_peers run`, bench_train and cbnet_bench wrote.\n",
     R"(Examples:
   cbnet_peers report --from docs/performance/peers.json --out docs/performance.md
+  cbnet_peers report --networks docs/performance/networks --out docs/performance/networks.md
 )"};
 
 template <class T>
@@ -75,7 +78,6 @@ int run_measure(const std::vector<std::string>& words) {
   line.add_list("What", "network", "NAME|FILE",
                 "any network: one of the set, a name that `cbnet info` lists, or a file .json, .onnx or\n"
                 ".safetensors; may be repeated; batches of 1 and 64, one thread");
-  line.add("What", "set", "networks", "all networks of the standing set");
   line.add_list("What", "engines", "E[:VARIANT]", "this engine alone; may be repeated");
   line.add_list("What", "batch", "N", "images a call; may be repeated (default: 1, 64 and 1024)");
   line.add("What", "avx2", "", "everything capped to AVX2, as far as an engine can be");
@@ -106,15 +108,11 @@ int run_measure(const std::vector<std::string>& words) {
       });
     });
   }
-  if (line.has("network") || line.has("set")) {
+  if (line.has("network")) {
     for (const char* option : {"run", "models", "hard-share"})
       if (line.has(option))
         line.fail(concat("--", option, " is of the paper's networks; it does not go with --network"));
-    if (line.has("set") && line.text("set") != "networks")
-      line.fail(concat("--set expects networks; got '", line.text("set"), "'"));
-    options.networks = line.has("set") ? network_set() : std::vector<std::string>();
-    const std::vector<std::string> more = line.list("network");
-    options.networks.insert(options.networks.end(), more.begin(), more.end());
+    options.networks = line.list("network");
     options.models = {};
     options.batches = {1, 64};
     options.threads = {1};
@@ -145,9 +143,23 @@ Json read_json(const std::string& file) {
   }
 }
 
+NetworkRecords network_records(const std::filesystem::path& folder) {
+  if (!std::filesystem::is_directory(folder))
+    throw InputError(folder.string(), "a folder of measurements", "none", "`cbnet_peers run` writes them");
+  NetworkRecords out;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".json") continue;
+    Json json = read_json(entry.path().string());
+    (json.contains("trainings") ? out.trainings : out.runs).push_back(std::move(json));
+  }
+  return out;
+}
+
 int run_report(const std::vector<std::string>& words) {
   CommandLine line(kReportManual);
   line.add_list("What", "from", "FILE", "what `cbnet_peers run` wrote; may be repeated");
+  line.add("What", "networks", "FOLDER",
+           "instead: what `cbnet_peers run --network` and `bench_train --network` wrote there");
   line.add("What", "training", "FILE", "what bench_train wrote");
   line.add("What", "roofline", "FILE", "what `cbnet_bench roofline` wrote");
   line.add("What", "figure", "FILE.svg", "the plot of growth, as the page is to link it");
@@ -155,6 +167,10 @@ int run_report(const std::vector<std::string>& words) {
   line.add("What", "out", "FILE.md", "the page");
   if (!line.parse(words, false)) return 0;
   const std::string out = line.required("out");
+  if (line.has("networks")) {
+    write_file_atomic(out, networks_markdown(network_records(line.text("networks"))));
+    return 0;
+  }
   if (!line.has("from")) line.fail("option --from is required");
   Page page;
   for (const std::string& file : line.list("from")) page.runs.push_back(read_json(file));
@@ -172,7 +188,17 @@ int run_report(const std::vector<std::string>& words) {
   return 0;
 }
 
-constexpr Command kCommands[] = {{"run", run_measure}, {"report", run_report}};
+constexpr Manual kNetworksManual{"cbnet_peers", "networks", "",
+                                 "Lists the standing set of networks, a name a line.\n", ""};
+
+int run_networks(const std::vector<std::string>& words) {
+  CommandLine line(kNetworksManual);
+  if (!line.parse(words, false)) return 0;
+  for (const std::string& name : network_set()) std::cout << name << "\n";
+  return 0;
+}
+
+constexpr Command kCommands[] = {{"run", run_measure}, {"networks", run_networks}, {"report", run_report}};
 
 int run(const std::vector<std::string>& words) {
   return run_command("cbnet_peers", kUsage, kCommands, words);

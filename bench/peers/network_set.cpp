@@ -25,8 +25,8 @@ using namespace kinds;
 constexpr const char* kTrunk = "trunk.";
 constexpr double kMomentum = 0.1;  // of the running statistics of batch normalisation
 constexpr std::int64_t kStatisticsImages = 32;
-/// Biases have this mean. Random layers that rectify half of everything amplify each other's rounding, more with
-/// every one of them, which those of trained networks do not.
+/// Biases have this mean. Random layers that rectify half of everything amplify each other's rounding, more
+/// with every one of them, which those of trained networks do not.
 constexpr double kBias = 1.0;
 
 void append(LayerSpecs& to, const LayerSpecs& layers) { to.insert(to.end(), layers.begin(), layers.end()); }

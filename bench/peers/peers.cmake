@@ -3,7 +3,7 @@
 set(peers_dir ${CMAKE_CURRENT_LIST_DIR})
 add_library(cbnet_peers_parts STATIC ${peers_dir}/model.cpp ${peers_dir}/workload.cpp ${peers_dir}/network_set.cpp ${peers_dir}/calibration.cpp ${peers_dir}/graph_nodes.cpp
   ${peers_dir}/bounds.cpp ${peers_dir}/comparison.cpp
-  ${peers_dir}/report.cpp ${peers_dir}/measure.cpp)
+  ${peers_dir}/report.cpp ${peers_dir}/networks_report.cpp ${peers_dir}/measure.cpp)
 target_link_libraries(cbnet_peers_parts PUBLIC cbnet_bench_parts)
 
 if(NOT CBNET_PEERS)
@@ -44,7 +44,7 @@ peer_worker(cbnet)
 find_path(CBNET_DNNL_INCLUDE NAMES dnnl.hpp)
 find_library(CBNET_DNNL_LIBRARY NAMES dnnl)
 need_peer(oneDNN libdnnl-dev CBNET_DNNL_INCLUDE CBNET_DNNL_LIBRARY)
-peer_worker(onednn INCLUDES ${CBNET_DNNL_INCLUDE} LINKS ${CBNET_DNNL_LIBRARY})
+peer_worker(onednn SOURCES onednn_network.cpp INCLUDES ${CBNET_DNNL_INCLUDE} LINKS ${CBNET_DNNL_LIBRARY})
 
 # ONNX Runtime: no headers, no CMake package; scripts/bench-peers puts the npm package there.
 if(NOT CBNET_ONNX)

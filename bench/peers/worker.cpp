@@ -6,6 +6,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "bench/peers/comparison.h"
 #include "bench/peers/engine.h"
 #include "bench/peers/workload.h"
 #include "bench/statistics.h"
@@ -42,7 +43,7 @@ const Variant& find(const EngineInfo& info, const std::string& name) {
 /// Returns why the variant does not run the model, or nothing where it does.
 std::string refusal(const Variant& variant, const PeerModel& model, std::int64_t batch) {
   if (!model.is_graph()) return variant.takes(model, batch) ? "" : "not one of its sequences of layers";
-  return variant.cannot == nullptr ? "takes the sequences of the paper alone" : variant.cannot(model);
+  return variant.cannot == nullptr ? kSequencesAlone : variant.cannot(model);
 }
 
 /// An engine differs from the reference by so much: the largest, as a fraction of the largest output, and
@@ -101,7 +102,14 @@ int serve(const Json& job) {
 
   set_num_threads(threads);
   const std::unique_ptr<Engine> engine = variant.make();
-  engine->prepare(model, batch, threads);
+  try {
+    engine->prepare(model, batch, threads);
+  } catch (const std::exception& error) {
+    if (!model.is_graph()) throw;
+    // Libraries say only while they build it what they have no kernel for.
+    answer({{"takes", false}, {"why", error.what()}});
+    return 0;
+  }
   std::vector<float> out(static_cast<std::size_t>(n * model.width));
   const float* in = pixels.data<float>();
   const std::int64_t each = numel(model.spec.input);
