@@ -23,6 +23,7 @@ NetworkSpec b_alexnet_spec(const ImageTask& task);
 
 /// Makes ResNet for small images (He et al. 2016, 4.2), and with two side exits as BranchyNet's B-ResNet has
 /// them.
+NetworkSpec resnet8_spec(const ImageTask& task);
 NetworkSpec resnet20_spec(const ImageTask& task);
 NetworkSpec resnet110_spec(const ImageTask& task);
 NetworkSpec b_resnet20_spec(const ImageTask& task);

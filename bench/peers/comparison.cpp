@@ -40,6 +40,8 @@ std::vector<Entry> entries_of(const Json& run) {
       entry.low = result.at("low");
       entry.high = result.at("high");
       entry.busy = result.at("busy");
+      entry.error = result.value("error", 0.0);
+      entry.agree = result.value("agree", 0.0);
       entry.floor_us = optional(result.at("floor_us"));
       entry.memory_bound = result.at("floor_by") == "memory";
       out.push_back(std::move(entry));

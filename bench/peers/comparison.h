@@ -9,6 +9,9 @@
 
 namespace cbnet::peers {
 
+/// This is why a variant for the paper's networks runs no other.
+inline constexpr const char* kSequencesAlone = "takes the paper's networks alone";
+
 /// This is one result of a run.
 struct Entry {
   std::string model, engine, variant, precision;
@@ -16,7 +19,8 @@ struct Entry {
   std::int64_t batch = 0;
   int threads = 0;
   double us = 0.0, low = 0.0, high = 0.0;  // median over the blocks; lowest and highest median of a round
-  double busy = 1.0;  // smallest fraction of a block in which the main thread had its core
+  double busy = 1.0;                // smallest fraction of a block in which the main thread had its core
+  double error = 0.0, agree = 0.0;  // beside the f64 reference
   std::optional<double> floor_us;
   bool memory_bound = false;
 

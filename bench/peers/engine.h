@@ -21,7 +21,7 @@ class Engine {
 
   /// Builds what run() needs, for `batch` images a call and so many threads.
   virtual void prepare(const PeerModel& model, std::int64_t batch, int threads) = 0;
-  /// Makes of `batch` images of 784 pixels `batch` rows of model.width: `out`, or, of an engine that keeps
+  /// Makes of `batch` images `batch` rows of model.width: `out`, or, of an engine that keeps
   /// its outputs, its own memory, good until the next call. Where an image stops at a side exit, the row is
   /// that exit's.
   virtual const float* run(const float* pixels, float* out) = 0;
@@ -30,12 +30,15 @@ class Engine {
 /// This is a way to run an engine.
 struct Variant {
   const char* name;
-  const char* precision;  // "fp32" or "int8"
-  const char* setup;      // as its documentation calls it, for the report
-  bool (*takes)(const PeerModel& model, std::int64_t batch);
+  const char* precision;                                      // "fp32" or "int8"
+  const char* setup;                                          // as its documentation calls it, for the report
+  bool (*takes)(const PeerModel& model, std::int64_t batch);  // of the paper's sequences
   std::unique_ptr<Engine> (*make)();
   /// It computes a classifier's probabilities, where the others stop at its logits.
   bool probabilities = false;
+  /// It says why it cannot run a network that is a graph, and nothing where it can; null: it takes the
+  /// paper's sequences of layers alone.
+  std::string (*cannot)(const PeerModel& model) = nullptr;
 };
 
 /// The worker that this is linked into offers these.

@@ -4,6 +4,8 @@
 
 #include "bench/networks.h"
 #include "bench/peers/measure.h"
+#include "bench/peers/network_set.h"
+#include "bench/peers/networks_report.h"
 #include "bench/peers/report.h"
 #include "console/options.h"
 #include "console/output.h"
@@ -20,6 +22,7 @@ constexpr const char* kUsage =
     "Usage: cbnet_peers COMMAND [OPTIONS]\n"
     "\n"
     "  run       times every engine on every model, in turns, and writes JSON\n"
+    "  networks  lists the standing set of networks beside the paper's\n"
     "  report    makes a Markdown page of such files\n"
     "\n"
     "  cbnet_peers COMMAND --help   options and examples of a command\n"
@@ -36,6 +39,7 @@ constexpr Manual kRunManual{
     R"(Examples:
   cbnet_peers run --run runs/mnist --run runs/fmnist --json peers.json
   cbnet_peers run --json random.json
+  cbnet_peers run --network resnet8 --network mine.onnx --json networks.json
   cbnet_peers run --quick --models lenet --batch 1 --threads 1 --json quick.json
   cbnet_peers run --engines cbnet --engines onednn:blocked --json two.json
 )"};
@@ -45,6 +49,7 @@ constexpr Manual kReportManual{
     "Makes a Markdown page of what `cbnet_peers run`, bench_train and cbnet_bench wrote.\n",
     R"(Examples:
   cbnet_peers report --from docs/performance/peers.json --out docs/performance.md
+  cbnet_peers report --networks docs/performance/networks --out docs/performance/networks.md
 )"};
 
 template <class T>
@@ -70,6 +75,9 @@ int run_measure(const std::vector<std::string>& words) {
   line.add_list("What", "run", "RUN",
                 "folder that `cbnet train` made, one of each dataset; the first for LeNet and BranchyNet");
   line.add_list("What", "models", "M", "this model alone; may be repeated");
+  line.add_list("What", "network", "NAME|FILE",
+                "any network: one of the set, a name that `cbnet info` lists, or a file .json, .onnx or\n"
+                ".safetensors; may be repeated; batches of 1 and 64, one thread");
   line.add_list("What", "engines", "E[:VARIANT]", "this engine alone; may be repeated");
   line.add_list("What", "batch", "N", "images a call; may be repeated (default: 1, 64 and 1024)");
   line.add("What", "avx2", "", "everything capped to AVX2, as far as an engine can be");
@@ -84,6 +92,7 @@ int run_measure(const std::vector<std::string>& words) {
   static_cast<void>(line.required("json"));
   MeasureOptions options;
   options.workers = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "peers";
+  options.openmp_blas = CBNET_OPENBLAS_OPENMP;
   if (line.has("run")) {
     for (const char* option : {"seed", "hard-share"})
       if (line.has(option))
@@ -98,6 +107,15 @@ int run_measure(const std::vector<std::string>& words) {
         return std::find(run.models.begin(), run.models.end(), model) != run.models.end();
       });
     });
+  }
+  if (line.has("network")) {
+    for (const char* option : {"run", "models", "hard-share"})
+      if (line.has(option))
+        line.fail(concat("--", option, " is of the paper's networks; it does not go with --network"));
+    options.networks = line.list("network");
+    options.models = {};
+    options.batches = {1, 64};
+    options.threads = {1};
   }
   if (line.has("models")) options.models = line.list("models");
   if (line.has("engines")) options.engines = line.list("engines");
@@ -125,9 +143,23 @@ Json read_json(const std::string& file) {
   }
 }
 
+NetworkRecords network_records(const std::filesystem::path& folder) {
+  if (!std::filesystem::is_directory(folder))
+    throw InputError(folder.string(), "a folder of measurements", "none", "`cbnet_peers run` writes them");
+  NetworkRecords out;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".json") continue;
+    Json json = read_json(entry.path().string());
+    (json.contains("trainings") ? out.trainings : out.runs).push_back(std::move(json));
+  }
+  return out;
+}
+
 int run_report(const std::vector<std::string>& words) {
   CommandLine line(kReportManual);
   line.add_list("What", "from", "FILE", "what `cbnet_peers run` wrote; may be repeated");
+  line.add("What", "networks", "FOLDER",
+           "instead: what `cbnet_peers run --network` and `bench_train --network` wrote there");
   line.add("What", "training", "FILE", "what bench_train wrote");
   line.add("What", "roofline", "FILE", "what `cbnet_bench roofline` wrote");
   line.add("What", "figure", "FILE.svg", "the plot of growth, as the page is to link it");
@@ -135,6 +167,10 @@ int run_report(const std::vector<std::string>& words) {
   line.add("What", "out", "FILE.md", "the page");
   if (!line.parse(words, false)) return 0;
   const std::string out = line.required("out");
+  if (line.has("networks")) {
+    write_file_atomic(out, networks_markdown(network_records(line.text("networks"))));
+    return 0;
+  }
   if (!line.has("from")) line.fail("option --from is required");
   Page page;
   for (const std::string& file : line.list("from")) page.runs.push_back(read_json(file));
@@ -152,7 +188,17 @@ int run_report(const std::vector<std::string>& words) {
   return 0;
 }
 
-constexpr Command kCommands[] = {{"run", run_measure}, {"report", run_report}};
+constexpr Manual kNetworksManual{"cbnet_peers", "networks", "",
+                                 "Lists the standing set of networks, a name a line.\n", ""};
+
+int run_networks(const std::vector<std::string>& words) {
+  CommandLine line(kNetworksManual);
+  if (!line.parse(words, false)) return 0;
+  for (const std::string& name : network_set()) std::cout << name << "\n";
+  return 0;
+}
+
+constexpr Command kCommands[] = {{"run", run_measure}, {"networks", run_networks}, {"report", run_report}};
 
 int run(const std::vector<std::string>& words) {
   return run_command("cbnet_peers", kUsage, kCommands, words);

@@ -12,7 +12,9 @@ namespace cbnet::peers {
 
 struct MeasureOptions {
   std::filesystem::path workers;             // the folder of the peer_* programs
+  std::string openmp_blas;                   // the folder of OpenBLAS for OpenMP's threads
   std::vector<std::string> models, engines;  // engines: "onednn" or "onednn:blocked"; empty: all
+  std::vector<std::string> networks;         // any, as given_model takes them
   std::vector<TrainedRun> runs;              // trained networks and their test images; empty: random ones
   data::Location location;                   // of the datasets
   std::vector<std::int64_t> batches = {1, 64, 1024};

@@ -179,6 +179,7 @@ PeerModel make_model(const std::string& name, std::uint64_t seed, double hard_sh
 }
 
 PeerModel folded(const PeerModel& model) {
+  if (model.is_graph()) return model;  // as it is, folded
   NetworkSpec spec = model.spec;
   StateDict weights = model.weights;
   for (std::size_t i = 0; i + 1 < spec.trunk.size(); ++i) {
@@ -223,6 +224,11 @@ PeerModel folded(const PeerModel& model) {
 
 ModelCost cost_of(const PeerModel& model, double hard_share) {
   ModelCost cost;
+  for (const runtime::Node& node : model.graph.nodes) {
+    cost.macs += static_cast<double>(node_macs(model.graph, node));
+    cost.weight_bytes += static_cast<double>(node_weight_bytes(node));
+  }
+  if (model.is_graph()) cost.byte_macs = cost.macs, cost.byte_weight_bytes = cost.weight_bytes;
   const auto add = [&](const std::vector<Layer>& layers, double fraction) {
     for (const Layer& layer : layers) {
       if (!layer.weight.defined()) continue;
@@ -233,7 +239,7 @@ ModelCost cost_of(const PeerModel& model, double hard_share) {
       cost.macs += macs;
       cost.macs_without_padding += fraction * macs_without_padding(layer);
       cost.weight_bytes += bytes;
-      if (dense) cost.dense_macs += macs, cost.dense_weight_bytes += bytes;
+      if (dense) cost.byte_macs += macs, cost.byte_weight_bytes += bytes;
     }
   };
   add(model.trunk, 1.0);

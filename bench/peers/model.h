@@ -13,6 +13,7 @@
 #include "models/kinds/sigmoid.h"
 #include "models/kinds/unflatten.h"
 #include "models/network.h"
+#include "runtime/graph.h"
 
 // These are the models of the peer bench, as every engine is given them.
 
@@ -46,9 +47,13 @@ struct PeerModel {
   /// An image whose early softmax has an entropy (nats) below it leaves.
   double threshold = 0.0;
   std::int64_t width = 0;  // outputs of one image: logits, or pixels of an autoencoder
-  Tensor calibration;      // f32 (n,1,28,28), other images than the timed ones: for scales of int8
+  /// Of a network that is not the paper's: its layers, folded; `trunk` is empty then, and such a network has
+  /// no side exit.
+  runtime::Graph graph = {};
+  Tensor calibration = {};  // f32 (n,C,H,W), other images than the timed ones: for scales of int8
 
-  bool classifies() const { return !name.starts_with("autoencoder"); }
+  bool is_graph() const { return !graph.nodes.empty(); }
+  bool classifies() const { return is_graph() ? graph.classifies : !name.starts_with("autoencoder"); }
   bool has_exit() const { return !branch.empty(); }
   /// Tells whether a layer of the kind stands anywhere, also behind a side exit.
   template <class K>
@@ -61,10 +66,11 @@ struct PeerModel {
 /// This is what one image costs on average, given the fraction of images that stay behind a side exit.
 struct ModelCost {
   double macs = 0.0;
-  double macs_without_padding = 0.0;  // less those whose pixel is padding
+  double macs_without_padding = 0.0;  // less those whose pixel is padding; not counted in a graph
   double weight_bytes = 0.0;          // f32
-  /// This is the linear layers' part of them, which int8 variants compute in bytes.
-  double dense_macs = 0.0, dense_weight_bytes = 0.0;
+  /// This is the part of them that int8 variants compute in bytes: of the paper's networks the linear layers,
+  /// of others all.
+  double byte_macs = 0.0, byte_weight_bytes = 0.0;
 };
 
 /// Joins an autoencoder and the classifier behind it, as one network.

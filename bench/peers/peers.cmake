@@ -1,8 +1,9 @@
 # The peer bench: cbnet_peers, and one worker program per engine (CBNET_PEERS). Statistics and report are built, and
 # tested, in every build.
 set(peers_dir ${CMAKE_CURRENT_LIST_DIR})
-add_library(cbnet_peers_parts STATIC ${peers_dir}/model.cpp ${peers_dir}/workload.cpp ${peers_dir}/bounds.cpp ${peers_dir}/comparison.cpp
-  ${peers_dir}/report.cpp)
+add_library(cbnet_peers_parts STATIC ${peers_dir}/model.cpp ${peers_dir}/workload.cpp ${peers_dir}/network_set.cpp ${peers_dir}/calibration.cpp ${peers_dir}/graph_nodes.cpp
+  ${peers_dir}/bounds.cpp ${peers_dir}/comparison.cpp
+  ${peers_dir}/report.cpp ${peers_dir}/networks_report.cpp ${peers_dir}/measure.cpp)
 target_link_libraries(cbnet_peers_parts PUBLIC cbnet_bench_parts)
 
 if(NOT CBNET_PEERS)
@@ -34,7 +35,7 @@ endfunction()
 
 find_path(CBNET_OPENBLAS_OPENMP NAMES libblas.so.3 PATH_SUFFIXES lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp)
 need_peer("OpenBLAS for OpenMP" libopenblas0-openmp CBNET_OPENBLAS_OPENMP)
-add_executable(cbnet_peers ${peers_dir}/main.cpp ${peers_dir}/measure.cpp)
+add_executable(cbnet_peers ${peers_dir}/main.cpp)
 target_compile_definitions(cbnet_peers PRIVATE CBNET_OPENBLAS_OPENMP="${CBNET_OPENBLAS_OPENMP}")
 target_link_libraries(cbnet_peers PRIVATE cbnet_peers_parts)
 
@@ -43,7 +44,7 @@ peer_worker(cbnet)
 find_path(CBNET_DNNL_INCLUDE NAMES dnnl.hpp)
 find_library(CBNET_DNNL_LIBRARY NAMES dnnl)
 need_peer(oneDNN libdnnl-dev CBNET_DNNL_INCLUDE CBNET_DNNL_LIBRARY)
-peer_worker(onednn INCLUDES ${CBNET_DNNL_INCLUDE} LINKS ${CBNET_DNNL_LIBRARY})
+peer_worker(onednn SOURCES onednn_network.cpp INCLUDES ${CBNET_DNNL_INCLUDE} LINKS ${CBNET_DNNL_LIBRARY})
 
 # ONNX Runtime: no headers, no CMake package; scripts/bench-peers puts the npm package there.
 if(NOT CBNET_ONNX)
@@ -59,7 +60,7 @@ endif()
 file(GLOB CBNET_ORT_LIBRARY ${CBNET_ORT_PACKAGE}/bin/napi-v*/linux/${ort_architecture}/libonnxruntime.so.1)
 need_peer("ONNX Runtime" "npm's onnxruntime-node" CBNET_ORT_LIBRARY)
 find_package(Protobuf REQUIRED)
-peer_worker(ort SOURCES onnx_graph.cpp INCLUDES ${CBNET_ONNX_INCLUDE} ${Protobuf_INCLUDE_DIRS}
+peer_worker(ort SOURCES onnx_graph.cpp onnx_network.cpp INCLUDES ${CBNET_ONNX_INCLUDE} ${Protobuf_INCLUDE_DIRS}
   LINKS ${CBNET_ONNX_PROTO_LIBRARY} ${Protobuf_LIBRARIES} ${CMAKE_DL_LIBS})
 target_compile_definitions(peer_ort PRIVATE ONNX_NAMESPACE=onnx ONNX_ML=1 CBNET_ORT_LIBRARY="${CBNET_ORT_LIBRARY}")
 

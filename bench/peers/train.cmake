@@ -3,4 +3,4 @@ add_executable(bench_train ${CMAKE_CURRENT_LIST_DIR}/train.cpp ${CMAKE_CURRENT_L
   ${CMAKE_CURRENT_LIST_DIR}/train_torch.cpp)
 target_include_directories(bench_train SYSTEM PRIVATE ${CBNET_TORCH_INCLUDE}
   ${CBNET_TORCH_INCLUDE}/torch/csrc/api/include)
-target_link_libraries(bench_train PRIVATE cbnet_bench_parts ${CBNET_TORCH_LIBRARY} ${CBNET_C10_LIBRARY})
+target_link_libraries(bench_train PRIVATE cbnet_peers_parts ${CBNET_TORCH_LIBRARY} ${CBNET_C10_LIBRARY})

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <iostream>
 
+#include "bench/peers/network_set.h"
 #include "bench/peers/train_engine.h"
 #include "bench/statistics.h"
 #include "console/options.h"
@@ -58,6 +59,30 @@ Training make_training(const std::string& model, const data::Split& split) {
   return out;
 }
 
+/// Any network learns the labels that pictures were given at random.
+Training make_training(const std::string& given) {
+  constexpr std::int64_t kBatch = 128, kBatches = 4;
+  const peers::PeerModel model = peers::given_model(given, 1);
+  if (!model.classifies())
+    throw InputError(given, "a network that ends in one row of numbers", "another", "the loss takes classes");
+  Training out;
+  out.model = model.name;
+  out.network = model.spec;
+  out.weights = model.weights;
+  out.batch_size = kBatch;
+  const std::int64_t n = kBatch * kBatches;
+  Tensor pixels = peers::pictures(1, n, model.spec.input);
+  float* p = pixels.data<float>();
+  std::transform(p, p + pixels.numel(), p, [](float v) { return v * 255.0F; });
+  out.images = pixels.to(DType::u8);
+  Rng rng(1);
+  std::vector<std::int64_t> labels;
+  for (std::int64_t i = 0; i < n; ++i)
+    labels.push_back(static_cast<std::int64_t>(rng.uniform() * static_cast<double>(model.width)));
+  out.labels = Tensor::from(labels, {n}).to(DType::u8);
+  return out;
+}
+
 struct Engine {
   const char* name;
   std::unique_ptr<TrainEngine> trains;
@@ -69,9 +94,10 @@ struct Engine {
 /// Returns the largest relative difference of the two engines' losses. Throws where they part.
 double compare_losses(const Training& training, std::vector<Engine>& engines) {
   double max = 0.0;
+  const std::int64_t whole = training.labels.size(0) / training.batch_size;
   for (std::int64_t i = 0; i < kComparedSteps; ++i) {
-    const double ours = engines[0].trains->step(i);
-    const double theirs = engines[1].trains->step(i);
+    const double ours = engines[0].trains->step(i % whole);
+    const double theirs = engines[1].trains->step(i % whole);
     const double difference = std::abs(ours - theirs) / std::abs(theirs);
     if (!(difference <= kLossTolerance)) {
       throw std::runtime_error(concat(training.model, ": the losses of step ", i + 1, " differ: ", ours,
@@ -155,6 +181,8 @@ int run(const std::vector<std::string>& words) {
   CommandLine line(kManual);
   line.add_dataset_options("mnist (the default)");
   line.add("Measurement", "model", "M", "lenet or autoencoder (default: both)");
+  line.add("Measurement", "network", "NAME|FILE",
+           "any network, as `cbnet_peers run` takes them, instead: batches of 128, one thread");
   line.add("Measurement", "rounds", "N", "blocks of each engine (default: 5)");
   line.add("Measurement", "batches", "N", "batches of a block (default: 20)");
   if (!line.parse(words, false)) return 0;
@@ -173,12 +201,26 @@ int run(const std::vector<std::string>& words) {
                blas_description(), "; hint: scripts/bench-train loads it"));
   }
 
-  const data::Dataset dataset = data::load_dataset(data::DatasetId::mnist, line.location());
   Json report = machine_json(line.device());
   report["peer"] = torch_description();
   Table table({"model", "batch", "threads", "cbnet, images/s", "", "per CPU s", "LibTorch", "", "per CPU s",
                "ratio", "by CPU s"},
               1);
+  if (line.has("network")) {
+    if (line.has("model")) line.fail("--model and --network do not go together");
+    const Training training = make_training(line.text("network"));
+    try {
+      const int threads = line.has("threads") ? static_cast<int>(line.integer("threads")) : 1;
+      report["trainings"].push_back(measure(training, threads, rounds, batches, table));
+    } catch (const MissingLayer& error) {
+      // Which layer it is stands in the report.
+      report["trainings"].push_back({{"model", training.model}, {"why", error.what()}});
+    }
+    table.print(std::cout);
+    write_report(line.json_file(), report);
+    return 0;
+  }
+  const data::Dataset dataset = data::load_dataset(data::DatasetId::mnist, line.location());
   for (const std::string& model : models) {
     if (line.has("model") && model != line.text("model")) continue;
     const Training training = make_training(model, dataset.train);

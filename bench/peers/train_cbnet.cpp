@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "autograd/ops/cross_entropy.h"
 #include "bench/peers/train_engine.h"
 #include "cbnet/conversion.h"
@@ -27,9 +29,10 @@ class CbnetEngine final : public TrainEngine {
         network_(training.network),
         adam_(network_.parameters(), {}),
         batches_(training.images, training.labels,
-                 {.batch_size = training.batch_size, .seed = kOrderSeed, .shuffle = true}),
-        targets_(training.images, one_image_per_class(training), TargetPolicy::fixed_image,
-                 OutputActivation::sigmoid, 0) {
+                 {.batch_size = training.batch_size, .seed = kOrderSeed, .shuffle = true}) {
+    if (training.reconstructs)
+      targets_.emplace(training.images, one_image_per_class(training), TargetPolicy::fixed_image,
+                       OutputActivation::sigmoid, 0);
     network_.load_state_dict(training.weights);
   }
 
@@ -49,15 +52,15 @@ class CbnetEngine final : public TrainEngine {
   Variable loss_of(const data::Batch& batch) {
     const Variable pixels(batch.pixels);
     if (!training_.reconstructs) return cross_entropy(network_.forward(pixels), batch.labels);
-    const Tensor rows = targets_.rows(batch.labels, batch.indices, 0);
-    return conversion_loss(network_, pixels, rows, training_.recipe, targets_.rescale());
+    const Tensor rows = targets_->rows(batch.labels, batch.indices, 0);
+    return conversion_loss(network_, pixels, rows, training_.recipe, targets_->rescale());
   }
 
   const Training& training_;
   Network network_;
   Adam adam_;
   data::Batches batches_;
-  ConversionTargets targets_;
+  std::optional<ConversionTargets> targets_;  // of an autoencoder
 };
 
 }  // namespace

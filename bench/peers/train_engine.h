@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -19,11 +20,16 @@ struct Training {
   StateDict weights;
   Tensor images, labels;  // u8 (N,C,H,W), u8 (N)
   std::int64_t batch_size = 0;
-  /// The autoencoder's loss is this recipe's, LeNet's the cross entropy.
+  /// The autoencoder's loss is this recipe's, that of every other network the cross entropy.
   Recipe recipe;
   bool reconstructs = false;
   /// The autoencoder learns to make this image of each class.
   std::vector<std::int64_t> targets;
+};
+
+/// An engine throws this for a network with a layer that it has no counterpart for, which it names.
+struct MissingLayer : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
 };
 
 /// This seeds the order in which both engines see the images.

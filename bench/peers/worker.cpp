@@ -6,6 +6,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "bench/peers/comparison.h"
 #include "bench/peers/engine.h"
 #include "bench/peers/workload.h"
 #include "bench/statistics.h"
@@ -39,12 +40,19 @@ const Variant& find(const EngineInfo& info, const std::string& name) {
   throw InputError("job", "a variant of " + info.name, name);
 }
 
+/// Returns why the variant does not run the model, or nothing where it does.
+std::string refusal(const Variant& variant, const PeerModel& model, std::int64_t batch) {
+  if (!model.is_graph()) return variant.takes(model, batch) ? "" : "not one of its sequences of layers";
+  return variant.cannot == nullptr ? kSequencesAlone : variant.cannot(model);
+}
+
 /// An engine differs from the reference by so much: the largest, as a fraction of the largest output, and
-/// their root mean square, as a fraction of the outputs'.
+/// their root mean square, as a fraction of the outputs'; and `agree` is the fraction of images whose largest
+/// output is the same.
 struct Error {
-  double worst = 0.0, rms = 0.0;
+  double worst = 0.0, rms = 0.0, agree = 0.0;
 };
-Error error_of(const std::vector<float>& out, const std::vector<double>& expected) {
+Error error_of(const std::vector<float>& out, const std::vector<double>& expected, std::int64_t width) {
   double worst = 0.0, largest = 0.0, squares = 0.0, of_outputs = 0.0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double difference = std::abs(static_cast<double>(out[i]) - expected[i]);
@@ -54,7 +62,14 @@ Error error_of(const std::vector<float>& out, const std::vector<double>& expecte
     squares += difference * difference;
     of_outputs += expected[i] * expected[i];
   }
-  return {worst / largest, std::sqrt(squares / of_outputs)};
+  std::int64_t same = 0, images = 0;
+  for (std::size_t at = 0; at < expected.size(); at += static_cast<std::size_t>(width), ++images) {
+    const auto a = out.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto b = expected.begin() + static_cast<std::ptrdiff_t>(at);
+    same += std::max_element(a, a + width) - a == std::max_element(b, b + width) - b ? 1 : 0;
+  }
+  return {worst / largest, std::sqrt(squares / of_outputs),
+          static_cast<double>(same) / static_cast<double>(images)};
 }
 
 void softmax_rows(std::vector<double>& values, std::int64_t width) {
@@ -74,8 +89,8 @@ int serve(const Json& job) {
   Workload workload = load_workload(job.at("folder").get<std::string>());
   PeerModel model = std::move(workload.model);
   if (job.at("folded").get<bool>()) model = folded(model);
-  if (!variant.takes(model, batch)) {
-    answer({{"takes", false}});
+  if (const std::string why = refusal(variant, model, batch); !why.empty()) {
+    answer({{"takes", false}, {"why", why}});
     return 0;
   }
   const std::int64_t n = std::max(job.at("images").get<std::int64_t>(), batch);
@@ -87,21 +102,29 @@ int serve(const Json& job) {
 
   set_num_threads(threads);
   const std::unique_ptr<Engine> engine = variant.make();
-  engine->prepare(model, batch, threads);
+  try {
+    engine->prepare(model, batch, threads);
+  } catch (const std::exception& error) {
+    if (!model.is_graph()) throw;
+    // Libraries say only while they build it what they have no kernel for.
+    answer({{"takes", false}, {"why", error.what()}});
+    return 0;
+  }
   std::vector<float> out(static_cast<std::size_t>(n * model.width));
   const float* in = pixels.data<float>();
+  const std::int64_t each = numel(model.spec.input);
   const auto pass = [&] {
-    for (std::int64_t i = 0; i < n; i += batch) engine->run(in + i * 784, out.data() + i * model.width);
+    for (std::int64_t i = 0; i < n; i += batch) engine->run(in + i * each, out.data() + i * model.width);
   };
   pass();
   // What the first pass left behind must not matter.
   for (std::int64_t i = 0; i < n; i += batch) {
     float* const to = out.data() + i * model.width;
-    const float* const from = engine->run(in + i * 784, to);
+    const float* const from = engine->run(in + i * each, to);
     if (from != to) std::copy_n(from, batch * model.width, to);
   }
-  const Error error = error_of(out, expected);
-  answer({{"takes", true}, {"error", error.worst}, {"rms_error", error.rms}});
+  const Error error = error_of(out, expected, model.width);
+  answer({{"takes", true}, {"error", error.worst}, {"rms_error", error.rms}, {"agree", error.agree}});
 
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "autograd/tape.h"
+#include "bench/peers/network_set.h"
 #include "bench/runs.h"
 #include "cbnet/exit_rule.h"
 #include "cbnet/predictor.h"
@@ -17,7 +18,9 @@
 namespace cbnet::peers {
 namespace {
 
-constexpr std::int64_t kCalibrationImages = 256;
+constexpr std::int64_t kCalibrationImages = 256, kCalibrationPictures = 64;
+/// A stored model says so of itself where it is a network of any layers.
+constexpr const char* kAnyNetwork = R"({"any":true})";
 constexpr double kUndecided = 1e-4;  // nats
 
 std::string kind_of(const std::string& name) { return name.substr(0, name.find('-')); }
@@ -100,6 +103,13 @@ Workload random_workload(const std::string& name, std::uint64_t seed, double har
   return with_images(std::move(out), images(seed, n));
 }
 
+Workload given_workload(const std::string& given, std::uint64_t seed, std::int64_t n) {
+  Workload out;
+  out.model = given_model(given, seed);
+  out.model.calibration = pictures(seed + 1, kCalibrationPictures, out.model.spec.input);
+  return with_images(std::move(out), pictures(seed, n, out.model.spec.input));
+}
+
 TrainedRun trained_run(const std::filesystem::path& path) {
   TrainedRun out{path, bench::load_models(path.string()).usable.front()->dataset(), {}};
   for (const char* model : {"lenet", "classifier", "branchynet"}) {
@@ -154,6 +164,7 @@ void save_workload(const std::filesystem::path& folder, const Workload& workload
   ModelInfo info;
   info.model = workload.model.name;
   info.dataset = "unknown";
+  if (workload.model.is_graph()) info.provenance = kAnyNetwork;
   info.thresholds.assign(workload.model.spec.exits.size(), workload.model.threshold);
   save_model(folder / "model.safetensors", network, info);
   write_safetensors(folder / "images.safetensors", {{},
@@ -166,7 +177,10 @@ Workload load_workload(const std::filesystem::path& folder) {
   Model model = load_model(folder / "model.safetensors");
   const double threshold = model.info.thresholds.empty() ? 0.0 : model.info.thresholds.front();
   Workload out;
-  out.model = peer_model(model.info.model, model.network->spec(), model.network->state_dict(), threshold);
+  const NetworkSpec& spec = model.network->spec();
+  out.model = model.info.provenance == kAnyNetwork
+                  ? network_model(model.info.model, spec, model.network->state_dict())
+                  : peer_model(model.info.model, spec, model.network->state_dict(), threshold);
   for (auto& [name, tensor] : read_safetensors(folder / "images.safetensors").tensors) {
     if (name == "pixels") out.pixels = tensor;
     if (name == "expected") out.expected = tensor;

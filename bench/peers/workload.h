@@ -14,7 +14,7 @@ namespace cbnet::peers {
 
 struct Workload {
   PeerModel model;
-  Tensor pixels;            // f32 (N,1,28,28)
+  Tensor pixels;            // f32 (N,C,H,W)
   Tensor expected;          // f64 (N,width): what the network makes of them, computed in f64
   double hard_share = 0.0;  // of images that stay behind a side exit; 0 without one
 };
@@ -29,6 +29,9 @@ Workload random_workload(const std::string& name, std::uint64_t seed, double har
 /// and for an autoencoder that does not end in sigmoid, which the peers' graphs do.
 Workload trained_workload(const std::string& name, const std::filesystem::path& run,
                           const data::Location& location, std::int64_t n);
+
+/// Takes any network (given_model) and images that are noise.
+Workload given_workload(const std::string& given, std::uint64_t seed, std::int64_t n);
 
 /// Returns the dataset that the run's models were trained on, and the names that trained_workload knows of
 /// it.

@@ -70,6 +70,7 @@ NetworkSpec with_exits(NetworkSpec out, std::int64_t per_stage, std::int64_t cla
 
 }  // namespace
 
+NetworkSpec resnet8_spec(const ImageTask& task) { return resnet("resnet8", 1, task); }
 NetworkSpec resnet20_spec(const ImageTask& task) { return resnet("resnet20", 3, task); }
 NetworkSpec resnet110_spec(const ImageTask& task) { return resnet("resnet110", 18, task); }
 NetworkSpec b_resnet20_spec(const ImageTask& task) {

@@ -51,7 +51,7 @@ TEST_CASE("peers: costs are those counted by hand") {
   CHECK(lenet.macs == 1'140'070);
   CHECK(lenet.macs_without_padding == 792'790);
   CHECK(lenet.weight_bytes == 271'296);
-  CHECK(lenet.dense_macs == 60'480 + 840);
+  CHECK(lenet.byte_macs == 60'480 + 840);
   const ModelCost classifier = cost_of(make_model("classifier", 1, 0.3), 0.3);
   CHECK(classifier.macs == 220'150);
   CHECK(classifier.macs_without_padding == 194'070);

@@ -73,7 +73,7 @@ const std::map<std::string, Names>& libraries() {
       {"torch/script.h", {"bench/peers/engines/torch.cpp"}},
       {"torch/version.h", {"bench/peers/engines/torch.cpp"}},
       {"ATen/Parallel.h", {"bench/peers/engines/torch.cpp"}},
-      {"dnnl.hpp", {"bench/peers/engines/onednn.cpp"}},
+      {"dnnl.hpp", {"bench/peers/engines/onednn.cpp", "bench/peers/engines/onednn_network.cpp"}},
       {"dlib/dnn.h", {"bench/peers/engines/dlib.cpp"}},
       {"dlib/revision.h", {"bench/peers/engines/dlib.cpp"}},
       {"tiny_dnn/tiny_dnn.h", {"bench/peers/engines/tinydnn.cpp"}},

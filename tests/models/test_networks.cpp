@@ -50,6 +50,9 @@ TEST_CASE("AlexNet and ResNet have their published sizes") {
   // He et al. 2016, Table 6: 0.27 M and 1.7 M parameters; the 1x1 shortcuts add 2,752.
   CHECK(total_cost(make_network("resnet20", cifar)).parameters == 272'474);
   CHECK(total_cost(make_network("resnet110", cifar)).parameters == 1'730'714);
+  // Banbury et al. 2021, image classification: 12.5 M multiply-adds.
+  CHECK(total_cost(make_network("resnet8", cifar)).macs == 12'501'632);
+  CHECK(total_cost(make_network("resnet8", cifar)).parameters == 78'042);
   CHECK(total_cost(make_network("resnet20", cifar)).macs == 40'813'184);
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "autograd/tape.h"
+#include "bench/peers/calibration.h"
 #include "bench/peers/engine.h"
 #include "cbnet/compression.h"
 #include "models/compile.h"
@@ -28,7 +29,9 @@ class Eager final : public Engine {
     network_ = network_of(model);
     has_exit_ = model.has_exit();
     threshold_ = model.threshold;
-    pixels_ = Tensor::empty({batch, 1, 28, 28});
+    Shape shape = model.spec.input;
+    shape.insert(shape.begin(), batch);
+    pixels_ = Tensor::empty(shape);
   }
 
   const float* run(const float* pixels, float*) override {
@@ -55,18 +58,38 @@ class Eager final : public Engine {
   double threshold_ = 0.0;
 };
 
-runtime::Graph graph_of(const PeerModel& model, const Network& network) {
+runtime::Graph graph_of(const PeerModel& model) {
+  if (model.is_graph()) return model.graph;
   const std::vector<double> thresholds(model.spec.exits.size(), model.threshold);
+  const auto owner = network_of(model);
+  const Network& network = *owner;
   return model.classifies() ? classifier_graph(network, thresholds) : autoencoder_graph(network, 1.0);
+}
+
+/// Has the large linear layers of any network in bytes, as `cbnet compile --precision int8` has them.
+runtime::Graph quantized_network(const PeerModel& model) {
+  const std::vector<runtime::QuantParams> ranges = value_ranges(model);
+  runtime::Graph graph = model.graph;
+  const auto is_large = [](const runtime::Node& node) {
+    return node.kind == runtime::Kind::linear && node.dense.in * node.dense.out >= kMinWeights;
+  };
+  const bool any_large = std::ranges::any_of(graph.nodes, is_large);
+  for (runtime::Node& node : graph.nodes) {
+    if (node.kind != runtime::Kind::linear || (any_large && !is_large(node))) continue;
+    node.dense = runtime::convert(node.dense, runtime::Precision::int8);
+    node.input = ranges[static_cast<std::size_t>(node.inputs.front())];
+  }
+  return graph;
 }
 
 /// Has large linear layers in bytes, as `cbnet compile --precision int8` has them: pixels as they are in
 /// files, other inputs calibrated.
 runtime::Graph quantized_graph(const PeerModel& model) {
+  if (model.is_graph()) return quantized_network(model);
   const NoGrad no_grad;
   const PeerModel less = folded(model);
   const auto network = network_of(less);
-  runtime::Graph graph = graph_of(less, *network);
+  runtime::Graph graph = graph_of(less);
   Variable x(model.calibration);
   for (std::size_t i = 0; i < less.spec.trunk.size(); ++i) {
     for (runtime::Node& node : graph.nodes) {
@@ -86,8 +109,7 @@ template <bool int8>
 class Compiled final : public Engine {
  public:
   void prepare(const PeerModel& model, std::int64_t batch, int) override {
-    plan_ =
-        std::make_unique<runtime::Plan>(int8 ? quantized_graph(model) : graph_of(model, *network_of(model)));
+    plan_ = std::make_unique<runtime::Plan>(int8 ? quantized_graph(model) : graph_of(model));
     workspace_ = std::make_unique<runtime::Workspace>(*plan_);
     batch_ = batch;
   }
@@ -111,6 +133,7 @@ std::unique_ptr<Engine> compiled() {
 }  // namespace
 
 EngineInfo engine_info() {
+  const auto any = [](const PeerModel&) -> std::string { return {}; };
   const auto is_dense = [](const PeerModel& model, std::int64_t) {
     return model.trunk.front().is<kinds::Flatten>();
   };
@@ -118,12 +141,17 @@ EngineInfo engine_info() {
       "cbnet",
       concat(kVersion, ", ISA ", to_string(active_isa())),
       {{"plan", "fp32", "compiled plan", [](const PeerModel&, std::int64_t) { return true; }, compiled<false>,
-        /*probabilities=*/true},
+        /*probabilities=*/true, any},
        {"plan-int8", "int8", "compiled plan, large dense layers in bytes", is_dense, compiled<true>,
-        /*probabilities=*/true},
+        /*probabilities=*/true,
+        [](const PeerModel& model) -> std::string {
+          const auto is_linear = [](const runtime::Node& node) { return node.kind == runtime::Kind::linear; };
+          return std::ranges::any_of(model.graph.nodes, is_linear) ? ""
+                                                                   : "has no linear layer to have in bytes";
+        }},
        {"eager", "fp32", "layer by layer, as in training",
         [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; },
-        []() -> std::unique_ptr<Engine> { return std::make_unique<Eager>(); }}}};
+        []() -> std::unique_ptr<Engine> { return std::make_unique<Eager>(); }, false, any}}};
 }
 
 }  // namespace cbnet::peers

@@ -3,7 +3,7 @@
 #include <map>
 #include <unordered_map>
 
-#include "bench/peers/engine.h"
+#include "bench/peers/engines/onednn_network.h"
 #include "tensor/error.h"
 
 namespace cbnet::peers {
@@ -255,6 +255,7 @@ Variant variant(const char* name, const char* setup, bool (*takes)(const PeerMod
 
 EngineInfo engine_info() {
   const dnnl::version_t* v = dnnl::version();
+  const auto no_sequence = [](const PeerModel&, std::int64_t) { return false; };
   return {"onednn",
           concat(v->major, ".", v->minor, ".", v->patch),
           {variant<Layout::any>(
@@ -263,7 +264,13 @@ EngineInfo engine_info() {
            variant<Layout::blocked>("blocked", "convolution outputs in blocks of channels, post-ops fused",
                                     [](const PeerModel& model, std::int64_t batch) {
                                       return model.has<kinds::Conv2d>() && (!model.has_exit() || batch == 1);
-                                    })}};
+                                    }),
+           {"network", "fp32", "memory formats left to the library, post-ops fused", no_sequence,
+            [] { return make_onednn_network(false); }, false,
+            [](const PeerModel& model) { return onednn_cannot(model, false); }},
+           {"network-int8", "int8", "u8 by s8, memory formats left to the library, post-ops fused",
+            no_sequence, [] { return make_onednn_network(true); }, false,
+            [](const PeerModel& model) { return onednn_cannot(model, true); }}}};
 }
 
 }  // namespace cbnet::peers

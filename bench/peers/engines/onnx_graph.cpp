@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "models/onnx/graph_writer.h"
+#include "models/onnx/onnx.h"
 #include "tensor/error.h"
+#include "tensor/io.h"
 
 namespace cbnet::peers {
 namespace {
@@ -57,16 +59,6 @@ class Writer {
     return name;
   }
 
-  std::string bytes(const std::string& name, int dtype, const std::vector<std::int64_t>& dims,
-                    const std::string& raw) {
-    onnx::TensorProto& out = *weights_.add_initializer();
-    out.set_name(name);
-    out.set_data_type(dtype);
-    for (const std::int64_t size : dims) out.add_dims(size);
-    out.set_raw_data(raw);
-    return name;
-  }
-
   /// Writes y = x W^T + b with x quantized as it comes and one symmetric scale per output, in the form that
   /// the runtime joins into one kernel.
   std::string write_int8(const Layer& layer, const std::string& x, const std::string& name) {
@@ -87,8 +79,10 @@ class Writer {
     onnx::NodeProto& quantize = to_.node("DynamicQuantizeLinear", name + ".q", {x});
     quantize.add_output(name + ".qs");
     quantize.add_output(name + ".qz");
-    const std::string weight = bytes(name + ".w", onnx::TensorProto::INT8, {in, out}, quantized);
-    const std::string zero = bytes(name + ".wz", onnx::TensorProto::INT8, {}, std::string(1, '\0'));
+    const std::string weight =
+        raw_weight(weights_, name + ".w", onnx::TensorProto::INT8, {in, out}, quantized);
+    const std::string zero =
+        raw_weight(weights_, name + ".wz", onnx::TensorProto::INT8, {}, std::string(1, '\0'));
     to_.node("MatMulInteger", name + ".sums", {name + ".q", weight, name + ".qz", zero});
     to_.node("Cast", name + ".cast", {name + ".sums"}, {{"to", std::int64_t{onnx::TensorProto::FLOAT}}});
     to_.node("Mul", name + ".scale", {name + ".qs", to_.weight(name + ".ws", Tensor::from(scales, {out}))});
@@ -130,13 +124,35 @@ void write_exit(Writer& writer, onnx::GraphProto& graph, const PeerModel& model,
 
 }  // namespace
 
+onnx::ModelProto empty_model(const std::string& name) {
+  onnx::ModelProto out;
+  out.set_ir_version(kIrVersion);
+  out.add_opset_import()->set_version(kOpset);
+  out.mutable_graph()->set_name(name);
+  return out;
+}
+
+std::string bytes_of(onnx::ModelProto& model, std::int64_t batch) {
+  onnx::GraphProto& graph = *model.mutable_graph();
+  for (auto* value : {graph.mutable_input(0), graph.mutable_output(0)})
+    value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(batch);
+  return model.SerializeAsString();
+}
+
+std::string raw_weight(onnx::GraphProto& graph, const std::string& name, int dtype, const Shape& shape,
+                       const std::string& bytes) {
+  onnx::TensorProto& out = *graph.add_initializer();
+  out.set_name(name);
+  out.set_data_type(dtype);
+  for (const std::int64_t size : shape) out.add_dims(size);
+  out.set_raw_data(bytes);
+  return name;
+}
+
 std::string onnx_graph(const PeerModel& model, std::int64_t batch, const GraphOptions& options) {
   require(!model.has_exit() || batch == 1, "onnx", "a side exit takes batch 1; got ", batch);
-  onnx::ModelProto proto;
-  proto.set_ir_version(kIrVersion);
-  proto.add_opset_import()->set_version(kOpset);
+  onnx::ModelProto proto = empty_model(model.name);
   onnx::GraphProto& graph = *proto.mutable_graph();
-  graph.set_name(model.name);
   Writer writer(graph, graph, options);
   writer.graph().input("pixels", "", model.spec.input);
   if (model.has_exit())
@@ -144,9 +160,26 @@ std::string onnx_graph(const PeerModel& model, std::int64_t batch, const GraphOp
   else
     writer.graph().node("Identity", "y", {writer.write(model.trunk, "pixels", "trunk.")});
   writer.graph().output("y", onnx::TensorProto::FLOAT, "", {model.width});
-  for (auto* value : {graph.mutable_input(0), graph.mutable_output(0)})
-    value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(batch);
-  return proto.SerializeAsString();
+  return bytes_of(proto, batch);
+}
+
+std::string exported_graph(const PeerModel& model, std::int64_t batch) {
+  const TemporaryFolder folder;
+  Model exported{{}, std::make_unique<Network>(model.spec)};
+  exported.network->load_state_dict(model.weights);
+  export_onnx(folder / "network.onnx", {.classifier = &exported});
+  onnx::ModelProto proto;
+  require(proto.ParseFromString(read_file(folder / "network.onnx")), "onnx",
+          "the exported graph is unreadable");
+  onnx::GraphProto& graph = *proto.mutable_graph();
+  const auto is_answer = [](const auto& named) { return named != "logits"; };
+  auto& outputs = *graph.mutable_output();
+  outputs.erase(std::remove_if(outputs.begin(), outputs.end(),
+                               [&](const auto& value) { return is_answer(value.name()); }),
+                outputs.end());
+  // Label and probabilities are made of the logits by the last nodes.
+  while (is_answer(graph.node(graph.node_size() - 1).output(0))) graph.mutable_node()->RemoveLast();
+  return bytes_of(proto, batch);
 }
 
 }  // namespace cbnet::peers

@@ -3,12 +3,12 @@
 // place in it.
 #include <dlfcn.h>
 
-#include <array>
 #include <cstdlib>
 #include <unordered_map>
 
 #include "bench/peers/engine.h"
 #include "bench/peers/engines/onnx_graph.h"
+#include "bench/peers/graph_nodes.h"
 #include "tensor/error.h"
 
 namespace cbnet::peers {
@@ -76,12 +76,24 @@ class Runtime {
   const void* const* table_ = nullptr;
 };
 
+using Write = std::string (*)(const PeerModel& model, std::int64_t batch);
+
 template <bool relu_first, bool int8_dense>
+std::string sequence(const PeerModel& model, std::int64_t batch) {
+  return onnx_graph(model, batch, {relu_first, int8_dense});
+}
+
+template <bool int8>
+std::string network(const PeerModel& model, std::int64_t batch) {
+  return network_graph(model, batch, int8);
+}
+
+template <Write write>
 class Ort final : public Engine {
  public:
   void prepare(const PeerModel& model, std::int64_t batch, int threads) override {
     const Runtime& ort = Runtime::get();
-    const std::string graph = onnx_graph(model, batch, {relu_first, int8_dense});
+    const std::string graph = write(model, batch);
     void *env = nullptr, *options = nullptr;
     ort.call(kCreateEnv, kWarning, "cbnet_peers", &env);
     ort.call(kCreateSessionOptions, &options);
@@ -91,7 +103,9 @@ class Ort final : public Engine {
     ort.call(kSetInterOpNumThreads, options, 1);
     ort.call(kCreateSessionFromArray, env, graph.data(), graph.size(), options, &session_);
     ort.call(kCreateCpuMemoryInfo, kDeviceAllocator, kDefaultMemory, &memory_);
-    in_shape_ = {batch, 1, 28, 28};
+    in_shape_ = model.spec.input;
+    in_shape_.insert(in_shape_.begin(), batch);
+    if (write == exported_graph) output_ = "logits";
     out_shape_ = {batch, model.width};
   }
 
@@ -100,7 +114,7 @@ class Ort final : public Engine {
     void* out_value = value(out, out_shape_);
     const void* const inputs[] = {in_value};
     const char* const input_names[] = {"pixels"};
-    const char* const output_names[] = {"y"};
+    const char* const output_names[] = {output_};
     Runtime::get().call(kRun, session_, nullptr, input_names, inputs, std::size_t{1}, output_names,
                         std::size_t{1}, &out_value);
     return out;
@@ -108,27 +122,26 @@ class Ort final : public Engine {
 
  private:
   /// Returns a tensor on memory of the caller's, made once per address: passes come back to the same ones.
-  template <std::size_t rank>
-  void* value(const float* data, const std::array<std::int64_t, rank>& shape) {
+  void* value(const float* data, const Shape& shape) {
     if (const auto found = values_.find(data); found != values_.end()) return found->second;
     std::size_t bytes = sizeof(float);
     for (const std::int64_t size : shape) bytes *= static_cast<std::size_t>(size);
     void* tensor = nullptr;
     Runtime::get().call(kCreateTensorWithDataAsOrtValue, memory_, const_cast<float*>(data), bytes,
-                        shape.data(), rank, kFloat, &tensor);
+                        shape.data(), shape.size(), kFloat, &tensor);
     values_.emplace(data, tensor);
     return tensor;
   }
 
   void *session_ = nullptr, *memory_ = nullptr;
-  std::array<std::int64_t, 4> in_shape_{};
-  std::array<std::int64_t, 2> out_shape_{};
+  Shape in_shape_, out_shape_;
+  const char* output_ = "y";
   std::unordered_map<const float*, void*> values_;
 };
 
-template <bool relu_first, bool int8_dense>
+template <Write write>
 std::unique_ptr<Engine> make() {
-  return std::make_unique<Ort<relu_first, int8_dense>>();
+  return std::make_unique<Ort<write>>();
 }
 
 }  // namespace
@@ -137,18 +150,30 @@ EngineInfo engine_info() {
   const auto fits = [](const PeerModel& model, std::int64_t batch) {
     return !model.has_exit() || batch == 1;
   };
-  return {
-      "ort",
-      Runtime::get().version(),
-      {{"plain", "fp32", "graph optimizations ALL, sequential", fits, make<false, false>},
-       {"relu-first", "fp32", "graph optimizations ALL, sequential, ReLU before the pool",
-        [](const PeerModel& model, std::int64_t batch) {
-          return model.has<kinds::Conv2d>() && (!model.has_exit() || batch == 1);
-        },
-        make<true, false>},
-       {"int8", "int8",
-        "graph optimizations ALL, sequential, dense layers DynamicQuantizeLinear + MatMulInteger",
-        [](const PeerModel& model, std::int64_t) { return model.has<kinds::Sigmoid>(); }, make<true, true>}}};
+  const auto cannot = [](const PeerModel& model) { return missing_counterpart(model.graph); };
+  const auto no_sequence = [](const PeerModel&, std::int64_t) { return false; };
+  return {"ort",
+          Runtime::get().version(),
+          {{"plain", "fp32", "graph optimizations ALL, sequential", fits, make<sequence<false, false>>},
+           {"relu-first", "fp32", "graph optimizations ALL, sequential, ReLU before the pool",
+            [](const PeerModel& model, std::int64_t batch) {
+              return model.has<kinds::Conv2d>() && (!model.has_exit() || batch == 1);
+            },
+            make<sequence<true, false>>},
+           {"int8", "int8",
+            "graph optimizations ALL, sequential, dense layers DynamicQuantizeLinear + MatMulInteger",
+            [](const PeerModel& model, std::int64_t) { return model.has<kinds::Sigmoid>(); },
+            make<sequence<true, true>>},
+           {"exported", "fp32", "what `cbnet export` writes, graph optimizations ALL, sequential",
+            no_sequence, make<exported_graph>, false,
+            [](const PeerModel& model) -> std::string {
+              return model.classifies() ? "" : "the exporter takes networks that end in one row of numbers";
+            }},
+           {"folded", "fp32", "batch normalisation folded, graph optimizations ALL, sequential", no_sequence,
+            make<network<false>>, false, cannot},
+           {"qdq", "int8",
+            "every layer between QuantizeLinear and DequantizeLinear, graph optimizations ALL, sequential",
+            no_sequence, make<network<true>>, false, cannot}}};
 }
 
 }  // namespace cbnet::peers

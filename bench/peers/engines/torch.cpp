@@ -4,6 +4,7 @@
 #include <torch/version.h>
 
 #include "bench/peers/engine.h"
+#include "bench/peers/graph_nodes.h"
 #include "tensor/error.h"
 
 extern "C" void openblas_set_num_threads(int);
@@ -47,6 +48,75 @@ std::string statements(const std::vector<Layer>& layers, const std::string& pref
   return out;
 }
 
+/// Writes the nodes of a network of any layers as statements on v0, v1, …; the last of them is `v<nodes>`.
+std::string statements(const runtime::Graph& graph, torch::jit::Module& module) {
+  using runtime::Kind;
+  std::string out;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const runtime::Node& node = graph.nodes[i];
+    const Window2d& window = node.window;
+    const auto value = [&](std::size_t n) { return concat("v", node.inputs[n]); };
+    const auto pair = [](const Pair& sizes) { return concat("[", sizes.h, ", ", sizes.w, "]"); };
+    const auto weights = [&](const Tensor& weight, const Tensor& bias) {
+      module.register_parameter(concat("w", i), copied(weight.contiguous()), false);
+      if (bias.defined()) module.register_parameter(concat("b", i), copied(bias), false);
+      return concat("self.w", i, ", ", bias.defined() ? concat("self.b", i) : "None");
+    };
+    std::string x = value(0);
+    const Padding2d& padding = window.padding;
+    Pair around(padding.top, padding.left);
+    if (node.kind == Kind::conv2d && !padding.is_symmetric()) {
+      x = concat("torch.constant_pad_nd(", x, ", [", padding.left, ", ", padding.right, ", ", padding.top,
+                 ", ", padding.bottom, "], 0.0)");
+      around = 0;
+    }
+    std::string call;
+    switch (node.kind) {
+      case Kind::conv2d:
+        call = concat("torch.conv2d(", x, ", ", weights(node.weight, node.bias), ", ", pair(window.stride),
+                      ", ", pair(around), ", ", pair(window.dilation), ", ", node.groups, ")");
+        break;
+      case Kind::linear: {
+        const runtime::LinearWeights& dense = node.dense;
+        const Tensor bias = dense.bias.empty() ? Tensor() : Tensor::from(dense.bias, {dense.out});
+        call = concat("torch.linear(", x, ", ",
+                      weights(Tensor::from(dense.fp32, {dense.out, dense.in}), bias), ")");
+        break;
+      }
+      case Kind::max_pool2d:
+        call = concat("torch.max_pool2d(", x, ", ", pair(window.kernel_size), ", ", pair(window.stride), ", ",
+                      pair(around), ", [1, 1], ", window.ceil_mode ? "True" : "False", ")");
+        break;
+      case Kind::avg_pool2d:
+        call = is_global(graph, node)
+                   ? concat("torch.adaptive_avg_pool2d(", x, ", [1, 1])")
+                   : concat("torch.avg_pool2d(", x, ", ", pair(window.kernel_size), ", ", pair(window.stride),
+                            ", ", pair(around), ", ", window.ceil_mode ? "True" : "False", ", ",
+                            node.count_include_pad ? "True" : "False", ")");
+        break;
+      case Kind::reshape:
+        call = concat("torch.flatten(", x, ", 1)");
+        break;
+      case Kind::add:
+        call = concat(x, " + ", value(1));
+        break;
+      case Kind::concat: {
+        std::string parts;
+        for (std::size_t n = 0; n < node.inputs.size(); ++n) parts += concat(n > 0 ? ", " : "", value(n));
+        call = concat("torch.cat([", parts, "], 1)");
+        break;
+      }
+      case Kind::pointwise:
+        call = concat("torch.clamp_max(", x, ", ", node.value, ")");
+        break;
+      default:
+        call = concat("torch.", node.kind == Kind::relu ? "relu(" : "sigmoid(", x, ")");
+    }
+    out += concat("  v", i + 1, " = ", call, "\n");
+  }
+  return out;
+}
+
 class Torch final : public Engine {
  public:
   void prepare(const PeerModel& model, std::int64_t batch, int threads) override {
@@ -55,7 +125,10 @@ class Torch final : public Engine {
     at::set_num_threads(threads);
     torch::jit::Module module(model.name);
     std::string source = "def forward(self, x: Tensor):\n" + statements(model.trunk, "trunk", "  ", module);
-    if (model.has_exit()) {
+    if (model.is_graph()) {
+      source +=
+          concat("  v0 = x\n", statements(model.graph, module), "  x = v", model.graph.nodes.size(), "\n");
+    } else if (model.has_exit()) {
       source += "  shared = x\n" + statements(model.branch, "branch", "  ", module) +
                 "  logs = torch.log_softmax(x, 1)\n" +
                 concat("  if bool(torch.sum(torch.exp(logs) * logs) <= ", -model.threshold, "):\n") +
@@ -65,12 +138,13 @@ class Torch final : public Engine {
     module.eval();
     module_ = torch::jit::freeze(module);
     module_ = torch::jit::optimize_for_inference(module_);
-    batch_ = batch;
+    shape_ = {batch};
+    shape_.insert(shape_.end(), model.spec.input.begin(), model.spec.input.end());
   }
 
   const float* run(const float* pixels, float*) override {
     const c10::InferenceMode guard;
-    const at::Tensor x = torch::from_blob(const_cast<float*>(pixels), {batch_, 1, 28, 28}, torch::kFloat32);
+    const at::Tensor x = torch::from_blob(const_cast<float*>(pixels), shape_, torch::kFloat32);
     y_ = module_.forward({x}).toTensor().contiguous();
     return y_.data_ptr<float>();
   }
@@ -78,7 +152,7 @@ class Torch final : public Engine {
  private:
   torch::jit::Module module_{"none"};
   at::Tensor y_;
-  std::int64_t batch_ = 0;
+  std::vector<std::int64_t> shape_;
 };
 
 }  // namespace
@@ -90,7 +164,8 @@ EngineInfo engine_info() {
   return {"libtorch",
           TORCH_VERSION,
           {{"optimized", "fp32", "TorchScript, frozen, optimize_for_inference", takes,
-            []() -> std::unique_ptr<Engine> { return std::make_unique<Torch>(); }}},
+            []() -> std::unique_ptr<Engine> { return std::make_unique<Torch>(); }, false,
+            [](const PeerModel& model) { return missing_counterpart(model.graph); }}},
           /*openmp_blas=*/true};
 }
 
