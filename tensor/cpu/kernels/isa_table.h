@@ -2,6 +2,7 @@
 
 #include "tensor/cpu/kernels/adam.h"
 #include "tensor/cpu/kernels/channels.h"
+#include "tensor/cpu/kernels/channels_u8.h"
 #include "tensor/cpu/kernels/conv2d_direct.h"
 #include "tensor/cpu/kernels/conv2d_lanes.h"
 #include "tensor/cpu/kernels/exit.h"
@@ -43,6 +44,7 @@ struct IsaTable {
 struct KernelTable {
   ConvTable conv;
   ChannelsTable channels;
+  ByteTable bytes;
   LinearTable linear;
   ExitTable exit;
 };
