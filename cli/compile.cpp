@@ -17,10 +17,11 @@ constexpr Manual kManual{
     "--run RUN --model M --dataset D | --data PATH --precision P --out FILE.plan [options]",
     "Prepares a trained model for the inference engine: layers folded, linear ones pruned and\n"
     "in fewer bits where that is asked for. Says what that does to the accuracy on validation images.\n",
-    R"(Of linear layers, those of 10,000 weights or more are converted and pruned, or all where none is that large.
-With int8, convolutions are converted where bytes are faster than fp32 on this machine; else they stay fp32. An imported network is calibrated on training images, and its
-accuracy is that on others of them, which may have trained it. `cbnet_bench table2` measures the plans that it finds in
-a run folder as <model>.<precision>.plan, beside the fp32 models.
+    R"(Of linear layers, those of 10,000 weights or more are converted and pruned, or all where none
+is that large. With int8, so are convolutions where bytes are faster than fp32 on this machine. An imported
+network is calibrated on training images, and its accuracy is that on others of them, which may have trained
+it. `cbnet_bench table2` measures the plans that it finds in a run folder as <model>.<precision>.plan, beside
+the fp32 models.
 
 Examples:
   cbnet compile --run runs/fmnist --model cbnet --dataset fmnist --precision int8 \

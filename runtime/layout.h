@@ -14,8 +14,8 @@ struct Layout {
     channels_u8,    // such bytes as channels_last; what stands around an image is the zero point
   };
   Type type = Type::dense;
-  // padded, channels_last, channels_u8: h x w pixels, pad_h rows of zeros above and below, pad_w zero pixels left of each
-  // row, which are also those on the right of the row before
+  // padded, channels_last, channels_u8: h x w pixels, pad_h rows of zeros above and below, pad_w zero pixels
+  // left of each row, which are also those on the right of the row before
   std::int64_t c = 0, h = 0, w = 0, pad_h = 0, pad_w = 0;
   // u8, channels_u8
   float scale = 1.0F;
