@@ -40,12 +40,14 @@ std::string to_json(const CompiledInfo& info);
 CompiledInfo compiled_info_from_json(const std::string& text, const std::string& source);
 
 /// Makes a model of a run for the inference engine, folded, its linear layers pruned and in the precision
-/// that is asked for; convolutions stay fp32.
+/// that is asked for.
 ///   sparsity: magnitude pruning by blocks (16 outputs x 1 input, for int8 x 4), then kFineTuningEpochs
 ///             epochs on the training images in which what was left out stays zero: an autoencoder learns
 ///             to make the images that the dense one makes, a classifier the labels.
 ///   int8    : per-channel symmetric weights; the range of what a layer reads is that of 1,000 training
-///             images. Layers of fewer than kMinWeights weights stay fp32 unless there are no others.
+///             images. Layers of fewer than kMinWeights weights stay fp32 unless there are no others. So do
+///             convolutions that bytes do not make faster on this machine; between the others, and pools,
+///             sums and joined channels, values lie as bytes.
 /// Both are judged on the validation images that training held out, an imported network on a part of the
 /// training images that does not calibrate it; the test set has no part in it.
 /// Throws std::invalid_argument for impossible options (sparsity with bf16; nothing large enough to prune),

@@ -17,10 +17,11 @@ constexpr Manual kManual{
     "--run RUN --model M --dataset D | --data PATH --precision P --out FILE.plan [options]",
     "Prepares a trained model for the inference engine: layers folded, linear ones pruned and\n"
     "in fewer bits where that is asked for. Says what that does to the accuracy on validation images.\n",
-    R"(Convolutions stay fp32; of linear layers, those of 10,000 weights or more are converted
-and pruned, or all where none is that large. An imported network is calibrated on training images, and its
-accuracy is that on others of them, which may have trained it. `cbnet_bench table2` measures the plans that it finds in
-a run folder as <model>.<precision>.plan, beside the fp32 models.
+    R"(Of linear layers, those of 10,000 weights or more are converted and pruned, or all where none
+is that large. With int8, so are convolutions where bytes are faster than fp32 on this machine. An imported
+network is calibrated on training images, and its accuracy is that on others of them, which may have trained
+it. `cbnet_bench table2` measures the plans that it finds in a run folder as <model>.<precision>.plan, beside
+the fp32 models.
 
 Examples:
   cbnet compile --run runs/fmnist --model cbnet --dataset fmnist --precision int8 \
@@ -36,7 +37,7 @@ int run_compile(const Arguments& arguments) {
   line.add("Compile", "run", "RUN", "the folder that `cbnet train` wrote");
   line.add("Compile", "model", "M", "lenet, branchynet, autoencoder, classifier, cbnet or an imported one");
   line.add_dataset_options(kDatasetNames);
-  line.add("Compile", "precision", "P", "of linear layers: fp32, bf16 or int8");
+  line.add("Compile", "precision", "P", "of the weights: fp32, bf16 or int8");
   line.add("Compile", "sparsity", "S", "share of the blocks of weights left out, 0 to below 1 (default: 0)");
   line.add("Compile", "seed", "N", "of calibration and fine-tuning (default: 1)");
   line.add_output("Compile", "out", "FILE", "the plan to write; - is the standard output");

@@ -18,8 +18,7 @@ constexpr std::int64_t kMaxTileBytes = std::int64_t{64} << 20;
 std::size_t aligned(std::size_t size) { return (size + kAlign - 1) / kAlign * kAlign; }
 
 std::size_t bytes(const Buffer& buffer, std::int64_t tile) {
-  if (buffer.layout.type == Layout::Type::u8)
-    return aligned(buffer.not_finite(tile) + static_cast<std::size_t>(tile));
+  if (buffer.layout.is_bytes()) return aligned(buffer.not_finite(tile) + static_cast<std::size_t>(tile));
   const std::int64_t elements = tile * buffer.pitch + kernels::kSlack;
   return aligned(static_cast<std::size_t>(elements * buffer.layout.element_bytes()));
 }

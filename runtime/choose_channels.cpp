@@ -10,11 +10,6 @@ namespace {
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-bool is_by_number(Kind kind) {
-  return kind == Kind::relu || kind == Kind::leaky_relu || kind == Kind::sigmoid || kind == Kind::tanh ||
-         kind == Kind::rescale || kind == Kind::pointwise;
-}
-
 /// Tells whether there are steps for this node in that layout.
 bool can_channels(const Graph& graph, const kernels::KernelTable& table, const Node& node) {
   const auto shape = [&](std::int32_t v) -> const Shape& { return value_shape(graph, v); };
@@ -36,8 +31,6 @@ bool can_channels(const Graph& graph, const kernels::KernelTable& table, const N
                          [&](std::int32_t v) { return shape(v) == node.shape; });
     case Kind::concat:
       return node.axis == 0;
-    case Kind::affine:
-      return true;
     default:
       return is_by_number(node.kind);
   }
@@ -61,18 +54,22 @@ double planes_cost(const Graph& graph, const kernels::KernelTable& table, const 
   return macs / static_cast<double>(table.conv.lanes) * 1.5 + 2 * macs / outputs;
 }
 
-/// Returns the layout of value v: its border is as wide as the widest that a convolution reads. What comes
-/// from the caller with few channels has no gaps between its pixels where only convolutions read it: the rows
-/// of a window are runs then.
+/// Returns the layout of value v, f32 or bytes of `range`: its border is as wide as the widest that a
+/// convolution reads. What comes from the caller with few channels has no gaps between its pixels where only
+/// convolutions read it, or what maps byte by byte: the rows of a window are runs then.
 Layout layout_of(const Graph& graph, std::int64_t lanes, const ChannelsChoice& choice, const Readers& readers,
-                 std::int32_t v) {
-  Layout layout = channels_layout(value_shape(graph, v), lanes);
-  bool tight = v == 0 && layout.c < lanes;
+                 std::int32_t v, bool bytes) {
+  const Shape& shape = value_shape(graph, v);
+  Layout layout = bytes ? bytes_layout(shape, *value_range(graph, v)) : channels_layout(shape, lanes);
+  const auto maps = [&](std::size_t i) { return bytes && is_by_number(graph.nodes[i].kind); };
+  bool tight = layout.c < (bytes ? layout.pitch : lanes) && (v == 0 || maps(at(v) - 1));
   for (const std::size_t i : readers[at(v)]) {
     const Node& node = graph.nodes[i];
-    if (choice.nodes[i] && node.kind == Kind::conv2d) add_border(layout, node);
-    tight = tight && choice.nodes[i] && takes_addend(node);
+    if (!choice.nodes[i] || choice.int8[i] != bytes) continue;
+    if (node.kind == Kind::conv2d) add_border(layout, node);
+    tight = tight && (takes_addend(node) || maps(i));
   }
+  for (const std::size_t i : readers[at(v)]) tight = tight && choice.nodes[i];
   if (tight) layout.pitch = layout.c;
   return layout;
 }
@@ -80,14 +77,22 @@ Layout layout_of(const Graph& graph, std::int64_t lanes, const ChannelsChoice& c
 /// Tells whether an image of this layout fits an arena, and its offsets 32 bits.
 bool fits(const Layout& layout) {
   const double rows = static_cast<double>(layout.h) + 2 * static_cast<double>(layout.pad_h);
-  return 4 * (rows + 1) * static_cast<double>(layout.row()) * static_cast<double>(layout.pitch) <
+  return static_cast<double>(layout.element_bytes()) * (rows + 1) * static_cast<double>(layout.row()) *
+             static_cast<double>(layout.pitch) <
          static_cast<double>(kMaxArenaBytes);
 }
 
-std::vector<bool> cheaper_by_channels(const Graph& graph, const kernels::KernelTable& table,
-                                      const Readers& readers) {
+/// What is gained, for nodes that hand values to each other, beside planes.
+struct Gain {
+  double channels = 0, bytes = 0;
+};
+
+/// Chooses for each node.
+void choose_cheaper(const Graph& graph, const kernels::KernelTable& table, const Readers& readers,
+                    ChannelsChoice& out) {
   const auto shape = [&](std::int32_t v) -> const Shape& { return value_shape(graph, v); };
-  std::vector<bool> channels(graph.nodes.size());
+  std::vector<bool>&channels = out.nodes, &bytes = out.int8;
+  std::vector<bool> in_f32(graph.nodes.size());
   std::vector<std::int32_t> leader(readers.size());  // by value, of those that go together
   for (std::size_t v = 0; v < leader.size(); ++v) leader[v] = static_cast<std::int32_t>(v);
   const auto find = [&](std::int32_t v) {
@@ -95,43 +100,67 @@ std::vector<bool> cheaper_by_channels(const Graph& graph, const kernels::KernelT
     return v;
   };
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    channels[i] = can_channels(graph, table, graph.nodes[i]);
+    const Node& node = graph.nodes[i];
+    in_f32[i] = can_channels(graph, table, node);
+    bytes[i] =
+        (in_f32[i] || (node.inputs.size() == 1 && node.weight.defined())) && can_bytes(graph, table, node);
+    channels[i] = in_f32[i] || bytes[i];
     if (!channels[i]) continue;
     for (const std::int32_t v : graph.nodes[i].inputs)
       leader[at(find(v))] = find(static_cast<std::int32_t>(i) + 1);
   }
-  std::vector<double> gain(readers.size(), 0.0);
+  std::vector<Gain> gains(readers.size());
+  const auto gain = [&](std::int32_t v) -> Gain& { return gains[at(find(v))]; };
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     if (!channels[i] || node.kind != Kind::conv2d) continue;
-    gain[at(find(static_cast<std::int32_t>(i) + 1))] +=
-        planes_cost(graph, table, readers, i) - channels_cost(table, node, shape(node.inputs[0]));
+    Gain& of = gain(static_cast<std::int32_t>(i) + 1);
+    const Shape& input = shape(node.inputs[0]);
+    const double planes = planes_cost(graph, table, readers, i),
+                 f32 = planes - channels_cost(table, node, input);
+    const bool tight = node.inputs[0] == 0 && takes_addend(node);
+    of.channels += f32;
+    of.bytes += bytes[i] ? planes - bytes_cost(table, node, input, tight) : f32;
   }
-  // What comes from or goes to other layers is brought to their layout, a number at a time.
+  // What comes from or goes to other layers is brought to their layout, a number at a time; bytes become f32,
+  // and f32 bytes, by the vector.
   for (std::int32_t v = 0; at(v) < readers.size(); ++v) {
     if (shape(v).size() != 3) continue;
     bool here = v > 0 && channels[at(v) - 1], elsewhere = !here;
-    for (const std::size_t i : readers[at(v)]) (channels[i] ? here : elsewhere) = true;
-    if (here && (elsewhere || readers[at(v)].empty()))
-      gain[at(find(v))] -= 1.5 * static_cast<double>(numel(shape(v)));
+    bool as_bytes = v > 0 && bytes[at(v) - 1], as_f32 = v > 0 && !as_bytes;
+    for (const std::size_t i : readers[at(v)]) {
+      (channels[i] ? here : elsewhere) = true;
+      if (channels[i]) (bytes[i] ? as_bytes : as_f32) = true;
+    }
+    const auto size = static_cast<double>(numel(shape(v)));
+    const double moved = here && (elsewhere || readers[at(v)].empty()) ? 1.5 * size : 0.0;
+    gain(v).channels -= moved;
+    gain(v).bytes -= moved + (as_bytes && as_f32 ? 0.3 * size : 0.0);
   }
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i)
-    channels[i] = channels[i] && gain[at(find(static_cast<std::int32_t>(i) + 1))] > 0;
-  return channels;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Gain& of = gain(static_cast<std::int32_t>(i) + 1);
+    bytes[i] = bytes[i] && of.bytes > std::max(of.channels, 0.0);
+    channels[i] = bytes[i] || (in_f32[i] && std::max(of.channels, of.bytes) > 0);
+  }
 }
 
 }  // namespace
 
 ChannelsChoice choose_channels(const Graph& graph, const kernels::KernelTable& table,
                                const Readers& readers) {
-  ChannelsChoice out{cheaper_by_channels(graph, table, readers), std::vector<Layout>(readers.size())};
+  ChannelsChoice out(graph);
+  choose_cheaper(graph, table, readers, out);
   for (std::int32_t v = 0; at(v) < readers.size(); ++v) {
-    const bool made = v > 0 && out.nodes[at(v) - 1];
-    const bool read = std::any_of(readers[at(v)].begin(), readers[at(v)].end(),
-                                  [&](std::size_t i) { return out.nodes[i]; });
-    if (!made && !read) continue;
-    out.layouts[at(v)] = layout_of(graph, table.conv.lanes, out, readers, v);
-    if (!fits(out.layouts[at(v)])) return {std::vector<bool>(graph.nodes.size()), {}};
+    bool used = v > 0 && out.nodes[at(v) - 1], bytes = v > 0 && out.int8[at(v) - 1];
+    for (const std::size_t i : readers[at(v)]) {
+      used = used || out.nodes[i];
+      bytes = bytes || out.int8[i];
+    }
+    if (!used) continue;
+    out.layouts[at(v)] = layout_of(graph, table.conv.lanes, out, readers, v, false);
+    if (bytes && value_range(graph, v))
+      out.bytes[at(v)] = layout_of(graph, table.conv.lanes, out, readers, v, true);
+    if (!fits(out.layouts[at(v)])) return ChannelsChoice(graph);
   }
   return out;
 }

@@ -102,7 +102,7 @@ class Folder {
     if (affine.kind != Kind::affine || !has_own_maker(affine) || must_stand(affine.inputs.front()))
       return false;
     Node& before = maker(affine.inputs.front());
-    if (before.kind != Kind::conv2d && !is_fp32_linear(before)) return false;
+    if ((before.kind != Kind::conv2d || !before.scales.empty()) && !is_fp32_linear(before)) return false;
     const float* factor = affine.weight.data<float>();
     const float* summand = affine.bias.data<float>();
     const bool linear = before.kind == Kind::linear;

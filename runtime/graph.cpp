@@ -86,12 +86,33 @@ class NodeCheck {
       need(tensor.dtype() == DType::f32 && tensor.is_contiguous(), "needs row-major f32 weights");
       need(all_finite(tensor), "has weights that are not finite");
     }
+    check_scales();
+    if (!node_.range) return;
+    need(std::isnormal(node_.range->scale) && node_.range->scale > 0, "has bytes of the scale ",
+         node_.range->scale);
+    need(node_.range->zero_point >= 0 && node_.range->zero_point <= 255, "has bytes of the zero point ",
+         node_.range->zero_point);
   }
 
  private:
   template <class... Message>
   void need(bool ok, const Message&... message) const {
     require(ok, "graph", node_.name, " (", to_string(node_.kind), ") ", message...);
+  }
+
+  /// Int8 weights are kept as the numbers that they stand for.
+  void check_scales() const {
+    if (node_.scales.empty()) return;
+    const auto outputs = static_cast<std::size_t>(node_.weight.size(0));
+    need(node_.scales.size() == outputs, "has ", node_.scales.size(), " scales of ", outputs, " outputs");
+    const std::int64_t each = node_.weight.numel() / node_.weight.size(0);
+    for (std::int64_t i = 0; i < node_.weight.numel(); ++i) {
+      const float scale = node_.scales[static_cast<std::size_t>(i / each)], w = node_.weight.data<float>()[i];
+      need(std::isnormal(scale) && scale > 0, "has weights of the scale ", scale);
+      const float steps = std::nearbyint(w / scale);
+      need(std::abs(steps) <= 127.0F && steps * scale == w, "has the weight ", w,
+           ", which is not -127 to 127 times its scale ", scale);
+    }
   }
 
   /// What a kind does not know stands at its default: what reads a field trusts it where it is set.
@@ -112,6 +133,7 @@ class NodeCheck {
         {"a padding", kWindow, !node_.window.padding.is_none()},
         {"a dilation", kWindow, node_.window.dilation != 1},
         {"groups", kGroups, node_.groups != 1},
+        {"scales of weights", kGroups, !node_.scales.empty()},
         {"ceil_mode", kCeilMode, node_.window.ceil_mode},
         {"count_include_pad", kCountPad, !node_.count_include_pad},
         {"a parameter", kValue, node_.value != 0},
@@ -289,6 +311,12 @@ const Shape& value_shape(const Graph& graph, std::int32_t v) {
   return v == 0 ? graph.input : graph.nodes.at(static_cast<std::size_t>(v) - 1).shape;
 }
 
+std::optional<QuantParams> value_range(const Graph& graph, std::int32_t v) {
+  if (v == 0) return QuantParams{1.0F / 255.0F, 0};
+  const Node& node = graph.nodes.at(static_cast<std::size_t>(v) - 1);
+  return node.kind == Kind::reshape ? value_range(graph, node.inputs.front()) : node.range;
+}
+
 std::int64_t node_macs(const Graph& graph, const Node& node) {
   return NodeCheck::rules(node.kind).macs(graph, node);
 }
@@ -301,7 +329,9 @@ std::int64_t node_weight_bytes(const Node& node) {
   std::int64_t out = bytes(dense.fp32) + bytes(dense.bf16) + bytes(dense.int8);
   if (out > 0) out = out / (dense.in * dense.out) * kept_weights(dense);
   out += bytes(dense.scales) + bytes(dense.bias);
-  for (const Tensor& tensor : {node.weight, node.bias}) out += tensor.defined() ? 4 * tensor.numel() : 0;
+  out += bytes(node.scales);
+  if (node.weight.defined()) out += (node.scales.empty() ? 4 : 1) * node.weight.numel();
+  if (node.bias.defined()) out += 4 * node.bias.numel();
   return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,10 @@ struct Node {
   Tensor weight, bias;                      // f32; undefined where there is none
   LinearWeights dense;                      // linear
   QuantParams input;                        // linear with int8 weights: what the bytes it reads stand for
+  /// This is for conv2d whose weights are int8: each is its output's scale times -127 … 127.
+  std::vector<float> scales;
+  /// This is what bytes stand for where what the node makes lies as bytes between convolutions.
+  std::optional<QuantParams> range;
 };
 
 /// A graph has side exits: a sample whose logits at `logits` have an entropy below `threshold` (nats, strict)
@@ -72,6 +77,9 @@ struct Graph {
 
 /// Returns the shape of one sample of value `v` of a graph: its input, or what a node makes.
 const Shape& value_shape(const Graph& graph, std::int32_t v);
+
+/// Returns what bytes of value v stand for, where it may lie as bytes: those of the input are pixels.
+std::optional<QuantParams> value_range(const Graph& graph, std::int32_t v);
 
 /// Counts the multiply-adds of a node for one sample: conv2d, linear and matmul; padding zeros included,
 /// weights that a mask leaves out not.

@@ -227,7 +227,7 @@ struct Plan::Impl {
     std::byte* base = at.arena + moved.offset;
     std::memcpy(base + static_cast<std::size_t>(to) * bytes, base + static_cast<std::size_t>(from) * bytes,
                 bytes);
-    if (moved.layout.type == Layout::Type::u8) at.not_finite(buffer)[to] = at.not_finite(buffer)[from];
+    if (moved.layout.is_bytes()) at.not_finite(buffer)[to] = at.not_finite(buffer)[from];
   }
 };
 

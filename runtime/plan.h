@@ -36,7 +36,7 @@ struct StepInfo {
   std::int64_t weight_bytes = 0;      // in their precision, without those that a mask leaves out
   std::int64_t activation_bytes = 0;  // of one image: what is read and what is written, borders left out
   bool winograd = false;              // with fewer multiplications than `macs` says
-  bool int8 = false;                  // multiplies bytes
+  bool int8 = false;                  // works on bytes
 };
 
 /// A workspace is memory for the calls of one caller. It is not to be used by two threads at once. Where a

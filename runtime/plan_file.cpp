@@ -1,6 +1,8 @@
 #include "runtime/plan_file.h"
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "tensor/error.h"
@@ -13,7 +15,7 @@ static_assert(std::endian::native == std::endian::little,
               "plans are read and written as the memory has them");
 
 constexpr char kMagic[9] = "cbnetpln";
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3, kOldest = 2;
 constexpr std::size_t kHeaderBytes = 32;
 constexpr std::uint64_t kMaxAxes = 16;
 
@@ -53,12 +55,29 @@ class Writer {
     numbers(value.shape());
     numbers(value.to_vector<float>());
   }
+  /// Writes weights that are scales times -127 … 127 as bytes.
+  void scaled(const Tensor& value, const std::vector<float>& scales) {
+    if (scales.empty()) return tensor(value);
+    const std::int64_t each = value.numel() / value.size(0);
+    std::vector<std::int8_t> steps;
+    for (std::int64_t i = 0; i < value.numel(); ++i)
+      steps.push_back(static_cast<std::int8_t>(
+          std::nearbyint(value.data<float>()[i] / scales[static_cast<std::size_t>(i / each)])));
+    numbers(value.shape());
+    numbers(steps);
+  }
+  template <class T, class Each>
+  void optional(const std::optional<T>& value, Each each) {
+    number(value.has_value());
+    if (value) each(*value);
+  }
   template <class T, class Each>
   void list(const std::vector<T>& values, Each each) {
     number(std::uint64_t{values.size()});
     for (const T& value : values) each(value);
   }
 
+  std::uint32_t version() const { return kVersion; }
   const std::string& bytes() const { return bytes_; }
 
  private:
@@ -67,8 +86,8 @@ class Writer {
 
 class Reader {
  public:
-  Reader(const char* bytes, std::size_t size, const std::string& source)
-      : at_(bytes), left_(size), source_(source) {}
+  Reader(const char* bytes, std::size_t size, std::uint32_t version, const std::string& source)
+      : at_(bytes), left_(size), version_(version), source_(source) {}
 
   template <Number T>
   void number(T& value) {
@@ -105,6 +124,26 @@ class Reader {
     if (shape.size() > kMaxAxes) fail("a tensor of at most 16 axes", concat(shape.size()));
     value = Tensor::from(values, shape);
   }
+  void scaled(Tensor& value, const std::vector<float>& scales) {
+    if (scales.empty()) return tensor(value);
+    Shape shape;
+    numbers(shape);
+    std::vector<std::int8_t> steps;
+    numbers(steps);
+    if (shape.empty() || shape.size() > kMaxAxes || steps.size() % scales.size() != 0)
+      fail(concat("weights of ", scales.size(), " scales"),
+           concat(steps.size(), " in ", shape.size(), " axes"));
+    const std::size_t each = std::max<std::size_t>(steps.size() / scales.size(), 1);
+    std::vector<float> values;
+    for (std::size_t i = 0; i < steps.size(); ++i) values.push_back(scales[i / each] * steps[i]);
+    value = Tensor::from(values, shape);
+  }
+  template <class T, class Each>
+  void optional(std::optional<T>& value, Each each) {
+    bool has_value = false;
+    number(has_value);
+    if (has_value) each(value.emplace());
+  }
   template <class T, class Each>
   void list(std::vector<T>& values, Each each) {
     // Every element takes at least a byte, so a length cannot promise more than the file holds.
@@ -113,6 +152,7 @@ class Reader {
   }
 
   std::size_t left() const { return left_; }
+  std::uint32_t version() const { return version_; }
 
  private:
   /// Reads or writes one of a few values, as a byte.
@@ -143,6 +183,7 @@ class Reader {
 
   const char* at_;
   std::size_t left_;
+  std::uint32_t version_;
   const std::string& source_;
 };
 
@@ -193,10 +234,12 @@ void put_node(Stream& stream, AnyNode& node) {
   stream.number(node.function);
   stream.number(node.axis);
   stream.numbers(node.axes);
-  stream.tensor(node.weight);
+  if (stream.version() > 2) stream.numbers(node.scales);
+  stream.scaled(node.weight, node.scales);
   stream.tensor(node.bias);
   put_dense(stream, node.dense);
   put_params(stream, node.input);
+  if (stream.version() > 2) stream.optional(node.range, [&](auto& range) { put_params(stream, range); });
   if (node.kind != Kind::slice) return;  // Nothing else has them.
   stream.numbers(node.starts);
   stream.numbers(node.steps);
@@ -243,7 +286,7 @@ Graph graph_from_bytes(const std::string& bytes, const std::string& source) {
                      concat("something else, ", bytes.size(), " bytes"), compile);
   Header header{};
   std::memcpy(&header, bytes.data(), sizeof header);
-  if (header.version != kVersion || header.zero != 0)
+  if (header.version < kOldest || header.version > kVersion || header.zero != 0)
     throw InputError(
         source, concat("a plan of version ", kVersion), concat("version ", header.version),
         header.version > kVersion ? "a newer cbnet wrote it; update this one, or compile it anew" : compile);
@@ -256,7 +299,7 @@ Graph graph_from_bytes(const std::string& bytes, const std::string& source) {
     throw InputError(source, concat("the checksum ", header.checksum), concat(found),
                      "the plan is damaged; compile it anew");
   try {
-    Reader reader(payload, size, source);
+    Reader reader(payload, size, header.version, source);
     Graph graph;
     put_graph(reader, graph);
     require(reader.left() == 0, "graph", reader.left(), " bytes stand behind it");

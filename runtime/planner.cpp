@@ -36,6 +36,7 @@ class Planner {
         readers_(graph.nodes.size() + 1),
         is_exit_(graph.nodes.size() + 1),
         by_winograd_(graph.nodes.size()),
+        choice_(graph),
         ready_(graph.nodes.size() + 1),
         buffers_(graph.nodes.size() + 1) {
     exits_.push_back({static_cast<std::int32_t>(graph.nodes.size()), 0.0});
@@ -53,8 +54,7 @@ class Planner {
 
   /// Returns the schedule; without `by_channels`, all images lie in planes.
   Schedule run(bool by_channels) {
-    choice_ = by_channels ? choose_channels(graph_, table_, readers_)
-                          : ChannelsChoice{std::vector<bool>(graph_.nodes.size()), {}};
+    choice_ = by_channels ? choose_channels(graph_, table_, readers_) : ChannelsChoice(graph_);
     check_planes();
     fuse();
     choose_layouts();
@@ -161,16 +161,22 @@ class Planner {
     const auto other = [product = fused.made](const Node& sum) {
       return sum.inputs[sum.inputs[0] == product ? 1 : 0];
     };
+    const bool int8 = choice_.int8[at_node(conv)];
     const auto is_ready_sum = [&](const Node& sum) {
       return sum.inputs.size() == 2 && sum.inputs[0] != sum.inputs[1] && shape(other(sum)) == conv.shape &&
-             ready_[at(other(sum))];
+             ready_[at(other(sum))] && (!int8 || choice_.bytes[at(other(sum))].is_bytes());
     };
     if (takes_addend(conv) && take(Kind::add, is_ready_sum)) fused.addend = other(*fused.nodes.back());
-    const auto any = [](const Node&) { return true; };
-    const auto is = [](Pointwise function) {
-      return [function](const Node& node) { return node.function == function; };
+    // The largest byte of several is one of them: nothing brings it to another scale.
+    const auto fits = [&](const Node& node) {
+      return !int8 || conv.kind == Kind::conv2d ||
+             (choice_.int8[at_node(node)] &&
+              bytes_layout(conv.shape, *node.range) == bytes_layout(conv.shape, *conv.range));
     };
-    if (take(Kind::relu, any)) {
+    const auto is = [&](Pointwise function) {
+      return [fits, function](const Node& node) { return node.function == function && fits(node); };
+    };
+    if (take(Kind::relu, fits)) {
       fused.bounds.low = 0.0F;
     } else if (take(Kind::pointwise, is(Pointwise::clamp_min))) {
       fused.bounds.low = static_cast<float>(fused.nodes.back()->value);
@@ -199,9 +205,8 @@ class Planner {
       if (is_exit_[v] || readers.empty()) continue;
       const auto by = [&](std::size_t i) { return requested_by(i, static_cast<std::int32_t>(v)); };
       const Layout first = by(readers[0]);
-      const bool agreed =
-          first.type != Layout::Type::u8 ||
-          std::all_of(readers.begin(), readers.end(), [&](std::size_t i) { return by(i) == first; });
+      const bool agreed = !first.is_bytes() || std::all_of(readers.begin(), readers.end(),
+                                                           [&](std::size_t i) { return by(i) == first; });
       if (agreed) requested_[v] = first;
     }
   }
@@ -209,7 +214,7 @@ class Planner {
   /// Returns the layout in which node i would have value v.
   Layout requested_by(std::size_t i, std::int32_t v) const {
     const Node& node = graph_.nodes[i];
-    if (choice_.nodes[i]) return choice_.layouts[at(v)];
+    if (choice_.nodes[i]) return choice_.of(i, v);
     if (node.kind == Kind::reshape) {
       // Through a reshape only a byte is a byte: planes have other sizes on its other side.
       const Layout& layout = requested_[i + 1];
@@ -237,7 +242,9 @@ class Planner {
     buffer.size = numel(shape(v));
     // An image has whole cache lines, but for rows of a matrix product: those may be read as one run.
     const bool is_row = layout.type == Layout::Type::dense || layout.type == Layout::Type::u8;
-    buffer.pitch = is_row ? buffer.size : kernels::round_up(layout.image(), 16);
+    const std::int64_t slack = layout.is_bytes() ? kernels::kByteSlack : 0;
+    buffer.pitch =
+        is_row ? buffer.size : kernels::round_up(layout.image() + slack, layout.is_bytes() ? 64 : 16);
     out_.buffers.push_back(buffer);
     buffers_[at(source_[at(v)])].push_back(static_cast<int>(out_.buffers.size()) - 1);
     return buffers_[at(source_[at(v)])].back();
@@ -253,16 +260,15 @@ class Planner {
     }
     // Bytes of the input are enough where all its readers ask for them; else they are made from the dense
     // layout.
-    if (v == 0 && found.empty() && (layout.type != Layout::Type::u8 || requested_[0] == layout)) {
+    if (v == 0 && found.empty() && (!layout.is_bytes() || requested_[0] == layout)) {
       const int to = new_buffer(0, layout);
       out_.steps.push_back(make_input_step(table_, numel(graph_.input), {to, layout}));
       return to;
     }
     // Planes of one shape are no planes of another, nor bytes: then they go by way of the dense layout.
-    const bool by_dense = layout.type != Layout::Type::dense &&
-                          (found.empty() || (layout_of(found.front()).type != Layout::Type::dense &&
-                                             !layout_of(found.front()).same_planes(layout)));
-    const int from = by_dense ? in_layout(v, Layout{}) : found.front();
+    const auto near =
+        std::find_if(found.begin(), found.end(), [&](int id) { return can_copy(layout_of(id), layout); });
+    const int from = near == found.end() ? in_layout(v, Layout{}) : *near;
     const int to = new_buffer(v, layout);
     out_.steps.push_back(make_layout_step(table_, numel(shape(v)), operand(from), operand(to)));
     out_.steps.back()->name = "copy";
@@ -281,13 +287,26 @@ class Planner {
     return static_cast<std::size_t>(&node - graph_.nodes.data());
   }
 
+  /// Tells whether someone reads the bytes of value v, perhaps as rows.
+  bool reads_bytes(std::int32_t v) const {
+    const Layout& bytes = choice_.bytes[at(v)];
+    return bytes.is_bytes() &&
+           std::any_of(readers_[at(v)].begin(), readers_[at(v)].end(), [&](std::size_t i) {
+             const Layout layout = requested_by(i, v);
+             return layout.is_bytes() && layout.scale == bytes.scale && layout.zero_point == bytes.zero_point;
+           });
+  }
+
   StepPtr channels_step(const Fused& fused) {
     const Node& node = *fused.nodes.front();
+    const std::size_t i = at_node(node);
     std::vector<Operand> from;
-    for (const std::int32_t v : node.inputs) from.push_back(operand(in_layout(v, choice_.layouts[at(v)])));
-    if (fused.addend >= 0)
-      from.push_back(operand(in_layout(fused.addend, choice_.layouts[at(fused.addend)])));
-    const Operand to = operand(new_buffer(fused.made, choice_.layouts[at(fused.made)]));
+    for (const std::int32_t v : node.inputs) from.push_back(operand(in_layout(v, choice_.of(i, v))));
+    if (fused.addend >= 0) from.push_back(operand(in_layout(fused.addend, choice_.of(i, fused.addend))));
+    const bool bytes = choice_.int8[i] && (node.kind != Kind::conv2d || reads_bytes(fused.made));
+    const Operand to =
+        operand(new_buffer(fused.made, (bytes ? choice_.bytes : choice_.layouts)[at(fused.made)]));
+    if (choice_.int8[i]) return make_bytes_step(table_, graph_, node, fused.bounds, from, to);
     return is_windowed(node.kind) ? make_channels_step(table_, node, fused.bounds, from, to)
                                   : make_pixels_step(isa_, graph_, node, from, to);
   }
@@ -346,6 +365,14 @@ class Planner {
 };
 
 }  // namespace
+
+std::vector<bool> nodes_on_bytes(const Graph& graph, Isa isa) {
+  Readers readers(graph.nodes.size() + 1);
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    for (const std::int32_t v : graph.nodes[i].inputs) readers[at(v)].push_back(i);
+  }
+  return choose_channels(graph, kernels::kernel_table(isa), readers).int8;
+}
 
 Schedule make_schedule(const Graph& graph, Isa isa) {
   Schedule out = Planner(graph, isa).run(true);

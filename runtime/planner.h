@@ -49,14 +49,23 @@ Schedule make_schedule(const Graph& graph, Isa isa);
 /// This lists, by value, the nodes that read it.
 using Readers = std::vector<std::vector<std::size_t>>;
 
-/// This says which nodes have the channels of a pixel side by side (Layout::Type::channels_last), and in
-/// which layout each value lies that they read or make.
+/// This says which nodes have the channels of a pixel side by side, in channels_last or, where `int8` says
+/// so, in channels_u8, and in which layout of either each value lies that they read or make.
 struct ChannelsChoice {
-  std::vector<bool> nodes;
-  std::vector<Layout> layouts;
+  explicit ChannelsChoice(const Graph& graph)
+      : nodes(graph.nodes.size()), int8(nodes), layouts(nodes.size() + 1), bytes(layouts) {}
+  /// Returns the layout in which a node reads or makes value v.
+  const Layout& of(std::size_t node, std::int32_t v) const {
+    return (int8[node] ? bytes : layouts)[static_cast<std::size_t>(v)];
+  }
+  std::vector<bool> nodes, int8;
+  std::vector<Layout> layouts, bytes;  // bytes: dense where a value has none
 };
 /// Returns what costs less; no node where a value would not fit an arena so.
 ChannelsChoice choose_channels(const Graph& graph, const kernels::KernelTable& table, const Readers& readers);
+
+/// Says by node whether a plan for `isa` would compute it on bytes whose channels lie side by side.
+std::vector<bool> nodes_on_bytes(const Graph& graph, Isa isa);
 
 /// Settles the lifetimes and offsets of the buffers, what segments carry, the tile and the sizes. What is
 /// never in use at once may lie in one place.

@@ -94,6 +94,18 @@ LinearWeights convert(const LinearWeights& fp32, Precision precision) {
   return to;
 }
 
+void quantize_weights(Node& conv) {
+  const std::int64_t outputs = conv.weight.size(0), each = conv.weight.numel() / outputs;
+  LinearWeights rows;
+  rows.in = each;
+  quantize_rows(conv.weight.to_vector<float>(), rows);
+  conv.scales = std::move(rows.scales);
+  conv.weight = conv.weight.clone();
+  for (std::int64_t i = 0; i < conv.weight.numel(); ++i)
+    conv.weight.data<float>()[i] =
+        conv.scales[static_cast<std::size_t>(i / each)] * rows.int8[static_cast<std::size_t>(i)];
+}
+
 double quantization_error(std::span<const float> values, const QuantParams& params) {
   const double scale = static_cast<double>(params.scale);
   double sum = 0;

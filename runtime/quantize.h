@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "runtime/linear.h"
+#include "runtime/graph.h"
 
 namespace cbnet::runtime {
 
@@ -19,6 +19,9 @@ float from_bf16(std::uint16_t x);
 /// `fp32` is not of precision fp32 or has another number of weights than in * out, or, for int8, a weight is
 /// not finite.
 LinearWeights convert(const LinearWeights& fp32, Precision precision);
+
+/// Rounds a conv2d's weights to int8, as `convert` does: they become multiples of Node::scales.
+void quantize_weights(Node& conv);
 
 /// Returns scale and zero point for activations like `values`: of the ranges that hold everything, 99.99
 /// %, 99.9 %, 99 % or 98 % of them (half of the rest cut off at each end), widened to hold 0, which becomes

@@ -50,7 +50,7 @@ struct Frame {
 struct Operand {
   int buffer;
   Layout layout;
-  bool is_bytes() const { return layout.type == Layout::Type::u8; }
+  bool is_bytes() const { return layout.is_bytes(); }
 };
 
 class Step {
@@ -67,7 +67,7 @@ class Step {
   std::int64_t macs = 0;  // of one image, padding zeros included
   std::int64_t weight_bytes = 0;
   bool winograd = false;        // with fewer multiplications than `macs` says
-  bool int8 = false;            // multiplies bytes
+  bool int8 = false;            // works on bytes
   bool shares_weights = false;  // reads them once for all images of a call
 
  protected:
@@ -79,8 +79,9 @@ using StepPtr = std::unique_ptr<Step>;
 
 /// Brings the network's input into the layout of buffer `to`.
 StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, const Operand& to);
-/// Copies a value to another layout. Throws std::invalid_argument unless it is from the dense layout, to it
-/// from a padded one or from channels_last, or between padded ones with the same planes.
+/// Tells whether make_layout_step copies a value from one layout to the other.
+bool can_copy(const Layout& from, const Layout& to);
+/// Copies a value to another layout. Throws std::invalid_argument where can_copy() says no.
 StepPtr make_layout_step(const kernels::KernelTable& table, std::int64_t size, const Operand& from,
                          const Operand& to);
 
@@ -129,6 +130,20 @@ bool takes_addend(const Node& node);
 /// Makes a conv2d, max_pool2d or avg_pool2d, all operands in channels_last.
 StepPtr make_channels_step(const kernels::KernelTable& table, const Node& node, const ChannelsTail& tail,
                            const std::vector<Operand>& from, const Operand& to);
+/// Tells whether these nodes map each number on its own, or by its channel.
+bool is_by_number(Kind kind);
+/// Tells whether make_bytes_step can do this node on bytes, given what bytes of its inputs and of what it
+/// makes stand for.
+bool can_bytes(const Graph& graph, const kernels::KernelTable& table, const Node& node);
+/// Returns the layout of bytes, without a border, of a value of shape (C,H,W).
+Layout bytes_layout(const Shape& planes, const QuantParams& range);
+/// Returns the cost of a convolution of bytes in the units of direct_cost; `tight` where nothing lies between
+/// two pixels of its input.
+double bytes_cost(const kernels::KernelTable& table, const Node& conv, const Shape& input, bool tight);
+/// Makes a node whose inputs are in channels_u8. What it makes is too, or, of a convolution, in
+/// channels_last.
+StepPtr make_bytes_step(const kernels::KernelTable& table, const Graph& graph, const Node& node,
+                        const ChannelsTail& tail, const std::vector<Operand>& from, const Operand& to);
 /// Makes what is done number by number, channel by channel or pixel by pixel, all operands in channels_last.
 StepPtr make_pixels_step(Isa isa, const Graph& graph, const Node& node, const std::vector<Operand>& from,
                          const Operand& to);

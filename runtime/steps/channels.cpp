@@ -10,28 +10,11 @@ namespace {
 
 using kernels::ChannelsTable;
 
-Offsets window_offsets(const Layout& layout, const Node& node) {
-  const Window2d& window = node.window;
-  return pixel_offsets(layout, node.shape[1], node.shape[2], {-window.padding.top, -window.padding.left},
-                       window.stride);
-}
-
-/// Returns the offsets of the taps of a window, from its first one.
-Offsets tap_offsets(const Layout& layout, const Window2d& window) {
-  Offsets out;
-  for (std::int64_t ky = 0; ky < window.kernel_size.h; ++ky) {
-    for (std::int64_t kx = 0; kx < window.kernel_size.w; ++kx)
-      out.push_back(static_cast<std::int32_t>(
-          (ky * window.dilation.h * layout.row() + kx * window.dilation.w) * layout.pitch));
-  }
-  return out;
-}
-
 /// Returns the blocks of at most blocks.pixels by blocks.vectors and their cost, in units of an FMA of
 /// vectors: loads and latency may cost more than the sums. A block belongs to one group: a zero weight
 /// between groups would not give zero where an input is infinite.
 Blocks cut(const ChannelsTable& table, std::int64_t lanes, const Node& node, std::int64_t channels,
-           Blocks out) {
+           const BlockCost& cost, Blocks out) {
   const std::int64_t block_pixels = out.pixels, block_vectors = out.vectors;
   if (block_pixels * block_vectors + block_vectors + 1 > table.registers) return out;
   const std::int64_t outputs = node.shape[0];
@@ -44,10 +27,9 @@ Blocks cut(const ChannelsTable& table, std::int64_t lanes, const Node& node, std
     const std::int64_t group = node.groups > 1 ? vectors.first(b) * lanes / group_outputs : 0;
     out.first_inputs.push_back(static_cast<std::int32_t>(group * group_inputs));
   }
-  const auto taps = static_cast<double>(out.inputs * node.window.kernel_size.h * node.window.kernel_size.w);
   const auto block_cost = [&](std::int64_t p, std::int64_t v) {
     const auto sums = static_cast<double>(p * v), loads = static_cast<double>(p + v);
-    return taps * std::max({sums, 0.9 * loads, 6.0}) + 2 * sums + 20;
+    return cost.taps * std::max({sums, 0.9 * loads, 6.0}) + cost.finish * sums + 20;
   };
   out.cost = 0;
   for (std::int64_t b = 0; b < vectors.blocks; ++b) {
@@ -56,10 +38,6 @@ Blocks cut(const ChannelsTable& table, std::int64_t lanes, const Node& node, std
     out.cost += larger * block_cost(pixels.size + 1, vectors[b]) + rest * block_cost(pixels.size, vectors[b]);
   }
   return out;
-}
-
-bool is_depthwise(const Node& conv) {
-  return conv.groups > 1 && conv.weight.size(0) == conv.groups && conv.weight.size(1) == 1;
 }
 
 class ChannelsConvStep : public ChannelsStep {
@@ -168,26 +146,16 @@ class ChannelsPoolStep : public ChannelsStep {
                    const Operand& from, const Operand& to)
       : ChannelsStep({from}, to), run_(table.channels.pool) {
     const Layout& source = from.layout;
-    const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
     pool_.low = tail.low;
     pool_.high = tail.high;
     pool_.average = node.kind == Kind::avg_pool2d;
     pool_.vectors = (source.c + table.conv.lanes - 1) / table.conv.lanes;
     pool_.row_step = source.row() * source.pitch;
     pool_.col_step = source.pitch;
-    for (std::int64_t i = 0; i < node.shape[1]; ++i) {
-      for (std::int64_t j = 0; j < node.shape[2]; ++j) {
-        const std::int64_t top = i * stride.h - padding.top, left = j * stride.w - padding.left;
-        const std::int64_t row = std::max<std::int64_t>(top, 0), col = std::max<std::int64_t>(left, 0);
-        const std::int64_t rows = std::min(top + kernel.h, source.h) - row;
-        const std::int64_t cols = std::min(left + kernel.w, source.w) - col;
-        const std::int64_t padded = (std::min(top + kernel.h, source.h + padding.top) - top) *
-                                    (std::min(left + kernel.w, source.w + padding.left) - left);
-        windows_.push_back({pixel_offset(source, row, col), pixel_offset(target_, i, j),
-                            static_cast<std::int32_t>(rows), static_cast<std::int32_t>(cols),
-                            1.0F / static_cast<float>(node.count_include_pad ? padded : rows * cols)});
-      }
-    }
+    for (const PoolWindow& window : pool_windows(node, source))
+      windows_.push_back({pixel_offset(source, window.row, window.col),
+                          pixel_offset(target_, window.i, window.j), static_cast<std::int32_t>(window.rows),
+                          static_cast<std::int32_t>(window.cols), window.scale});
     pool_.pixels = static_cast<std::int64_t>(windows_.size());
     pool_.windows = windows_.data();
   }
@@ -216,6 +184,22 @@ void ChannelsStep::run(const Frame& frame) const {
   }
 }
 
+Offsets window_offsets(const Layout& layout, const Node& node) {
+  const Window2d& window = node.window;
+  return pixel_offsets(layout, node.shape[1], node.shape[2], {-window.padding.top, -window.padding.left},
+                       window.stride);
+}
+
+Offsets tap_offsets(const Layout& layout, const Window2d& window) {
+  Offsets out;
+  for (std::int64_t ky = 0; ky < window.kernel_size.h; ++ky) {
+    for (std::int64_t kx = 0; kx < window.kernel_size.w; ++kx)
+      out.push_back(static_cast<std::int32_t>(
+          (ky * window.dilation.h * layout.row() + kx * window.dilation.w) * layout.pitch));
+  }
+  return out;
+}
+
 Offsets pixel_offsets(const Layout& layout, std::int64_t rows, std::int64_t cols, Pair first, Pair step) {
   Offsets out;
   for (std::int64_t i = 0; i < rows; ++i) {
@@ -225,15 +209,44 @@ Offsets pixel_offsets(const Layout& layout, std::int64_t rows, std::int64_t cols
   return out;
 }
 
+std::vector<PoolWindow> pool_windows(const Node& node, const Layout& source) {
+  const auto& [kernel, stride, padding, dilation, ceil_mode] = node.window;
+  std::vector<PoolWindow> out;
+  for (std::int64_t i = 0; i < node.shape[1]; ++i) {
+    for (std::int64_t j = 0; j < node.shape[2]; ++j) {
+      const std::int64_t top = i * stride.h - padding.top, left = j * stride.w - padding.left;
+      const std::int64_t row = std::max<std::int64_t>(top, 0), col = std::max<std::int64_t>(left, 0);
+      const std::int64_t rows = std::min(top + kernel.h, source.h) - row;
+      const std::int64_t cols = std::min(left + kernel.w, source.w) - col;
+      const std::int64_t padded = (std::min(top + kernel.h, source.h + padding.top) - top) *
+                                  (std::min(left + kernel.w, source.w + padding.left) - left);
+      out.push_back({i, j, row, col, rows, cols,
+                     1.0F / static_cast<float>(node.count_include_pad ? padded : rows * cols)});
+    }
+  }
+  return out;
+}
+
+bool is_depthwise(const Node& conv) {
+  return conv.groups > 1 && conv.weight.size(0) == conv.groups && conv.weight.size(1) == 1;
+}
+
 Blocks choose_blocks(const ChannelsTable& table, std::int64_t lanes, const Node& node,
                      std::int64_t channels) {
+  const Pair& kernel = node.window.kernel_size;
+  return choose_blocks(table, lanes, node, channels,
+                       {static_cast<double>(channels / node.groups * kernel.h * kernel.w)});
+}
+
+Blocks choose_blocks(const ChannelsTable& table, std::int64_t lanes, const Node& node, std::int64_t channels,
+                     const BlockCost& cost) {
   Blocks best;
   for (std::int64_t vectors = 1; vectors <= kernels::kChannelsVectors; ++vectors) {
     for (std::int64_t pixels = 1; pixels <= kernels::kChannelsPixels; ++pixels) {
       Blocks blocks;
       blocks.pixels = pixels;
       blocks.vectors = vectors;
-      blocks = cut(table, lanes, node, channels, std::move(blocks));
+      blocks = cut(table, lanes, node, channels, cost, std::move(blocks));
       if (blocks.cost < best.cost) best = std::move(blocks);
     }
   }
@@ -246,14 +259,7 @@ std::vector<float> padded_bias(const Node& node, std::int64_t size) {
   return out;
 }
 
-void zero_border(const Layout& layout, float* image) {
-  if (layout.pad_h == 0 && layout.pad_w == 0) return;
-  const std::int64_t row = layout.row() * layout.pitch, side = layout.pad_w * layout.pitch;
-  std::fill_n(image, layout.first() * layout.pitch, 0.0F);
-  float* end = image + (layout.first() + layout.w) * layout.pitch;  // of the first row
-  for (std::int64_t i = 0; i < layout.h; ++i, end += row) std::fill_n(end, side, 0.0F);
-  std::fill_n(end - row + side, layout.pad_h * row, 0.0F);
-}
+void zero_border(const Layout& layout, float* image) { fill_border(layout, image, 0.0F); }
 
 Layout channels_layout(const Shape& planes, std::int64_t lanes) {
   Layout layout;

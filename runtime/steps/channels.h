@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -26,6 +27,21 @@ inline std::int32_t pixel_offset(const Layout& layout, std::int64_t i, std::int6
 Offsets pixel_offsets(const Layout& layout, std::int64_t rows, std::int64_t cols, Pair first = 0,
                       Pair step = 1);
 
+/// Returns the offsets of the windows of a layer.
+Offsets window_offsets(const Layout& layout, const Node& node);
+/// Returns the offsets of the taps of a window, from its first one.
+Offsets tap_offsets(const Layout& layout, const Window2d& window);
+
+/// These taps of one window of a pool lie inside the image: rows x cols from (row, col) on. `scale` is one
+/// over what an average divides by, (i, j) its result.
+struct PoolWindow {
+  std::int64_t i, j, row, col, rows, cols;
+  float scale;
+};
+std::vector<PoolWindow> pool_windows(const Node& node, const Layout& source);
+
+bool is_depthwise(const Node& conv);
+
 /// A convolution's channels are cut into these blocks, each of which reads the channels of its group. The
 /// cost is infinite where they cannot be cut so.
 struct Blocks {
@@ -35,9 +51,28 @@ struct Blocks {
   double cost = std::numeric_limits<double>::infinity();
 };
 
-/// Returns the blocks of the lowest cost for a convolution of `channels` input channels.
+/// A block of pixels by vectors costs this much.
+struct BlockCost {
+  double taps;        // what is added to every sum
+  double finish = 2;  // of a sum
+};
+/// Returns the blocks of the lowest cost for a convolution of `channels` input channels, in f32 unless a cost
+/// is given.
+Blocks choose_blocks(const kernels::ChannelsTable& table, std::int64_t lanes, const Node& node,
+                     std::int64_t channels, const BlockCost& cost);
 Blocks choose_blocks(const kernels::ChannelsTable& table, std::int64_t lanes, const Node& node,
                      std::int64_t channels);
+
+/// Writes what stands around an image.
+template <class T>
+void fill_border(const Layout& layout, T* image, T value) {
+  if (layout.pad_h == 0 && layout.pad_w == 0) return;
+  const std::int64_t row = layout.row() * layout.pitch, side = layout.pad_w * layout.pitch;
+  std::fill_n(image, layout.first() * layout.pitch, value);
+  T* end = image + (layout.first() + layout.w) * layout.pitch;  // of the first row
+  for (std::int64_t i = 0; i < layout.h; ++i, end += row) std::fill_n(end, side, value);
+  std::fill_n(end - row + side, layout.pad_h * row, value);
+}
 
 /// A step goes image by image, writes the zeros around each, and may read an addend beside its input.
 class ChannelsStep : public Step {

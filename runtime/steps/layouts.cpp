@@ -1,8 +1,9 @@
 // These steps copy the caller's pixels to the layout that the first layer reads, and from layout to layout.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
-#include "runtime/step.h"
+#include "runtime/steps/channels.h"
 
 namespace cbnet::runtime {
 namespace {
@@ -23,29 +24,31 @@ void copy_planes(const float* from, const Layout& source, float* to, const Layou
 }
 
 /// Copies planes, channel by channel, to where the channels of a pixel lie side by side.
-template <class T, class F>
-void interleave(const T* from, float* to, const Layout& target, F f) {
-  zero_border(target, to);
+template <class T, class To, class F>
+void interleave(const T* from, To* to, const Layout& target, F f) {
+  fill_border(target, to, static_cast<To>(target.zero_point));
   for (std::int64_t c = 0; c < target.c; ++c) {
-    float* row = to + target.first() * target.pitch + c;
+    To* row = to + target.first() * target.pitch + c;
     for (std::int64_t i = 0; i < target.h; ++i, from += target.w, row += target.row() * target.pitch) {
       for (std::int64_t j = 0; j < target.w; ++j) row[j * target.pitch] = f(from[j]);
     }
   }
 }
 
-void interleave(const float* from, float* to, const Layout& target) {
-  interleave(from, to, target, [](float x) { return x; });
-}
-
 /// Goes the way back.
-void separate(const float* from, const Layout& source, float* to) {
+template <class T, class To, class F>
+void separate(const T* from, const Layout& source, To* to, F f) {
   for (std::int64_t c = 0; c < source.c; ++c) {
-    const float* row = from + source.first() * source.pitch + c;
+    const T* row = from + source.first() * source.pitch + c;
     for (std::int64_t i = 0; i < source.h; ++i, to += source.w, row += source.row() * source.pitch) {
-      for (std::int64_t j = 0; j < source.w; ++j) to[j] = row[j * source.pitch];
+      for (std::int64_t j = 0; j < source.w; ++j) to[j] = f(row[j * source.pitch]);
     }
   }
+}
+
+template <class T>
+T same(T x) {
+  return x;
 }
 
 /// These bytes are made, in `layout`; a number that is not finite sets *not_finite, where it is not null.
@@ -70,6 +73,7 @@ class InputStep : public Step {
         layout_(to.layout),
         planes_(planes_of(layout_, Layout{}, size)) {
     name = "pixels";
+    if (layout_.type == Layout::Type::channels_u8) scratch_fixed_ = size;
     for (std::size_t pixel = 0; pixel < stored_.size(); ++pixel) {
       const float value = static_cast<float>(pixel) / 255.0F;
       quantize(table, &value, 1, {&stored_[pixel], layout_});
@@ -78,7 +82,7 @@ class InputStep : public Step {
   }
 
   void run(const Frame& frame) const override {
-    if (layout_.type == Layout::Type::u8) std::fill_n(frame.not_finite(writes), frame.n, std::uint8_t{0});
+    if (layout_.is_bytes()) std::fill_n(frame.not_finite(writes), frame.n, std::uint8_t{0});
     for (std::int64_t i = 0; i < frame.n; ++i) {
       if (layout_.type == Layout::Type::u8) {
         auto* to = frame.at<std::uint8_t>(writes, i);
@@ -94,13 +98,25 @@ class InputStep : public Step {
         }
         continue;
       }
+      if (layout_.type == Layout::Type::channels_u8) {
+        auto* const to = frame.at<std::uint8_t>(writes, i);
+        if (frame.pixels_u8 != nullptr) {
+          interleave(frame.pixels_u8 + i * size_, to, layout_,
+                     [this](std::uint8_t pixel) { return stored_[pixel]; });
+        } else {
+          auto* const bytes = reinterpret_cast<std::uint8_t*>(frame.scratch);
+          quantize(table_, frame.pixels_f32 + i * size_, size_, {bytes, layout_});
+          interleave(bytes, to, layout_, same<std::uint8_t>);
+        }
+        continue;
+      }
       float* to = frame.at<float>(writes, i);
       if (layout_.type == Layout::Type::channels_last) {
         if (frame.pixels_u8 != nullptr) {
           interleave(frame.pixels_u8 + i * size_, to, layout_,
                      [](std::uint8_t pixel) { return static_cast<float>(pixel) / 255.0F; });
         } else {
-          interleave(frame.pixels_f32 + i * size_, to, layout_);
+          interleave(frame.pixels_f32 + i * size_, to, layout_, same<float>);
         }
       } else if (frame.pixels_u8 != nullptr) {
         const std::uint8_t* from = frame.pixels_u8 + i * size_;
@@ -132,13 +148,97 @@ class InterleaveStep : public Step {
     for (std::int64_t i = 0; i < frame.n; ++i) {
       const auto* const from = frame.at<float>(reads[0], i);
       auto* const to = frame.at<float>(writes, i);
-      to_channels_ ? interleave(from, to, layout_) : separate(from, layout_, to);
+      to_channels_ ? interleave(from, to, layout_, same<float>) : separate(from, layout_, to, same<float>);
     }
   }
 
  private:
   bool to_channels_;
   Layout layout_;
+};
+
+/// A step brings f32 to bytes whose channels lie side by side.
+class ToBytesStep : public Step {
+ public:
+  ToBytesStep(const kernels::KernelTable& table, std::int64_t size, const Operand& from, const Operand& to)
+      : Step({from.buffer}, to.buffer), table_(table), size_(size), from_(from.layout), to_(to.layout) {
+    if (from_.type == Layout::Type::dense) scratch_fixed_ = size;
+  }
+
+  void run(const Frame& frame) const override {
+    for (std::int64_t i = 0; i < frame.n; ++i) {
+      const auto* const from = frame.at<float>(reads[0], i);
+      auto* const to = frame.at<std::uint8_t>(writes, i);
+      std::uint8_t* const not_finite = frame.not_finite(writes) + i;
+      *not_finite = 0;
+      if (from_.type == Layout::Type::dense) {
+        auto* const bytes = reinterpret_cast<std::uint8_t*>(frame.scratch);
+        quantize(table_, from, size_, {bytes, to_, not_finite});
+        interleave(bytes, to, to_, same<std::uint8_t>);
+        continue;
+      }
+      fill_border(to_, to, static_cast<std::uint8_t>(to_.zero_point));
+      // What lies between the channels of two pixels may be anything.
+      const bool whole_rows = from_.pitch == from_.c && to_.pitch == to_.c;
+      const std::int64_t run = whole_rows ? to_.w * to_.c : to_.c;
+      for (std::int64_t y = 0; y < to_.h; ++y) {
+        for (std::int64_t x = 0; x < (whole_rows ? 1 : to_.w); ++x)
+          quantize(table_, from + pixel_offset(from_, y, x), run,
+                   {to + pixel_offset(to_, y, x), to_, not_finite});
+      }
+    }
+  }
+
+ private:
+  const kernels::KernelTable& table_;
+  std::int64_t size_;
+  Layout from_, to_;
+};
+
+/// A step goes the way back, or brings such bytes to bytes in rows.
+class FromBytesStep : public Step {
+ public:
+  FromBytesStep(std::int64_t size, const Operand& from, const Operand& to)
+      : Step({from.buffer}, to.buffer), size_(size), from_(from.layout), to_(to.layout) {
+    for (std::size_t q = 0; q < real_.size(); ++q) {
+      real_[q] = from_.scale * static_cast<float>(static_cast<int>(q) - from_.zero_point);
+      const float stored = real_[q] / to_.scale + static_cast<float>(to_.zero_point);
+      stored_[q] = static_cast<std::uint8_t>(std::nearbyint(std::clamp(stored, 0.0F, 255.0F)));
+    }
+  }
+
+  void run(const Frame& frame) const override {
+    for (std::int64_t i = 0; i < frame.n; ++i) {
+      const auto* const from = frame.at<std::uint8_t>(reads[0], i);
+      const std::uint8_t lost = frame.not_finite(reads[0])[i];
+      if (to_.is_bytes()) {
+        separate(from, from_, frame.at<std::uint8_t>(writes, i),
+                 [this](std::uint8_t q) { return stored_[q]; });
+        frame.not_finite(writes)[i] = lost;
+        continue;
+      }
+      auto* const to = frame.at<float>(writes, i);
+      if (to_.type == Layout::Type::dense) {
+        separate(from, from_, to, [this](std::uint8_t q) { return real_[q]; });
+      } else {
+        zero_border(to_, to);
+        for (std::int64_t y = 0; y < to_.h; ++y) {
+          for (std::int64_t x = 0; x < to_.w; ++x)
+            std::transform(from + pixel_offset(from_, y, x), from + pixel_offset(from_, y, x) + to_.c,
+                           to + pixel_offset(to_, y, x), [this](std::uint8_t q) { return real_[q]; });
+        }
+      }
+      if (lost != 0)
+        std::fill_n(to, to_.type == Layout::Type::dense ? size_ : to_.image(),
+                    std::numeric_limits<float>::quiet_NaN());
+    }
+  }
+
+ private:
+  std::int64_t size_;
+  Layout from_, to_;
+  std::array<float, 256> real_{};           // what each byte stands for
+  std::array<std::uint8_t, 256> stored_{};  // of bytes: and the byte that stands for that there
 };
 
 class LayoutStep : public Step {
@@ -177,20 +277,23 @@ StepPtr make_input_step(const kernels::KernelTable& table, std::int64_t size, co
   return std::make_unique<InputStep>(table, size, to);
 }
 
+bool can_copy(const Layout& from, const Layout& to) {
+  using Type = Layout::Type;
+  if (from.type == Type::dense || to.same_planes(from)) return true;
+  if (from.type == Type::channels_last) return to.type == Type::dense || to.type == Type::channels_u8;
+  if (from.type == Type::channels_u8) return to.type != Type::padded && to.type != Type::channels_u8;
+  return from.type == Type::padded && to.type == Type::dense;
+}
+
 StepPtr make_layout_step(const kernels::KernelTable& table, std::int64_t size, const Operand& from,
                          const Operand& to) {
   const auto is = [](const Operand& operand, Layout::Type type) { return operand.layout.type == type; };
-  const bool to_channels = is(to, Layout::Type::channels_last),
-             from_channels = is(from, Layout::Type::channels_last);
-  if (to_channels || from_channels) {
-    require(is(to_channels ? from : to, Layout::Type::dense), "plan",
-            "channels side by side come from dense values and become those");
+  require(can_copy(from.layout, to.layout), "plan",
+          "planes come from dense values or the same planes, channels side by side and bytes from f32");
+  if (is(to, Layout::Type::channels_u8)) return std::make_unique<ToBytesStep>(table, size, from, to);
+  if (is(from, Layout::Type::channels_u8)) return std::make_unique<FromBytesStep>(size, from, to);
+  if (is(to, Layout::Type::channels_last) || is(from, Layout::Type::channels_last))
     return std::make_unique<InterleaveStep>(from, to);
-  }
-  const bool to_dense = from.layout.type == Layout::Type::padded && to.layout.type == Layout::Type::dense;
-  require(
-      from.layout.type == Layout::Type::dense || to_dense || from.layout.same_planes(to.layout), "plan",
-      "planes come from dense values or the same planes, bytes from dense values, and nothing from bytes");
   return std::make_unique<LayoutStep>(table, size, from, to);
 }
 

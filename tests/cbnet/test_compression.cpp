@@ -1,6 +1,9 @@
 #include "cbnet/compression.h"
 
+#include <cmath>
+
 #include "models/checkpoint.h"
+#include "runtime/plan.h"
 #include "tensor/error.h"
 #include "tests/cbnet/tiny.h"
 #include "tests/support/kinds.h"
@@ -129,6 +132,40 @@ TEST_CASE("an imported network is calibrated and judged on training images, and 
   model.info.dataset = "mnist";
   save_model(run.model_file("mine"), *model.network, model.info);
   CHECK_THROWS_SAYING(compress(run, "mine", bars(), options), InputError, "give --dataset mnist");
+}
+
+TEST_CASE("convolutions are converted where bytes are faster, and answers stay what they were") {
+  const TempFolder folder;
+  const RunFolder run(folder.path());
+  Model model;
+  model.info.model = "imported";
+  model.info.dataset = "unknown";
+  NetworkSpec spec;
+  spec.input = {1, 28, 28};
+  for (const std::int64_t stride : {2, 1, 2})
+    spec.trunk.insert(
+        spec.trunk.end(),
+        {kinds::Conv2d{.out = 48, .kernel_size = 3, .stride = stride, .padding = 1}, kinds::Relu{}});
+  spec.trunk.insert(spec.trunk.end(), {kinds::MaxPool2d{.kernel_size = 2, .stride = 2}, kinds::Flatten{},
+                                       kinds::Linear{.out = 10}});
+  model.network = std::make_unique<Network>(spec, 1);
+  save_model(run.model_file("mine"), *model.network, model.info);
+  const runtime::Graph fp32 = compress(run, "mine", bars(), {});
+  CompressionOptions options;
+  options.precision = Precision::int8;
+  const runtime::Graph int8 = compress(run, "mine", bars(), options);
+  std::size_t converted = 0;
+  for (const runtime::Node& node : int8.nodes) converted += node.scales.empty() ? 0 : 1;
+  CHECK(converted == (active_isa() == Isa::avx512_vnni ? 3 : 0));
+  const Tensor& images = bars().test.images;
+  const runtime::Plan first(fp32), second(int8);
+  runtime::Workspace one(first), two(second);
+  const auto a = first.run(images.data<std::uint8_t>(), images.size(0), one).probabilities,
+             b = second.run(images.data<std::uint8_t>(), images.size(0), two).probabilities;
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    worst = std::max(worst, std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  CHECK(worst < 0.02);
 }
 
 TEST_CASE("what a plan says of itself is read back, or refused with the file's name") {

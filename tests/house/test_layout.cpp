@@ -38,6 +38,7 @@ const std::map<std::string, std::string>& tested_elsewhere() {
       {"tensor/cpu/kernels/exit.h", "tests/runtime/test_exit.cpp"},
       {"tensor/cpu/kernels/fused_conv2d.h", "tests/runtime/test_conv.cpp"},
       {"tensor/cpu/kernels/channels.h", "tests/runtime/test_channels.cpp"},
+      {"tensor/cpu/kernels/channels_u8.h", "tests/runtime/test_channels_u8.cpp"},
       {"runtime/steps/plain.h", "tests/runtime/test_plan.cpp runs every kind"},
       {"tensor/cpu/kernels/linear.h", "tests/runtime/test_linear.cpp"},
       {"tensor/cpu/kernels/winograd.h", "tests/runtime/test_winograd.cpp"},

@@ -7,7 +7,7 @@ namespace cbnet::runtime::test {
 
 /// The bytes of a plan with this payload, by the format that runtime/plan_file.h describes, without our
 /// writer.
-inline std::string sealed(const std::string& payload, std::uint32_t version = 2) {
+inline std::string sealed(const std::string& payload, std::uint32_t version = 3) {
   std::uint64_t checksum = 14695981039346656037U;  // FNV-1a
   for (const char byte : payload) {
     checksum ^= static_cast<std::uint8_t>(byte);

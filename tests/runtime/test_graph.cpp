@@ -132,6 +132,7 @@ TEST_CASE("graph: a field that a kind does not have is refused where it is set")
   refused("a padding", 2, [](Node& n) { n.window.padding = 1; });
   refused("a dilation", 2, [](Node& n) { n.window.dilation = 0; });
   refused("groups", 3, [](Node& n) { n.groups = 0; });
+  refused("scales of weights", 3, [](Node& n) { n.scales = {1.0F}; });
   refused("ceil_mode", 0, [](Node& n) { n.window.ceil_mode = true; });
   refused("count_include_pad", 3, [](Node& n) { n.count_include_pad = false; });
   refused("a parameter", 2, [](Node& n) { n.value = 1; });
@@ -157,6 +158,23 @@ TEST_CASE("graph: layers are limited in number, and products of scales are norma
              g.nodes[13].input.scale = 1e20F);
   CHECK_SAYS("n14 (linear) has a product of scales of 0", g.nodes[13].dense.scales[2] = 1e-30F;
              g.nodes[13].input.scale = 1e-30F);
+}
+
+TEST_CASE("graph: each broken rule of int8 convolutions and ranges is named") {
+  static const auto int8 = [](Graph& g) {
+    g.nodes[0].weight = Tensor::full(g.nodes[0].weight.shape(), 0.5F);
+    g.nodes[0].scales.assign(8, 0.25F);
+  };
+  Graph fine = sound();
+  int8(fine);
+  check(fine);
+  CHECK_SAYS("n1 (conv2d) has 7 scales of 8 outputs", int8(g); g.nodes[0].scales.pop_back());
+  CHECK_SAYS("has weights of the scale 0", int8(g); g.nodes[0].scales[3] = 0);
+  CHECK_SAYS("has the weight 0.5, which is not -127 to 127 times its scale 0.3", int8(g);
+             g.nodes[0].scales[3] = 0.3F);
+  CHECK_SAYS("has the weight 0.5, which is not", int8(g); g.nodes[0].scales[3] = 0.5F / 128);
+  CHECK_SAYS("n1 (conv2d) has bytes of the scale 0", g.nodes[0].range = QuantParams({0.0F, 0}));
+  CHECK_SAYS("n1 (conv2d) has bytes of the zero point 256", g.nodes[0].range = QuantParams({1.0F, 256}));
 }
 
 TEST_CASE("graph: each broken rule of a linear layer's weights is named, with the node") {

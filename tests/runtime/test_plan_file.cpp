@@ -62,7 +62,7 @@ TEST_CASE("plan file: each kind of damage has its message") {
     const std::string said = refused(bytes);
     CHECK_MESSAGE(cbnet::testing::contains(said, part), said);
   };
-  says(sealed(payload, 3), "expected a plan of version 2; found version 3; hint: a newer cbnet wrote it");
+  says(sealed(payload, 4), "expected a plan of version 3; found version 4; hint: a newer cbnet wrote it");
   says(sealed(payload, 0), "found version 0");
   says(whole.substr(0, whole.size() - 7),
        concat("expected ", payload.size(), " bytes behind the header; found ", payload.size() - 7,
@@ -73,7 +73,7 @@ TEST_CASE("plan file: each kind of damage has its message") {
   changed.back() = static_cast<char>(changed.back() ^ 1);
   says(changed, "expected the checksum ");
   says(sealed(payload + "x"), "1 bytes stand behind it");
-  says(sealed(payload.substr(0, payload.size() - 1)), "expected 4 more bytes; found 3");
+  says(sealed(payload.substr(0, payload.size() - 1)), "expected 1 more bytes; found 0");
   says(sealed(""), "expected 8 more bytes; found 0");
 
   Graph graph = small();
@@ -270,6 +270,50 @@ TEST_CASE("plan file: no field is left out") {
     CHECK(bytes != before);
     CHECK(graph_to_bytes(graph_from_bytes(bytes, "x")) == bytes);
   }
+}
+
+TEST_CASE("plan file: weights of int8 convolutions are bytes, and damaged ones are refused") {
+  Builder b({2, 6, 6});
+  const auto made = b.conv(0, 3, 3, 1);
+  b.graph.classifies = false;
+  const std::size_t plain = graph_to_bytes(b.graph).size();
+  quantize_weights(b.last());
+  b.last().range = QuantParams{0.5F, 7};
+  b.conv(made, 2, 1, 0);
+  const std::string bytes = graph_to_bytes(b.graph), payload = payload_of(b.graph);
+  const Graph back = graph_from_bytes(bytes, "x");
+  CHECK(graph_to_bytes(back) == bytes);
+  CHECK(back.nodes[0].scales == b.graph.nodes[0].scales);
+  CHECK(back.nodes[0].weight.to_vector<float>() == b.graph.nodes[0].weight.to_vector<float>());
+  CHECK(back.nodes[0].range->scale == 0.5F);
+  CHECK(back.nodes[0].range->zero_point == 7);
+  CHECK_FALSE(back.nodes[1].range.has_value());
+  b.graph.nodes.pop_back();
+  // 54 weights of a byte, 3 scales, a range; that there are weights needs no saying.
+  CHECK(graph_to_bytes(b.graph).size() == plain - 3 * 54 + 3 * 4 + 8 - 1);
+  for (std::size_t at = 0; at < payload.size(); ++at) {
+    for (const int flip : {0x01, 0x80, 0xFF}) {
+      std::string changed = payload;
+      changed[at] = static_cast<char>(changed[at] ^ flip);
+      try {
+        const Graph graph = graph_from_bytes(sealed(changed), "x");
+        CHECK(graph_to_bytes(graph) == sealed(changed));
+        static_cast<void>(Plan(graph));
+      } catch (const InputError&) {
+      }
+    }
+  }
+}
+
+TEST_CASE("plan file: one of version 2, which had no scales and ranges, is read") {
+  Builder b({4});
+  b.plain(Kind::tanh, 0);
+  b.graph.classifies = false;
+  std::string payload = payload_of(b.graph);
+  payload.pop_back();                     // whether there is a range
+  payload.erase(payload.size() - 99, 8);  // the number of scales, before two tensors and a linear layer
+  const Graph back = graph_from_bytes(sealed(payload, 2), "x");
+  CHECK(graph_to_bytes(back) == graph_to_bytes(b.graph));
 }
 
 TEST_CASE("plan file: a graph that is none is not written, and what stood there stays where it cannot be") {

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/runtime/graphs.h"
 #include "tests/runtime/linear_cases.h"
 
 using namespace cbnet;
@@ -29,6 +30,21 @@ LinearWeights matrix(std::int64_t out, std::int64_t in, std::vector<float> value
 }
 
 }  // namespace
+
+TEST_CASE("quantize: weights of a convolution are rounded by output as those of a linear layer") {
+  Builder b({3, 5, 5});
+  b.conv(0, 4, 3, 1);
+  const std::vector<float> before = b.last().weight.to_vector<float>();
+  LinearWeights dense;
+  dense.in = 27;
+  dense.out = 4;
+  dense.fp32 = before;
+  const LinearWeights rows = convert(dense, Precision::int8);
+  quantize_weights(b.last());
+  CHECK(b.last().scales == rows.scales);
+  for (std::size_t i = 0; i < before.size(); ++i)
+    CHECK(b.last().weight.to_vector<float>()[i] == rows.scales[i / 27] * rows.int8[i]);
+}
 
 TEST_CASE("quantize: wrong use throws") {
   CHECK_THROWS_AS((void)convert(matrix(2, 2, {1, 2, 3}), Precision::bf16), std::invalid_argument);

@@ -3,6 +3,7 @@
 #include "tensor/cpu/kernels/adam.h"
 #include "tensor/cpu/kernels/batch_norm.h"
 #include "tensor/cpu/kernels/channels.h"
+#include "tensor/cpu/kernels/channels_u8.h"
 #include "tensor/cpu/kernels/conv2d_1x1.h"
 #include "tensor/cpu/kernels/conv2d_direct.h"
 #include "tensor/cpu/kernels/conv2d_lanes.h"
@@ -53,6 +54,7 @@ struct IsaTable {
 struct KernelTable {
   ConvTable conv;
   ChannelsTable channels;
+  ByteTable bytes;
   LinearTable linear;
   ExitTable exit;
 };

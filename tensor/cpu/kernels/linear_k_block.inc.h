@@ -75,6 +75,10 @@ struct BytesS8 {
   }
   typedef int32_t Four __attribute__((aligned(1), may_alias));
   [[gnu::always_inline]] static I32 four(const Input* x) { return *reinterpret_cast<const Four*>(x) - I32{}; }
+  // Returns a K-block for each lane.
+  [[gnu::always_inline]] static I32 fours(const Input* x) {
+    return load(reinterpret_cast<const int32_t*>(x));
+  }
 #endif
 };
 
@@ -83,6 +87,7 @@ struct KBlockS8 : BytesS8 {
   using Low = KBlockS8;
   using Spread = I32;
   [[gnu::always_inline]] static Spread spread(const Input* x) { return four(x); }
+  [[gnu::always_inline]] static Spread lanes(const Input* x) { return fours(x); }
   [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
     sum = bits<I32>(_mm512_dpbusd_epi32(bits<__m512i>(sum), bits<__m512i>(x), bits<__m512i>(w)));
   }
@@ -120,8 +125,9 @@ struct KBlockS8 : LowS8 {
   struct Spread {
     I32 low, top;
   };
-  [[gnu::always_inline]] static Spread spread(const Input* x) {
-    const I32 all = four(x);
+  [[gnu::always_inline]] static Spread spread(const Input* x) { return split(four(x)); }
+  [[gnu::always_inline]] static Spread lanes(const Input* x) { return split(fours(x)); }
+  [[gnu::always_inline]] static Spread split(I32 all) {
     return {all & 0x7f7f7f7f, bits<I32>(bits<U32>(all) >> 7) & 0x01010101};
   }
   [[gnu::always_inline]] static void add(Sum& sum, Wide w, const Spread& x) {
@@ -136,6 +142,7 @@ struct KBlockS8 : BytesS8 {
   using Spread = const uint8_t*;
   [[gnu::always_inline]] static Wide widen(const Weight* group, int v) { return group + v * 4; }
   [[gnu::always_inline]] static Spread spread(const Input* x) { return x; }
+  [[gnu::always_inline]] static Spread lanes(const Input* x) { return x; }
   [[gnu::always_inline]] static void add(Sum& sum, Wide w, Spread x) {
     sum += w[0] * x[0] + w[1] * x[1] + w[2] * x[2] + w[3] * x[3];
   }

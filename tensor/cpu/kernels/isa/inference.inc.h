@@ -1,5 +1,5 @@
 // This file gathers the kernels of the inference engine for one ISA, and makes the table of them.
-#include "tensor/cpu/kernels/channels.inc.h"
+#include "tensor/cpu/kernels/channels_u8.inc.h"
 #include "tensor/cpu/kernels/exit.inc.h"
 #include "tensor/cpu/kernels/isa_table.h"
 #include "tensor/cpu/kernels/linear.inc.h"
@@ -14,6 +14,7 @@ const KernelTable inference_table = {
              .run_winograd = winograd_run,
              .pixels = pixels_run},
     .channels = kChannelsTable,
+    .bytes = kByteTable,
     .linear = kLinearTable,
     .exit = {.classify = classify_rows},
 };
