@@ -40,4 +40,16 @@ double half_range(std::span<const double> values) {
   return (*high - *low) / 2;
 }
 
+double interval95(std::span<const double> values) {
+  require(values.size() >= 2, "statistics", "an interval of the mean needs two values; got ", values.size());
+  // These are the 97.5th percentiles of Student's t with 1, 2, … degrees of freedom, then the normal one.
+  constexpr double kStudent[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228};
+  const std::size_t freedom = values.size() - 1;
+  const double middle = mean(values);
+  double squares = 0.0;
+  for (const double value : values) squares += (value - middle) * (value - middle);
+  const auto n = static_cast<double>(values.size());
+  return (freedom <= std::size(kStudent) ? kStudent[freedom - 1] : 1.96) * std::sqrt(squares / (n - 1) / n);
+}
+
 }  // namespace cbnet::bench

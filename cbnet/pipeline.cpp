@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 
+#include "cbnet/converting_encoder.h"
 #include "cbnet/requirements.h"
 #include "cbnet/run_records.h"
 #include "cbnet/stage_history.h"
@@ -178,6 +179,10 @@ class Pipeline {
       if (name == "lenet") return {lenet_spec(data_.task), SeedUse::lenet};
       return {branchynet_spec(data_.task), SeedUse::branchynet};
     }();
+    if (options_.network && recipe_.encoder_target != EncoderTarget::none) {
+      train_encoder(name, spec);
+      return;
+    }
     auto network = std::make_unique<Network>(spec, derive_seed(options_.seed, use));
     if (options_.network && !options_.network->weights.empty())
       network->load_state_dict(options_.network->weights);
@@ -189,6 +194,22 @@ class Pipeline {
     if (exits > 0) say_exits(name, thresholds, result.validation);
     finish(stage, result, thresholds, 1.0, {});
     if (is_base) set_base(std::move(network), thresholds, make_provenance(history_.fingerprint(name)));
+  }
+
+  /// Trains a network with a decoder beside its last layer, and keeps it without.
+  void train_encoder(const std::string& name, const NetworkSpec& spec) {
+    require(options_.network->weights.empty(), "encoder_target",
+            "a converting encoder starts from fresh weights; got those of '", name, "'");
+    Network with(with_decoder(spec), derive_seed(options_.seed, SeedUse::network));
+    EncoderStage training(name, with, recipe_.network, recipe_, data_,
+                          derive_seed(options_.seed, SeedUse::targets));
+    training.stage().teacher = teachers_[name];
+    const FitResult result = run(training.stage(), SeedUse::network);
+    std::unique_ptr<Network> network = without_decoder(with, spec);
+    Stage kept = training.stage();
+    kept.network = network.get();
+    finish(kept, result, {}, 1.0, {});
+    set_base(std::move(network), {}, make_provenance(history_.fingerprint(name)));
   }
 
   void say_exits(const std::string& name, const std::vector<double>& thresholds,

@@ -97,6 +97,11 @@ const char* to_string(TargetPolicy policy) {
 const char* to_string(ReconstructionLoss loss) { return loss == ReconstructionLoss::mse ? "mse" : "bce"; }
 const char* to_string(ActivityScope scope) { return scope == ActivityScope::code ? "code" : "all_hidden"; }
 
+const char* to_string(EncoderTarget target) {
+  constexpr const char* kNames[] = {"none", "prototype", "random_images", "permuted"};
+  return kNames[static_cast<std::size_t>(target)];
+}
+
 std::vector<std::pair<const char*, TrainRecipe*>> parts_of(Recipe& recipe) { return list_parts(recipe); }
 std::vector<std::pair<const char*, const TrainRecipe*>> parts_of(const Recipe& recipe) {
   return list_parts(recipe);
@@ -158,6 +163,10 @@ std::string to_json(const Recipe& r) {
                   {"reconstruction", to_string(r.reconstruction)},
                   {"activity_l1", r.activity_l1},
                   {"activity_scope", to_string(r.activity_scope)}});
+  if (r.encoder_target != EncoderTarget::none) {
+    out["encoder_target"] = to_string(r.encoder_target);
+    out["encoder_weight"] = r.encoder_weight;
+  }
   if (r.measure_normalisation)
     out["normalisation"] = "measured";
   else if (r.normalisation.any())
@@ -202,6 +211,12 @@ Recipe recipe_from_json(const std::string& text, const Recipe& base, const std::
       else if (key == "activity_scope")
         r.activity_scope =
             parse_enum(value, "activity_scope", {ActivityScope::code, ActivityScope::all_hidden});
+      else if (key == "encoder_target")
+        r.encoder_target = parse_enum(value, "encoder_target",
+                                      {EncoderTarget::none, EncoderTarget::prototype,
+                                       EncoderTarget::random_images, EncoderTarget::permuted});
+      else if (key == "encoder_weight")
+        value.get_to(r.encoder_weight);
       else
         require(false, "recipe", "unknown key '", key, "'");
     }
@@ -233,6 +248,8 @@ void check(const Recipe& r) {
           r.auto_margin);
   require(std::isfinite(r.activity_l1) && r.activity_l1 >= 0, "recipe",
           "activity_l1 must not be negative; got ", r.activity_l1);
+  require(std::isfinite(r.encoder_weight) && r.encoder_weight >= 0, "recipe",
+          "encoder_weight must not be negative; got ", r.encoder_weight);
   require(r.output != OutputActivation::softmax || r.reconstruction == ReconstructionLoss::mse, "recipe",
           "a softmax output is trained with mse: its pixels are shares of a whole, not probabilities");
 }

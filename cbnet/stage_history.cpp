@@ -28,6 +28,8 @@ std::string StageHistory::fingerprint(const std::string& stage) const {
   if (all.contains("normalisation")) own["normalisation"] = all["normalisation"];
   if (stage == identity_.network) {
     own["spec_md5"] = identity_.network_md5;
+    for (const char* key : {"encoder_target", "encoder_weight"})
+      if (all.contains(key)) own[key] = all[key];
     if (!identity_.weights_md5.empty()) own["weights_md5"] = identity_.weights_md5;
   }
   if (stage == base() && (identity_.network.empty() || identity_.has_exits))

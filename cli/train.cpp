@@ -68,7 +68,7 @@ struct Override {
   const char* help;
 };
 
-constexpr std::array<Override, 31> kOverrides{{
+constexpr std::array<Override, 33> kOverrides{{
     {"epochs", "epochs", Kind::whole, true, "epochs of every stage"},
     {"batch-size", "batch_size", Kind::whole, true, "images a step"},
     {"learning-rate", "learning_rate", Kind::number, true, "at the start"},
@@ -106,6 +106,9 @@ constexpr std::array<Override, 31> kOverrides{{
     {"output-activation", "output", Kind::word, false, "of the autoencoder: sigmoid or softmax"},
     {"reconstruction", "reconstruction", Kind::word, false, "the autoencoder's loss: bce or mse"},
     {"activity-l1", "activity_l1", Kind::number, false, "weight of the penalty on activities"},
+    {"encoder-target", "encoder_target", Kind::word, false,
+     "image that a code is also decoded into in training: none, prototype, random_images or permuted"},
+    {"encoder-weight", "encoder_weight", Kind::number, false, "of its error in the loss"},
     {"activity-scope", "activity_scope", Kind::word, false, "what it covers: code or all_hidden"},
 }};
 

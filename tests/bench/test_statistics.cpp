@@ -17,6 +17,7 @@ TEST_CASE("statistics: wrong use throws") {
   CHECK_THROWS_AS(median(none), std::invalid_argument);
   CHECK_THROWS_AS(percentiles(none, std::array<double, 1>{50.0}), std::invalid_argument);
   CHECK_THROWS_AS(percentiles(one, wrong), std::invalid_argument);
+  CHECK_THROWS_AS(interval95(one), std::invalid_argument);
 }
 
 TEST_CASE("statistics: mean and half range") {
@@ -44,4 +45,11 @@ TEST_CASE("statistics: the median hides what the mean shows") {
   values.push_back(1100.0);
   CHECK(mean(values) == doctest::Approx(200.0));
   CHECK(percentiles(values, std::array<double, 1>{50.0})[0] == doctest::Approx(100.0));
+}
+
+TEST_CASE("statistics: the 95 % interval is Student's") {
+  // scipy.stats.t.ppf(0.975, 4) * numpy.std([1, 2, 3, 4, 5], ddof=1) / sqrt(5)
+  CHECK(interval95(std::vector<double>{1, 2, 3, 4, 5}) == doctest::Approx(1.9632).epsilon(1e-3));
+  CHECK(interval95(std::vector<double>{0, 2}) == doctest::Approx(12.706));
+  CHECK(interval95(std::vector<double>{7, 7, 7}) == 0.0);
 }

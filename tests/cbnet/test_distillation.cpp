@@ -23,6 +23,7 @@ PipelineOptions student(const std::string& teacher) {
   options.recipe.network.distillation = {teacher, 2.0, 0.7};
   const NetworkSpec spec{"student", {1, 28, 28}, {kinds::Flatten{}, kinds::Linear{.out = 10}}, {}};
   options.network = OtherNetwork{"student", spec, {}};
+  options.model = "student";
   return options;
 }
 
