@@ -66,7 +66,7 @@ struct Recipe {
   ActivityScope activity_scope = ActivityScope::code;
 
   EncoderTarget encoder_target = EncoderTarget::none;  // of `network`
-  double encoder_weight = 10.0;                        // of the decoded image's error in the loss
+  double encoder_weight = 1.0;                         // of the decoded image's error in the loss
 };
 
 const char* to_string(TargetPolicy policy);

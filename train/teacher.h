@@ -18,7 +18,7 @@ class Teacher {
   /// Returns softmax(logits / temperature) of pixels f32 (N, C, H, W) in [0, 1], before normalisation: f32
   /// (N, classes).
   Tensor probabilities(const Tensor& pixels, double temperature);
-  /// Does so for all images u8 (N, C, H, W), piece by piece.
+  /// Does so for all images u8 (N, C, H, W), by a plan: several times as fast, on the host.
   Tensor probabilities_of_all(const Tensor& images, double temperature);
 
   /// Returns the MD5 of the weights: what "the same teacher" means.

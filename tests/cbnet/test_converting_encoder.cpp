@@ -29,6 +29,7 @@ PipelineOptions converting(EncoderTarget target) {
   PipelineOptions options;
   options.recipe = short_recipe();
   options.recipe.encoder_target = target;
+  options.recipe.network.epochs = 12;
   options.network = OtherNetwork{"small", small_spec(), {}};
   options.model = "small";
   return options;
@@ -132,5 +133,5 @@ TEST_CASE("a converting encoder is trained, kept without its decoder, and resume
   run_pipeline(dataset, plain, converting(EncoderTarget::none));
   CHECK(read_file(plain.model_file("small")) != read_file(run.model_file("small")));
   options.recipe.encoder_target = EncoderTarget::permuted;
-  CHECK_THROWS_SAYING(run_pipeline(dataset, run, options), InputError, "encoder_target permuted");
+  CHECK_THROWS_SAYING(run_pipeline(dataset, run, options), InputError, "encoder_target \"permuted\"");
 }
