@@ -122,9 +122,10 @@ class Search {
     options.resume = true;
     options.progress = [this](const Progress& progress) { bar_.update(progress); };
     run_pipeline(dataset_, at, options);
+    CompressionOptions int8;
+    int8.precision = runtime::Precision::int8;
     const auto plan = at.path() / (name + ".int8.plan");
-    if (!std::filesystem::exists(plan))
-      runtime::save_graph(plan, compress(at, name, dataset_, {.precision = runtime::Precision::int8}));
+    if (!std::filesystem::exists(plan)) runtime::save_graph(plan, compress(at, name, dataset_, int8));
     // The times that evolution chose by are kept, so that a search that is resumed chooses the same.
     const auto times = at.path() / "times.json";
     if (!std::filesystem::exists(times)) {
