@@ -22,6 +22,7 @@ constexpr Manual kManual{
     "Test accuracy of the models of several runs: mean and range over the runs of a dataset.\n",
     R"(Examples:
   cbnet_bench accuracy --run runs/fmnist-1 --run runs/fmnist-2 --run runs/fmnist-3
+  cbnet_bench accuracy --run runs/1 --run runs/2 --against lenet
   cbnet_bench accuracy --run runs/fmnist --json accuracy.json
 )"};
 
@@ -43,7 +44,7 @@ std::vector<Judged> judge_runs(const CommandLine& line, std::vector<UnusableMode
       const Evaluation result = evaluate(*predictor, test.images, test.labels);
       if (!line.quiet())
         std::cerr << run << ": " << predictor->name() << " " << fixed(100 * result.accuracy, 2) << " %\n";
-      out.push_back({name, predictor->name(), result.accuracy, result.exit_rates.front()});
+      out.push_back({name, predictor->name(), result.accuracy, result.exit_rates.front(), run});
     }
   }
   return out;
@@ -79,17 +80,44 @@ std::string accuracy_markdown(const std::vector<Judged>& judged) {
   return table.markdown();
 }
 
+std::string differences_markdown(const std::vector<Judged>& judged, const std::string& against) {
+  std::vector<std::pair<std::string, std::vector<double>>> points;  // by dataset and model
+  for (const Judged& one : judged) {
+    const auto base = std::find_if(judged.begin(), judged.end(), [&](const Judged& other) {
+      return other.run == one.run && other.model == against && other.dataset == one.dataset;
+    });
+    if (base == judged.end() || one.model == against) continue;
+    const std::string key = concat(one.dataset, " | ", one.model);
+    auto at =
+        std::find_if(points.begin(), points.end(), [&](const auto& entry) { return entry.first == key; });
+    if (at == points.end()) at = points.insert(at, {key, {}});
+    at->second.push_back(100 * (one.accuracy - base->accuracy));
+  }
+  std::erase_if(points, [](const auto& entry) { return entry.second.size() < 2; });
+  require(!points.empty(), "accuracy", "no model stands beside '", against, "' in two runs");
+  std::string out = concat("| dataset | model | runs | points above ", against,
+                           ": mean ± 95 % interval |\n|---|---|---|---|\n");
+  for (const auto& [key, values] : points) {
+    out += concat("| ", key, " | ", values.size(), " | ", fixed(mean(values), 2), " ± ",
+                  fixed(interval95(values), 2), " |\n");
+  }
+  return out;
+}
+
 int run_accuracy(const std::vector<std::string>& words) {
   CommandLine line(kManual);
   line.add_list("Models", "run", "RUN", "a run folder made by `cbnet train`; repeat it, once for each seed");
+  line.add("Models", "against", "MODEL", "how far the other models of the same run are from this one, too");
   line.add_picture_options();
   if (!line.parse(words, false)) return 0;
   std::vector<UnusableModel> unusable;
   const std::vector<Judged> judged = judge_runs(line, unusable);
   std::cout << accuracy_markdown(judged);
+  if (line.has("against")) std::cout << '\n' << differences_markdown(judged, line.text("against"));
   Json rows = Json::array();
   for (const Judged& one : judged) {
-    rows.push_back({{"dataset", one.dataset},
+    rows.push_back({{"run", one.run},
+                    {"dataset", one.dataset},
                     {"model", one.model},
                     {"accuracy", one.accuracy},
                     {"early_rate", one.early_rate}});

@@ -6,6 +6,7 @@
 #include "bench/gpu.h"
 #include "bench/growth.h"
 #include "bench/ops.h"
+#include "bench/pareto.h"
 #include "bench/recipes.h"
 #include "bench/roofline.h"
 #include "bench/table2.h"
@@ -17,7 +18,8 @@ constexpr cbnet::Command kCommands[] = {
     {"table2", cbnet::bench::run_table2},     {"roofline", cbnet::bench::run_roofline},
     {"growth", cbnet::bench::run_growth},     {"gpu", cbnet::bench::run_gpu},
     {"accuracy", cbnet::bench::run_accuracy}, {"audit", cbnet::bench::run_audit},
-    {"ops", cbnet::bench::run_ops},           {"recipes", cbnet::bench::run_recipes}};
+    {"ops", cbnet::bench::run_ops},           {"recipes", cbnet::bench::run_recipes},
+    {"pareto", cbnet::bench::run_pareto}};
 
 constexpr const char* kUsage =
     "cbnet_bench: measurements of cbnet's models and engine\n"
@@ -32,6 +34,7 @@ constexpr const char* kUsage =
     "  audit     every number that the paper claims beside what is measured here, with a verdict\n"
     "  ops       every op of the engine on its own, forward and backward\n"
     "  recipes   trains CBNet in several ways and compares their validation accuracy\n"
+    "  pareto    searches small networks for accuracy against time\n"
     "\n"
     "  cbnet_bench COMMAND --help says more about one of them; cbnet_bench --version prints the version.\n"
     "\n"

@@ -54,14 +54,20 @@ double half_range(std::span<const double> values) {
   return (*high - *low) / 2;
 }
 
-Interval mean_interval(std::span<const double> values) {
-  const double centre = mean(values);
-  if (values.size() < 2) return {-HUGE_VAL, HUGE_VAL};
+double interval95(std::span<const double> values) {
+  require(values.size() >= 2, "statistics", "an interval of the mean needs two values; got ", values.size());
+  const double middle = mean(values);
   double squares = 0.0;
-  for (const double value : values) squares += (value - centre) * (value - centre);
+  for (const double value : values) squares += (value - middle) * (value - middle);
   const auto n = static_cast<double>(values.size());
-  const double half = t_975(values.size() - 1) * std::sqrt(squares / (n - 1.0) / n);
-  return {centre - half, centre + half};
+  return t_975(values.size() - 1) * std::sqrt(squares / (n - 1.0) / n);
+}
+
+Interval mean_interval(std::span<const double> values) {
+  const double middle = mean(values);
+  if (values.size() < 2) return {-HUGE_VAL, HUGE_VAL};
+  const double half = interval95(values);
+  return {middle - half, middle + half};
 }
 
 Interval wilson_interval(double hits, double trials) {

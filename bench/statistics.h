@@ -19,6 +19,10 @@ double median(std::span<const double> values);
 /// Returns half the range, (max - min) / 2: what stands after ± for a handful of blocks.
 double half_range(std::span<const double> values);
 
+/// Returns half the width of the 95 % confidence interval of the mean by Student's t: what stands after ± for
+/// a handful of seeds. Throws std::invalid_argument for fewer than two values.
+double interval95(std::span<const double> values);
+
 /// These are the ends of a 95 % confidence interval.
 struct Interval {
   double low = 0.0, high = 0.0;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "bench/agreement.h"
+#include "bench/over_runs.h"
 #include "bench/paper.h"
 #include "console/output.h"
 #include "tensor/error.h"
@@ -243,6 +244,12 @@ std::string table2_text(const Report& report) {
     if (!beside.empty()) out += beside + "\n";
     const std::string notes = run_notes(rows);
     if (!notes.empty()) out += notes + "\n";
+  }
+  if (const std::string over_runs = over_runs_text(report); !over_runs.empty()) {
+    out +=
+        concat(over_runs,
+               "  ±: 95 % interval of the mean over the runs; x: times as fast as that f32 model of the same "
+               "run\n\n");
   }
   if (!report.rows.empty()) out += general_notes(report);
   return out;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 
+#include "cbnet/converting_encoder.h"
 #include "cbnet/requirements.h"
 #include "cbnet/run_records.h"
 #include "cbnet/stage_history.h"
@@ -57,12 +58,25 @@ RunIdentity identity_of(const data::Dataset& dataset, const PipelineOptions& opt
   out.network = options.network->name;
   out.network_md5 = md5_of(to_json(options.network->spec));
   out.has_exits = !options.network->spec.exits.empty();
-  data::Md5 weights;
-  for (const auto& [name, tensor] : options.network->weights)
-    weights.update(std::as_const(tensor).data<float>(),
-                   static_cast<std::size_t>(tensor.numel()) * sizeof(float));
-  if (!options.network->weights.empty()) out.weights_md5 = weights.finish();
+  if (!options.network->weights.empty()) out.weights_md5 = md5_of(options.network->weights);
   return out;
+}
+
+/// Loads the teacher that a stage's recipe names; null where it names none.
+std::shared_ptr<Teacher> load_teacher(const std::string& name, const RunFolder& folder,
+                                      const ImageTask& task) {
+  if (name.empty()) return nullptr;
+  const bool is_file = name.ends_with(".safetensors");
+  const std::filesystem::path file = is_file ? std::filesystem::path(name) : folder.model_file(name);
+  if (!is_file && !std::filesystem::exists(file)) {
+    throw InputError(file.string(), concat("the teacher '", name, "', a model of this run"), "none",
+                     concat("train --model ", name, " into the run first, or name a .safetensors file"));
+  }
+  try {
+    return std::make_shared<Teacher>(load_model(file), task.input, task.classes);
+  } catch (const std::invalid_argument& error) {
+    throw InputError(file.string(), "a classifier of these images", error.what());
+  }
 }
 
 /// This is one training of the whole method; each method below is one step of it.
@@ -84,6 +98,13 @@ class Pipeline {
     records_ = std::make_unique<RunRecords>(
         folder_, settings(),
         std::vector<std::string>{"dataset", "data_md5", "seed", "train_images", "validation_images"});
+    for (const std::string& stage : stages_) {
+      if (stage == "autoencoder" || stage == "classifier") continue;
+      const auto teacher = load_teacher(part_of(stage).distillation.teacher, folder_, data_.task);
+      if (!teacher) continue;
+      teachers_[stage] = teacher;
+      history_.set_teacher(stage, teacher->md5());
+    }
     if (options_.resume) history_.look_at(stages_);
     if (const std::string missing = missing_classes(dataset_, data_.training.split); !missing.empty())
       say(missing);
@@ -141,6 +162,11 @@ class Pipeline {
 
   // --- the stages ---
 
+  const TrainRecipe& part_of(const std::string& network) const {
+    if (options_.network) return recipe_.network;
+    return network == "lenet" ? recipe_.lenet : recipe_.branchynet;
+  }
+
   /// Trains LeNet, BranchyNet or another network, side exits and all. What is built on it stays here.
   void train_network(const std::string& name) {
     const bool is_base = name != "lenet" || options_.network;
@@ -148,21 +174,42 @@ class Pipeline {
       if (is_base) set_base(std::move(kept->network), kept->info.thresholds, kept->info.provenance);
       return;
     }
-    const auto [spec, part, use] = [&]() -> std::tuple<NetworkSpec, TrainRecipe, SeedUse> {
-      if (options_.network) return {options_.network->spec, recipe_.network, SeedUse::network};
-      if (name == "lenet") return {lenet_spec(data_.task), recipe_.lenet, SeedUse::lenet};
-      return {branchynet_spec(data_.task), recipe_.branchynet, SeedUse::branchynet};
+    const auto [spec, use] = [&]() -> std::pair<NetworkSpec, SeedUse> {
+      if (options_.network) return {options_.network->spec, SeedUse::network};
+      if (name == "lenet") return {lenet_spec(data_.task), SeedUse::lenet};
+      return {branchynet_spec(data_.task), SeedUse::branchynet};
     }();
+    if (options_.network && recipe_.encoder_target != EncoderTarget::none) {
+      train_encoder(name, spec);
+      return;
+    }
     auto network = std::make_unique<Network>(spec, derive_seed(options_.seed, use));
     if (options_.network && !options_.network->weights.empty())
       network->load_state_dict(options_.network->weights);
     const std::size_t exits = spec.exits.size();
-    const Stage stage = classifier_stage(name, *network, part, recipe_, data_);
+    Stage stage = classifier_stage(name, *network, part_of(name), recipe_, data_);
+    stage.teacher = teachers_[name];
     const FitResult result = run(stage, use);
     const std::vector<double> thresholds = thresholds_of(result.validation, exits);
     if (exits > 0) say_exits(name, thresholds, result.validation);
     finish(stage, result, thresholds, 1.0, {});
     if (is_base) set_base(std::move(network), thresholds, make_provenance(history_.fingerprint(name)));
+  }
+
+  /// Trains a network with a decoder beside its last layer, and keeps it without.
+  void train_encoder(const std::string& name, const NetworkSpec& spec) {
+    require(options_.network->weights.empty(), "encoder_target",
+            "a converting encoder starts from fresh weights; got those of '", name, "'");
+    Network with(with_decoder(spec), derive_seed(options_.seed, SeedUse::network));
+    EncoderStage training(name, with, recipe_.network, recipe_, data_,
+                          derive_seed(options_.seed, SeedUse::targets));
+    training.stage().teacher = teachers_[name];
+    const FitResult result = run(training.stage(), SeedUse::network);
+    std::unique_ptr<Network> network = without_decoder(with, spec);
+    Stage kept = training.stage();
+    kept.network = network.get();
+    finish(kept, result, {}, 1.0, {});
+    set_base(std::move(network), {}, make_provenance(history_.fingerprint(name)));
   }
 
   void say_exits(const std::string& name, const std::vector<double>& thresholds,
@@ -364,6 +411,7 @@ class Pipeline {
   RunIdentity identity_;
   StageHistory history_;
   StageData data_;
+  std::map<std::string, std::shared_ptr<Teacher>> teachers_;  // by stage
   std::unique_ptr<Network> base_, classifier_;
   std::string classifier_provenance_;
   double threshold_ = 0.0;

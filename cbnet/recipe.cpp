@@ -61,6 +61,25 @@ void truncation_from_json(const Json& json, TruncationRecipe& r) {
   }
 }
 
+/// Is for networks so small that they learn most from many copies. Their pixels stay as they are: a plan's
+/// linear layer leaves out those that are zero.
+void use_copies(const std::string& dataset, Recipe& r) {
+  r.measure_normalisation = false;
+  r.network = {};
+  r.network.batch_size = 256;
+  if (dataset == "mnist" || dataset == "kmnist") {
+    r.network.epochs = dataset == "mnist" ? 40 : 60;
+    r.network.copies = dataset == "mnist" ? 12 : 60;
+    r.network.learning_rate = 2e-3;
+    r.network.augmentation = {.shift = 1, .rotation = 10, .scale = 0.12, .shear = 10, .elastic = 2};
+  } else {
+    r.network.epochs = 110;
+    r.network.copies = 2;
+    r.network.mixup = 0.5;
+    r.network.learning_rate = 3e-3;
+  }
+}
+
 template <class OfRecipe>
 auto list_parts(OfRecipe& r) {
   using Part = decltype(&r.lenet);
@@ -77,6 +96,11 @@ const char* to_string(TargetPolicy policy) {
 }
 const char* to_string(ReconstructionLoss loss) { return loss == ReconstructionLoss::mse ? "mse" : "bce"; }
 const char* to_string(ActivityScope scope) { return scope == ActivityScope::code ? "code" : "all_hidden"; }
+
+const char* to_string(EncoderTarget target) {
+  constexpr const char* kNames[] = {"none", "prototype", "random_images", "permuted"};
+  return kNames[static_cast<std::size_t>(target)];
+}
 
 std::vector<std::pair<const char*, TrainRecipe*>> parts_of(Recipe& recipe) { return list_parts(recipe); }
 std::vector<std::pair<const char*, const TrainRecipe*>> parts_of(const Recipe& recipe) {
@@ -116,6 +140,7 @@ Recipe default_recipe(const std::string& dataset, const std::string& network) {
   recipe.network.weight_decay = 0.05;
   recipe.network.augmentation.shift = 2;
   recipe.network.augmentation.flip = dataset != "mnist" && dataset != "kmnist";
+  if (network == "mlp-192" || network == "mlp-256" || network == "stem-48") use_copies(dataset, recipe);
   return recipe;
 }
 
@@ -138,6 +163,10 @@ std::string to_json(const Recipe& r) {
                   {"reconstruction", to_string(r.reconstruction)},
                   {"activity_l1", r.activity_l1},
                   {"activity_scope", to_string(r.activity_scope)}});
+  if (r.encoder_target != EncoderTarget::none) {
+    out["encoder_target"] = to_string(r.encoder_target);
+    out["encoder_weight"] = r.encoder_weight;
+  }
   if (r.measure_normalisation)
     out["normalisation"] = "measured";
   else if (r.normalisation.any())
@@ -182,6 +211,12 @@ Recipe recipe_from_json(const std::string& text, const Recipe& base, const std::
       else if (key == "activity_scope")
         r.activity_scope =
             parse_enum(value, "activity_scope", {ActivityScope::code, ActivityScope::all_hidden});
+      else if (key == "encoder_target")
+        r.encoder_target = parse_enum(value, "encoder_target",
+                                      {EncoderTarget::none, EncoderTarget::prototype,
+                                       EncoderTarget::random_images, EncoderTarget::permuted});
+      else if (key == "encoder_weight")
+        value.get_to(r.encoder_weight);
       else
         require(false, "recipe", "unknown key '", key, "'");
     }
@@ -196,6 +231,8 @@ Recipe recipe_from_json(const std::string& text, const Recipe& base, const std::
 
 void check(const Recipe& r) {
   for (const auto& [name, part] : parts_of(r)) check(*part, name);
+  require(r.autoencoder.mixup == 0 && r.autoencoder.distillation.teacher.empty(), "autoencoder",
+          "mixup and a teacher are for classifiers");
   check(r.normalisation, {static_cast<std::int64_t>(r.normalisation.mean.size())});
   require(r.validation_fraction > 0 && r.validation_fraction < 1, "recipe",
           "validation_fraction must be between 0 and 1; got ", r.validation_fraction);
@@ -211,6 +248,8 @@ void check(const Recipe& r) {
           r.auto_margin);
   require(std::isfinite(r.activity_l1) && r.activity_l1 >= 0, "recipe",
           "activity_l1 must not be negative; got ", r.activity_l1);
+  require(std::isfinite(r.encoder_weight) && r.encoder_weight >= 0, "recipe",
+          "encoder_weight must not be negative; got ", r.encoder_weight);
   require(r.output != OutputActivation::softmax || r.reconstruction == ReconstructionLoss::mse, "recipe",
           "a softmax output is trained with mse: its pixels are shares of a whole, not probabilities");
 }

@@ -21,6 +21,15 @@ enum class ActivityScope {
   all_hidden,  // all three hidden layers: the co-author's published code
 };
 
+/// In training, the code of a network that ends in a linear layer is also decoded into this image
+/// (cbnet/converting_encoder.h).
+enum class EncoderTarget {
+  none,
+  prototype,      // its class's image of the lowest entropy
+  random_images,  // one image for each class, drawn from all: a control
+  permuted,       // another class's prototype: a control
+};
+
 /// This decides where a network without side exits is cut (III-B).
 struct TruncationRecipe {
   std::int64_t head_epochs = 5;         // of the output layer behind the cut; the layers before it stay
@@ -55,11 +64,15 @@ struct Recipe {
   ReconstructionLoss reconstruction = ReconstructionLoss::bce;
   double activity_l1 = 10e-8;  // III-A.3
   ActivityScope activity_scope = ActivityScope::code;
+
+  EncoderTarget encoder_target = EncoderTarget::none;  // of `network`
+  double encoder_weight = 1.0;                         // of the decoded image's error in the loss
 };
 
 const char* to_string(TargetPolicy policy);
 const char* to_string(ReconstructionLoss loss);
 const char* to_string(ActivityScope scope);
+const char* to_string(EncoderTarget target);
 
 /// Returns the recipe with the best validation accuracy for "mnist", "fmnist" or "kmnist" (docs/recipes.md
 /// has the table it was chosen from), with the paper's threshold: 0.05, 0.5, 0.025 (IV-B.1). For any other

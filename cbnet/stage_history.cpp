@@ -23,9 +23,13 @@ std::string StageHistory::fingerprint(const std::string& stage) const {
            {"seed", identity_.seed},
            {"validation_fraction", recipe_.validation_fraction}};
   own["recipe"] = all.at(all.contains(stage) ? stage : "network");
+  if (const auto teacher = teachers_.find(stage); teacher != teachers_.end())
+    own["recipe"]["teacher"] = teacher->second;
   if (all.contains("normalisation")) own["normalisation"] = all["normalisation"];
   if (stage == identity_.network) {
     own["spec_md5"] = identity_.network_md5;
+    for (const char* key : {"encoder_target", "encoder_weight"})
+      if (all.contains(key)) own[key] = all[key];
     if (!identity_.weights_md5.empty()) own["weights_md5"] = identity_.weights_md5;
   }
   if (stage == base() && (identity_.network.empty() || identity_.has_exits))

@@ -45,6 +45,8 @@ class StageHistory {
   std::optional<Model> take_finished(const std::string& stage);
   /// Names the stage whose network the lightweight classifier is cut from.
   std::string base() const { return identity_.network.empty() ? "branchynet" : identity_.network; }
+  /// Says what a stage's teacher is, by the MD5 of its weights: where its file lies does not matter.
+  void set_teacher(const std::string& stage, std::string md5) { teachers_[stage] = std::move(md5); }
   bool is_anew(const std::string& stage) const { return anew_.contains(stage); }
   void set_earlier(const std::string& stage, std::vector<EarlierEpochs> earlier) {
     earlier_[stage] = std::move(earlier);
@@ -61,6 +63,7 @@ class StageHistory {
   const Recipe& recipe_;
   RunIdentity identity_;
   std::map<std::string, Model> finished_;
+  std::map<std::string, std::string> teachers_;
   std::set<std::string> longer_, anew_;
   std::map<std::string, std::vector<EarlierEpochs>> earlier_;
 };

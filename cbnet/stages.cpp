@@ -78,8 +78,9 @@ data::SplitIndices training_split(const Tensor& labels, double validation_fracti
 Stage classifier_stage(const std::string& name, Network& network, const TrainRecipe& part,
                        const Recipe& recipe, const StageData& data) {
   Stage stage{name, &network, part, {}, {}, data.normalisation};
-  stage.step = [&](const data::Batch& batch, std::int64_t) {
-    return classification_step(network, batch, recipe.early_loss_weight, recipe.final_loss_weight);
+  stage.step = [&, distillation = part.distillation](const data::Batch& batch, std::int64_t) {
+    return classification_step(network, batch, recipe.early_loss_weight, recipe.final_loss_weight,
+                               distillation);
   };
   stage.validate = [&]() -> std::map<std::string, double> {
     if (network.exit_count() > 1)

@@ -68,7 +68,7 @@ struct Override {
   const char* help;
 };
 
-constexpr std::array<Override, 23> kOverrides{{
+constexpr std::array<Override, 33> kOverrides{{
     {"epochs", "epochs", Kind::whole, true, "epochs of every stage"},
     {"batch-size", "batch_size", Kind::whole, true, "images a step"},
     {"learning-rate", "learning_rate", Kind::number, true, "at the start"},
@@ -83,6 +83,16 @@ constexpr std::array<Override, 23> kOverrides{{
     {"crop", "crop", Kind::whole, true,
      "augmentation: cut out of images mirrored N pixels beyond their border"},
     {"rotation", "rotation", Kind::number, true, "augmentation: turn images by up to N degrees"},
+    {"scale", "scale", Kind::number, true,
+     "augmentation: stretch or shrink each axis by up to this fraction"},
+    {"shear", "shear", Kind::number, true, "augmentation: slant images by up to N degrees"},
+    {"elastic", "elastic", Kind::number, true, "augmentation: bend images by up to N pixels"},
+    {"copies", "copies", Kind::whole, true,
+     "augment N copies of each image once; an epoch has the images and their copies"},
+    {"mixup", "mixup", Kind::number, true, "mix copies with up to this share of another image"},
+    {"teacher", "teacher", Kind::word, true, "learn from a model of the run by name, or from a model file"},
+    {"temperature", "temperature", Kind::number, true, "of the teacher's probabilities (default: 1)"},
+    {"teacher-weight", "teacher_weight", Kind::number, true, "of the teacher in the loss (default: 0.8)"},
     {"normalisation", "normalisation", Kind::word, false,
      "of pixels, by mean and deviation of each channel: none, or measured on the training images"},
     {"validation-fraction", "validation_fraction", Kind::number, false,
@@ -96,8 +106,17 @@ constexpr std::array<Override, 23> kOverrides{{
     {"output-activation", "output", Kind::word, false, "of the autoencoder: sigmoid or softmax"},
     {"reconstruction", "reconstruction", Kind::word, false, "the autoencoder's loss: bce or mse"},
     {"activity-l1", "activity_l1", Kind::number, false, "weight of the penalty on activities"},
+    {"encoder-target", "encoder_target", Kind::word, false,
+     "image that a code is also decoded into in training: none, prototype, random_images or permuted"},
+    {"encoder-weight", "encoder_weight", Kind::number, false, "of its error in the loss"},
     {"activity-scope", "activity_scope", Kind::word, false, "what it covers: code or all_hidden"},
 }};
+
+/// An autoencoder learns images, not classes.
+bool for_classifiers(const Override& entry) {
+  const std::string key = entry.key;
+  return key == "mixup" || key == "teacher" || key == "temperature" || key == "teacher_weight";
+}
 
 Json value_of(const CommandLine& line, const Override& entry) {
   switch (entry.kind) {
@@ -128,7 +147,10 @@ Recipe effective_recipe(const CommandLine& line, const data::Source& source, con
       changes[entry.key] = value_of(line, entry);
       continue;
     }
-    for (const auto& part : parts_of(recipe)) changes[part.first][entry.key] = value_of(line, entry);
+    for (const auto& part : parts_of(recipe)) {
+      if (part.first == std::string("autoencoder") && for_classifiers(entry)) continue;
+      changes[part.first][entry.key] = value_of(line, entry);
+    }
   }
   if (line.has("mean") || line.has("deviation")) {
     if (!line.has("mean") || !line.has("deviation")) line.fail("--mean and --deviation go together");

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/deform.h"
 #include "tensor/backend.h"
 
 namespace cbnet::data {
@@ -24,6 +25,12 @@ void check(const Tensor& pixels, std::int64_t samples, const Augmentation& augme
   }
   require(augmentation.rotation >= 0 && augmentation.rotation <= 180, "augment",
           "rotation must be 0 to 180 degrees; got ", augmentation.rotation);
+  require(augmentation.scale >= 0 && augmentation.scale < 1, "augment", "scale must be 0 to below 1; got ",
+          augmentation.scale);
+  require(augmentation.shear >= 0 && augmentation.shear <= 60, "augment",
+          "shear must be 0 to 60 degrees; got ", augmentation.shear);
+  require(augmentation.elastic >= 0 && augmentation.elastic <= 256, "augment",
+          "elastic must be 0 to 256 pixels; got ", augmentation.elastic);
 }
 
 }  // namespace
@@ -45,12 +52,16 @@ void augment(Tensor& pixels, std::span<const std::int64_t> indices, const Augmen
                 .shift = augmentation.shift,
                 .crop = augmentation.crop,
                 .flip = augmentation.flip,
-                .rotation = augmentation.rotation,
+                .rotation = augmentation.deforms() ? 0.0 : augmentation.rotation,
                 .seed = seed ^ kAugmentStream,
                 .streams = static_cast<const std::int64_t*>(on_device.address()),
                 .x = pixels.address(),
                 .y = out.address()});
   pixels = out;
+  if (!augmentation.deforms()) return;
+  Tensor on_host = pixels.to(Device::cpu);
+  deform(on_host, streams, augmentation, seed);
+  pixels = on_host.to(pixels.device());
 }
 
 }  // namespace cbnet::data

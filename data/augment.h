@@ -8,7 +8,7 @@
 namespace cbnet::data {
 
 /// This is light augmentation of training images; the default does nothing. They happen in the order crop,
-/// flip, shift, rotation.
+/// flip, shift, then all that deforms.
 struct Augmentation {
   /// Moves by -shift to +shift pixels along each axis; what comes in is 0.
   std::int64_t shift = 0;
@@ -19,14 +19,21 @@ struct Augmentation {
   std::int64_t crop = 0;
   /// Turns about the centre by -rotation to +rotation degrees, between pixels bilinear; what comes in is 0.
   double rotation = 0.0;
+  /// Stretches or shrinks each axis by a factor of its own, 1 - scale to 1 + scale.
+  double scale = 0.0;
+  /// Slants rows against each other by -shear to +shear degrees.
+  double shear = 0.0;
+  /// Moves pixels along smooth curves by up to so many pixels (data/deform.h).
+  double elastic = 0.0;
 
-  bool any() const { return shift > 0 || flip || crop > 0 || rotation > 0; }
+  bool deforms() const { return scale > 0 || shear > 0 || elastic > 0; }
+  bool any() const { return shift > 0 || flip || crop > 0 || rotation > 0 || deforms(); }
 };
 
-/// Augments f32 (B,C,H,W) on its device, all channels of a sample alike. What happens to a sample
-/// depends on (seed, epoch, its index in the dataset) alone: not on threads, not on the batch it is in, not
-/// on where a run was resumed. Throws std::invalid_argument when the counts differ, unless 0 <= shift, crop <
-/// min(H, W), and unless rotation is from 0 to 180.
+/// Augments f32 (B,C,H,W) on its device (deformations: on the host), all channels of a sample alike. What
+/// happens to a sample depends on (seed, epoch, its index in the dataset) alone: not on threads, not on the
+/// batch it is in, not on where a run was resumed. Throws std::invalid_argument when the counts differ,
+/// unless 0 <= shift, crop < min(H, W), and unless the others are within the bounds that train/recipe.h has.
 void augment(Tensor& pixels, std::span<const std::int64_t> indices, const Augmentation& augmentation,
              std::uint64_t seed, std::int64_t epoch);
 

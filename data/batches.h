@@ -12,6 +12,9 @@ struct Batch {
   Tensor pixels;                      ///< f32 (B,C,H,W), in [0,1]
   Tensor labels;                      ///< i64 (B)
   std::vector<std::int64_t> indices;  ///< of the samples in the whole set
+  /// f32 (B, classes), where training sets them: each class's share of a mixed image, and what a teacher's
+  /// probabilities are.
+  Tensor shares = {}, teacher = {};
 };
 
 struct BatchOptions {
@@ -53,6 +56,7 @@ class Batches {
   /// Decides the order (when shuffled) and the augmentation. 0 at the start.
   void set_epoch(std::int64_t epoch);
   std::int64_t epoch() const { return epoch_; }
+  const Augmentation& augmentation() const { return options_.augmentation; }
 
   /// Returns batch 0 <= i < size() of the current epoch.
   Batch batch(std::int64_t i) const;

@@ -29,6 +29,13 @@ NetworkSpec resnet110_spec(const ImageTask& task);
 NetworkSpec b_resnet20_spec(const ImageTask& task);
 NetworkSpec b_resnet110_spec(const ImageTask& task);
 
+/// Make networks of few multiply-adds, for a run time of microseconds in int8, and the convolutions that
+/// teach them (docs/win.md).
+NetworkSpec mlp_192_spec(const ImageTask& task);
+NetworkSpec mlp_256_spec(const ImageTask& task);
+NetworkSpec stem_48_spec(const ImageTask& task);
+NetworkSpec small_cnn_spec(const ImageTask& task);
+
 /// This is one line of networks.def.
 struct NetworkEntry {
   const char* name;

@@ -151,12 +151,16 @@ class Training {
       : stage_(stage),
         options_(options),
         optimizer_(make_optimizer(stage.recipe, stage.network->parameters())),
-        batches_(data.images, data.labels, data.split.train, batch_options(stage.recipe, options.seed)),
-        images_per_epoch_(static_cast<std::int64_t>(data.split.train.size())) {
+        set_(training_images(data, stage.recipe, classes_of(*stage.network), options.seed)),
+        batches_(set_.images, set_.labels, set_.indices, batch_options(stage.recipe, options.seed)),
+        images_per_epoch_(static_cast<std::int64_t>(set_.indices.size())) {
     const Device device = stage.network->device();
     // A GPU keeps the pixels of all images, and goes on with the next steps while nobody has read its losses.
     if (!is_host_readable(device)) steps_unread_ = 32;
-    if (!is_host_readable(device)) resident_ = data::to_float(data.images).to(device);
+    if (!is_host_readable(device)) resident_ = data::to_float(set_.images).to(device);
+    // What the teacher says of images that stay as they are is asked once.
+    if (stage.teacher && !batch_options(stage.recipe, options.seed).augmentation.any())
+      taught_ = stage.teacher->probabilities_of_all(set_.images, stage.recipe.distillation.temperature);
     schedule_.kind = stage.recipe.schedule;
     schedule_.base_rate = stage.recipe.learning_rate;
     schedule_.warmup_steps = stage.recipe.warmup_epochs * batches_.size();
@@ -242,11 +246,16 @@ class Training {
     if (options_.say) options_.say(line);
   }
 
+  static std::int64_t classes_of(const Network& network) {
+    const auto& trunk = network.spec().trunk;
+    return numel(trunk_shape(network.spec(), static_cast<std::int64_t>(trunk.size())));
+  }
+
   static data::BatchOptions batch_options(const TrainRecipe& recipe, std::uint64_t seed) {
     data::BatchOptions out;
     out.batch_size = recipe.batch_size;
     out.seed = seed;
-    out.augmentation = recipe.augmentation;
+    if (recipe.copies == 0) out.augmentation = recipe.augmentation;
     return out;
   }
 
@@ -274,14 +283,20 @@ class Training {
     return sums;
   }
 
-  /// Returns a batch's pixels normalised, and on the device where all pixels are.
+  /// Returns a batch with all that its recipe adds to it, its pixels normalised, and on the device where all
+  /// pixels are.
   data::Batch batch_of(std::int64_t b) const {
     data::Batch out = resident_.defined() ? batches_.labels_of(b) : batches_.batch(b);
     if (resident_.defined()) {
       const Tensor index = Tensor::from(out.indices, {static_cast<std::int64_t>(out.indices.size())});
       out.pixels = index_select(Variable(resident_), 0, index).value();
-      data::augment(out.pixels, out.indices, stage_.recipe.augmentation, options_.seed, batches_.epoch());
+      data::augment(out.pixels, out.indices, batches_.augmentation(), options_.seed, batches_.epoch());
     }
+    if (set_.shares.defined()) out.shares = data::gather(set_.shares, out.indices);
+    if (taught_.defined())
+      out.teacher = data::gather(taught_, out.indices);
+    else if (stage_.teacher)
+      out.teacher = stage_.teacher->probabilities(out.pixels, stage_.recipe.distillation.temperature);
     out.pixels = normalised(out.pixels, stage_.normalisation);
     return out;
   }
@@ -336,8 +351,10 @@ class Training {
   const Stage& stage_;
   const FitOptions& options_;
   std::unique_ptr<Optimizer> optimizer_;
+  TrainingImages set_;
   data::Batches batches_;
   Tensor resident_;  // f32 (N,C,H,W), in [0,1], on a GPU that trains; else undefined
+  Tensor taught_;    // f32 (M, classes): the teacher's probabilities of images that stay as they are
   std::int64_t steps_unread_ = 1;
   std::int64_t images_per_epoch_;
   Schedule schedule_;
@@ -358,6 +375,8 @@ FitResult fit(const Stage& stage, const TrainingData& data, const FitOptions& op
 
 FitResult fit(Network& network, const TrainingData& data, const TrainRecipe& recipe, std::uint64_t seed) {
   check(recipe, "fit");
+  require(recipe.distillation.teacher.empty(), "fit", "a teacher is a stage's; got the name '",
+          recipe.distillation.teacher, "'");
   Stage stage{network.spec().name, &network, recipe, {}, {}};
   stage.step = [&](const data::Batch& batch, std::int64_t) { return classification_step(network, batch); };
   const Tensor images = data::gather(data.images, data.split.validation),

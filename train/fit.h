@@ -3,16 +3,18 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "data/batches.h"
-#include "data/split.h"
 #include "models/network.h"
 #include "models/normalisation.h"
+#include "train/copies.h"
 #include "train/course.h"
 #include "train/metrics.h"
 #include "train/recipe.h"
+#include "train/teacher.h"
 
 // This is the one training loop: it trains the paper's models, other networks, and what fine-tunes them.
 
@@ -46,13 +48,8 @@ struct Stage {
   Normalisation normalisation = {};
   /// Is called after each change to the weights, where set: keeps zero what was pruned.
   std::function<void()> after_step = {};
-};
-
-/// These are the training set and the part of it that is held out.
-struct TrainingData {
-  Tensor images;  // u8 (N, C, H, W)
-  Tensor labels;  // u8 (N)
-  data::SplitIndices split;
+  /// Its probabilities stand in every batch, where set.
+  std::shared_ptr<Teacher> teacher = {};
 };
 
 struct FitOptions {

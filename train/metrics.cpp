@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "autograd/ops/cross_entropy.h"
+#include "autograd/ops/log_softmax.h"
 #include "autograd/ops/pointwise.h"
+#include "autograd/ops/sum.h"
 #include "autograd/tape.h"
 
 namespace cbnet {
@@ -53,18 +55,33 @@ double accuracy_of(Network& network, const Tensor& images, const Tensor& labels,
   return static_cast<double>(correct) / static_cast<double>(images.size(0));
 }
 
+Variable soft_cross_entropy(const Variable& logits, const Tensor& probabilities) {
+  const auto rows = static_cast<double>(logits.value().size(0));
+  return scale(sum(log_softmax(logits) * Variable(probabilities.to(logits.value().device()))), -1 / rows);
+}
+
+Variable exit_loss(const Variable& logits, const data::Batch& batch, const Distillation& distillation) {
+  const Variable truth =
+      batch.shares.defined() ? soft_cross_entropy(logits, batch.shares) : cross_entropy(logits, batch.labels);
+  if (!batch.teacher.defined()) return truth;
+  const double t = distillation.temperature, weight = distillation.weight;
+  return scale(truth, 1 - weight) +
+         scale(soft_cross_entropy(scale(logits, 1 / t), batch.teacher), weight * t * t);
+}
+
 StepResult classification_step(Network& network, const data::Batch& batch, double side_weight,
-                               double final_weight) {
+                               double final_weight, const Distillation& distillation) {
   const Variable pixels = network.input(batch.pixels);
   if (network.exit_count() == 1) {
     const Variable logits = network.forward(pixels);
-    return {cross_entropy(logits, batch.labels), logits.value()};
+    return {exit_loss(logits, batch, distillation), logits.value()};
   }
   const std::vector<Variable> logits = network.forward_exits(pixels);
   Variable loss;
   for (std::size_t e = 0; e < logits.size(); ++e) {
     const bool final = e + 1 == logits.size();
-    const Variable part = scale(cross_entropy(logits[e], batch.labels), final ? final_weight : side_weight);
+    const Variable part =
+        scale(exit_loss(logits[e], batch, distillation), final ? final_weight : side_weight);
     loss = e == 0 ? part : loss + part;
   }
   return {loss, logits.back().value()};

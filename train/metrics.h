@@ -6,6 +6,7 @@
 #include "data/batches.h"
 #include "models/network.h"
 #include "models/normalisation.h"
+#include "train/recipe.h"
 
 namespace cbnet {
 
@@ -27,9 +28,19 @@ struct StepResult {
   Tensor scores;  // (N, classes); undefined where the network does not classify
 };
 
-/// Returns the loss of a classifier: cross-entropy, with side exits the weighted sum of all exits' (what the
-/// paper minimises for BranchyNet); `side_weight` is each side exit's. `scores` are those of the trunk's end.
+/// Returns the mean over N of -sum_c p[n,c] ln softmax(logits)[n,c], a scalar: the cross-entropy with
+/// probabilities p f32 (N, C) in place of labels.
+Variable soft_cross_entropy(const Variable& logits, const Tensor& probabilities);
+
+/// Returns the loss of one exit: the cross-entropy with the batch's labels, or shares of mixed images; where
+/// it has a teacher's probabilities (1 - weight) of that, plus weight T^2 times the cross-entropy of
+/// softmax(logits / T) with them (Hinton et al. 2015).
+Variable exit_loss(const Variable& logits, const data::Batch& batch, const Distillation& distillation);
+
+/// Returns the loss of a classifier: that of its exit, with side exits the weighted sum of all exits' (what
+/// the paper minimises for BranchyNet); `side_weight` is each side exit's. `scores` are those of the trunk's
+/// end.
 StepResult classification_step(Network& network, const data::Batch& batch, double side_weight = 1.0,
-                               double final_weight = 1.0);
+                               double final_weight = 1.0, const Distillation& distillation = {});
 
 }  // namespace cbnet

@@ -28,6 +28,16 @@ Json train_recipe_to_json(const TrainRecipe& r) {
            {"flip", r.augmentation.flip}};
   if (r.augmentation.crop > 0) out["crop"] = r.augmentation.crop;
   if (r.augmentation.rotation > 0) out["rotation"] = r.augmentation.rotation;
+  if (r.augmentation.scale > 0) out["scale"] = r.augmentation.scale;
+  if (r.augmentation.shear > 0) out["shear"] = r.augmentation.shear;
+  if (r.augmentation.elastic > 0) out["elastic"] = r.augmentation.elastic;
+  if (r.copies > 0) out["copies"] = r.copies;
+  if (r.mixup > 0) out["mixup"] = r.mixup;
+  if (!r.distillation.teacher.empty()) {
+    out["teacher"] = r.distillation.teacher;
+    out["temperature"] = r.distillation.temperature;
+    out["teacher_weight"] = r.distillation.weight;
+  }
   if (r.warmup_epochs > 0) out["warmup_epochs"] = r.warmup_epochs;
   if (r.patience > 0) out["patience"] = r.patience;
   if (r.optimizer == OptimizerKind::sgd) {
@@ -65,6 +75,22 @@ void train_recipe_from_json(const Json& json, const std::string& where, TrainRec
       get_whole(value, r.augmentation.crop);
     else if (key == "rotation")
       value.get_to(r.augmentation.rotation);
+    else if (key == "scale")
+      value.get_to(r.augmentation.scale);
+    else if (key == "shear")
+      value.get_to(r.augmentation.shear);
+    else if (key == "elastic")
+      value.get_to(r.augmentation.elastic);
+    else if (key == "copies")
+      get_whole(value, r.copies);
+    else if (key == "mixup")
+      value.get_to(r.mixup);
+    else if (key == "teacher")
+      value.get_to(r.distillation.teacher);
+    else if (key == "temperature")
+      value.get_to(r.distillation.temperature);
+    else if (key == "teacher_weight")
+      value.get_to(r.distillation.weight);
     else
       require(false, where.c_str(), "unknown key '", key, "'");
   }
@@ -86,6 +112,19 @@ void check(const TrainRecipe& r, const char* where) {
     require(by >= 0 && by <= 256, where, name, " must be 0 to 256 pixels; got ", by);
   require(r.augmentation.rotation >= 0 && r.augmentation.rotation <= 180, where,
           "rotation must be 0 to 180 degrees; got ", r.augmentation.rotation);
+  require(r.augmentation.scale >= 0 && r.augmentation.scale < 1, where, "scale must be 0 to below 1; got ",
+          r.augmentation.scale);
+  require(r.augmentation.shear >= 0 && r.augmentation.shear <= 60, where,
+          "shear must be 0 to 60 degrees; got ", r.augmentation.shear);
+  require(r.augmentation.elastic >= 0 && r.augmentation.elastic <= 256, where,
+          "elastic must be 0 to 256 pixels; got ", r.augmentation.elastic);
+  require(r.copies >= 0 && r.copies <= 1000, where, "copies must be 0 to 1000; got ", r.copies);
+  require(r.mixup >= 0 && r.mixup <= 1, where, "mixup must be 0 to 1; got ", r.mixup);
+  require(r.mixup == 0 || r.copies > 0, where, "mixup makes copies: copies must be positive; got ", r.copies);
+  const Distillation& d = r.distillation;
+  require(std::isfinite(d.temperature) && d.temperature > 0, where, "temperature must be positive; got ",
+          d.temperature);
+  require(d.weight >= 0 && d.weight <= 1, where, "teacher_weight must be 0 to 1; got ", d.weight);
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const TrainRecipe& recipe, std::vector<Variable> parameters) {

@@ -16,6 +16,13 @@ enum class OptimizerKind {
 };
 const char* to_string(OptimizerKind kind);
 
+/// A network is taught so by another one, its teacher (train/teacher.h).
+struct Distillation {
+  std::string teacher;       // a model file, or the name of a model of the same run; empty: none
+  double temperature = 1.0;  // both networks' logits are divided by it
+  double weight = 0.8;       // of the teacher's part of the loss; the labels have the rest
+};
+
 /// One network is trained so, on shuffled batches.
 struct TrainRecipe {
   std::int64_t epochs = 12;
@@ -31,6 +38,13 @@ struct TrainRecipe {
   /// are kept; 0: it runs all epochs and keeps the last weights.
   std::int64_t patience = 0;
   data::Augmentation augmentation;
+  /// So many copies of each image are augmented once, ahead, and every epoch goes through the images as they
+  /// are and all of their copies; 0: each epoch augments the images anew.
+  std::int64_t copies = 0;
+  /// A copy is mixed with another image first, which has a share of 0 to `mixup` in its pixels and its label
+  /// (Zhang et al., "mixup: beyond empirical risk minimization", 2018).
+  double mixup = 0.0;
+  Distillation distillation = {};
 };
 
 /// Returns the fields as JSON; those that a recipe did not always have are left out at their defaults, so

@@ -23,3 +23,15 @@ TEST_CASE("a line per dataset and model, mean and range over its runs") {
       table, "| fmnist | branchynet | 2 | 89.00 (88.00 to 90.00) | 65.00 (60.00 to 70.00) |"));
   CHECK(cbnet::testing::contains(table, "| mnist | lenet | 1 | 99.00 (99.00 to 99.00) | - |"));
 }
+
+TEST_CASE("differences are those within a run") {
+  const std::vector<Judged> judged = {
+      {"fmnist", "none", 0.90, 1.0, "a"},  {"fmnist", "other", 0.91, 1.0, "a"},
+      {"fmnist", "none", 0.80, 1.0, "b"},  {"fmnist", "other", 0.83, 1.0, "b"},
+      {"fmnist", "lonely", 0.5, 1.0, "b"}, {"fmnist", "other", 0.2, 1.0, "c"}};
+  const std::string table = differences_markdown(judged, "none");
+  CHECK(cbnet::testing::contains(table, "| fmnist | other | 2 | 2.00 ± 12.71 |"));
+  CHECK_FALSE(cbnet::testing::contains(table, "lonely"));
+  CHECK_THROWS_SAYING(differences_markdown(judged, "lenet"), std::invalid_argument,
+                      "no model stands beside 'lenet' in two runs");
+}

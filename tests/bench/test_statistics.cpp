@@ -17,6 +17,7 @@ TEST_CASE("statistics: wrong use throws") {
   CHECK_THROWS_AS(median(none), std::invalid_argument);
   CHECK_THROWS_AS(percentiles(none, std::array<double, 1>{50.0}), std::invalid_argument);
   CHECK_THROWS_AS(percentiles(one, wrong), std::invalid_argument);
+  CHECK_THROWS_AS(interval95(one), std::invalid_argument);
 }
 
 TEST_CASE("statistics: mean and half range") {
@@ -80,4 +81,11 @@ TEST_CASE("statistics: McNemar's test is exact") {
   CHECK(mcnemar_p(9, 1) == mcnemar_p(1, 9));
   CHECK(mcnemar_p(3000, 3300) < 0.001);
   CHECK_THROWS_AS(mcnemar_p(-1, 2), std::invalid_argument);
+}
+
+TEST_CASE("statistics: the 95 % interval is Student's") {
+  // scipy.stats.t.ppf(0.975, 4) * numpy.std([1, 2, 3, 4, 5], ddof=1) / sqrt(5)
+  CHECK(interval95(std::vector<double>{1, 2, 3, 4, 5}) == doctest::Approx(1.9632).epsilon(1e-3));
+  CHECK(interval95(std::vector<double>{0, 2}) == doctest::Approx(12.706));
+  CHECK(interval95(std::vector<double>{7, 7, 7}) == 0.0);
 }

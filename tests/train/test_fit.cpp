@@ -155,6 +155,41 @@ TEST_CASE("interrupted after any epoch and resumed, the weights have the same bi
   }
 }
 
+TEST_CASE(
+    "copies, mixtures and a teacher: resumed, the weights have the same bits; images augmented anew, too") {
+  const TempFolder folder;
+  for (const std::int64_t copies : {0, 2}) {
+    const auto make = [&](const std::string& state) {
+      auto out = std::make_unique<Setup>(2, folder / (state + std::to_string(copies)));
+      Setup& setup = *out;
+      setup.stage.recipe.copies = copies;
+      setup.stage.recipe.mixup = copies > 0 ? 0.5 : 0.0;
+      setup.stage.recipe.augmentation = {.shift = 1, .rotation = 5, .elastic = 1};
+      setup.stage.teacher = std::make_shared<Teacher>(Model{{}, std::make_unique<Network>(lenet_spec(), 9)},
+                                                      Shape{1, 28, 28}, 10);
+      setup.stage.step = [&setup](const data::Batch& batch, std::int64_t) {
+        CHECK(batch.teacher.shape() == Shape{batch.pixels.size(0), 10});
+        CHECK(batch.shares.defined() == (setup.stage.recipe.mixup > 0));
+        return classification_step(setup.network, batch, 1.0, 1.0, {"", 2.0, 0.5});
+      };
+      return out;
+    };
+    const auto whole = make("whole");
+    std::vector<Progress> seen;
+    whole->options.progress = [&](const Progress& p) { seen.push_back(p); };
+    fit(whole->stage, whole->data, whole->options);
+    CHECK(seen.back().images_per_epoch == 180 * (1 + copies));
+    const auto first = make("parts");
+    struct Stop {};
+    first->options.log = [](const LogLines&) { throw Stop(); };
+    CHECK_THROWS_AS(fit(first->stage, first->data, first->options), Stop);
+    const auto second = make("parts");
+    fit(second->stage, second->data, second->options);
+    CHECK(weights(second->network) == weights(whole->network));
+    CHECK(weights(second->network) != weights(first->network));
+  }
+}
+
 TEST_CASE("with patience, the best epoch's weights are kept and training stops behind it, resumed or not") {
   const TempFolder folder;
   const std::vector<double> figures = {0.2, 0.6, 0.5, 0.6, 0.1, 0.9};  // the best that is seen is epoch 2
