@@ -236,7 +236,7 @@ class Measurement {
                    {"threads", threads},
                    {"error", error},
                    {"agree", ready.at("agree")}};
-      to.us.resize(static_cast<std::size_t>(round + 1));
+      to.us.resize(static_cast<std::size_t>(round) + 1);
       running.push_back({&to, std::move(child)});
     }
     for (int b = 0; b < options_.blocks; ++b) {

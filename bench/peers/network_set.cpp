@@ -227,8 +227,9 @@ Tensor pictures(std::uint64_t seed, std::int64_t n, const Shape& input) {
     for (auto& row : grid)
       for (double& level : row) level = rng.uniform();
     for (std::int64_t i = 0; i < h * w; ++i) {
-      const double y = static_cast<double>(i / w * (kSide - 1)) / static_cast<double>(h);
-      const double x = static_cast<double>(i % w * (kSide - 1)) / static_cast<double>(w);
+      const std::int64_t line = i / w, place = i - line * w;
+      const double y = static_cast<double>(line * (kSide - 1)) / static_cast<double>(h);
+      const double x = static_cast<double>(place * (kSide - 1)) / static_cast<double>(w);
       const auto row = static_cast<std::size_t>(y), column = static_cast<std::size_t>(x);
       const double down = y - std::floor(y), right = x - std::floor(x);
       const double above = std::lerp(grid[row][column], grid[row][column + 1], right);
