@@ -4,8 +4,8 @@
 
 // These kernels do layers of one image of bytes whose channels lie side by side, as channels.h draws them. A
 // byte q stands for the real number scale * (q - zero_point); borders hold the zero point, which is a real
-// zero. Sums of products of bytes are exact 32-bit integers, the same on every ISA. `ByteSums` in
-// tests/runtime/test_channels_u8.cpp is the plain loop nest that defines them.
+// zero. Sums of products of bytes are exact 32-bit integers, the same on every ISA. The answers are the bytes
+// nearest to those of conv2d, pool2d and add in tensor/reference for the numbers that the bytes stand for.
 
 namespace cbnet::kernels {
 
