@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 
+#include "autograd/ops/pointwise.h"
 #include "tensor/flush_subnormals.h"
 
 namespace cbnet {
@@ -60,14 +61,12 @@ void run_backward(const Variable& root, const Tensor& seed) {
       const bool shared = !gradient.is_contiguous() || gradient.shares_storage(source);
       sum = !target.node() && shared ? gradient.clone() : gradient;
     } else {
-      Tensor total = sum.clone();
-      total.add_scaled(gradient);
-      sum = total;
+      sum = add(sum, gradient).value();
     }
   };
+  const NoGrad no_grad;
   deliver(root, seed, seed);
 
-  const NoGrad no_grad;
   const FlushSubnormals flush;
   while (!pending.empty()) {
     const Pending current = std::move(pending.begin()->second);
