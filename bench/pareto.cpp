@@ -134,7 +134,8 @@ class Search {
           times, pareto_json(points_of(contenders.timed, search, 1), dataset_.name, settings_.seed).dump());
     }
     Known known{search, candidate, {}};
-    for (const Json& row : parse_json(read_file(times)).at("rows")) {
+    const Json record = parse_json(read_file(times));
+    for (const Json& row : record.at("rows")) {
       known.points.push_back({row.at("name").get<std::string>(), search,
                               row.at("validation_accuracy").get<double>(),
                               row.at("latency_us").get<double>()});

@@ -30,7 +30,7 @@ void round_to(const Tensor& pixels, Tensor out) {
   const auto* from = pixels.data<float>();
   auto* to = out.data<std::uint8_t>();
   for (std::int64_t i = 0; i < pixels.numel(); ++i)
-    to[i] = static_cast<std::uint8_t>(std::min(std::max(from[i], 0.0F), 1.0F) * 255.0F + 0.5F);
+    to[i] = static_cast<std::uint8_t>(std::lround(std::min(std::max(from[i], 0.0F), 1.0F) * 255.0F));
 }
 
 }  // namespace
