@@ -116,6 +116,10 @@ TEST_CASE("training there gives the CPU's bits") {
 TEST_CASE("no function of a backend is left untried, and no op reads an element itself") {
   trained<Adam>(Device::cuda);
   trained<Sgd>(Device::cuda);
+  Tensor there = far(random({2, 3}, 1)), here = random({2, 3}, 1);
+  there.add_scaled(far(random({2, 3}, 2)), 0.5);
+  here.add_scaled(random({2, 3}, 2), 0.5);
+  CHECK(there.to_vector<float>() == here.to_vector<float>());
   const auto run = [](Device device) {
     const Variable x(random({4, 6}, 1).to(device), true), z(random({4, 6}, 2).to(device), true);
     const Variable image(random({1, 2, 4, 4}, 3).to(device), true);
