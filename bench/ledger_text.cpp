@@ -163,7 +163,8 @@ std::string ledger_markdown(const Evidence& evidence, const std::vector<LedgerRo
   std::map<std::string, int> verdicts;
   for (const LedgerRow& row : rows) ++verdicts[row.verdict.substr(0, row.verdict.find(" under"))];
   std::string out = concat("## Claims\n\n", rows.size(), " claims:");
-  for (const auto& [verdict, count] : verdicts) out += concat(" ", count, " ", verdict, ";");
+  for (const auto& [verdict, count] : verdicts)
+    out += concat(" ", count, " ", verdict, verdict.ends_with("only") ? " under some protocols;" : ";");
   out.back() = '.';
   out += "\n\n" + claims_markdown(rows);
   out +=
