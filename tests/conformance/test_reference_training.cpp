@@ -51,6 +51,7 @@ struct Epoch {
   std::int64_t images, batch_size;
   /// Of the converting autoencoder's output; unset for a classifier.
   std::optional<OutputActivation> converts = std::nullopt;
+  DType dtype = DType::f32;
 };
 
 struct Trained {
@@ -73,7 +74,7 @@ Trained train_on(Device device, const Epoch& epoch) {
   const std::vector<std::int64_t> truth = dataset.train.labels.to_vector<std::int64_t>();
   const TrainingData data = {dataset.train.images, dataset.train.labels,
                              data::stratified_split(dataset.train.labels, 0, 1)};
-  Network network(epoch.network, 5);
+  Network network(epoch.network, 5, epoch.dtype);
   Recipe recipe;
   recipe.activity_l1 = 1e-4;
   recipe.reconstruction = ReconstructionLoss::mse;
@@ -94,7 +95,9 @@ Trained train_on(Device device, const Epoch& epoch) {
                                 targets.rescale()),
                 {}};
     } else {
-      result = classification_step(network, batch);
+      data::Batch own = batch;
+      own.pixels = batch.pixels.to(epoch.dtype);
+      result = classification_step(network, own);
     }
     out.losses.push_back(result.loss.value().item());
     return result;
@@ -116,7 +119,9 @@ double distance(const std::vector<double>& a, const std::vector<double>& b) {
 }  // namespace
 
 // Adam divides by the size of a gradient: where that is rounding noise, the two backends step apart. So
-// weights are compared as a whole, with how far the epoch took them.
+// weights are compared as a whole, with how far the epoch took them. ResNet-20 computes in f64: of its
+// millions of numbers in front of a ReLU some are zero within the rounding of f32, and one that comes out on
+// the other side changes the gradients of all layers before it by half a percent.
 TEST_CASE("an epoch of the training loop on the CPU follows that on the reference") {
   const std::vector<Epoch> epochs = {
       {"lenet", lenet_spec(), 128, 16},
@@ -126,7 +131,7 @@ TEST_CASE("an epoch of the training loop on the CPU follows that on the referenc
       {"autoencoder, softmax", autoencoder_spec("fmnist", OutputActivation::softmax), 128, 16,
        OutputActivation::softmax},
       {"alexnet", alexnet_spec({}), 24, 8},
-      {"resnet20", resnet20_spec({}), 24, 8},
+      {"resnet20", resnet20_spec({}), 24, 8, std::nullopt, DType::f64},
   };
   for (const Epoch& epoch : epochs) {
     CAPTURE(epoch.name);
@@ -137,10 +142,11 @@ TEST_CASE("an epoch of the training loop on the CPU follows that on the referenc
     double worst = 0.0;
     for (std::size_t step = 0; step < cpu.losses.size(); ++step)
       worst = std::max(worst, std::abs(cpu.losses[step] / reference.losses[step] - 1.0));
-    CHECK(worst <= 5e-5);
+    const bool is_f64 = epoch.dtype == DType::f64;
+    CHECK(worst <= (is_f64 ? 1e-9 : 5e-5));
     const double way = distance(reference.weights, reference.start);
     CHECK(way > 0.0);
-    CHECK(distance(cpu.weights, reference.weights) <= 1e-3 * way);
+    CHECK(distance(cpu.weights, reference.weights) <= (is_f64 ? 1e-7 : 1e-3) * way);
     CHECK(cpu.weights != reference.weights);  // Sums in f64 round otherwise: there were two backends.
   }
 }
