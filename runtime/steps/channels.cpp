@@ -48,19 +48,10 @@ class ChannelsConvStep : public ChannelsStep {
     const std::int64_t lanes = table.conv.lanes;
     const Layout& source = from[0].layout;
     const Blocks blocks = choose_blocks(table.channels, lanes, node, source.c);
-    const Offsets taps = tap_offsets(source, node.window);
-    in_offsets_ = window_offsets(source, node);
-    out_offsets_ = pixel_offsets(target_, node.shape[1], node.shape[2]);
-    if (from.size() > 1) add_offsets_ = pixel_offsets(from[1].layout, node.shape[1], node.shape[2]);
-    first_inputs_ = blocks.first_inputs;
-    // Where nothing lies between two pixels, a row of the window is one run.
     const bool whole_rows = blocks.inputs == source.pitch && node.window.dilation.w == 1;
-    const std::int64_t columns = node.window.kernel_size.w;
-    for (std::size_t tap = 0; tap < taps.size(); tap += whole_rows ? at(columns) : 1)
-      run_offsets_.push_back(taps[tap]);
-    conv_.pixels = node.shape[1] * node.shape[2];
-    conv_.runs = static_cast<std::int64_t>(run_offsets_.size());
-    conv_.run = whole_rows ? columns * blocks.inputs : blocks.inputs;
+    offsets_ = ConvOffsets(node, from, target_, blocks, whole_rows);
+    offsets_.describe(conv_);
+    conv_.run = blocks.inputs * (whole_rows ? node.window.kernel_size.w : 1);
     conv_.vectors = (node.shape[0] + lanes - 1) / lanes;
     conv_.block_vectors = blocks.vectors;
     conv_.block_pixels = blocks.pixels;
@@ -68,11 +59,6 @@ class ChannelsConvStep : public ChannelsStep {
     conv_.high = tail.high;
     bias_ = padded_bias(node, conv_.vectors * lanes);
     pack(node, blocks, lanes);
-    conv_.in_offsets = in_offsets_.data();
-    conv_.out_offsets = out_offsets_.data();
-    conv_.add_offsets = add_offsets_.empty() ? nullptr : add_offsets_.data();
-    conv_.run_offsets = run_offsets_.data();
-    conv_.first_inputs = first_inputs_.data();
     conv_.packed = packed_.data();
     conv_.bias = bias_.data();
   }
@@ -99,7 +85,7 @@ class ChannelsConvStep : public ChannelsStep {
 
   void (*run_)(const kernels::ChannelsConv&, const float*, const float*, float*);
   kernels::ChannelsConv conv_;
-  Offsets in_offsets_, out_offsets_, add_offsets_, run_offsets_, first_inputs_;
+  ConvOffsets offsets_;
   std::vector<float> packed_, bias_;
 };
 
@@ -198,6 +184,17 @@ Offsets tap_offsets(const Layout& layout, const Window2d& window) {
           (ky * window.dilation.h * layout.row() + kx * window.dilation.w) * layout.pitch));
   }
   return out;
+}
+
+ConvOffsets::ConvOffsets(const Node& conv, const std::vector<Operand>& from, const Layout& target,
+                         const Blocks& blocks, bool whole_rows)
+    : in(window_offsets(from[0].layout, conv)),
+      out(pixel_offsets(target, conv.shape[1], conv.shape[2])),
+      first_inputs(blocks.first_inputs) {
+  if (from.size() > 1) add = pixel_offsets(from[1].layout, conv.shape[1], conv.shape[2]);
+  const Offsets taps = tap_offsets(from[0].layout, conv.window);
+  for (std::size_t tap = 0; tap < taps.size(); tap += whole_rows ? at(conv.window.kernel_size.w) : 1)
+    runs.push_back(taps[tap]);
 }
 
 Offsets pixel_offsets(const Layout& layout, std::int64_t rows, std::int64_t cols, Pair first, Pair step) {

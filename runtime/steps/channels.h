@@ -63,6 +63,27 @@ Blocks choose_blocks(const kernels::ChannelsTable& table, std::int64_t lanes, co
 Blocks choose_blocks(const kernels::ChannelsTable& table, std::int64_t lanes, const Node& node,
                      std::int64_t channels);
 
+/// A convolution by runs reads and writes at these offsets; a run is a tap of a window or, where nothing lies
+/// between two pixels, a row of it.
+struct ConvOffsets {
+  ConvOffsets() = default;
+  ConvOffsets(const Node& conv, const std::vector<Operand>& from, const Layout& target, const Blocks& blocks,
+              bool whole_rows);
+  /// Fills in what kernels::ChannelsConv and kernels::ByteConv share; this must stay where it is.
+  template <class Conv>
+  void describe(Conv& conv) const {
+    conv.pixels = static_cast<std::int64_t>(out.size());
+    conv.runs = static_cast<std::int64_t>(runs.size());
+    conv.in_offsets = in.data();
+    conv.out_offsets = out.data();
+    conv.add_offsets = add.empty() ? nullptr : add.data();
+    conv.run_offsets = runs.data();
+    conv.first_inputs = first_inputs.data();
+  }
+
+  Offsets in, out, add, runs, first_inputs;
+};
+
 /// Writes what stands around an image.
 template <class T>
 void fill_border(const Layout& layout, T* image, T value) {

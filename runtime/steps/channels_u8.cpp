@@ -78,26 +78,13 @@ class ByteConvStep : public ByteStep {
     const Layout& source = from[0].layout;
     const Runs runs = runs_of(node, source.pitch);
     const Blocks blocks = byte_blocks(table, node, source.c, runs);
-    const Offsets taps = tap_offsets(source, node.window);
-    in_offsets_ = window_offsets(source, node);
-    out_offsets_ = pixel_offsets(target_, node.shape[1], node.shape[2]);
-    if (from.size() > 1) add_offsets_ = pixel_offsets(from[1].layout, node.shape[1], node.shape[2]);
-    first_inputs_ = blocks.first_inputs;
-    const std::int64_t columns = node.window.kernel_size.w;
-    for (std::size_t tap = 0; tap < taps.size(); tap += runs.whole_rows ? at(columns) : 1)
-      run_offsets_.push_back(taps[tap]);
-    conv_.pixels = node.shape[1] * node.shape[2];
-    conv_.runs = runs.count;
+    offsets_ = ConvOffsets(node, from, target_, blocks, runs.whole_rows);
+    offsets_.describe(conv_);
     conv_.k_blocks = runs.k_blocks();
     conv_.vectors = round_up(node.shape[0], lanes) / lanes;
     conv_.block_vectors = blocks.vectors;
     conv_.block_pixels = blocks.pixels;
     pack(node, runs, lanes);
-    conv_.in_offsets = in_offsets_.data();
-    conv_.out_offsets = out_offsets_.data();
-    conv_.add_offsets = add_offsets_.empty() ? nullptr : add_offsets_.data();
-    conv_.run_offsets = run_offsets_.data();
-    conv_.first_inputs = first_inputs_.data();
     conv_.packed = packed_.data();
     conv_.finish = finish_.finish;
   }
@@ -131,7 +118,7 @@ class ByteConvStep : public ByteStep {
   void (*run_)(const kernels::ByteConv&, const std::uint8_t*, const std::uint8_t*, void*);
   kernels::ByteConv conv_;
   Finish finish_;
-  Offsets in_offsets_, out_offsets_, add_offsets_, run_offsets_, first_inputs_;
+  ConvOffsets offsets_;
   std::vector<std::int8_t> packed_;
 };
 
