@@ -17,8 +17,8 @@
 #include "models/json.h"
 #include "models/kinds/softmax.h"
 #include "runtime/plan.h"
-#include "runtime/planner.h"
 #include "runtime/quantize.h"
+#include "runtime/reduce.h"
 #include "train/fit.h"
 #include "train/provenance.h"
 
@@ -30,8 +30,9 @@ using runtime::Kind;
 using runtime::Node;
 using runtime::Precision;
 
+// Calibration reads this many images, and fewer of them where a layer makes more than a thousandth of
+// kCalibrationValues numbers of an image.
 constexpr std::int64_t kCalibrationImages = 1'000;
-/// Of what is larger than a thousandth of these, fewer images do.
 constexpr std::int64_t kCalibrationValues = 2'000'000;
 constexpr std::int64_t kBatch = 256;
 
@@ -127,27 +128,6 @@ class Source {
   Model main_;
   std::optional<Model> classifier_;
 };
-
-/// Holds a plan's values before the last: what value v of a graph is.
-Graph up_to(const Graph& graph, std::int32_t v) {
-  Graph out;
-  out.name = graph.name;
-  out.input = graph.input;
-  out.classifies = false;
-  out.nodes.assign(graph.nodes.begin(), graph.nodes.begin() + v);
-  return out;
-}
-
-/// Tells whether value v is the pixels themselves.
-bool is_pixels(const Graph& graph, std::int32_t v) {
-  while (v > 0 && graph.nodes[static_cast<std::size_t>(v) - 1].kind == Kind::reshape)
-    v = graph.nodes[static_cast<std::size_t>(v) - 1].inputs.front();
-  return v == 0;
-}
-
-bool is_bound(Pointwise function) {
-  return function == Pointwise::clamp_min || function == Pointwise::clamp_max;
-}
 
 class Compressor {
  public:
@@ -261,77 +241,12 @@ class Compressor {
   // ---- precision
 
   void reduce(Graph& graph) const {
-    const Graph before = graph;
-    const auto is_large = [](const Node& node) {
-      return node.kind == Kind::linear && node.dense.in * node.dense.out >= kMinWeights;
-    };
-    const bool any_large = std::any_of(graph.nodes.begin(), graph.nodes.end(), is_large);
-    const std::vector<bool> on_bytes = options_.precision == Precision::int8
-                                           ? reduce_convolutions(graph)
-                                           : std::vector<bool>(graph.nodes.size());
-    for (Node& node : graph.nodes) {
-      if (node.kind == Kind::conv2d && on_bytes[static_cast<std::size_t>(&node - graph.nodes.data())]) {
-        say(concat(node.name, ": ", node.weight.shape(), " weights in int8"));
-        continue;
-      }
-      if (node.kind != Kind::linear || (any_large && !is_large(node))) {
-        if (node_weight_bytes(node) > 0) say(concat(node.name, ": ", to_string(node.kind), " stays fp32"));
-        continue;
-      }
-      node.dense = runtime::convert(node.dense, options_.precision);
-      if (options_.precision == Precision::int8) node.input = byte_range(graph, before, node.inputs.front());
-      say(concat(node.name, ": ", node.dense.out, " x ", node.dense.in, " weights in ",
-                 to_string(options_.precision)));
-    }
+    runtime::reduce(graph, {options_.precision, kMinWeights,
+                            [this](const Graph& whole, std::int32_t v) { return sampled_range(whole, v); },
+                            [this](const std::string& text) { say(text); }});
   }
 
-  /// Rounds the weights of those convolutions that are faster on bytes here, and settles what the bytes
-  /// between them stand for. Says by node which is computed on bytes.
-  std::vector<bool> reduce_convolutions(Graph& graph) const {
-    const Graph before = graph;
-    set_ranges(graph);
-    for (Node& node : graph.nodes) {
-      if (node.kind == Kind::conv2d) runtime::quantize_weights(node);
-    }
-    const std::vector<bool> on_bytes = runtime::nodes_on_bytes(graph, active_isa());
-    const bool any = std::find(on_bytes.begin(), on_bytes.end(), true) != on_bytes.end();
-    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-      if (!on_bytes[i]) graph.nodes[i].weight = before.nodes[i].weight, graph.nodes[i].scales.clear();
-      if (!any) graph.nodes[i].range.reset();
-    }
-    return on_bytes;
-  }
-
-  runtime::QuantParams byte_range(const Graph& graph, const Graph& before, std::int32_t v) const {
-    const std::optional<runtime::QuantParams> range = value_range(graph, v);
-    return range ? *range : input_range(before, v);
-  }
-
-  /// Finds what bytes stand for, of every value of planes that a step may leave in memory.
-  void set_ranges(Graph& graph) const {
-    std::vector<std::vector<std::size_t>> readers(graph.nodes.size() + 1);
-    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-      for (const std::int32_t v : graph.nodes[i].inputs) readers[static_cast<std::size_t>(v)].push_back(i);
-    }
-    for (std::size_t i = graph.nodes.size(); i-- > 0;) {
-      Node& node = graph.nodes[i];
-      if (node.shape.size() != 3) continue;
-      const Node* const next = readers[i + 1].size() == 1 ? &graph.nodes[readers[i + 1][0]] : nullptr;
-      // What a ReLU or a bound cuts off, or a smaller neighbour, needs no byte: they have the range that is
-      // left.
-      const bool cut = next != nullptr && (next->kind == Kind::relu || next->kind == Kind::max_pool2d ||
-                                           (next->kind == Kind::pointwise && is_bound(next->function)));
-      node.range = cut && next->range ? next->range : input_range(graph, static_cast<std::int32_t>(i) + 1);
-    }
-    // The largest byte of several is one of them.
-    for (Node& node : graph.nodes) {
-      if (node.kind == Kind::max_pool2d) node.range = value_range(graph, node.inputs.front());
-    }
-  }
-
-  /// Finds what the bytes that stand for value v mean.
-  runtime::QuantParams input_range(const Graph& graph, std::int32_t v) const {
-    if (is_pixels(graph, v)) return {1.0F / 255.0F, 0};
+  runtime::QuantParams sampled_range(const Graph& graph, std::int32_t v) const {
     std::vector<std::int64_t> chosen = data_.split.train;
     Rng(options_.seed, 77).shuffle(std::span<std::int64_t>(chosen));
     const std::int64_t size = numel(value_shape(graph, v));
@@ -339,7 +254,7 @@ class Compressor {
         std::clamp(kCalibrationValues / size, std::int64_t{1}, kCalibrationImages);
     chosen.resize(std::min(chosen.size(), static_cast<std::size_t>(images_of_values)));
     const Tensor images = data::gather(data_.images, chosen);
-    const runtime::Plan plan(up_to(graph, v));
+    const runtime::Plan plan(runtime::up_to(graph, v));
     runtime::Workspace workspace(plan);
     return runtime::calibrate(
         plan.run(std::as_const(images).data<std::uint8_t>(), images.size(0), workspace).output);

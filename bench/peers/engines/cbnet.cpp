@@ -8,6 +8,7 @@
 #include "models/compile.h"
 #include "runtime/plan.h"
 #include "runtime/quantize.h"
+#include "runtime/reduce.h"
 #include "tensor/cpu/isa.h"
 #include "tensor/error.h"
 #include "tensor/version.h"
@@ -66,19 +67,13 @@ runtime::Graph graph_of(const PeerModel& model) {
   return model.classifies() ? classifier_graph(network, thresholds) : autoencoder_graph(network, 1.0);
 }
 
-/// Has the large linear layers of any network in bytes, as `cbnet compile --precision int8` has them.
+/// Has any network as `cbnet compile --precision int8` has it.
 runtime::Graph quantized_network(const PeerModel& model) {
   const std::vector<runtime::QuantParams> ranges = value_ranges(model);
   runtime::Graph graph = model.graph;
-  const auto is_large = [](const runtime::Node& node) {
-    return node.kind == runtime::Kind::linear && node.dense.in * node.dense.out >= kMinWeights;
-  };
-  const bool any_large = std::ranges::any_of(graph.nodes, is_large);
-  for (runtime::Node& node : graph.nodes) {
-    if (node.kind != runtime::Kind::linear || (any_large && !is_large(node))) continue;
-    node.dense = runtime::convert(node.dense, runtime::Precision::int8);
-    node.input = ranges[static_cast<std::size_t>(node.inputs.front())];
-  }
+  runtime::reduce(graph, {runtime::Precision::int8, kMinWeights, [&](const runtime::Graph&, std::int32_t v) {
+                            return ranges.at(static_cast<std::size_t>(v));
+                          }});
   return graph;
 }
 
@@ -142,13 +137,8 @@ EngineInfo engine_info() {
       concat(kVersion, ", ISA ", to_string(active_isa())),
       {{"plan", "fp32", "compiled plan", [](const PeerModel&, std::int64_t) { return true; }, compiled<false>,
         /*probabilities=*/true, any},
-       {"plan-int8", "int8", "compiled plan, large dense layers in bytes", is_dense, compiled<true>,
-        /*probabilities=*/true,
-        [](const PeerModel& model) -> std::string {
-          const auto is_linear = [](const runtime::Node& node) { return node.kind == runtime::Kind::linear; };
-          return std::ranges::any_of(model.graph.nodes, is_linear) ? ""
-                                                                   : "has no linear layer to have in bytes";
-        }},
+       {"plan-int8", "int8", "compiled plan, in bytes where that is faster", is_dense, compiled<true>,
+        /*probabilities=*/true, any},
        {"eager", "fp32", "layer by layer, as in training",
         [](const PeerModel& model, std::int64_t batch) { return !model.has_exit() || batch == 1; },
         []() -> std::unique_ptr<Engine> { return std::make_unique<Eager>(); }, false, any}}};
